@@ -15,8 +15,8 @@ from benchmarks.ablation import CHANGES, GROUPS, SAME, Row
 from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
 from hpo.statistics.intervals import compare, critical, estimate
-from hpo.views import pictures
-from hpo.views.palette import BLUE, GREY, INK, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import BLUE, GREY, INK, VERMILLION
 
 PAGE = DOCS / "records" / "digits.md"
 Scores = Sequence[float]

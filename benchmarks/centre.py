@@ -30,8 +30,8 @@ from benchmarks.waiting import Turn
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.settings import LEASE_S
-from hpo.views import pictures
-from hpo.views.palette import BLUE, GREEN, ORANGE, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import BLUE, GREEN, ORANGE, VERMILLION
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
-from hpo.views import pictures
-from hpo.views.palette import BLUE, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import BLUE, VERMILLION
 
 PAGE = DOCS / "explanation" / "devices.md"
 STUDIES = {

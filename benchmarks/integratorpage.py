@@ -18,8 +18,8 @@ from benchmarks.integrators import (
 )
 from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
-from hpo.views import pictures
-from hpo.views.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

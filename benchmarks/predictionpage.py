@@ -11,8 +11,8 @@ from typing import Any
 from benchmarks import closedloop, prediction
 from benchmarks.marks import DOCS, fill
 from benchmarks.results import row
-from hpo.views import pictures
-from hpo.views.palette import BLUE, GREY, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import BLUE, GREY, VERMILLION
 
 PAGE = DOCS / "records" / "beyond-digits.md"
 PICTURE = PAGE.with_name("memory.svg")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from benchmarks import window
 from benchmarks.results import row
 from benchmarks.window import BUDGETS, FACTORS, LENGTHS, Check, Cost, Quality, Variant
-from hpo.views import pictures
-from hpo.views.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,7 +24,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
-from hpo.views import report as report_page
+from hpo.views.pages import report as report_page
 
 HERE = Path(__file__).parent
 STUDY = "seqdigits"

@@ -19,7 +19,6 @@ from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
-from hpo.views import caveats, json_records, page
 from hpo.views.figures import (
     convergence,
     declared,
@@ -28,6 +27,9 @@ from hpo.views.figures import (
     networks,
     parameters,
 )
+from hpo.views.pages import page
+from hpo.views.records import json_records
+from hpo.views.sentences import caveats
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ from hpo.study.trials import (
     StudyState,
     Trial,
 )
-from hpo.views import json_records
+from hpo.views.records import json_records
 
 FORMAT = 1
 _LINEAGE = (

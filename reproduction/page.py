@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hpo.study.result import Result
 from hpo.study.trials import StudySnapshot
-from hpo.views import formatting
 from hpo.views.figures.declared import chart
+from hpo.views.sentences import formatting
 from reproduction import evidence, prose, readings
 from reproduction.claims import (
     SETTLED,

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.study.result import Result
-from hpo.views import pictures
-from hpo.views.figures import declared
-from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
+from hpo.views.figures import declared, pictures
+from hpo.views.figures.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
 from reproduction.evidence import Studies, pooled
 
 if TYPE_CHECKING:

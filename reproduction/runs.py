@@ -16,8 +16,8 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study.result import Result
 from hpo.study.trials import StudySnapshot, StudyState
-from hpo.views import formatting
 from hpo.views.figures import declared
+from hpo.views.sentences import formatting
 from reproduction import (
     claims,
     data,

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hpo.views import pictures
-from hpo.views.palette import GREEN, ORANGE, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import GREEN, ORANGE, VERMILLION
 from reproduction import prose, readings
 from reproduction.claims import Answer, together
 from reproduction.data import spread_text

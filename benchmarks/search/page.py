@@ -24,8 +24,8 @@ from benchmarks.search import real, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, value_at
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from benchmarks.search.tasks import SEQDIGITS, TASKS, Task
-from hpo.views import pictures
-from hpo.views.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+from hpo.views.figures import pictures
+from hpo.views.figures.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 PAGES = (DOCS / "explanation" / "search.md", DOCS / "records" / "search.md")
 PICTURE = PAGES[0].with_suffix(".svg")

@@ -69,7 +69,7 @@ def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) 
     """Print the result of a command, as JSON or in lines for people, and return exit
     status 0."""
     if arguments.json:
-        from hpo.views import json_records
+        from hpo.views.records import json_records
 
         lines = (json_records.dumps(record),)
     print("\n".join(map(str, lines)))

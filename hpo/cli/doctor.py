@@ -52,7 +52,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             print(line(finding), flush=True)
     healthy = all(finding.verdict != "error" for finding in findings)
     if arguments.json:
-        from hpo.views import json_records
+        from hpo.views.records import json_records
 
         print(json_records.dumps({"healthy": healthy, "findings": findings}))
     elif healthy:

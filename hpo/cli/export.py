@@ -133,7 +133,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
-    from hpo.views import json_records
+    from hpo.views.records import json_records
 
     for slot in (*snapshot.search, *snapshot.confirm):
         record = json_records.trial(snapshot.spec, slot, curves=curves)
@@ -143,7 +143,7 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """Write one row per member; a slot without members has one row without member."""
     from hpo.contract.facts import CHIP_SCORES, THERMAL
-    from hpo.views import json_records
+    from hpo.views.records import json_records
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
     costs = spec.cost_columns
@@ -298,8 +298,10 @@ def report(arguments: argparse.Namespace) -> int:
         hpo report seqdigits seqdigits-ctrnn --open
             write ./seqdigits-seqdigits-ctrnn-report.html, with both side by side
     """
-    from hpo.views import page, pictures, side_by_side, verdict
-    from hpo.views.report import write
+    from hpo.views.figures import pictures
+    from hpo.views.pages import page, side_by_side
+    from hpo.views.pages.report import write
+    from hpo.views.sentences import verdict
     from hpo.worker import replay
 
     picture: Path | None = arguments.picture
@@ -330,8 +332,8 @@ def report(arguments: argparse.Namespace) -> int:
 def _draw(result: Result, others: list[Result], path: Path) -> Path:
     """Draw the study's ``[figure]``, else its front if it has a cost, else its
     convergence."""
-    from hpo.views import pictures, verdict
-    from hpo.views.figures import declared
+    from hpo.views.figures import declared, pictures
+    from hpo.views.sentences import verdict
 
     if result.spec.drawn is None and (figure := declared.of_study(result, others)):
         return pictures.write(figure, path)

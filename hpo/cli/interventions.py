@@ -148,7 +148,7 @@ def extend(study: Study) -> Answer:
             the same, and start workers
     """
     from hpo.ledger import interventions
-    from hpo.views import verdict
+    from hpo.views.sentences import verdict
 
     trials = study.options.trials
     extended = interventions.extend(study.ledger, study.name, trials) == "extended"
@@ -318,7 +318,7 @@ def delete(study: Study) -> Answer:
 
 
 def _ask(study: Study) -> None:
-    from hpo.views import verdict
+    from hpo.views.sentences import verdict
     from hpo.views.terminal import status
 
     name = study.name

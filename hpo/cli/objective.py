@@ -80,7 +80,7 @@ def params(arguments: argparse.Namespace) -> int:
         return tell(arguments, {"objective": name, "params": fields})
     from rich import console, table
 
-    from hpo.views import formatting
+    from hpo.views.sentences import formatting
 
     rows = table.Table(*_COLUMNS, box=None, pad_edge=False)
     for field in fields:
@@ -95,7 +95,7 @@ def params(arguments: argparse.Namespace) -> int:
 
 def _fields(model: Any, prefix: str = "") -> list[dict[str, Any]]:
     """Describe the fields of a model as records."""
-    from hpo.views import formatting
+    from hpo.views.sentences import formatting
 
     fields = []
     for name, schema in model.model_json_schema()["properties"].items():

@@ -63,7 +63,7 @@ def studies(arguments: argparse.Namespace) -> int:
             print the same for a program
     """
     from hpo.study import file
-    from hpo.views import json_records
+    from hpo.views.records import json_records
     from hpo.views.terminal import status
 
     files = [
@@ -136,7 +136,7 @@ def status(arguments: argparse.Namespace) -> int:
         hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
             list studies above the reported score
     """
-    from hpo.views import json_records
+    from hpo.views.records import json_records
     from hpo.views.terminal import status as views
 
     if arguments.watch is not None:

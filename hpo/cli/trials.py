@@ -43,7 +43,7 @@ def trials(arguments: argparse.Namespace) -> int:
         hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") |
             .score' print all data for a program; `hpo export` writes a table
     """
-    from hpo.views import json_records
+    from hpo.views.records import json_records
     from hpo.views.terminal import text_tables
 
     with looking(arguments) as ledger:
@@ -66,7 +66,7 @@ def trials(arguments: argparse.Namespace) -> int:
 
 
 def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
-    from hpo.views import formatting
+    from hpo.views.sentences import formatting
 
     spec = result.spec
     rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
@@ -115,7 +115,7 @@ def best(arguments: argparse.Namespace) -> int:
         hpo best seqdigits --json | jq .best[0].params
             print its parameters for a program
     """
-    from hpo.views import json_records
+    from hpo.views.records import json_records
     from hpo.views.terminal import status
 
     with looking(arguments) as ledger:

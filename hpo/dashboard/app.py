@@ -23,7 +23,7 @@ from hpo.dashboard.pages import LONG_S, Away, Pages, Reply, Shown, connected
 from hpo.errors import HpoError, StudyError
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing, said_by
-from hpo.views import overview, page
+from hpo.views.pages import overview, page
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

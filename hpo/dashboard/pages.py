@@ -20,7 +20,7 @@ from hpo.ledger import snapshots
 from hpo.ledger.reader import Overview, marks
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
-from hpo.views import overview, report
+from hpo.views.pages import overview, report
 
 SHORTEST_S = 2.0
 """Requests within this time share a page."""

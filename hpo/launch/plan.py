@@ -15,7 +15,8 @@ from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.views import formatting, json_records, verdict
+from hpo.views.records import json_records
+from hpo.views.sentences import formatting, verdict
 from hpo.views.terminal import text_tables
 
 

@@ -33,7 +33,8 @@ from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
-from hpo.views import formatting, json_records
+from hpo.views.records import json_records
+from hpo.views.sentences import formatting
 from hpo.views.terminal import live, status
 from hpo.views.terminal.live import QUIET_S, JsonView, LiveView, PlainView, View
 
@@ -462,7 +463,7 @@ class Launch:
         print(json_records.dumps(record), flush=True)
 
     def _report(self, result: Result) -> Path | None:
-        from hpo.views import report  # plotly, which most of a launch does not need
+        from hpo.views.pages import report
         from hpo.worker import replay
 
         if not self._options.writes_report:

@@ -1,16 +1,3 @@
-"""Views of a result: texts, records, figures, the report, the terminal."""
+"""Views of a result: sentences, records, figures, pages, the terminal."""
 
-__all__ = [
-    "caveats",
-    "figures",
-    "formatting",
-    "json_records",
-    "overview",
-    "page",
-    "palette",
-    "pictures",
-    "report",
-    "side_by_side",
-    "terminal",
-    "verdict",
-]
+__all__ = ["figures", "pages", "records", "sentences", "terminal"]

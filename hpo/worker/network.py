@@ -34,7 +34,8 @@ from hpo.objectives.networks import network_file
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.trials import Phase, SlotState, Trial
-from hpo.views import caveats, formatting, json_records, verdict
+from hpo.views.records import json_records
+from hpo.views.sentences import caveats, formatting, verdict
 from hpo.worker import provenance
 from hpo.worker.crew import THREADS
 

@@ -28,7 +28,8 @@ from hpo.study.networks import Confirmation
 from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
-from hpo.views import json_records, verdict
+from hpo.views.records import json_records
+from hpo.views.sentences import verdict
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

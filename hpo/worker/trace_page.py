@@ -16,10 +16,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hpo.contract import Trace
-from hpo.views import caveats, formatting
-from hpo.views.figures.style import safe, style
-from hpo.views.page import render
-from hpo.views.palette import (
+from hpo.views.figures.palette import (
     BLUE,
     BROWN,
     GREEN,
@@ -30,6 +27,9 @@ from hpo.views.palette import (
     SKY,
     VERMILLION,
 )
+from hpo.views.figures.style import safe, style
+from hpo.views.pages.page import render
+from hpo.views.sentences import caveats, formatting
 from hpo.views.terminal import text_tables
 from hpo.worker.replay import Replay, telling_neuron
 

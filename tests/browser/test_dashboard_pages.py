@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page
 from workers import kill, ledger_at, start_worker, toy_spec
 
 from hpo.study.spec import StudySpec
-from hpo.views import report as report_page
-from hpo.views.palette import DARK, PAPER
+from hpo.views.figures.palette import DARK, PAPER
+from hpo.views.pages import report as report_page
 
 REPORTED = {"score": 0.6, "std": 0.05, "source": "arXiv:2408.02835"}
 

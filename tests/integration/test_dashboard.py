@@ -22,7 +22,7 @@ from hpo.dashboard.pages import LONG_S
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.views import verdict
+from hpo.views.sentences import verdict
 from hpo.worker.notifier import FIGURE
 
 REPORTED = {"score": 0.6, "std": 0.05, "source": f"a paper {pages.HOSTILE}"}

@@ -19,7 +19,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.trials import SlotState, StudyState
-from hpo.views import report as page
+from hpo.views.pages import report as page
 
 HUNCH = {"x": 0.31, "k": 5}
 OTHER = {"colour": "green", "rate_per_ns": 1}

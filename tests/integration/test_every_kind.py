@@ -18,8 +18,8 @@ from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study import effort
-from hpo.views import overview
 from hpo.views.figures import declared as study_figure
+from hpo.views.pages import overview
 
 Said = Callable[..., Any]
 IN_BOTH = (

@@ -86,7 +86,7 @@ def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
     record = json.loads(hpo("trials", "toy", "--json"))["trials"][first]
     assert record["amendments"][0]["what"] == "exclude"
     assert record["amendments"][0]["since"] == 10
-    from hpo.views import report as page
+    from hpo.views.pages import report as page
 
     assert f">trial {first}</th>" in page.html(snapshot).partition('id="excluded"')[2]
     trial = optuna.load_study(study_name="toy", storage=storage.optuna()).trials[first]

@@ -19,7 +19,7 @@ from hpo.postgres import connect
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Suggestion
-from hpo.views import overview
+from hpo.views.pages import overview
 from hpo.views.terminal.status import worker_lines
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 

@@ -22,7 +22,8 @@ from hpo.ledger.reader import Overview
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
 from hpo.study.trials import Phase, StudyState
-from hpo.views import json_records, overview
+from hpo.views.pages import overview
+from hpo.views.records import json_records
 from hpo.views.terminal import status as terminal_status
 
 SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}

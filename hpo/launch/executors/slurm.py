@@ -24,7 +24,7 @@ from typing import ClassVar
 
 from hpo.errors import HpoError
 from hpo.launch.executors import GRACE_S, Executor, LaunchOptions
-from hpo.views import formatting
+from hpo.views.sentences import formatting
 from hpo.worker.crew import remove_old_logs, tail
 
 TIMEOUT_S = 60.0

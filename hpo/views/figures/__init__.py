@@ -1,4 +1,4 @@
-"""Interactive figures, by plotly."""
+"""Interactive figures, by plotly, and the same as files, by Matplotlib."""
 
 __all__ = [
     "convergence",
@@ -6,6 +6,9 @@ __all__ = [
     "front",
     "importance",
     "networks",
+    "palette",
     "parameters",
+    "pictures",
+    "scores",
     "style",
 ]

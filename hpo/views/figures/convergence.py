@@ -10,10 +10,17 @@ import plotly.graph_objects as go
 from hpo.study.effort import ending
 from hpo.study.result import Result
 from hpo.study.trials import SlotState
-from hpo.views import formatting
 from hpo.views.figures import style
-from hpo.views.palette import BLUE, INK
-from hpo.views.scores import Clock, axis_score, clocks, focus, incumbents, scored
+from hpo.views.figures.palette import BLUE, INK
+from hpo.views.figures.scores import (
+    Clock,
+    axis_score,
+    clocks,
+    focus,
+    incumbents,
+    scored,
+)
+from hpo.views.sentences import formatting
 
 
 def convergence(result: Result) -> go.Figure:

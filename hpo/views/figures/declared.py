@@ -19,18 +19,8 @@ from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Reference
 from hpo.study.trials import Trial
-from hpo.views import formatting
 from hpo.views.figures import convergence, front
-from hpo.views.figures.style import (
-    DASHED,
-    LOG_AXIS,
-    Spot,
-    markers,
-    position,
-    safe,
-    style,
-)
-from hpo.views.palette import (
+from hpo.views.figures.palette import (
     BLUE,
     BROWN,
     GREEN,
@@ -42,6 +32,16 @@ from hpo.views.palette import (
     SLATE,
     VERMILLION,
 )
+from hpo.views.figures.style import (
+    DASHED,
+    LOG_AXIS,
+    Spot,
+    markers,
+    position,
+    safe,
+    style,
+)
+from hpo.views.sentences import formatting
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
 SYMBOLS = (

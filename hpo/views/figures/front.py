@@ -7,10 +7,10 @@ from plotly.subplots import make_subplots
 
 from hpo.study.result import Front
 from hpo.study.trials import complete
-from hpo.views import formatting
 from hpo.views.figures import style
-from hpo.views.palette import BLUE, INK, VERMILLION
-from hpo.views.scores import focus, reported_score
+from hpo.views.figures.palette import BLUE, INK, VERMILLION
+from hpo.views.figures.scores import focus, reported_score
+from hpo.views.sentences import formatting
 
 
 def figure(result: Front, *, only: str | None = None) -> go.Figure:

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from hpo.study.result import Result
-from hpo.views import formatting
+from hpo.views.figures.palette import BLUE
+from hpo.views.figures.scores import comparable
 from hpo.views.figures.style import safe, style
-from hpo.views.palette import BLUE
-from hpo.views.scores import comparable
+from hpo.views.sentences import formatting
 
 LEAST = 50
 """The fewest trials for a ranking; the best tenth then has five. Measured on a bowl of

@@ -14,9 +14,9 @@ from hpo.contract.facts import PER_EPOCH
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
-from hpo.views import formatting
 from hpo.views.figures import style
-from hpo.views.palette import BLUE, GREEN, GREY, ORANGE, PAPER
+from hpo.views.figures.palette import BLUE, GREEN, GREY, ORANGE, PAPER
+from hpo.views.sentences import formatting
 
 MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)

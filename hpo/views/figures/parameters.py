@@ -13,10 +13,10 @@ from plotly.subplots import make_subplots
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
-from hpo.views import formatting, verdict
 from hpo.views.figures import style
-from hpo.views.palette import BLUE, GREY, INK, ORANGE
-from hpo.views.scores import axis_score, focus, scored
+from hpo.views.figures.palette import BLUE, GREY, INK, ORANGE
+from hpo.views.figures.scores import axis_score, focus, scored
+from hpo.views.sentences import formatting, verdict
 
 
 def parameters(result: Result, *, only: str | None = None) -> go.Figure:

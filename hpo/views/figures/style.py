@@ -1,6 +1,6 @@
 """The common style of the figures of a study: markers, hover texts, reference lines.
 
-Shapes repeat every distinction by colour (``hpo.views.palette``). Text by users goes
+Shapes repeat every distinction by colour (``hpo.views.figures.palette``). Text by users goes
 through ``safe``, since plotly interprets tags in labels.
 """
 
@@ -20,9 +20,18 @@ from hpo.study.result import Result, state_name
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
-from hpo.views import caveats, formatting
-from hpo.views.palette import BAND, BLUE, GREEN, GREY, GRID, INK, PAPER, VERMILLION
-from hpo.views.scores import axis_score, focus, reported_score
+from hpo.views.figures.palette import (
+    BAND,
+    BLUE,
+    GREEN,
+    GREY,
+    GRID,
+    INK,
+    PAPER,
+    VERMILLION,
+)
+from hpo.views.figures.scores import axis_score, focus, reported_score
+from hpo.views.sentences import caveats, formatting
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """The line of the reported score."""

@@ -8,8 +8,8 @@ from hpo.study.effort import Ending, ending
 from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec
 from hpo.study.trials import complete
-from hpo.views import formatting
-from hpo.views.scores import comparable
+from hpo.views.figures.scores import comparable
+from hpo.views.sentences import formatting
 
 _LABEL = 9
 """Width of the score labels, in characters."""

@@ -20,7 +20,8 @@ from rich.text import Text
 from hpo.study import effort
 from hpo.study.result import Result, state_name
 from hpo.study.trials import Phase, SlotState, Trial
-from hpo.views import formatting, json_records, verdict
+from hpo.views.records import json_records
+from hpo.views.sentences import formatting, verdict
 from hpo.views.terminal import chart, status, text_tables
 
 QUIET_S = 60.0

@@ -17,7 +17,7 @@ from hpo.study.trials import (
     WorkerInfo,
     WorkerState,
 )
-from hpo.views import caveats, formatting, verdict
+from hpo.views.sentences import caveats, formatting, verdict
 from hpo.views.terminal import chart, text_tables
 
 FINISHED = 10

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from hpo.views import caveats, formatting, ranking
+from hpo.views.sentences import caveats, formatting, ranking
 
 _NARROWEST = 4
 

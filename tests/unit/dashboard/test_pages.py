@@ -12,7 +12,7 @@ import pytest
 from dashboards import Clock
 
 from hpo.dashboard.pages import OLDEST_S, SHORTEST_S, Fresh, Shown
-from hpo.views import overview
+from hpo.views.pages import overview
 
 
 def test_what_is_made_is_shown_until_it_is_too_old_and_then_made_anew_once() -> None:

@@ -19,10 +19,12 @@ from hpo.study.file import validate
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, StudyState
-from hpo.views import caveats, formatting, json_records, overview, scores
-from hpo.views import report as report_page
-from hpo.views import verdict as views_verdict
-from hpo.views.figures import front, style
+from hpo.views.figures import front, scores, style
+from hpo.views.pages import overview
+from hpo.views.pages import report as report_page
+from hpo.views.records import json_records
+from hpo.views.sentences import caveats, formatting
+from hpo.views.sentences import verdict as views_verdict
 from hpo.views.terminal import status, text_tables
 
 STEPPED = "stepped_objective:SteppedObjective"

@@ -14,9 +14,8 @@ from hpo.contract import Protocol
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, StudySnapshot, Trial
-from hpo.views import pictures
-from hpo.views import report as report_page
-from hpo.views.figures import declared
+from hpo.views.figures import declared, pictures
+from hpo.views.pages import report as report_page
 
 SCORES = (0.5, 0.7, 0.8)
 

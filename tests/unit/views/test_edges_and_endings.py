@@ -8,9 +8,10 @@ import snapshots
 from rich.console import Console
 
 from hpo.study.trials import SlotState
-from hpo.views import json_records, verdict
-from hpo.views import report as page
 from hpo.views.figures import convergence, parameters
+from hpo.views.pages import report as page
+from hpo.views.records import json_records
+from hpo.views.sentences import verdict
 from hpo.views.terminal import live, status
 from hpo.views.terminal.live import settled_line
 

@@ -12,8 +12,8 @@ import snapshots
 from hpo.contract import Outcome
 from hpo.contract.facts import member_info
 from hpo.study.trials import SlotState, StudySnapshot
-from hpo.views import report
 from hpo.views.figures import convergence, networks, parameters
+from hpo.views.pages import report
 
 
 def trace(figure: go.Figure, name: str) -> go.Scatter:

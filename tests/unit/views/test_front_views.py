@@ -6,8 +6,8 @@ import fronts
 import pytest
 
 from hpo import notebook
-from hpo.views import verdict
 from hpo.views.figures import front as figures_front
+from hpo.views.sentences import verdict
 from hpo.views.terminal import live
 
 

@@ -14,7 +14,7 @@ from listing import known, listed
 
 from hpo.study.result import Result
 from hpo.study.trials import Event, Listed, Phase, SlotState, StudyState, WorkerInfo
-from hpo.views import overview
+from hpo.views.pages import overview
 
 DONE = snapshots.realistic(snapshots.spec())
 OPEN = snapshots.changed(

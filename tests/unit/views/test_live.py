@@ -16,7 +16,8 @@ from snapshots import worker
 
 from hpo.study.result import state_name
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
-from hpo.views import formatting, json_records, verdict
+from hpo.views.records import json_records
+from hpo.views.sentences import formatting, verdict
 from hpo.views.terminal import chart, live, status
 from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, waiting_line
 

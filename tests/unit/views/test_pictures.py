@@ -9,8 +9,7 @@ import pytest
 import snapshots
 
 from hpo.errors import HpoError
-from hpo.views import pictures
-from hpo.views.figures import convergence, front, networks
+from hpo.views.figures import convergence, front, networks, pictures
 
 DONE = snapshots.realistic(snapshots.spec())
 

@@ -17,10 +17,11 @@ from snapshots import FEW_TRIALS
 
 from hpo.contract import Baseline
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
-from hpo.views import formatting, json_records, verdict
-from hpo.views import report as report_page
 from hpo.views.figures import convergence, importance
 from hpo.views.figures.networks import Confusion
+from hpo.views.pages import report as report_page
+from hpo.views.records import json_records
+from hpo.views.sentences import formatting, verdict
 
 REPORTED = "the reported 89.83 ± 2.91 % (arXiv:2408.02835)"
 

@@ -10,7 +10,7 @@ from pages import HOSTILE, figures, shown
 
 from hpo.errors import StudyError
 from hpo.study.result import Result
-from hpo.views import side_by_side
+from hpo.views.pages import side_by_side
 
 ONE = snapshots.realistic(snapshots.spec())
 

@@ -12,7 +12,7 @@ from listing import known, listed
 
 from hpo.statistics.intervals import estimate, published
 from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
-from hpo.views import verdict
+from hpo.views.sentences import verdict
 from hpo.views.terminal import status, text_tables
 
 DONE = snapshots.realistic(snapshots.spec())

@@ -13,11 +13,12 @@ from hpo.errors import StudyError
 from hpo.statistics.intervals import TEST, Estimate, compare
 from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec, flattened
-from hpo.views import formatting, overview, verdict
 from hpo.views.figures import style
-from hpo.views.page import Section, Table, plot, render
-from hpo.views.palette import BLUE, GREEN, ORANGE, PURPLE
-from hpo.views.scores import axis_score, clocks, focus, incumbents, scored
+from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE
+from hpo.views.figures.scores import axis_score, clocks, focus, incumbents, scored
+from hpo.views.pages import overview
+from hpo.views.pages.page import Section, Table, plot, render
+from hpo.views.sentences import formatting, verdict
 
 LOOKS = (
     (BLUE, "diamond"),

@@ -10,7 +10,7 @@ from hpo.study.result import Front, Result, mean_costs
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
-from hpo.views import caveats, formatting
+from hpo.views.sentences import caveats, formatting
 
 TRIAL, SCORE, EXPECTED, CONFIRMED = (
     "trial",

@@ -18,9 +18,9 @@ from hpo.study.trials import (
     WorkerInfo,
     WorkerState,
 )
-from hpo.views import caveats, formatting, verdict
-from hpo.views.page import template
-from hpo.views.scores import axis_score, clocks, incumbents, reported_score
+from hpo.views.figures.scores import axis_score, clocks, incumbents, reported_score
+from hpo.views.pages.page import template
+from hpo.views.sentences import caveats, formatting, verdict
 
 WIDTH, HEIGHT = 260.0, 84.0
 """Size of a small plot, in its unit, without labels and the confirmed score beside

@@ -12,7 +12,7 @@ from hpo.study import effort
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
-from hpo.views import formatting
+from hpo.views.sentences import formatting
 
 
 def scored(result: Result) -> list[Trial]:

@@ -15,7 +15,7 @@ from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
-from hpo.views.formatting import capital, score_text, shown
+from hpo.views.sentences.formatting import capital, score_text, shown
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's time step"
 """Where a confirmed score was measured: the claim, and the score for comparison."""

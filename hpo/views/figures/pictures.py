@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.files import check_ending, writing
-from hpo.views.palette import GRID, INK
+from hpo.views.figures.palette import GRID, INK
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -19,7 +19,7 @@ from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Listed, SlotState, Trial
-from hpo.views import caveats, verdict
+from hpo.views.sentences import caveats, verdict
 
 _POINT = ("number", "score", "cost", "params")
 

@@ -21,8 +21,8 @@ from markupsafe import Markup
 
 from hpo.files import writing
 from hpo.study.result import Result
-from hpo.views import caveats, ranking, verdict
-from hpo.views.palette import DARK
+from hpo.views.figures.palette import DARK
+from hpo.views.sentences import caveats, ranking, verdict
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -89,7 +89,7 @@ def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
 @cache
 def template(name: str) -> Template:
     """Load a template by its file name."""
-    loader = PackageLoader("hpo.views")
+    loader = PackageLoader("hpo.views.pages")
     pages = Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

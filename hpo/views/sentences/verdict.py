@@ -17,7 +17,7 @@ from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import StudyState
-from hpo.views import caveats, formatting
+from hpo.views.sentences import caveats, formatting
 
 ENOUGH = 3
 """Fewer seeds are never called level with a score: they cannot tell even a large

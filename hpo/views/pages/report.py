@@ -19,8 +19,6 @@ from hpo.statistics import intervals
 from hpo.study import file
 from hpo.study.result import Front, Result, Sweep
 from hpo.study.trials import SlotState
-from hpo.views import caveats, formatting, json_records, ranking
-from hpo.views import verdict as words
 from hpo.views.figures import (
     convergence,
     declared,
@@ -30,8 +28,11 @@ from hpo.views.figures import (
     parameters,
 )
 from hpo.views.figures.networks import Confusion
-from hpo.views.page import Plot, Section, Table, code, plot, render, save
-from hpo.views.scores import focus
+from hpo.views.figures.scores import focus
+from hpo.views.pages.page import Plot, Section, Table, code, plot, render, save
+from hpo.views.records import json_records
+from hpo.views.sentences import caveats, formatting, ranking
+from hpo.views.sentences import verdict as words
 
 BEST_ROWS, ENDED_ROWS = 10, 50
 
