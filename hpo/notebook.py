@@ -242,11 +242,11 @@ class Study:
         Raises:
             StudyError: there is no stored network (yet), or it is no classifier.
         """
-        from hpo.worker import replay
+        from hpo.worker import network
 
         result = self._result()
         with answering(self._storage.place()):
-            matrix = replay.confusion(self._ledger, result)
+            matrix = network.confusion(self._ledger, result)
         if matrix is None:
             what, see = "a confirmed, stored classifier", f"hpo status {self.name}"
             raise self._refuse("plot_confusion_matrix", what, "none", see)
@@ -295,25 +295,16 @@ class Study:
     # --- networks ---
 
     def network(
-        self,
-        trial: int | None = None,
-        *,
-        member: int | None = None,
-        fresh_seed: int | None = None,
-        path: str | Path | None = None,
+        self, trial: int | None = None, *, path: str | Path | None = None
     ) -> Any:
         """Return a trained network, as a PyTorch module: ``network(x)``.
 
-        The first fresh seed of a confirmed trial is stored. Another network is trained
-        again, which takes seconds to a minute, and compared with the database. A line
-        says which. ``x`` is (batch, time, channels), float32, normalised and padded as
-        the task says; the output is (1, batch, classes).
+        The database keeps the network of the first fresh seed of each confirmed trial.
+        ``x`` is (batch, time, channels), float32, normalised and padded as the task
+        says; the output is (1, batch, classes).
 
         Args:
-            trial: number of the search trial; default: the best one.
-            member: network of that trial, from 0.
-            fresh_seed: network of its confirmation instead, from 1. Default: the first
-                fresh seed if there is one, else member 0.
+            trial: number of a confirmed trial; default: the best one.
             path: a file ``NAME.safetensors`` to save it, with its description in
                 ``NAME.json``: parameters, scores, scaling of the input, lineage.
 
@@ -325,19 +316,17 @@ class Study:
 
         if path is not None:
             check_ending(Path(path), ".safetensors")
-        which = {"trial": trial, "member": member, "fresh_seed": fresh_seed}
         with answering(self._storage.place()):
-            chosen = network.choose(self._result(curves=True), self._ledger, **which)
-        shown = network.build(chosen)
-        if (module := getattr(shown, "network", None)) is None:
+            kept = network.choose(self._result(curves=True), self._ledger, trial)
+        module = getattr(network.restore(kept), "network", None)
+        if module is None:
             raise StudyError(
-                f"{self.name}: objective {chosen.result.spec.objective!r} has no"
+                f"{self.name}: objective {kept.result.spec.objective!r} has no"
                 " PyTorch module `network`. Set it; see"
                 " hpo.contract.NetworkMember."
             )
-        loaded = network.load(chosen, shown)
         if path is not None:
-            network.write(loaded, Path(path))
+            network.write(kept, Path(path))
         return module.eval()
 
     # ---------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """Fig. 1(b-d) and 2(a, c-e): neurons of trained networks over time, kept as small
 files.
 
-The networks are those of the study fig2b, trained again from their seeds, as by ``hpo
-trace``.
+The networks are those of the study fig2b, trained again from their seeds.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hpo.contract import NetworkMember, Trace
-from hpo.study.result import Result
-from hpo.study.trials import StudySnapshot
-from hpo.worker import network, replay
-from hpo.worker.network import StudyNetwork
+from hpo.contract import NetworkMember, NetworkObjective, Trace
+from hpo.study.spec import StudySpec
+from hpo.study.trials import StudySnapshot, Trial
+from hpo.views.records.kept_network import telling_neuron
 from reproduction import data
 
 PANELS_NS = {"fast": 0.1, "adapted": 1.0, "slow": 10.0}
@@ -32,44 +30,44 @@ def record(snapshot: StudySnapshot, folder: Path) -> None:
     Member 0 of each point, and of every layer the neuron that tells the shown images
     apart best.
 
-    Raises:
-        HpoError: a network cannot be trained again.
     """
     for name, dt_ns in PANELS_NS.items():
-        trial = next(
-            (
-                s.number
-                for s in snapshot.search
-                if math.isclose(float(s.params["dt_ns"]), dt_ns)
-            ),
-            None,
-        )
+        points = [
+            trial
+            for trial in snapshot.search
+            if math.isclose(float(trial.params["dt_ns"]), dt_ns)
+        ]
         path = folder / f"trace-{name}.json"
-        if trial is not None and read_hash(path) != snapshot.spec.hash:
-            data.write_whole(json.dumps(_trace(snapshot, trial)) + "\n", path)
+        if points and read_hash(path) != snapshot.spec.hash:
+            trace = _trace(snapshot.spec, points[0])
+            data.write_whole(json.dumps(trace) + "\n", path)
 
 
-def _trace(snapshot: StudySnapshot, trial: int) -> dict[str, Any]:
-    chosen = network.choose(Result.of(snapshot), trial=trial, member=0)
-    member = network.build(chosen)
-    images = replay.pick(member, None, CLASSES)
-    network.load(chosen, member)
-    return _compact(chosen, member, member.trace(images))
+def _trace(spec: StudySpec, trial: Trial) -> dict[str, Any]:
+    objective = spec.objective_impl
+    assert isinstance(objective, NetworkObjective)
+    seed = trial.members[0].seed
+    member = objective.member(
+        spec.params(trial.params, epochs=spec.budget.epochs),
+        task=spec.task_params,
+        protocol=spec.protocol,
+        member_seed=seed,
+    )
+    labels = member.test_labels.tolist()
+    images = [labels.index(member.classes.index(name)) for name in CLASSES]
+    member.train(lambda progress: None)
+    facts = {"spec_hash": spec.hash, "trial": trial.number, "seed": seed}
+    return facts | _compact(member, member.trace(images))
 
 
-def _compact(
-    chosen: StudyNetwork, member: NetworkMember, trace: Trace
-) -> dict[str, Any]:
+def _compact(member: NetworkMember, trace: Trace) -> dict[str, Any]:
     """What the figures need, to five digits."""
-    neurons = [replay.telling_neuron(trace, layer) for layer in range(len(trace.x))]
+    neurons = [telling_neuron(trace, layer) for layer in range(len(trace.x))]
     read_as = [
         member.classes[read] if read >= 0 else None for read in trace.predicted.tolist()
     ]
     return {
         "dt_ns": trace.dt_ns,
-        "spec_hash": chosen.result.spec.hash,
-        "trial": chosen.trial.number,
-        "seed": chosen.stored.seed,
         "time_ns": [_short(t) for t in trace.time_ns.tolist()],
         "series": [
             {

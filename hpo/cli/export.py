@@ -50,11 +50,8 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
         parser.error(
             "argument --curves: only allowed with a table, not a backup or network"
         )
-    for option in ("trial", "member", "fresh_seed"):
-        if not arguments.network and getattr(arguments, option) is not None:
-            parser.error(
-                f"argument --{option.replace('_', '-')}: only allowed with --network"
-            )
+    if arguments.trial is not None and not arguments.network:
+        parser.error("argument --trial: only allowed with --network")
 
 
 @command(
@@ -83,7 +80,7 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     argument(
         "--curves", action="store_true", help="include score and loss after every epoch"
     ),
-    *networks.WHICH_NETWORK,
+    networks.TRIAL,
     STORAGE,
     check=_check,
 )
@@ -93,8 +90,8 @@ def export(arguments: argparse.Namespace) -> int:
     `hpo import` reads a backup, also into another database, where the study continues
     as if it had never moved. A table is for other programs.
 
-    The database keeps the network of the first fresh seed of each confirmed trial;
-    other networks are trained again. Their description is written beside them as .json:
+    The database keeps the network of the first fresh seed of each confirmed trial. Its
+    description is written beside it as .json:
     `hpo.objectives.training.artifacts.load_network(FILE)` reads both.
 
     Examples:
@@ -102,8 +99,8 @@ def export(arguments: argparse.Namespace) -> int:
             parameters, seed, score, seconds; with .jsonl one JSON object per trial
         hpo export seqdigits --backup seqdigits.jsonl.gz write the whole study:
             specification, trials, networks, curves, lineage, checkpoints
-        hpo export seqdigits --network t7.safetensors --trial 7 --member 2
-            write network 2 of trial 7 (default: of the best trial)
+        hpo export seqdigits --network t7.safetensors --trial 7
+            write the network of confirmed trial 7 (default: of the best trial)
     """
     if arguments.network is not None:
         return networks.export(arguments)
@@ -302,7 +299,7 @@ def report(arguments: argparse.Namespace) -> int:
     from hpo.views.pages import page, side_by_side
     from hpo.views.pages.report import write
     from hpo.views.sentences import verdict
-    from hpo.worker import replay
+    from hpo.worker import network
 
     picture: Path | None = arguments.picture
     if picture is not None:
@@ -310,7 +307,7 @@ def report(arguments: argparse.Namespace) -> int:
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study), curves=True)
         others = ledger.overlays(result.spec)
-        matrix = None if picture else replay.confusion(ledger, result)
+        matrix = None if picture else network.confusion(ledger, result)
         results = [result, *map(ledger.result, arguments.others)]
     target = arguments.output or Path(
         f"{'-'.join(one.name for one in results)}-report.html"

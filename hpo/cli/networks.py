@@ -4,43 +4,30 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hpo.cli.common import looking, show
 from hpo.console import OPEN, STORAGE, STUDY, argument, at_least, command, one_of
+from hpo.errors import HpoError
 from hpo.files import check_ending, check_writable, writing
 
 if TYPE_CHECKING:
-    from hpo.worker.network import StudyNetwork
+    from hpo.contract import NetworkMember
+    from hpo.views.records.kept_network import KeptNetwork
 
-WHICH_NETWORK = (
-    argument(
-        "--trial",
-        type=at_least(0),
-        metavar="K",
-        help="its search trial (default: the best)",
-    ),
-    one_of(
-        argument(
-            "--member",
-            type=at_least(0),
-            metavar="M",
-            help="network M of the trial, from 0",
-        ),
-        argument(
-            "--fresh-seed",
-            type=at_least(1),
-            metavar="F",
-            help=(
-                "network F of its confirmation, from 1 (default: 1 if the trial was"
-                " confirmed, else member 0; never the network with the best score)"
-            ),
-        ),
-    ),
+T = TypeVar("T", int, str)
+
+TRIAL = argument(
+    "--trial",
+    type=at_least(0),
+    metavar="K",
+    help="the network of this confirmed trial (default: the best)",
 )
+_DEFAULT_CLASSES = 4
+"""Number of classes shown by default, with one series each."""
 
 
-def _choose(arguments: argparse.Namespace) -> StudyNetwork:
+def _choose(arguments: argparse.Namespace) -> KeptNetwork:
     """Return the network that the options name.
 
     Raises:
@@ -48,17 +35,13 @@ def _choose(arguments: argparse.Namespace) -> StudyNetwork:
     """
     from hpo.worker import network
 
-    which = {
-        name: getattr(arguments, name) for name in ("trial", "member", "fresh_seed")
-    }
     with looking(arguments) as ledger:
-        return network.choose(
-            ledger.result(arguments.study, curves=True), ledger, **which
-        )
+        result = ledger.result(arguments.study, curves=True)
+        return network.choose(result, ledger, arguments.trial)
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """``hpo export STUDY --network FILE``: write the kept network, or train it again.
+    """``hpo export STUDY --network FILE``: write a kept network.
 
     Raises:
         HpoError: there is no such network, or the file cannot be written.
@@ -67,9 +50,7 @@ def export(arguments: argparse.Namespace) -> int:
 
     target: Path = arguments.network
     check_ending(target, ".safetensors")
-    choice = _choose(arguments)
-    check_writable(target)
-    network.write(network.load(choice), target)
+    network.write(_choose(arguments), target)
     print(target, target.with_suffix(".json"), sep="\n")
     return 0
 
@@ -79,7 +60,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 @command(
     STUDY,
-    *WHICH_NETWORK,
+    TRIAL,
     one_of(
         argument(
             "--images",
@@ -111,33 +92,71 @@ def trace(arguments: argparse.Namespace) -> int:
     """Plot the neurons of a network over time on series of the test set, as an HTML
     file.
 
-    The network of a confirmed trial is stored; another one is trained again, which
-    takes seconds to a minute. The plot shows the input channels (at most eight), and in
-    every layer the neuron that separates the series best.
+    The database keeps the network of the first fresh seed of each confirmed trial. The
+    plot shows the input channels (at most eight), and in every layer the neuron that
+    separates the series best.
 
     Examples:
         hpo trace seqdigits
             plot the best trial on one image of each of four classes
         hpo trace --study seqdigits --classes 0,1,5 --open
             plot other classes (digits)
-        hpo trace seqdigits --trial 12 --images 0,7 -o trace.csv write another trial on
-            two images, chosen by position: state x, output y and drive of every neuron
-            of every layer, as numbers
+        hpo trace seqdigits --images 0,7 -o trace.csv write numbers for two images,
+            chosen by position: state x, output y and drive of every neuron of every
+            layer
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
     check_ending(target, ".html", ".csv")
-    choice = _choose(arguments)
+    kept = _choose(arguments)
     check_writable(target)
-    from hpo.worker import network, replay, trace_page
+    from hpo.views.records.kept_network import Replay, csv_text
+    from hpo.worker import network, trace_page
 
-    member = network.build(choice)
-    images = replay.pick(member, arguments.images, arguments.classes)
-    loaded = network.load(choice, member)
-    run = replay.Replay(network=loaded, member=member, trace=member.trace(images))
-    table = target.suffix == ".csv"
-    text = replay.csv_text(run) if table else trace_page.page(run, arguments.command)
+    member = network.restore(kept)
+    images = _pick(member, arguments.images, arguments.classes)
+    replay = Replay(network=kept, member=member, trace=member.trace(images))
+    if target.suffix == ".csv":
+        text = csv_text(replay)
+    else:
+        text = trace_page.page(replay, arguments.command)
     with writing(target) as draft:
         draft.write_text(text, encoding="utf-8", errors="replace", newline="")
     print(target)
     show(arguments, target)
     return 0
+
+
+def _pick(
+    member: NetworkMember, images: list[int] | None, classes: list[str] | None
+) -> list[int]:
+    """Return positions in the test part: ``images`` themselves, else the first of each
+    class.
+
+    The default is the first four classes, or the first window if the network predicts.
+
+    Raises:
+        HpoError: the test part has no such position, or no series of that class.
+    """
+    labels = member.test_labels.tolist()
+    if images is not None:
+        known = {place: place for place in range(len(labels))}
+        return _places("--images", images, known, f"0 to {len(labels) - 1}")
+    first = {}
+    if member.classes:
+        first = {
+            member.classes[label]: labels.index(label) for label in sorted(set(labels))
+        }
+    if classes is None:
+        return list(first.values())[:_DEFAULT_CLASSES] or [0]
+    valid = ", ".join(first) or "none, since the network predicts; use --images"
+    return _places("--classes", classes, first, valid)
+
+
+def _places(
+    option: str, choices: list[T], known: dict[T, int], valid: str
+) -> list[int]:
+    """Return the position of each choice, without repetitions."""
+    for choice in choices:
+        if choice not in known:
+            raise HpoError(f"{option} {choice}: not in the test part. Valid: {valid}.")
+    return [known[choice] for choice in dict.fromkeys(choices)]

@@ -1,9 +1,8 @@
 """The contract of objectives whose networks can be inspected, kept and replayed.
 
 Such an objective builds a *member*, which trains a network or restores its stored
-weights, and replays the time series of its neurons. A network that was not stored can
-be trained again: it is a pure function of its parameters and its seed. This module
-imports no torch.
+weights, and replays the time series of its neurons. A network is a pure function of its
+parameters and its seed. This module imports no torch.
 """
 
 from __future__ import annotations

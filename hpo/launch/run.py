@@ -464,13 +464,13 @@ class Launch:
 
     def _report(self, result: Result) -> Path | None:
         from hpo.views.pages import report
-        from hpo.worker import replay
+        from hpo.worker import network
 
         if not self._options.writes_report:
             return None
         path = self._options.report or Path(f"{self._spec.name}-report.html")
         others = self._patient.overlays(result.spec)
-        matrix = replay.confusion(self._patient, result)
+        matrix = network.confusion(self._patient, result)
         try:
             return report.write(result, path, others, matrix)
         except HpoError as error:

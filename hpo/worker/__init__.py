@@ -8,6 +8,5 @@ __all__ = [
     "network",
     "notifier",
     "provenance",
-    "replay",
     "trace_page",
 ]

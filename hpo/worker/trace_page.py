@@ -29,9 +29,9 @@ from hpo.views.figures.palette import (
 )
 from hpo.views.figures.style import safe, style
 from hpo.views.pages.page import render
+from hpo.views.records.kept_network import SCORED_ON, Replay, telling_neuron
 from hpo.views.sentences import caveats, formatting
 from hpo.views.terminal import text_tables
-from hpo.worker.replay import Replay, telling_neuron
 
 _COLOURS = (
     BLUE,
@@ -206,7 +206,7 @@ def heading(replay: Replay) -> tuple[str, str]:
     head = f"{spec.name}, {chosen.name}: {spec.objective_impl.metric} {score}"
     return (
         head,
-        f"{spec.objective}, {size} neurons, scored on {chosen.scored_on}{drawn}",
+        f"{spec.objective}, {size} neurons, scored on {SCORED_ON}{drawn}",
     )
 
 
@@ -229,6 +229,6 @@ def _caption(replay: Replay) -> list[str]:
         f"An input point lasts {trace.dt_ns:.4g} ns; {end}.",
         *drawn,
         "The dotted grey line marks the resting state at the start.",
-        f"{formatting.capital(chosen.check)}.",
-        f"Spec {chosen.result.spec.hash}, seed {chosen.stored.seed}.",
+        f"{formatting.capital(chosen.name)}: the confirmed network itself.",
+        f"Spec {chosen.result.spec.hash}, seed {chosen.measured.seed}.",
     ]

@@ -16,30 +16,16 @@ from pages import HOSTILE, names
 from toy_network import ToyMember
 
 from hpo.contract import Protocol, Solved
-from hpo.errors import HpoError
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
-from hpo.worker import network, replay, trace_page
-from hpo.worker.replay import Replay
+from hpo.views.records import kept_network
+from hpo.views.records.kept_network import KeptNetwork, Replay
+from hpo.worker import trace_page
 
 if TYPE_CHECKING:
     from browsing import Watched
 
 NET: Any = ToyMember(None, None, Protocol.CONFIRM, 0)  # type: ignore[arg-type]
-
-
-def test_series_are_picked_by_position_by_class_or_one_of_each() -> None:
-    assert replay.pick(NET, [5, 2, 5], None) == [5, 2]
-    assert replay.pick(NET, None, ["square", "sine"]) == [1, 0]
-    assert replay.pick(NET, None, None) == [0, 1, 2]
-    with pytest.raises(
-        HpoError, match=r"^--images 12: not in the test part\. Valid: 0 to 11\.$"
-    ):
-        replay.pick(NET, [12], None)
-    with pytest.raises(
-        HpoError, match=r"^--classes cosine: not in the test part\. Valid: sine, sq"
-    ):
-        replay.pick(NET, None, ["cosine"])
 
 
 def shown() -> Replay:
@@ -48,14 +34,17 @@ def shown() -> Replay:
     searched = snapshots.slot(1, SlotState.COMPLETE, score=0.8, members=members)
     spec = snapshots.spec(objective="toy_network:ToyNetworkObjective")
     fresh = snapshots.confirmation(1, 0, 0.7, params={})
-    chosen = network.choose(snapshots.snapshot(spec, (searched,), (fresh,)), trial=1)
-    member = network.build(chosen)
-    loaded = network.load(replace(chosen, data=member.to_bytes()), member)
-    return Replay(network=loaded, member=member, trace=member.trace([0, 1, 2]))
+    kept = KeptNetwork(
+        result=snapshots.snapshot(spec, (searched,), (fresh,)),
+        trial=searched,
+        slot=fresh,
+        data=b"",
+    )
+    return Replay(network=kept, member=NET, trace=NET.trace([0, 1, 2]))
 
 
 def test_csv_has_every_neuron_with_its_place_and_all_quantities() -> None:
-    rows = list(csv.DictReader(io.StringIO(replay.csv_text(shown()))))
+    rows = list(csv.DictReader(io.StringIO(kept_network.csv_text(shown()))))
     assert len(rows) == 3 * (2 * 8 + 2 * 3 * 9)
     last, before = rows[-1], rows[-2]
     assert last["class"] == last["read_as"] == HOSTILE
@@ -93,7 +82,7 @@ def test_the_figure_has_a_panel_for_each_channel_and_the_telling_neuron_of_each_
     assert list(figure.data[0].x) == [0.5 * k for k in range(9)]
     assert figure.layout.yaxis4.matches == "y3", "to be compared"
     assert len(figure.layout.shapes) == 2, "lines of rest"
-    one = replay.telling_neuron(NET.trace([0]), 0)
+    one = kept_network.telling_neuron(NET.trace([0]), 0)
     assert one == 2, "of one series, that which moves most"
 
 
@@ -111,7 +100,7 @@ def test_of_many_channels_the_first_are_drawn_and_outputs_of_the_last_points() -
     assert list(prediction.x) == list(target.x) == [2.5, 3.0, 3.5, 4.0]
     assert (set(prediction.y), set(target.y), target.line.dash) == ({1.0}, {0.0}, "dot")
     assert "after each of the last 4 points" in trace_page.page(many, "hpo trace")
-    last = list(csv.DictReader(io.StringIO(replay.csv_text(many))))[-6 * 9 - 1]
+    last = list(csv.DictReader(io.StringIO(kept_network.csv_text(many))))[-6 * 9 - 1]
     assert (last["layer"], last["neuron"], last["time_ns"]) == (
         "prediction",
         "0",
@@ -133,9 +122,9 @@ def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> No
 
 def with_trained(plain: Replay, trace: dict[str, Any], **changes: Any) -> Replay:
     """With another trace, of a network whose training gave something else."""
-    trained = replace(plain.network.measured, **changes)
-    loaded = replace(plain.network, trained=trained)
-    return replace(plain, trace=replace(plain.trace, **trace), network=loaded)
+    member = replace(plain.network.measured, **changes)
+    kept = replace(plain.network, slot=replace(plain.network.slot, members=(member,)))
+    return replace(plain, trace=replace(plain.trace, **trace), network=kept)
 
 
 def test_a_diverged_network_is_drawn_and_says_so() -> None:
@@ -165,7 +154,7 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     )
     page = trace_page.page(replayed, "hpo trace")
     assert "Time series on the solved equation: 64 steps per point." in page
-    scores = network.about(replayed.network)["scores"]
+    scores = kept_network.record(replayed.network)["scores"]
     assert (scores["solved_score"], scores["score_at"]) == (
         0.088,
         "at the study's time step",
