@@ -36,7 +36,6 @@ def main(arguments: Sequence[str]) -> int:
         "folds": _folds,
         "spoken": _spoken,
         "ablation": _ablation,
-        "centre": _centre,
     }  # of their own; only when named
     measures = {
         "networks": _networks,
@@ -77,18 +76,6 @@ def main(arguments: Sequence[str]) -> int:
         RESULTS.write_text(results.page(old, {name: section}), encoding="utf-8")
     say("done")
     return 0
-
-
-def _centre(say: Callable[[str], None]) -> None:
-    from benchmarks import centre
-    from hpo.postgres.connect import open_storage
-
-    with _temporary_home(), open_storage() as storage:
-        costs = centre.costs()
-        say(f"  {costs}")
-        for check in centre.checks(storage, costs):
-            say(f"  {check}")
-    centre.write(costs, list(centre.centres(costs)))
 
 
 def _networks(say: Callable[[str], None]) -> str:

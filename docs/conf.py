@@ -62,7 +62,7 @@ nitpick_ignore_regex = [
         "py:.*",
         r"Score|Share|Steps|Line|Number|Fact|Field|FieldInfo|NoneType|Ge|Strict\w+|PydanticUndefined",
     ),  # bounds of an Outcome
-    ("py:.*", r"(hpo\.)?objectives\.contract\._\w+"),
+    ("py:.*", r"hpo\.contract\.\w+\._\w+"),
     ("py:.*", r"hpo\.study\.spec\.StudySpec"),  # its keys are those of a study file
     (
         "py:.*",
