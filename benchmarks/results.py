@@ -130,7 +130,7 @@ trials; PostgreSQL's in brackets. A trial of ours stores {members} members with 
 curves of {epochs} epochs each; one of plain Optuna reports {reports} values and tests for pruning.
 "first": until the first trial of a fresh process begins to train.
 
-Every second trial of the study was pruned, or left the race. "suggesting": the sampler's part of
+Every second trial of the study was pruned. "suggesting": the sampler's part of
 "ours". The rows without a pruner and with random sampling show the service alone.
 """
 

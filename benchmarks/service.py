@@ -47,12 +47,10 @@ PRUNERS: dict[str, dict[str, Any]] = {
 }
 """With their options: none prunes what is measured, since all others did worse."""
 CHOICES = (
-    *(("random", pruner) for pruner in (*PRUNERS, "race")),
-    *(("tpe", pruner) for pruner in ("none", "median", "race")),
-    *(("kriging-believer", pruner) for pruner in ("none", "median", "race")),
+    *(("random", pruner) for pruner in PRUNERS),
+    *(("tpe", pruner) for pruner in ("none", "median")),
+    *(("kriging-believer", pruner) for pruner in ("none", "median")),
 )
-"""A race is no pruner, but ends trials, too."""
-RACE = {"rungs": [1], "reduction_factor": 2, "keep": 1000}
 OPTUNAS: dict[str, type[optuna.samplers.BaseSampler]] = {
     "random": optuna.samplers.RandomSampler,
     "tpe": optuna.samplers.TPESampler,
@@ -138,11 +136,8 @@ def _spec(sampler: str, pruner: str, trials: int) -> StudySpec:
         "task": {"name": "instant"},
         "space": {name: {"low": 0.0, "high": 1.0} for name in NAMES},
         "sampler": {"name": sampler},
+        "pruner": {"name": pruner, **PRUNERS[pruner]},
     }
-    if pruner == "race":
-        raw["racing"] = RACE
-    else:
-        raw["pruner"] = {"name": pruner, **PRUNERS[pruner]}
     return validate(raw, where="benchmark")
 
 
@@ -183,10 +178,7 @@ def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
     early."""
     rungs = range(2 if spec.pruner.name == "successive-halving" else 0)
     shape = {"steps": EPOCHS + MEMBERS - 1, "cut": 6, "spread": EPOCHS - 10}
-    if spec.racing is not None:
-        shape |= {"cut": EPOCHS, "spread": 1}
-    ends = spec.racing is not None or spec.pruner.name != "none"
-    shape |= {"whole": 1 if ends else 2}
+    shape |= {"whole": 2 if spec.pruner.name == "none" else 1}
     values = {
         "params": ", ".join(f"'{name}', random()" for name in NAMES),
         "attrs": ", ".join(f"'completed_rung_{k}', 0.1 * random()" for k in rungs),

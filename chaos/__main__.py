@@ -25,8 +25,8 @@ python -m chaos --seconds 3600 --workers 8
     an hour with twice the workers
 
 In each round, one worker runs each of three studies of small spintronic networks undisturbed: a
-successive halving with a confirmation by posterior mean; a race; a conditional and constrained
-space per layer. Then several workers run these studies again in a storm, and a fourth study that is
+successive halving with a confirmation by posterior mean; replicated networks under a median pruner;
+a conditional and constrained space per layer. Then several workers run these studies again in a storm, and a fourth study that is
 amended by hand meanwhile. The storm kills, terminates and pauses workers and launchers beyond their
 leases, stops, crashes and restarts the database, which has unusual settings, cuts connections, and
 starts and ends more launchers. Afterwards the tables are compared bit for bit, and the trials of

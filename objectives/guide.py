@@ -145,9 +145,6 @@ with the same ranges:
 _FURTHER = """\
 # More tables of a study file; remove the # of what you want (docs/reference/study-file.md).
 
-# [racing]               # most trials train one network; only those that may win train all
-# rungs = [1, 2]         # compare after 1 and 2 networks; needs members = 3 or more in [budget]
-
 # [stop]                 # any of these ends the search before budget.trials
 # target = 0.95
 # patience = 100         # trials without a better one
@@ -161,7 +158,7 @@ _FURTHER = """\
 # s_spread = 0.1
 # weight_bits = 5
 
-# [cost]                 # search the Pareto front of accuracy and energy; not with racing or stop
+# [cost]                 # search the Pareto front of accuracy and energy; not with stop
 # name = "energy_pj"
 
 # [constraints]          # train no network that costs more

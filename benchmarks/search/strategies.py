@@ -21,7 +21,7 @@ DEFAULT = "the default"
 """As the study file searches."""
 SEEDS = 10
 """Study seeds of each."""
-_HOW = ("budget", "sampler", "pruner", "racing", "confirm")
+_HOW = ("budget", "sampler", "pruner", "confirm")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,9 +41,6 @@ MEANINGS = {
     "Dimension.log": "search the logarithm",
     "Dimension.step": "distance between the values of a range",
     "Dimension.choices": "in place of a range: the values, in any order",
-    "Racing.rungs": (
-        "numbers of networks after which a trial is compared with earlier trials"
-    ),
     "Stop.target": "score that a complete trial must reach",
     "Stop.patience": "trials in a row without a better score",
     "Stop.max_epochs": "epochs trained in the search",

@@ -195,10 +195,6 @@ def _searching(spec: StudySpec) -> list[tuple[str, str]]:
         ("pruner", _choice(spec.pruner.name, spec.pruner.options)),
         ("cost", costs),
         ("constraints", _constraints(spec) if spec.constraints else ""),
-        (
-            "racing",
-            text_tables.params_text(spec.racing.model_dump()) if spec.racing else "",
-        ),
         ("stop", text_tables.params_text(stop) if stop else ""),
         ("confirm", _confirm(spec)),
     ]

@@ -1,24 +1,12 @@
-"""Comparison of scores: on a scale, after equal numbers of networks, and of pruned
-curves.
+"""Comparison of scores: on a scale, and of pruned curves.
 
-Accuracies are compared by logits, errors by logarithms, others as they are.
-
-Racing over seeds: most trials train one network, and only possible winners train all. A
-trial is compared with earlier ones at its *rungs*, which are numbers of networks, as in
-asynchronous successive halving (Li et al., arXiv:1810.05934). That would let one trial
-in ``reduction_factor`` go on; but a sampler learns, its trials get better, and to be
-among the best share of all earlier ones is not enough to win. So only the ``keep`` best
-go on, however long the search.
-
-All trials train their networks from the same seeds in the same order, so means over the
-same number of them are means over the same seeds. Everything here is a pure function of
-what the window lets a trial see.
+Accuracies are compared by logits, errors by logarithms, others as they are. Everything
+here is a pure function of what the window lets a trial see.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,18 +61,6 @@ class Numbers:
         self.length: Array = lengths
         self.complete: NDArray[np.bool_] = state == 0.0
         self.pruned: NDArray[np.bool_] = state == 1.0
-        self.networks: Array = lengths - (spec.budget.scores - 1)
-        """Networks trained; 0 or less if pruned within the first."""
-        rungs = spec.racing.rungs if spec.racing else ()
-        self.left: NDArray[np.bool_] = self.pruned & np.isin(self.networks, rungs)
-        """Whether a trial left the race after whole networks."""
-
-    def means(self, spec: StudySpec, members: int) -> Array:
-        """Return mean scores over ``members`` networks, of the trials that ended."""
-        step = spec.budget.scores + members - 2  # see ``pruning.TrialProgress``
-        return np.asarray(
-            np.where(self.complete | self.pruned, self.steps[step], MISSING)
-        )
 
 
 _ENDED = {SlotState.COMPLETE: 0.0, SlotState.PRUNED: 1.0}
@@ -97,45 +73,6 @@ def known_costs(spec: StudySpec, params: Mapping[str, Any] | None) -> list[float
         return [-math.inf] * len(spec.costs)
     known = constraints.costs(spec, params)
     return [known.get(name, math.inf) for name in spec.costs]
-
-
-def why_out(
-    spec: StudySpec, number: int, seen: Sequence[Past], mean: float, members: int
-) -> str | None:
-    """Return why a trial ends after ``members`` networks; None if it goes on.
-
-    At the first rung, one in ``reduction_factor`` trials goes on. None of the first
-    ones does: the sampler has only begun to learn, except trial 0, so that there is an
-    incumbent. A trial that ended before the rung counts as worse. At later rungs, the
-    ``keep`` best so far go on. ``seen`` are the earlier trials that this one may see,
-    ``mean`` its mean score so far.
-    """
-    racing = spec.racing
-    if racing is None or members not in racing.rungs or number == 0:
-        return None
-    known = Numbers(spec, seen)
-    n_ended, at_rung = (
-        int((known.complete | known.pruned).sum()),
-        known.means(spec, members),
-    )
-    others = at_rung[at_rung != MISSING]
-    better = int(np.count_nonzero(others > mean if spec.maximize else others < mean))
-    go_on = racing.keep
-    if members == racing.rungs[0]:
-        go_on = min(go_on, (1 + n_ended) // racing.reduction_factor)
-    if better < go_on:
-        return None
-    trained = f"after {effort.networks_text(spec, members)}"
-    if go_on == 0:
-        least = racing.reduction_factor - 1
-        return (
-            f"{trained}: {n_ended} trials had ended, {least} must have before one"
-            " goes on"
-        )
-    return (
-        f"{trained}: {better} of {len(others)} earlier trials were better, {go_on} may"
-        " go on"
-    )
 
 
 def _gains(spec: StudySpec, ends: Array, before: Array) -> Array:
@@ -199,12 +136,6 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
     """Return the trials with scores that a sampler may compare, however early they
     ended.
 
-    A trial that left the race has an honest score, the mean over its first networks,
-    and counts as complete. But networks differ in how hard their seeds are (each has
-    its own split of the data):
-    the mean difference between all networks and the first ones, over the trials that
-    have both, is added to it (of errors a factor: ``gain_scale``).
-
     Samplers such as ``gp`` and ``cmaes`` ignore a trial that was pruned within its
     first network, and would return to its place; with a cost, all do. For these it
     enters as complete: its last value plus the median later gain (of errors a factor)
@@ -216,18 +147,8 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
     )
     known = Numbers(spec, seen)
     scores, distance = known.score.copy(), np.full(len(known.score), math.nan)
-    for members in spec.racing.rungs if spec.racing else ():
-        means, left = (
-            known.means(spec, members),
-            known.left & (known.networks == members),
-        )
-        both = known.complete & (means != MISSING)
-        gains = _gains(spec, scores[both], means[both])
-        scores[left] = _after(
-            spec, scores[left], statistics.fmean(gains) if gains.size else 0.0
-        )
-    cut = known.pruned & ~known.left & extrapolates
-    ends = np.flatnonzero((known.complete | known.left) & (known.length > 0))
+    cut = known.pruned & extrapolates
+    ends = np.flatnonzero(known.complete & (known.length > 0))
     furthest, last, score = spec.budget.scores, spec.budget.scores - 1, scores
     longest = int(known.length[cut].max(initial=0))
     if not ends.size and 0 < longest < furthest:
@@ -244,7 +165,7 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
         distance[those] = math.log(
             spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
         )
-    changed = known.left | ~np.isnan(distance)
+    changed = ~np.isnan(distance)
     # with costs, any pruned trial is complete: see ``history.frozen``
     complete = (known.complete | known.pruned & bool(spec.costs)) & (
         scores != MISSING

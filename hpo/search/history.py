@@ -68,7 +68,7 @@ def learns(spec: StudySpec) -> bool:
     """Return whether trials depend on earlier ones at all: if not, no history is
     read."""
     drawn = spec.sweep is not None or spec.sampler.name == "random"
-    return not drawn or spec.pruner.name != "none" or spec.racing is not None
+    return not drawn or spec.pruner.name != "none"
 
 
 def unsuggested(spec: StudySpec, trials: Sequence[Past]) -> list[int]:

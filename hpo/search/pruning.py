@@ -18,7 +18,7 @@ from optuna.pruners import BasePruner
 
 from hpo.contract import Protocol
 from hpo.search import comparison
-from hpo.search.history import learns, quiet, visible
+from hpo.search.history import quiet, visible
 from hpo.search.memory import MISSING
 from hpo.study import effort
 from hpo.study.effort import Ending
@@ -40,10 +40,8 @@ class TrialProgress:
     and one step for every further network: the mean score so far. Under
     ``Protocol.CONFIRM`` nothing is scored in training, and nothing reported.
 
-    The pruner compares steps, beside a cost with those of trials that cost no more; in
-    a race, those of the first network's curve alone, and ``why_out`` decides after
-    every network. A resumed trial is judged alike: its stored steps are fed again
-    before the new ones.
+    The pruner compares steps, beside a cost with those of trials that cost no more. A
+    resumed trial is judged alike: its stored steps are fed again before the new ones.
     """
 
     def __init__(
@@ -51,8 +49,7 @@ class TrialProgress:
     ) -> None:
         """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own
         suggestion."""
-        self._spec, self._number = spec, number
-        self._seen = visible(spec, number, trials) if learns(spec) else []
+        self._spec = spec
         self.steps: list[float] = []
         """Values reported, one a step."""
         self.attrs: dict[str, float] = {}
@@ -63,15 +60,13 @@ class TrialProgress:
         with quiet():
             self._pruner: Any = PRUNERS[spec.pruner.name](**spec.pruner.options)
         self._numbers = effort.step_numbers(spec)
-        self._others = comparison.Numbers(spec, self._seen)
+        self._others = comparison.Numbers(spec, visible(spec, number, trials))
         # Compare with trials that cost no more: else a cheap network ends for being
         # worse than an expensive one. Costs are those before training, so that pruned
         # trials count, too.
         most = np.array(comparison.known_costs(spec, own.params))[:, None]
         self._alike = (self._others.costs <= most).all(axis=0)
-        self._whole = np.flatnonzero(
-            (self._others.complete | self._others.left) & self._alike
-        )
+        self._whole = np.flatnonzero(self._others.complete & self._alike)
         halving = spec.pruner.name == "successive-halving"
         self._decide = self._is_not_promoted if halving else self._is_below_percentile
 
@@ -88,7 +83,7 @@ class TrialProgress:
         """Report the scores of all networks trained so far, one more than before.
 
         Raises:
-            EndedError: the pruner ends the trial, or it leaves the race.
+            EndedError: the pruner ends the trial.
         """
         mean = statistics.fmean(scores)
         if self.steps and len(scores) == 1:
@@ -97,11 +92,6 @@ class TrialProgress:
             )
         if self._spec.protocol != Protocol.CONFIRM and len(scores) > 1:
             self._judge(mean)
-        why = comparison.why_out(
-            self._spec, self._number, self._seen, mean, len(scores)
-        )
-        if why is not None:
-            raise EndedError(f"{Ending.NETWORKS} {why}")
 
     def _judge(self, value: float) -> None:
         if not self.report(value):
@@ -116,8 +106,7 @@ class TrialProgress:
     def report(self, value: float) -> bool:
         """Report the next step's value; return whether to prune the trial."""
         self.steps.append(value)
-        ended = self._spec.racing and len(self.steps) >= self._spec.budget.scores
-        return self._prunes and not ended and self._decide()
+        return self._prunes and self._decide()
 
     def _is_below_percentile(self) -> bool:
         """``PercentilePruner``: the best value so far is worse than others at this

@@ -71,8 +71,8 @@ def edges(
 def _best(
     spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]
 ) -> list[Trial]:
-    """Return the best trials, without repeats: complete ones, then those that left a
-    race."""
+    """Return the best trials, without repeats: complete ones, then those that trained
+    fewer networks."""
     left = [t for t in search if t.compares and t.state != SlotState.COMPLETE]
     sign = -1.0 if spec.maximize else 1.0
     left.sort(key=lambda trial: (sign * (trial.score or 0.0), trial.number))

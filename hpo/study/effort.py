@@ -68,11 +68,9 @@ def largest(spec: StudySpec) -> int:
 
 
 def soonest(spec: StudySpec) -> int:
-    """Return the epochs that every trial trains before pruner or race may end it."""
+    """Return the epochs that every trial trains before the pruner may end it."""
     budget, options = spec.budget, spec.pruner.options
     least = budget.members * budget.epochs
-    if spec.racing is not None:
-        least = min(least, spec.racing.rungs[0] * budget.epochs)
     if spec.pruner.name == "none":
         return least
     warmup = options.get("min_resource", options.get("n_warmup_steps", 1))

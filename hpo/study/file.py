@@ -320,9 +320,8 @@ def _quicker(
     fresh seeds.
 
     Its name is another one, so that it is never mixed with what it is a look at; a name
-    and a budget that were ``given`` stay. A race would have too little to go by. It
-    begins at the reported point, if there is one in the space; what is not reported has
-    the objective's default.
+    and a budget that were ``given`` stay. It begins at the reported point, if there is one
+    in the space; what is not reported has the objective's default.
     """
     budget = spec.budget.model_dump()
     few = {**QUICK, "members": spec.task_params.folds}
@@ -330,7 +329,7 @@ def _quicker(
     least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
     if spec.sweep is not None:
         del least["trials"]  # it measures every point
-    tree = {key: raw[key] for key in raw.keys() - {"racing", "stop"}}
+    tree = {key: raw[key] for key in raw.keys() - {"stop"}}
     tree["budget"] = {**raw.get("budget", {}), **least}
     if spec.selects:
         every = budget["score_every"] or 1

@@ -9,7 +9,7 @@ from hpo.contract import KnowsCosts, Protocol
 from hpo.study.messages import Broken, did_you_mean, expected
 from hpo.study.parameters import unknown
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Figure, Pruner, Racing
+from hpo.study.tables import Figure, Pruner
 
 _PLAIN_SAMPLERS = ("random", "qmc")
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
@@ -23,11 +23,11 @@ _APART = (
         "which tests every trial on the test part already",
     ),
     (
-        ["cost", "racing", "stop", "warm_start"],
+        ["cost", "stop", "warm_start"],
         _UNSELECTED,
         "where no trial is selected",
     ),
-    (["racing", "stop"], "[cost]", "as it compares scores alone"),
+    (["stop"], "[cost]", "as it compares scores alone"),
     (["constraints"], "a sweep", "which visits points of its own"),
 )
 """Tables, what none of them may stand beside, and why."""
@@ -48,8 +48,6 @@ def between_tables(spec: StudySpec) -> Broken:
         yield from _check_accuracy(
             spec, "confirm.yield_above", spec.confirm.yield_above
         )
-    if spec.racing is not None:
-        yield from _check_racing(spec, spec.racing)
     yield from _check_costs(spec)
     if spec.figure is not None:
         yield from _check_figure(spec, spec.figure)
@@ -112,18 +110,6 @@ def _check_accuracy(spec: StudySpec, key: str, value: float | None) -> Broken:
         yield expected(
             key, "an accuracy from 0 to 1", value, "Write 89.83 % as 0.8983."
         )
-
-
-def _check_racing(spec: StudySpec, racing: Racing) -> Broken:
-    budget, rungs = spec.budget, list(racing.rungs)
-    if rungs != sorted(set(rungs)) or rungs[-1] >= budget.members:
-        rule = f"increasing numbers of networks below budget.members={budget.members}"
-        do = "A trial that passes the last rung trains all members."
-        yield expected("racing.rungs", rule, rungs, do)
-    if racing.reduction_factor > (most := budget.trials - budget.window + 1):
-        rule = f"at most {most}, which is budget.trials - budget.window + 1"
-        do = "Lower it, or add trials: only trial 0 would pass a rung."
-        yield expected("racing.reduction_factor", rule, racing.reduction_factor, do)
 
 
 def _check_costs(spec: StudySpec) -> Broken:

@@ -180,7 +180,6 @@ class StudySpec(Table):
     """Points to measure, in place of a space and a sampler."""
     sampler: tables.Sampler = tables.Sampler()
     pruner: tables.Pruner = tables.Pruner()
-    racing: tables.Racing | None = None
     stop: tables.Stop | None = None
     confirm: Annotated[
         tables.Confirm | None,

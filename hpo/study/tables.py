@@ -117,21 +117,6 @@ class Pruner(_Choice):
     name: Literal["none", "median", "percentile", "successive-halving"] = "none"
 
 
-class Racing(Table):
-    """``[racing]``: most trials train few networks, and only possible winners train
-    all."""
-
-    rungs: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)
-    ]
-    """Numbers of networks after which a trial is compared with earlier trials; see
-    ``search``."""
-    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 20
-    """One trial in ``reduction_factor`` passes the first rung."""
-    keep: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Limit on the trials that pass a rung: the ``keep`` best so far."""
-
-
 class Stop(Table):
     """``[stop]``: when the search ends before ``budget.trials``; see ``history``."""
 

@@ -177,8 +177,7 @@ class Trial(Networks):
 
     @property
     def compares(self) -> bool:
-        """Whether a network was trained to its end: complete, or out of a race after
-        some."""
+        """Whether a network was trained to its end: complete, or pruned after some."""
         return self.state == SlotState.COMPLETE or (
             self.state == SlotState.PRUNED and bool(self.members)
         )

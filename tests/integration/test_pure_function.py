@@ -208,7 +208,7 @@ def test_networks_of_all_trials_begin_from_the_same_random_numbers(
     golden_url: str,
 ) -> None:
     with ledger_at(golden_url) as ledger:
-        snapshot = ledger.snapshot("races")
+        snapshot = ledger.snapshot("replicated")
     spec = snapshot.spec
     seeds = [derived_seed(spec.seed, "member", k) for k in range(spec.budget.members)]
     for slot in snapshot.search:

@@ -43,12 +43,12 @@ STUDIES: dict[str, dict[str, Any]] = {
         "space": NUMBERS,
         "reported": REPORTED,
     },
-    "races": {
+    "replicated": {
         "objective": "toy_objective:ToyLuckyObjective",
         "budget": {"trials": 36, "members": 5},
         "space": NUMBERS,
-        "racing": {"rungs": [1, 3], "reduction_factor": 3, "keep": 3},
-        "stop": {"max_epochs": 230},
+        "pruner": {"name": "median", "n_startup_trials": 4, "n_warmup_steps": 7},
+        "stop": {"max_epochs": 400},
         "confirm": {"top": 1, "members": 2},
     },
     "front": {

@@ -58,10 +58,10 @@ def test_a_file_imports_what_faces_name(source: Path) -> None:
 
 def test_what_is_not_in_a_face_is_refused() -> None:
     """The check above finds what it looks for."""
-    said = refused("hpo.search.comparison.why_out", "worker")
+    said = refused("hpo.search.comparison.extrapolate", "worker")
     assert said == "comparison is not in __all__ of hpo.search"
     assert refused("hpo.console._EXAMPLES", "worker") == "_EXAMPLES is private"
-    assert refused("hpo.search.comparison.why_out", "search") is None
+    assert refused("hpo.search.comparison.extrapolate", "search") is None
 
 
 def test_every_face_says_what_its_package_is_for_and_names_modules() -> None:

@@ -1,7 +1,7 @@
 """Importance of parameters: a pure function of a result.
 
-It uses trials that trained a network to the end: complete ones, and those that a race
-eliminated, with the mean of fewer networks. Other pruned trials have the score of a
+It uses trials that trained a network to the end: complete ones, and those pruned
+later, with the mean of fewer networks. Other pruned trials have the score of a
 shorter training.
 """
 

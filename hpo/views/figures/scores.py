@@ -29,8 +29,8 @@ def scored(result: Result) -> list[Trial]:
 
 
 def comparable(result: Result) -> list[Trial]:
-    """Return the trials that trained a network to the end: complete, or eliminated in a
-    race."""
+    """Return the trials that trained a network to the end: complete, or pruned after
+    some networks."""
     return [trial for trial in scored(result) if trial.compares]
 
 

@@ -30,7 +30,7 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
     spec, trials = result.spec, comparable(result)
     if width < 30 or type(result) is not Search or len(trials) < 2:
         return []
-    whole = complete(result.search)  # none is complete at the start of a race
+    whole = complete(result.search)
     best = list(
         accumulate((t.score or 0.0 for t in whole), max if spec.maximize else min)
     )

@@ -431,7 +431,7 @@ def test_it_ends_with_a_study_that_validates(
     assert set(spec.space) == {"tau_ns", "lr0", "f_cut_per_ns", "lr_decay"}
 
 
-TABLES = ["racing", "stop", "warm_start", "variability", "cost", "constraints"]
+TABLES = ["stop", "warm_start", "variability", "cost", "constraints"]
 
 
 @pytest.mark.parametrize("table", TABLES)

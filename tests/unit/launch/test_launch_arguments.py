@@ -105,22 +105,16 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(dry_run: DryRun) -> No
     assert {*space, "workers 3"} <= {*rows}
 
 
-RACE = [
-    "--set",
-    "racing={rungs=[1], reduction_factor=2, keep=1}",
-    "--set",
-    "budget.window=1",
-]
+MEDIAN = ["--set", "pruner={name='median', n_warmup_steps=60}"]
 STOP = ["--set", "stop={target=0.9, patience=50}"]
 
 
 @pytest.mark.parametrize(
     ("options", "fact", "said"),
     [
-        (RACE, "racing", "rungs=[1] reduction_factor=2 keep=1"),
         (STOP, "stop", "target=0.9 patience=50"),
         (
-            [*RACE, *STOP],
+            [*MEDIAN, *STOP],
             "training",
             (
                 "at most 1,080 epochs in the search; [stop] may end it earlier; 600 in"
@@ -128,7 +122,7 @@ STOP = ["--set", "stop={target=0.9, patience=50}"]
             ),
         ),
         (
-            [*RACE, "--set", "confirm=false"],
+            [*MEDIAN, "--set", "confirm=false"],
             "training",
             (
                 "at most 1,080 epochs in the search, at least 360 (a trial can end"

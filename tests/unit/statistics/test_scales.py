@@ -86,18 +86,6 @@ def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(
     assert found.scores[1] == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
 
 
-def test_errors_of_fewer_networks_are_corrected_by_a_factor(narma10: StudySpec) -> None:
-    budget = narma10.budget.model_copy(update={"members": 3})
-    raced = toy_spec(
-        budget={"members": 3}, racing={"rungs": [1]}, pruner={"name": "none"}
-    ).racing
-    spec = narma10.model_copy(update={"budget": budget, "racing": raced})
-    whole = curve(spec, *[0.4] * budget.scores, 0.3, 0.2)
-    short = replace(curve(spec, *[0.1] * budget.scores), state=SlotState.PRUNED)
-    found = comparison.extrapolate(spec, [whole, short])
-    assert found.scores[1] == pytest.approx(0.05), "and not 0.1 - 0.2"
-
-
 def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
     """Complete trials, of errors that fall steeply where tau is large, to a power."""
     errors = [(1.0 if k < 6 else 1e-3) * 1.1**k for k in range(12)]

@@ -50,11 +50,7 @@ def test_overrides_are_read_as_toml_else_as_text(study: Path) -> None:
 
 
 def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
-    study.write_text(
-        FILE
-        + '[pruner]\nname = "median"\n[racing]\nrungs = [1]\nkeep = 1\nreduction_factor'
-        " = 2\n"
-    )
+    study.write_text(FILE + '[pruner]\nname = "median"\n[stop]\npatience = 5\n')
     quick = file.load(str(study), quick=True)
     assert (quick.name, quick.budget.trials, quick.budget.members) == (
         "mine-quick",
@@ -62,7 +58,7 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
         1,
     )
     assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (60, 2)
-    assert (quick.racing, quick.pruner.options["min_resource"]) == (None, 15)
+    assert (quick.stop, quick.pruner.options["min_resource"]) == (None, 15)
     assert quick.warm_start is None
     first = file.load("seqdigits", quick=True).warm_start_params(0)
     assert (first["tau_ns"], first["f_cut_per_ns"]) == (
