@@ -33,7 +33,7 @@ from hpo.views.terminal import status
 
 COMMANDS = {
     "status": 3,
-    "studies": 1,
+    "status --all": 1,
     f"status {population.LARGE}": 1,
     f"best {population.LARGE}": 1,
     f"trials {population.LARGE}": 1,

@@ -6,6 +6,7 @@ Imports nothing heavy: `hpo --help` and a mistyped command answer at once.
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import os
 import re
@@ -13,34 +14,39 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from inspect import getdoc
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 from typing import Any, NoReturn
 
 from hpo.errors import HpoError, near_miss, printable
 
 EXIT_ERROR = 1
-_MODULES = {
-    "launch.__main__": ("launch",),
-    "worker.__main__": ("worker",),
-    "cli.status": ("studies", "status", "logs"),
-    "cli.trials": ("trials", "best"),
-    "cli.export": ("report", "export", "import"),
-    "cli.dashboard": ("dashboard",),
-    "cli.interventions": (
-        *("stop", "resume", "extend", "enqueue", "retry", "exclude"),
-        *("priority", "accept-code", "delete"),
-    ),
-    "cli.networks": ("trace",),
-    "cli.objective": ("new", "params", "guide"),
-    "cli.doctor": ("doctor",),
-    "cli.storage": ("storage",),
+COMMANDS = {
+    "launch": "launch.__main__:launch",
+    "worker": "worker.__main__:worker",
+    "status": "cli.status:status",
+    "trials": "cli.trials:trials",
+    "best": "cli.trials:best",
+    "report": "cli.report:report",
+    "export": "cli.export:export",
+    "import": "cli.export:import_",
+    "trace": "cli.networks:trace",
+    "dashboard": "cli.dashboard:dashboard",
+    "stop": "cli.interventions:stop",
+    "resume": "cli.interventions:resume",
+    "enqueue": "cli.interventions:enqueue",
+    "exclude": "cli.interventions:exclude",
+    "delete": "cli.interventions:delete",
+    "new": "cli.new:new",
+    "params": "cli.params:params",
+    "guide": "cli.guide:guide",
+    "doctor": "cli.doctor:doctor",
+    "storage": "cli.storage:storage",
 }
-COMMANDS = {name: module for module, names in _MODULES.items() for name in names}
-"""Command -> the module of ``hpo`` where a function is declared as that command."""
+"""Command -> module of ``hpo`` and the function in it that is declared as the
+command."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -55,13 +61,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str, examples: str) -> None:
         """Make a parser; ``examples`` is not indented."""
-        self._words: list[str] = []
+        self._options_given: list[str] = []
         self.takes_values = False
         super().__init__(
             prog=prog,
             description=description,
-            epilog="examples:\n"
-            + "\n".join(f"  {line}" for line in examples.splitlines()),
+            epilog=f"examples:\n{indent(examples, '  ')}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -69,14 +74,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with argparse's message, or with the mistyped options and the closest
         valid ones."""
-        options = {name for name in self._option_string_actions if name[:2] == "--"} - {
-            "--help"
-        }
-        wrong = [
-            word for word in self._words if word[:2] == "--" and word not in options
-        ]
+        options = self._option_string_actions.keys() - {"-h", "--help"}
+        wrong = [name for name in self._options_given if name not in options]
         if wrong:
-            hints = "".join(near_miss(word, options) for word in wrong)
+            hints = "".join(near_miss(name, options) for name in wrong)
             message = f"unrecognized arguments: {' '.join(wrong)}. {hints}".rstrip()
         super().error(
             f"{message}\n{self.prog} --help shows every option, with examples"
@@ -87,17 +88,17 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """Parse as argparse does, but refuse bytes that are not text: no database holds
         them."""
-        words = list(sys.argv[1:] if args is None else args)
+        if args is None:
+            args = sys.argv[1:]
+        words = list(args)
+        for word in words:
+            if re.search("[\ud800-\udfff]", word):
+                self.error(f"expected UTF-8 text, got {word!r}")
         if self.takes_values:
             words = [word for word in words if word != "--set"]  # may be written, too
-            words = [
-                f"--set={word}" if re.match(r"[\w.]+=", word) else word
-                for word in words
-            ]
-        self._words = [word.partition("=")[0] for word in words if word != "--"]
-        for text in words:
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                self.error(f"expected UTF-8 text, got {text!r}")
+            words = [re.sub(r"^[\w.]+=", r"--set=\g<0>", word) for word in words]
+        options = [word for word in words if word.startswith("--") and word != "--"]
+        self._options_given = [option.partition("=")[0] for option in options]
         return super().parse_known_args(words, namespace)
 
 
@@ -114,9 +115,14 @@ def argument(*names: str, **options: Any) -> Add:
 
 
 def values(parser: Parser) -> None:
-    """Add NAME=VALUE words, anywhere in the line."""
-    hidden: Any = {"dest": "params", "required": True, "help": argparse.SUPPRESS}
-    parser.add_argument("--set", action="append", **hidden)
+    """Add NAME=VALUE words, anywhere in the line, as ``params``."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        dest="params",
+        required=True,
+        help=argparse.SUPPRESS,
+    )
     parser.add_argument("NAME=VALUE", nargs="?", help="parameters of the search")
     parser.takes_values = True
 
@@ -177,13 +183,12 @@ def working_directory_last() -> None:
 
     Users keep their objectives there; ``python -m`` puts it first.
     """
-    here, ours = os.getcwd(), str(Path(__file__).parents[1])
+    here = os.getcwd()
     if sys.path[0] in ("", here):
         del sys.path[0]
-    for path in (
-        ours,
-        here,
-    ):  # an editable installation is found by no path, and after all paths
+    # an editable installation is found by no path, and after all paths
+    ours = str(Path(__file__).parents[1])
+    for path in (ours, here):
         if path not in sys.path:
             sys.path.append(path)
 
@@ -206,32 +211,42 @@ def without_password(text: str) -> str:
 def storage_option(url: str | None) -> str:
     """Return `` --storage URL`` for a command that is printed; nothing without a
     URL."""
-    return f" --storage {shlex.quote(without_password(url))}" if url else ""
+    if not url:
+        return ""
+    return f" --storage {shlex.quote(without_password(url))}"
 
 
 def at_least(minimum: int, at_most: float = math.inf) -> Callable[[str], int]:
     """Return an argparse type: a whole number from ``minimum`` to ``at_most``."""
-    rule = f"from {minimum} to {at_most}" if at_most < math.inf else f"from {minimum}"
+    rule = f"from {minimum}"
+    if at_most < math.inf:
+        rule += f" to {at_most}"
 
     def convert(text: str) -> int:
-        with suppress(ValueError):
-            if minimum <= (number := int(text)) <= at_most:
-                return number
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number {rule}, got {text!r}"
-        )
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if not minimum <= number <= at_most:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number {rule}, got {text!r}"
+            )
+        return number
 
     return convert
 
 
 def seconds(text: str) -> float:
     """Convert an argument to a positive, finite time in seconds."""
-    with suppress(ValueError):
-        if 0 < (value := float(text)) < math.inf:
-            return value
-    raise argparse.ArgumentTypeError(
-        f"expected a finite number of seconds above 0, got {text!r}"
-    )
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected a finite number of seconds above 0, got {text!r}"
+        )
+    return value
 
 
 def later(seconds: float, do: Callable[..., object], *arguments: object) -> None:
@@ -246,14 +261,14 @@ def answer(run: Callable[[], int]) -> int:
     """Run a command; an ``HpoError`` becomes one message on stderr, without a
     traceback."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure: Callable[..., Any] | None = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")  # a terminal without ± shows ? for it
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ± shows ? for it
     try:
         status = run()
         sys.stdout.flush()
     except HpoError as error:
-        print(f"error: {printable(str(error), chr(10))}", file=sys.stderr)
+        text = printable(str(error), keep="\n")
+        print(f"error: {text}", file=sys.stderr)
         return EXIT_ERROR
     except Terminated:
         return 143
@@ -282,7 +297,7 @@ class Command:
     @property
     def name(self) -> str:
         """``hpo`` and the name of the function."""
-        return f"hpo {self.run.__name__.rstrip('_').replace('_', '-')}"
+        return f"hpo {self.run.__name__.rstrip('_')}"
 
     @property
     def about(self) -> str:

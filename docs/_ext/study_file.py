@@ -26,7 +26,7 @@ from hpo.study.tables import Figure
 MEANINGS = {
     "StudySpec.name": "name of the study in the database",
     "StudySpec.description": "a text for people",
-    "StudySpec.tags": "words for the filters of `hpo studies --tag` and the home page",
+    "StudySpec.tags": "words for the filters of `hpo status --tag` and the home page",
     "StudySpec.objective": (
         'what is trained: `"spintronic"`, `"ctrnn"`, or `"module:Class"`'
     ),

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.console import storage_option
+from hpo.errors import HpoError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from hpo.ledger.ledger import Ledger
     from hpo.ledger.reader import LedgerReader
     from hpo.postgres.connect import Storage
@@ -62,7 +65,9 @@ def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
 def terminal_width() -> int | None:
     """Return the width of the terminal in characters; None where stdout is not a
     terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) -> int:
@@ -81,7 +86,9 @@ def next_step(arguments: argparse.Namespace, result: Result) -> list[str]:
     from hpo.views.terminal import status
 
     step = status.next_step(result, storage_option(arguments.storage))
-    return [f"next: {step}"] if step else []
+    if not step:
+        return []
+    return [f"next: {step}"]
 
 
 def show(arguments: argparse.Namespace, path: Path) -> None:
@@ -90,3 +97,22 @@ def show(arguments: argparse.Namespace, path: Path) -> None:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
+
+
+@contextmanager
+def explained(where: str, model: type[BaseModel]) -> Iterator[None]:
+    """Turn errors of a model, or of the physics, into a message.
+
+    Raises:
+        HpoError: a value is invalid.
+    """
+    from pydantic import ValidationError
+
+    from hpo.study.messages import explain
+
+    try:
+        yield
+    except ValidationError as error:
+        raise HpoError(explain(error, model, where)) from None
+    except (OverflowError, ValueError) as error:
+        raise HpoError(f"{where}: {error}") from None

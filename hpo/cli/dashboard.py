@@ -79,7 +79,7 @@ def _host(text: str) -> str:
     OPEN,
 )
 def dashboard(arguments: argparse.Namespace) -> int:
-    """Show the studies in the browser: a home page, and a live report of each.
+    r"""Show the studies in the browser: a home page, and a live report of each.
 
     The dashboard is read-only: start, stop, extend and delete studies with `hpo`. The
     database itself refuses writes from the dashboard. SIGTERM ends it within two
@@ -92,14 +92,16 @@ def dashboard(arguments: argparse.Namespace) -> int:
     $remote_addr, wrong passwords are counted by client.
 
     Examples:
-        hpo dashboard --open show the studies of the embedded server at
-            http://127.0.0.1:8080/ until Ctrl-C; from another machine: ssh -L
-            8080:127.0.0.1:8080 HOST
-        (umask 077; openssl rand -base64 24 > dashboard-password) hpo dashboard --host
-        0.0.0.0 --password-file dashboard-password --allowed-host labserver
+        hpo dashboard --open
+            show the studies of the embedded server at http://127.0.0.1:8080/ until
+            Ctrl-C; from another machine: ssh -L 8080:127.0.0.1:8080 HOST
+        (umask 077; openssl rand -base64 24 > dashboard-password)
+        hpo dashboard --host 0.0.0.0 --password-file dashboard-password \
+            --allowed-host labserver
             serve other machines, which need the password (with any user name)
-        curl -H "Authorization: Bearer $(cat dashboard-password)"
-            http://labserver:8080/api/studies list the studies for a program
+        curl -H "Authorization: Bearer $(cat dashboard-password)" \
+            http://labserver:8080/api/studies
+            list the studies for a program
     """
     from hpo import settings
     from hpo.dashboard import server

@@ -39,9 +39,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Check this machine and suggest fixes.
 
     Examples:
-        hpo doctor --storage postgresql://me@server/hpo check versions, processor,
-            kernels, the solved equation, storage (without the option the embedded
-            server), free space and the site's defaults
+        hpo doctor --storage postgresql://me@server/hpo
+            check versions, processor, kernels, the solved equation, storage (without
+            the option the embedded server), free space and the site's defaults
         hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
             list the problems for a program
     """

@@ -1,4 +1,4 @@
-"""Studies as files: ``hpo report``, ``hpo export`` and ``hpo import``."""
+"""Studies as files: ``hpo export`` and ``hpo import``."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo.cli import networks
-from hpo.cli.common import looking, next_step, opened_storage, show, tell
+from hpo.cli.common import looking, next_step, opened_storage, tell
 from hpo.console import (
     JSON,
-    OPEN,
     STORAGE,
     STUDY,
-    STUDY_OR_ONLY,
     Parser,
     argument,
     command,
     one_of,
     storage_option,
 )
-from hpo.errors import HpoError
 from hpo.files import check_ending, writing
 
 if TYPE_CHECKING:
     from hpo.ledger.backup import Backup
-    from hpo.study.result import Result
     from hpo.study.trials import StudySnapshot
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
@@ -95,10 +91,12 @@ def export(arguments: argparse.Namespace) -> int:
     `hpo.objectives.training.artifacts.load_network(FILE)` reads both.
 
     Examples:
-        hpo export seqdigits -o seqdigits.csv write one row per trained network:
-            parameters, seed, score, seconds; with .jsonl one JSON object per trial
-        hpo export seqdigits --backup seqdigits.jsonl.gz write the whole study:
-            specification, trials, networks, curves, lineage, checkpoints
+        hpo export seqdigits -o seqdigits.csv
+            write one row per trained network: parameters, seed, score, seconds; with
+            .jsonl one JSON object per trial
+        hpo export seqdigits --backup seqdigits.jsonl.gz
+            write the whole study: specification, trials, networks, curves, lineage,
+            checkpoints
         hpo export seqdigits --network t7.safetensors --trial 7
             write the network of confirmed trial 7 (default: of the best trial)
     """
@@ -248,102 +246,3 @@ def _summary(study: Backup) -> str:
         _record(study)
     )
     return f"{text} ({kinds or 'none begun'})"
-
-
-# --- hpo report ---
-
-
-@command(
-    STUDY_OR_ONLY,
-    argument(
-        "others",
-        nargs="*",
-        metavar="OTHER",
-        help="searches to draw beside it, up to three",
-    ),
-    one_of(
-        argument(
-            "-o",
-            "--output",
-            type=Path,
-            metavar="FILE",
-            help="default: ./STUDY-report.html",
-        ),
-        argument(
-            "--picture",
-            type=Path,
-            metavar="FILE",
-            help="draw one figure as .svg, .pdf or .png instead of the report",
-        ),
-    ),
-    OPEN,
-    STORAGE,
-    JSON,
-)
-def report(arguments: argparse.Namespace) -> int:
-    """Write the report of a study as one HTML file, or its figure as a picture.
-
-    Of several searches: their curves in one figure, their scores, and what differs in
-    their files. Running studies have reports, too. The figure is the one that [figure]
-    of the study file declares, else the convergence, or with a [cost] the Pareto front.
-
-    Examples:
-        hpo report seqdigits --open write ./seqdigits-report.html, which loads nothing
-            from the network, and open it in the browser
-        hpo report seqdigits --picture seqdigits.svg
-            draw a figure for a paper
-        hpo report seqdigits seqdigits-ctrnn --open
-            write ./seqdigits-seqdigits-ctrnn-report.html, with both side by side
-    """
-    from hpo.views.figures import pictures
-    from hpo.views.pages import page, side_by_side
-    from hpo.views.pages.report import write
-    from hpo.views.sentences import verdict
-    from hpo.worker import network
-
-    picture: Path | None = arguments.picture
-    if picture is not None:
-        check_ending(picture, *pictures.ENDINGS)
-    with looking(arguments) as ledger:
-        result = ledger.result(ledger.named(arguments.study), curves=True)
-        others = ledger.overlays(result.spec)
-        matrix = None if picture else network.confusion(ledger, result)
-        results = [result, *map(ledger.result, arguments.others)]
-    target = arguments.output or Path(
-        f"{'-'.join(one.name for one in results)}-report.html"
-    )
-    if len(results) > 1 and picture is not None:
-        path = pictures.write(side_by_side.figure(results), picture)
-    elif len(results) > 1:
-        path = page.save(side_by_side.html(results), target)
-    elif picture is not None:
-        path = _draw(result, others, picture)
-    else:
-        path = write(result, target, others, matrix)
-    report = {"report": str(path), "verdict": verdict.verdict(result)}
-    tell(arguments, {"picture": str(path)} if picture else report, path)
-    show(arguments, path)
-    return 0
-
-
-def _draw(result: Result, others: list[Result], path: Path) -> Path:
-    """Draw the study's ``[figure]``, else its front if it has a cost, else its
-    convergence."""
-    from hpo.views.figures import declared, pictures
-    from hpo.views.sentences import verdict
-
-    if result.spec.drawn is None and (figure := declared.of_study(result, others)):
-        return pictures.write(figure, path)
-    chart = declared.chart(result, others)
-    if chart is None:
-        raise HpoError(
-            f"study {result.spec.name!r}: its file has no [figure] to draw. Add one and"
-            " launch the study again: its trials are kept."
-        )
-    if not chart.groups:
-        raise HpoError(
-            f"study {result.spec.name!r}: no trial has a value on the x axis"
-            f" ({chart.x_label}) yet: {verdict.progress(result)}. Wait for one, or"
-            " change `x` of its [figure]."
-        )
-    return pictures.write(declared.figure(chart), path)

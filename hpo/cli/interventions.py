@@ -1,4 +1,4 @@
-"""The commands that change a study: stop, resume, extend, enqueue, retry, and so on."""
+"""The commands that change a study: stop, resume, enqueue, exclude, delete."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hpo.console import (
     argument,
     at_least,
     command,
+    one_of,
     storage_option,
     values,
 )
@@ -62,13 +63,10 @@ def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]
             with opened(options) as ledger:
                 study = Study(options.study, ledger, options)
                 record, line = do(study)
-                lines = next_step(options, study.result) if goes_on else []
-            return tell(
-                options,
-                {"study": study.name, **record},
-                f"{study.name}: {line}",
-                *lines,
-            )
+                lines = [f"{study.name}: {line}"]
+                if goes_on:
+                    lines += next_step(options, study.result)
+            return tell(options, {"study": study.name, **record}, *lines)
 
         return command(STUDY, *arguments, STORAGE, JSON)(run)
 
@@ -93,31 +91,99 @@ def stop(study: Study) -> Answer:
             each worker saves a checkpoint at its next epoch and leaves the study
         hpo resume seqdigits
             resume it
-        hpo stop seqdigits --release free the trials of workers that died with their
-            host, without waiting for their leases
+        hpo stop seqdigits --release
+            free the trials of workers that died with their host, without waiting for
+            their leases
     """
     from hpo.ledger import interventions
 
     held = interventions.stop(study.ledger, study.name, release=study.options.release)
-    saving = (
-        f"; {held} running trials save a checkpoint at their next epoch" if held else ""
-    )
+    text = "stopped"
+    if held:
+        text += f"; {held} running trials save a checkpoint at their next epoch"
     again = f"hpo resume {study.name}{storage_option(study.options.storage)}"
-    return {"state": "stopped", "held": held}, f"stopped{saving}; resume with: {again}"
+    return {"state": "stopped", "held": held}, f"{text}; resume with: {again}"
 
 
-@change(RELEASE)
+# --- hpo resume ---
+
+_ALL = -1
+"""``--retry`` without a trial: all failed ones."""
+
+
+@change(
+    one_of(
+        RELEASE,
+        argument(
+            "--trials",
+            type=at_least(1),
+            metavar="N",
+            help="raise its budget to N trials in all, as budget.trials in its file",
+        ),
+        argument(
+            "--retry",
+            type=at_least(0),
+            nargs="?",
+            const=_ALL,
+            metavar="K",
+            help="run trial K again, which failed (default: all failed trials)",
+        ),
+        argument(
+            "--accept-code",
+            action="store_true",
+            help="accept that the source of its objective has changed",
+        ),
+        argument(
+            "--priority",
+            type=int,
+            metavar="N",
+            help="serve it before studies of lower priority on shared workers",
+        ),
+    )
+)
 def resume(study: Study) -> Answer:
-    """Resume a stopped or failed study.
+    """Resume a stopped or failed study, or change how it goes on.
+
+    Each option makes its own change, and resumes no stopped study. Results stay
+    reproducible: trials that began before a retry still see the failure; later ones
+    wait for the new result and learn from it (`hpo trials --json` shows the first of
+    them). No result depends on the priority, and no running trial is interrupted.
+    Workers of `hpo launch` and `hpo worker STUDY` serve one study only.
 
     Examples:
         hpo resume seqdigits
             after `hpo stop`, or after too many failures, which stay failures
-        hpo retry seqdigits
-            run the failed trials again instead, once the cause is fixed
-        hpo resume seqdigits --release let other workers resume the trials of dead
-            workers at once, also in an open study
+        hpo resume seqdigits --retry
+            run the failed trials again instead, once the cause is fixed; a failed study
+            opens again
+        hpo resume seqdigits --trials 200
+            200 trials in all; old trials are kept, and confirmation considers all of
+            them. `hpo launch seqdigits --trials 200` does the same and starts workers
+        hpo resume mine --accept-code
+            run it on a host with the new source: launches and workers with this source
+            are then accepted; every view shows the first trial with it. If the change
+            affects results: hpo launch mine.toml --name mine-2
+        hpo resume seqdigits --priority 5
+            go before other studies (default: 0): a free worker serves the study of the
+            highest priority with a trial to begin; studies of equal priority share
+            workers
+        hpo resume seqdigits --release
+            let other workers resume the trials of dead workers at once, also in an open
+            study
     """
+    options = study.options
+    if options.trials is not None:
+        return _extend(study)
+    if options.retry is not None:
+        return _retry(study)
+    if options.accept_code:
+        return _accept_code(study)
+    if options.priority is not None:
+        return _prioritise(study)
+    return _reopen(study)
+
+
+def _reopen(study: Study) -> Answer:
     from hpo.ledger import interventions
 
     was, freed = interventions.resume(
@@ -125,36 +191,67 @@ def resume(study: Study) -> Answer:
     )
     text = {
         "open": "already open",
-        "done": "already done; for more trials: hpo extend",
+        "done": f"already done; for more trials: hpo resume {study.name} --trials N",
         "stopped": "open again",
         "failed": "open again; earlier failures no longer count",
     }[was]
-    record = {"was": was, "state": study.result.state, "released": freed}
-    return record, text + f"; {freed} running trials released" * bool(freed)
+    if freed:
+        text += f"; {freed} running trials released"
+    return {"was": was, "state": study.result.state, "released": freed}, text
 
 
-@change(
-    argument(
-        "--trials", type=at_least(1), required=True, metavar="N", help="trials in all"
-    )
-)
-def extend(study: Study) -> Answer:
-    """Add trials to the budget of a study, as a larger budget.trials in its file does.
-
-    Examples:
-        hpo extend seqdigits --trials 200 200 trials in all; old trials are kept, and
-            confirmation considers all of them
-        hpo launch --study seqdigits --trials 200
-            the same, and start workers
-    """
+def _extend(study: Study) -> Answer:
     from hpo.ledger import interventions
     from hpo.views.sentences import verdict
 
     trials = study.options.trials
     extended = interventions.extend(study.ledger, study.name, trials) == "extended"
-    head = "extended" if extended else "already has that budget"
+    text = "extended" if extended else "already has that budget"
     record = {"trials": trials, "extended": extended}
-    return record, f"{head}; {verdict.progress(study.result)}"
+    return record, f"{text}; {verdict.progress(study.result)}"
+
+
+def _retry(study: Study) -> Answer:
+    from hpo.ledger import interventions
+
+    trial = study.options.retry
+    if trial == _ALL:
+        trial = None
+    retried = interventions.retry(study.ledger, study.name, trial)
+    slots = {(slot.phase, slot.number): slot for slot in study.result.all_trials}
+    names = [study.result.label(slots[key]) for key in retried]
+    if names:
+        text = f"will run again: {'; '.join(names)}"
+    elif trial is None:
+        text = "no trial has failed"
+    else:
+        text = f"trial {trial} is already waiting or running"
+    records = [{"phase": phase, "number": number} for phase, number in retried]
+    return {"state": study.result.state, "retried": records}, text
+
+
+def _accept_code(study: Study) -> Answer:
+    from hpo.ledger import interventions
+
+    since = interventions.accept_code(study.ledger, study.name)
+    text = f"accepted the source on this host, from trial {since} on"
+    if since is None:
+        text = "the source has not changed"
+    return {"since": since}, text
+
+
+def _prioritise(study: Study) -> Answer:
+    from hpo.ledger import interventions
+
+    priority = study.options.priority
+    was, now = interventions.prioritise(study.ledger, study.name, priority)
+    text = f"priority {now}"
+    if was != now:
+        text += f" (was {was})"
+    return {"priority": now, "was": was}, text
+
+
+# --- trials ---
 
 
 @change(values)
@@ -165,8 +262,9 @@ def enqueue(study: Study) -> Answer:
     not change. It counts against the budget; to undo it: hpo exclude.
 
     Examples:
-        hpo enqueue seqdigits tau_ns=3 lr0=0.2 the sampler suggests the other
-            parameters, as after Optuna's `enqueue_trial`, and learns from the result
+        hpo enqueue seqdigits tau_ns=3 lr0=0.2
+            the sampler suggests the other parameters, as after Optuna's
+            `enqueue_trial`, and learns from the result
     """
     from hpo.ledger import interventions
     from hpo.study import file
@@ -176,44 +274,10 @@ def enqueue(study: Study) -> Answer:
         file.parse_override(text, "tau_ns=3") for text in study.options.params
     )
     trial = interventions.enqueue(study.ledger, study.name, params)
-    result = study.result
-    enqueued = result.search[trial].enqueued
-    record = {"trial": trial, "enqueued": enqueued, "state": result.state}
-    return (
-        record,
-        f"trial {trial} gets {text_tables.params_text(enqueued, result.spec)}",
-    )
-
-
-@change(
-    argument(
-        "--trial", type=at_least(0), metavar="K", help="default: all failed trials"
-    )
-)
-def retry(study: Study) -> Answer:
-    """Run failed trials again, with the same parameters.
-
-    Results stay reproducible: trials claimed before the retry still see the failure;
-    later ones wait for the new result and learn from it. `hpo trials --json` shows the
-    first such trial.
-
-    Examples:
-        hpo retry seqdigits --trial 7 retry trial 7, and its confirmation if that
-            failed; a failed study opens again
-        hpo retry seqdigits
-            retry all failed trials
-    """
-    from hpo.ledger import interventions
-
-    trial = study.options.trial
-    retried = interventions.retry(study.ledger, study.name, trial)
-    slots = {(slot.phase, slot.number): slot for slot in study.result.all_trials}
-    names = [study.result.label(slots[key]) for key in retried]
-    text = f"will run again: {'; '.join(names)}" if names else "no trial has failed"
-    if not names and trial is not None:
-        text = f"trial {trial} is already waiting or running"
-    records = [{"phase": phase, "number": number} for phase, number in retried]
-    return {"state": study.result.state, "retried": records}, text
+    enqueued = study.result.search[trial].enqueued
+    record = {"trial": trial, "enqueued": enqueued, "state": study.result.state}
+    chosen = text_tables.params_text(enqueued, study.result.spec)
+    return record, f"trial {trial} gets {chosen}"
 
 
 @change(
@@ -236,9 +300,9 @@ def exclude(study: Study) -> Answer:
     later ones do not. The first such trial is stored.
 
     Examples:
-        hpo exclude seqdigits --trial 7 --reason "wrong data on host b" ranking,
-            confirmation and later suggestions ignore trial 7; every view shows it as
-            excluded, with the reason
+        hpo exclude seqdigits --trial 7 --reason "wrong data on host b"
+            ranking, confirmation and later suggestions ignore trial 7; every view shows
+            it as excluded, with the reason
         hpo exclude --study seqdigits --trial 7 --json
             print the result for a script
     """
@@ -250,48 +314,7 @@ def exclude(study: Study) -> Answer:
     return record, f"trial {trial} excluded; trials from {since} on do not see it"
 
 
-@change(
-    argument("number", nargs="?", type=int, metavar="NUMBER", help="default: show it"),
-    goes_on=False,
-)
-def priority(study: Study) -> Answer:
-    """Show or set the priority of a study on shared workers.
-
-    Running trials are never interrupted, and no result depends on the priority. Workers
-    of `hpo launch` and `hpo worker STUDY` serve one study only.
-
-    Examples:
-        hpo priority seqdigits
-            show it
-        hpo priority seqdigits 5 go before other studies (default: 0): a free worker
-            serves the study of the highest priority with a trial to begin; studies of
-            equal priority share workers
-        hpo priority seqdigits -1
-            use only workers that other studies leave idle
-    """
-    from hpo.ledger import interventions
-
-    was, now = interventions.prioritise(study.ledger, study.name, study.options.number)
-    return {"priority": now, "was": was}, f"priority {now}" + f" (was {was})" * (
-        was != now
-    )
-
-
-@change()
-def accept_code(study: Study) -> Answer:
-    """Accept that the source of a study's objective has changed.
-
-    Examples:
-        hpo accept-code mine run it on a host with the new source: launches and workers
-            with this source are then accepted; every view shows the first trial with it
-        hpo launch --study mine.toml --name mine-2
-            start a new study instead if the change affects results
-    """
-    from hpo.ledger import interventions
-
-    since = interventions.accept_code(study.ledger, study.name)
-    text = f"accepted the source on this host, from trial {since} on"
-    return {"since": since}, "the source has not changed" if since is None else text
+# --- hpo delete ---
 
 
 @change(
@@ -302,8 +325,9 @@ def delete(study: Study) -> Answer:
     """Delete a study with all its trials, also from Optuna's tables.
 
     Examples:
-        hpo delete seqdigits asks for confirmation; `hpo export seqdigits --backup FILE`
-            keeps a copy for hpo import
+        hpo delete seqdigits
+            asks for confirmation; `hpo export seqdigits --backup FILE` keeps a copy for
+            hpo import
         hpo delete seqdigits --yes
             delete it without confirmation, as scripts need
         hpo stop seqdigits
@@ -312,12 +336,12 @@ def delete(study: Study) -> Answer:
     from hpo.ledger import interventions
 
     if not study.options.yes:
-        _ask(study)
+        _ask_for_confirmation(study)
     interventions.delete_study(study.ledger, study.name)
     return {"deleted": True}, "deleted"
 
 
-def _ask(study: Study) -> None:
+def _ask_for_confirmation(study: Study) -> None:
     from hpo.views.sentences import verdict
     from hpo.views.terminal import status
 

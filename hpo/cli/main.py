@@ -9,7 +9,7 @@ import atexit
 import gc
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from pkgutil import resolve_name
 
 from hpo.console import COMMANDS, Command, Parser, answer, working_directory_last
 from hpo.errors import near_miss
@@ -38,33 +38,32 @@ database takes --storage URL (default: $HPO_STORAGE, else the embedded server).
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hpo`` and return its exit status."""
-    gc.set_threshold(
-        50_000
-    )  # objects made by imports stay alive: collecting them repeatedly,
-    atexit.register(
-        gc.freeze
-    )  # and once more at exit, takes a third of the time of `hpo status`
+    # Objects made by imports stay alive: collecting them repeatedly, and once more at
+    # exit, takes a third of the time of `hpo status`.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
     working_directory_last()
-    command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if argv is None:
+        argv = sys.argv[1:]
+    command, *rest = argv or ["--help"]
     if command in ("--help", "-h", "help"):
-        return main([rest[0], "--help"]) if rest else _say(_help())
+        if rest:
+            return main([rest[0], "--help"])
+        return _say(_help())
     if command == "--version":
         from importlib.metadata import version
 
         return _say(f"hpo {version('hpo-dynamics')}\n")
     if command not in COMMANDS:
-        return _unknown(command)
-    return answer(
-        lambda: run_of(command)(rest)
-    )  # Ctrl-C may come before the command runs
+        return _refuse_unknown(command)
+    # Ctrl-C may come before the command runs
+    return answer(lambda: run_of(command)(rest))
 
 
 def run_of(command: str) -> Command:
     """Import a command and return it."""
-    members = vars(import_module(f"hpo.{COMMANDS[command]}")).values()
-    return next(
-        c for c in members if isinstance(c, Command) and c.name == f"hpo {command}"
-    )
+    found: Command = resolve_name(f"hpo.{COMMANDS[command]}")
+    return found
 
 
 def parser_of(command: str) -> Parser:
@@ -83,7 +82,7 @@ def _say(text: str) -> int:
     return 0
 
 
-def _unknown(command: str) -> int:
+def _refuse_unknown(command: str) -> int:
     hint = near_miss(command, COMMANDS)
     what = "option" if command.startswith("-") else "command"
     print(

@@ -101,9 +101,9 @@ def trace(arguments: argparse.Namespace) -> int:
             plot the best trial on one image of each of four classes
         hpo trace --study seqdigits --classes 0,1,5 --open
             plot other classes (digits)
-        hpo trace seqdigits --images 0,7 -o trace.csv write numbers for two images,
-            chosen by position: state x, output y and drive of every neuron of every
-            layer
+        hpo trace seqdigits --images 0,7 -o trace.csv
+            write numbers for two images, chosen by position: state x, output y and
+            drive of every neuron of every layer
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
     check_ending(target, ".html", ".csv")

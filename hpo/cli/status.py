@@ -1,13 +1,11 @@
-"""``hpo status``, ``hpo studies``, ``hpo logs``: progress, workers, and their logs."""
+"""``hpo status``: progress of studies, their workers, and the list of studies."""
 
 from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +23,6 @@ from hpo.console import (
     storage_option,
     study_of,
 )
-from hpo.errors import HpoError
 
 _EVENTS = 5
 """Number of events shown of a study, the newest."""
@@ -37,66 +34,13 @@ if TYPE_CHECKING:
     from hpo.ledger.reader import LedgerReader
 
 
-@command(
-    argument(
-        "--files", action="store_true", help="list only study files, without a database"
-    ),
-    argument(
-        "--tag",
-        metavar="TAG",
-        help="only studies with this word in `tags` of their file",
-    ),
-    STORAGE,
-    JSON,
-)
-def studies(arguments: argparse.Namespace) -> int:
-    """List the studies in the database and the study files.
-
-    Examples:
-        hpo studies list the studies of the database, and the study files in ./studies
-            and of the installation
-        hpo studies --files
-            list only study files, without a database
-        hpo studies --tag paper
-            list the studies of the database that have `tags = ["paper"]` in their files
-        hpo studies --json
-            print the same for a program
-    """
-    from hpo.study import file
-    from hpo.views.records import json_records
-    from hpo.views.terminal import status
-
-    files = [
-        {"name": name, "file": path, "description": file.describe(path)}
-        for name, path in ({} if arguments.tag else file.available()).items()
-    ]
-    if arguments.files:
-        return tell(arguments, {"files": files}, *_file_lines(files))
-    with looking(arguments) as ledger:
-        known = ledger.results()
-    tag, none = arguments.tag, ["The database has no such study yet."]
-    results = [one for one in known if not (tag and one[1]) or tag in one[1].spec.tags]
-    lines = status.study_lines(results, width=terminal_width()) if results else none
-    record = {
-        "studies": [json_records.summary(*result) for result in results],
-        "files": files,
-    }
-    return tell(
-        arguments, record, *lines, *(["", *_file_lines(files)] if files else [])
-    )
-
-
-def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:
-    from hpo.views.terminal import text_tables
-
-    rows = [["study file", "path", "what it is"]]
-    rows += [[str(f["name"]), str(f["file"]), str(f["description"])] for f in files]
-    return [*text_tables.columns(rows), "", "Launch one with: hpo launch NAME"]
-
-
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     if arguments.watch is not None and not sys.stdout.isatty():
         parser.error("argument --watch: stdout is not a terminal. Leave out --watch")
+    if arguments.json and (arguments.watch or arguments.logs):
+        parser.error("argument --json: not allowed with --watch or --logs")
+    if arguments.study and (arguments.all or arguments.tag or arguments.files):
+        parser.error("argument STUDY: not allowed with --all, --tag or --files")
 
 
 @command(
@@ -110,13 +54,40 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
             metavar="SECONDS",
             help="refresh every SECONDS (default: 2), until Ctrl-C",
         ),
-        JSON,
+        argument(
+            "--all",
+            action="store_true",
+            help="list every study of the database, and the study files",
+        ),
+        argument(
+            "--tag",
+            metavar="TAG",
+            help="list the studies with this word in `tags` of their file",
+        ),
+        argument(
+            "--files",
+            action="store_true",
+            help="list the study files, without a database",
+        ),
+        argument(
+            "--logs",
+            type=at_least(1),
+            nargs="?",
+            const=5,
+            metavar="N",
+            help=(
+                "show the last N (default: 5) log lines of each worker that was started"
+                " on this machine, without a database (default study: the one launched"
+                " last)"
+            ),
+        ),
     ),
+    JSON,
     STORAGE,
     check=_check,
 )
 def status(arguments: argparse.Namespace) -> int:
-    """Show the progress of studies and their workers.
+    """Show the progress of studies and their workers, or list all studies.
 
     In --json, `gap` is a score minus the reported score, in the unit of the score (an
     accuracy is a fraction). The score is the confirmed mean if `gap_of` is "confirmed",
@@ -129,41 +100,146 @@ def status(arguments: argparse.Namespace) -> int:
     `what`.
 
     Examples:
-        hpo status show unfinished studies, the last ten finished ones, and all workers
-            with their trial and the time since their last heartbeat
-        hpo status seqdigits --watch show one study every 2 seconds: progress, gap to
-            the reported optimum, workers, cause of a failure
+        hpo status
+            show unfinished studies, the last ten finished ones, and all workers with
+            their trial and the time since their last heartbeat
+        hpo status seqdigits --watch
+            show one study every 2 seconds: progress, gap to the reported optimum,
+            workers, cause of a failure
+        hpo status --all
+            list every study of the database, and the study files in ./studies and of
+            the installation
+        hpo status seqdigits --logs 50
+            show the last 50 log lines of each worker of the last launch on this machine
         hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
             list studies above the reported score
     """
-    from hpo.views.records import json_records
-    from hpo.views.terminal import status as views
-
     if arguments.watch is not None:
         return _watch(arguments)
+    if arguments.logs is not None:
+        return _print_logs(arguments)
+    if arguments.files:
+        return _list_files(arguments)
+    if arguments.all or arguments.tag:
+        return _list_studies(arguments)
+    if arguments.study is None:
+        return _show_overview(arguments)
+    return _show_study(arguments)
+
+
+def _show_study(arguments: argparse.Namespace) -> int:
+    from hpo.views.records import json_records
+    from hpo.views.terminal import status
+
     with looking(arguments) as ledger:
-        if arguments.study is None:
-            results = ledger.results(None if arguments.json else views.FINISHED)
-            if arguments.json:
-                summaries = [json_records.summary(*result) for result in results]
-                return tell(
-                    arguments, {"studies": summaries, "workers": ledger.workers()}
-                )
-            print(
-                *views.overview(results, ledger.workers(), width=terminal_width()),
-                sep="\n",
-            )
-            return 0
-        result, events = (
-            ledger.result(arguments.study),
-            ledger.events(_EVENTS, arguments.study),
-        )
+        result = ledger.result(arguments.study)
+        events = ledger.events(_EVENTS, arguments.study)
     if arguments.json:
-        extra = {"workers": result.snapshot.workers, "events": events}
-        return tell(arguments, {**json_records.study(result), **extra})
-    lines = views.of_study(result, storage_option(arguments.storage), terminal_width())
-    print(*lines, *[""] * bool(events), *views.event_lines(events), sep="\n")
+        record = json_records.study(result)
+        record["workers"] = result.snapshot.workers
+        return tell(arguments, {**record, "events": events})
+    lines = status.of_study(result, storage_option(arguments.storage), terminal_width())
+    if events:
+        lines += ["", *status.event_lines(events)]
+    return tell(arguments, {}, *lines)
+
+
+def _show_overview(arguments: argparse.Namespace) -> int:
+    from hpo.views.records import json_records
+    from hpo.views.terminal import status
+
+    most_finished = None if arguments.json else status.FINISHED
+    with looking(arguments) as ledger:
+        studies = ledger.results(most_finished)
+        workers = ledger.workers()
+    if arguments.json:
+        summaries = [json_records.summary(*study) for study in studies]
+        return tell(arguments, {"studies": summaries, "workers": workers})
+    lines = status.overview(studies, workers, width=terminal_width())
+    return tell(arguments, {}, *lines)
+
+
+# --- lists ---
+
+
+def _list_studies(arguments: argparse.Namespace) -> int:
+    """List all studies and study files, or the studies with a tag."""
+    from hpo.views.records import json_records
+    from hpo.views.terminal import status
+
+    with looking(arguments) as ledger:
+        studies = ledger.results()
+    files = []
+    if arguments.all:
+        files = _study_files()
+    else:
+        studies = [
+            one for one in studies if one[1] and arguments.tag in one[1].spec.tags
+        ]
+    lines = ["The database has no such study yet."]
+    if studies:
+        lines = status.study_lines(studies, width=terminal_width())
+    if files:
+        lines += ["", *_file_lines(files)]
+    summaries = [json_records.summary(*study) for study in studies]
+    return tell(arguments, {"studies": summaries, "files": files}, *lines)
+
+
+def _list_files(arguments: argparse.Namespace) -> int:
+    files = _study_files()
+    return tell(arguments, {"files": files}, *_file_lines(files))
+
+
+def _study_files() -> list[dict[str, str]]:
+    from hpo.study import file
+
+    return [
+        {"name": name, "file": str(path), "description": file.describe(path)}
+        for name, path in file.available().items()
+    ]
+
+
+def _file_lines(files: list[dict[str, str]]) -> list[str]:
+    from hpo.views.terminal import text_tables
+
+    rows = [["study file", "path", "what it is"]]
+    rows += [list(study_file.values()) for study_file in files]
+    return [*text_tables.columns(rows), "", "Launch one with: hpo launch NAME"]
+
+
+# --- logs ---
+
+
+def _print_logs(arguments: argparse.Namespace) -> int:
+    from hpo import settings
+    from hpo.errors import HpoError
+
+    home = settings.home() / "logs"
+    files = list(home.glob(f"{arguments.study or '*'}/**/*.log"))
+    if not files:
+        what = f"study {arguments.study!r}" if arguments.study else "a study"
+        raise HpoError(
+            f"{home}: no log of a worker of {what}: none was started on this machine. "
+            f"`hpo status` shows where workers run."
+        )
+    for path in _logs_of_last_launch(files):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        lines = text.splitlines() or ["(nothing yet)"]
+        print(f"== {path}", *lines[-arguments.logs :], sep="\n")
     return 0
+
+
+def _logs_of_last_launch(files: list[Path]) -> list[Path]:
+    """Return the files with the prefix of the newest: the time of its launch, or its
+    job number."""
+    newest = max(files, key=lambda path: path.stat().st_mtime)
+    prefix = newest.name[: newest.name.find("_") + 1]
+    if not prefix:
+        prefix = newest.name[: newest.name.rfind("-") + 1]
+    return sorted(newest.parent.glob(f"{prefix}*.log"))
+
+
+# --- hpo status --watch ---
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -177,7 +253,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     from hpo.postgres.retry import retry
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
-        ledger, where = LedgerReader(storage), storage.place()
+        ledger = LedgerReader(storage)
         shown: RenderableType = ""
         with Live(auto_refresh=False, screen=True) as live:
 
@@ -186,7 +262,7 @@ def _watch(arguments: argparse.Namespace) -> int:
                 live.update(Group(shown, Text(note, "bold yellow")), refresh=True)
 
             def draw() -> RenderableType:
-                return _draw(ledger, arguments.study, where, live.console)
+                return _draw(ledger, arguments.study, storage.place(), live.console)
 
             while True:
                 shown = retry(draw, patience_s=math.inf, on_wait=note_outage)
@@ -205,60 +281,18 @@ def _draw(
     from hpo.views.terminal import live, status
 
     if study is not None:
-        room = {"width": console.width, "height": console.height - 1}
-        return live.screen(ledger.result(study), storage=where, notes=[_ENDS], **room)
-    room = {"width": console.width, "height": console.height - 3}
-    lines = status.overview(ledger.results(status.FINISHED), ledger.workers(), **room)
-    return Text(
-        "\n".join([f"{where}; {_ENDS}", "", *lines]), no_wrap=True, overflow="ellipsis"
-    )
-
-
-@command(
-    study_of("name (default: the one launched last)", required=False),
-    argument(
-        "--lines",
-        type=at_least(1),
-        default=5,
-        metavar="N",
-        help="lines each (default: 5)",
-    ),
-)
-def logs(arguments: argparse.Namespace) -> int:
-    """Show the last log lines of the workers of a study.
-
-    Examples:
-        hpo logs seqdigits
-            show the workers or jobs of the last launch on this machine
-        hpo logs
-            show the study that was launched last
-        hpo logs seqdigits --lines 50 show more lines; `hpo status seqdigits` lists all
-            workers and their log files
-    """
-    from hpo import settings
-
-    home = settings.home() / "logs"
-    files = list(home.glob(f"{arguments.study or '*'}/**/*.log"))
-    if not files:
-        what = "a study" if arguments.study is None else f"study {arguments.study!r}"
-        raise HpoError(
-            f"{home}: no log of a worker of {what}: none was started on this machine. "
-            f"`hpo status` shows where workers run."
+        return live.screen(
+            ledger.result(study),
+            storage=where,
+            notes=[_ENDS],
+            width=console.width,
+            height=console.height - 1,
         )
-    for path in _of_last_launch(files):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [
-            "(nothing yet)"
-        ]
-        print(f"== {path}", *lines[-arguments.lines :], sep="\n")
-    return 0
-
-
-def _of_last_launch(files: list[Path]) -> list[Path]:
-    """Return the files with the prefix of the newest: the time of its launch, or its
-    job number."""
-    newest = max(files, key=lambda path: path.stat().st_mtime)
-    launch = re.match(r".*?_|.*-|", newest.name)
-    prefix = launch[0] if launch else ""
-    return sorted(
-        path for path in newest.parent.glob("*.log") if path.name.startswith(prefix)
+    lines = status.overview(
+        ledger.results(status.FINISHED),
+        ledger.workers(),
+        width=console.width,
+        height=console.height - 3,
     )
+    text = "\n".join([f"{where}; {_ENDS}", "", *lines])
+    return Text(text, no_wrap=True, overflow="ellipsis")

@@ -43,14 +43,17 @@ def storage(arguments: argparse.Namespace) -> int:
     terminal.
 
     Examples:
-        hpo storage status show which database is used, and the state of the embedded
-            server; starts nothing
-        hpo storage log show who submitted, stopped, extended or deleted which study,
-            also deleted studies
+        hpo storage status
+            show which database is used, and the state of the embedded server; starts
+            nothing
+        hpo storage log
+            show who submitted, stopped, extended or deleted which study, also deleted
+            studies
         psql "$(hpo storage url | sed s/+psycopg//)"
             print only the URL, for other programs
-        hpo storage migrate --storage postgresql://owner@server/hpo create the tables;
-            docker/worker-role.sql creates a role for workers, which cannot alter tables
+        hpo storage migrate --storage postgresql://owner@server/hpo
+            create the tables; docker/worker-role.sql creates a role for workers, which
+            cannot alter tables
     """
     actions = {
         "status": _status,

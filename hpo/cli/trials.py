@@ -40,57 +40,69 @@ def trials(arguments: argparse.Namespace) -> int:
             list the ten best scores of the search, the best first
         hpo trials seqdigits --state failed
             list failed trials, with the last line of each error
-        hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") |
-            .score' print all data for a program; `hpo export` writes a table
+        hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete")'
+            print all data for a program; `hpo export` writes a table
     """
     from hpo.views.records import json_records
     from hpo.views.terminal import text_tables
 
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study))
-    candidates = result.search if arguments.top else result.all_trials
-    slots = [slot for slot in candidates if arguments.state in (None, slot.state)]
-    if arguments.top:  # by score; last values of pruned trials come last
-        sign = -1.0 if result.spec.maximize else 1.0
-        scored = [slot for slot in slots if slot.score is not None]
-        scored.sort(key=lambda slot: (not slot.compares, sign * (slot.score or 0.0)))
-        slots = scored[: arguments.top]
+    slots: Sequence[Trial] = result.all_trials
+    if arguments.top is not None:
+        slots = _by_score(result)
+    if arguments.state is not None:
+        slots = [slot for slot in slots if slot.state == arguments.state]
+    slots = slots[: arguments.top]
     if arguments.json:
         records = [json_records.trial(result.spec, slot) for slot in slots]
         return tell(arguments, {"study": result.name, "trials": records})
-    rows, width = _rows(result, slots), terminal_width()
-    print(
-        *text_tables.columns(rows, right=[2, 3, 4], width=width, drop=[3, 4]), sep="\n"
+    rows = [["trial", "state", "score", "members", "seconds"]]
+    rows[0] += [*result.spec.parameters, ""]
+    rows += [_row(result, slot) for slot in slots]
+    lines = text_tables.columns(
+        rows, right=[2, 3, 4], width=terminal_width(), drop=[3, 4]
     )
-    return 0
+    return tell(arguments, {}, *lines)
 
 
-def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
+def _by_score(result: Result) -> Sequence[Trial]:
+    """Return the search trials with a score, the best first, pruned ones last."""
+    sign = -1.0 if result.spec.maximize else 1.0
+    scored = [slot for slot in result.search if slot.score is not None]
+    return sorted(
+        scored, key=lambda slot: (not slot.compares, sign * (slot.score or 0.0))
+    )
+
+
+def _row(result: Result, slot: Trial) -> list[str]:
     from hpo.views.sentences import formatting
 
     spec = result.spec
-    rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
-    for slot in slots:
-        source = {} if slot.source is None else result.search[slot.source].params
-        params = slot.params or slot.enqueued or source
-        values = [params.get(name) for name in spec.parameters]
-        name = result.label(slot).removeprefix("trial ").replace("fresh seed", "seed")
-        notes = ["enqueued by hand"] * bool(slot.enqueued)
-        notes += [formatting.last_line(slot.message)] * bool(slot.message)
-        row = [
-            name,
-            "waiting" if slot.state == "running" and not slot.held else slot.state,
-        ]
-        row += [
-            formatting.score_cell(spec, slot),
-            str(len(slot.members)),
-            f"{slot.seconds:.1f}",
-        ]
-        row += [
-            "–" if value is None else formatting.value_text(value) for value in values
-        ]
-        rows.append([*row, "; ".join(notes)])
-    return rows
+    state = str(slot.state)
+    if state == "running" and not slot.held:
+        state = "waiting"
+    params = slot.params or slot.enqueued
+    if not params and slot.source is not None:
+        params = result.search[slot.source].params
+    values = [
+        formatting.value_text(params[name]) if name in params else "–"
+        for name in spec.parameters
+    ]
+    notes = []
+    if slot.enqueued:
+        notes.append("enqueued by hand")
+    if slot.message:
+        notes.append(formatting.last_line(slot.message))
+    return [
+        result.label(slot).removeprefix("trial ").replace("fresh seed", "seed"),
+        state,
+        formatting.score_cell(spec, slot),
+        str(len(slot.members)),
+        f"{slot.seconds:.1f}",
+        *values,
+        "; ".join(notes),
+    ]
 
 
 @command(
@@ -126,10 +138,7 @@ def best(arguments: argparse.Namespace) -> int:
             f"{shlex.quote(result.name)}`."
         )
     if arguments.json:
-        best = [
-            json_records.trial(result.spec, slot)
-            for slot in result.ranking[: arguments.top]
-        ]
-        return tell(arguments, {**json_records.study(result), "best": best})
-    print(*status.best(result, arguments.top), sep="\n")
-    return 0
+        ranked = result.ranking[: arguments.top]
+        records = [json_records.trial(result.spec, slot) for slot in ranked]
+        return tell(arguments, {**json_records.study(result), "best": records})
+    return tell(arguments, {}, *status.best(result, arguments.top))

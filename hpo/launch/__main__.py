@@ -45,7 +45,7 @@ _SLURM = {
 @command(
     group(
         "what to run",
-        study_of("a study file by name (`hpo studies` lists them) or by path"),
+        study_of("a study file by name (`hpo status --files` lists them) or by path"),
         argument(
             "--trials", type=at_least(1), metavar="N", help="override budget.trials"
         ),
@@ -221,13 +221,14 @@ def launch(arguments: argparse.Namespace) -> int:
         HPO_STORAGE=postgresql://me@server/hpo hpo launch my.toml --workers 0
             submit to a shared database, and follow the workers there
         hpo launch seqdigits --executor slurm --workers 64 --workers-per-job 8
-            --slurm-time 4:00:00 submit 8 SLURM jobs with 8 workers each; hpo.toml keeps
-            the defaults of a site
+            submit 8 SLURM jobs with 8 workers each; hpo.toml keeps the defaults of a
+            site, such as --slurm-time 4:00:00
         hpo launch seqdigits --executor dask --scheduler tcp://head:8786 --workers 16
             submit 16 tasks to a running Dask cluster, as of dask-jobqueue: PBS, LSF,
             HTCondor
-        hpo launch seqdigits --dry-run check the file and show what would run, with
-            --executor slurm also the job script
+        hpo launch seqdigits --dry-run
+            check the file and show what would run, with --executor slurm also the job
+            script
     """
     from hpo.launch import run
 

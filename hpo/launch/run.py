@@ -194,7 +194,7 @@ class Launch:
         first = self._latest = self._patient.result(self._spec.name)
         if self._is_over(first):
             end = {
-                StudyState.FAILED: "failed, until `hpo retry` or `hpo resume`",
+                StudyState.FAILED: "failed, until `hpo resume`",
                 StudyState.STOPPED: "stopped, until `hpo resume`",
             }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing left to run")

@@ -180,7 +180,7 @@ def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
             name, f"the next trial, {number}, is a point of [warm_start]. {do}"
         )
     if number >= spec.budget.trials:
-        do = f"Raise the budget first: hpo extend {name} --trials {number + 1}."
+        do = f"Raise the budget first: hpo resume {name} --trials {number + 1}."
         raise _refusal(
             name, f"all of budget.trials={number} have begun or are enqueued. {do}"
         )
@@ -256,7 +256,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
         if slot.state == SlotState.FAILED:
-            do = f"To run it again: hpo retry {name} --trial {trial}."
+            do = f"To run it again: hpo resume {name} --retry {trial}."
             raise _refusal(
                 name, f"trial {trial} has failed, and counts in no ranking. {do}"
             )

@@ -90,7 +90,7 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
             f" Theirs is revision {pinned[-1]['revision']}, this is {_revision()}, and"
             f" these modules differ: {', '.join(changed)}. Start a new study (--name"
             " NEW), or accept the change, which notes from which trial on: hpo"
-            f" accept-code {study.name}"
+            f" resume {study.name} --accept-code"
         )
     return own
 

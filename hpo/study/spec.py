@@ -164,7 +164,7 @@ class StudySpec(Table):
     name: Annotated[str, AfterValidator(_named), tables.ASIDE]
     description: Annotated[str, tables.ASIDE] = ""
     tags: Annotated[tuple[_Tag, ...], tables.ASIDE] = ()
-    """Words that ``hpo studies --tag`` and the filter of the home page look for."""
+    """Words that ``hpo status --tag`` and the filter of the home page look for."""
     objective: str
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     protocol: Protocol = Protocol.VALIDATION

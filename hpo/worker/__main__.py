@@ -88,7 +88,7 @@ def _check(parser: Parser, arguments: Namespace) -> None:
             "--logs",
             type=Path,
             metavar="DIR",
-            help="for log files (default: where `hpo logs` looks)",
+            help="for log files (default: where `hpo status --logs` looks)",
         ),
         argument(
             "--usr2-grace",
@@ -113,9 +113,9 @@ def worker(arguments: Namespace) -> int:
             work for one study until it is finished
         HPO_STORAGE=postgresql://me@server/hpo hpo worker
             serve every open study of that database until you stop it
-        hpo worker seqdigits --workers 8 run 8 workers, as in a cluster job, each on its
-            own GPU if there are any; restart those that die, and stop all of them
-            cleanly on SIGTERM
+        hpo worker seqdigits --workers 8
+            run 8 workers, as in a cluster job, each on its own GPU if there are any;
+            restart those that die, and stop all of them cleanly on SIGTERM
     """
     if arguments.workers is not None:
         return _crew(arguments)

@@ -89,34 +89,40 @@ def test_another_source_is_refused_until_it_is_accepted(
     user.run("worker", "--study", "mine")
     before = table(ledger.snapshot("mine", curves=True))
     (package / "helper.py").write_text(HELPER.replace("# a half", "# half of it"))
-    user.run("extend", "mine", "--trials", "5")
+    user.run("resume", "mine", "--trials", "5")
     user.run("worker", "--study", "mine")  # a comment changes nothing
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
-    _, refused = user.run("extend", "mine", "--trials", "8", status=1)
+    _, refused = user.run("resume", "mine", "--trials", "8", status=1)
     own = pins._revision()
     assert (
         refused
         == "error: study 'mine': the source has changed since its trials began. Theirs"
         f" is revision {own}, this is {own}, and these modules differ: helper. Start"
         " a new study (--name NEW), or accept the change, which notes from which"
-        " trial on: hpo accept-code mine\n"
+        " trial on: hpo resume mine --accept-code\n"
     )
     (package / "helper.py").write_text(HELPER)
-    user.run("extend", "mine", "--trials", "8")
+    user.run("resume", "mine", "--trials", "8")
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     _, refused = user.run("worker", "--study", "mine", status=1)
     assert "these modules differ: helper." in refused
     assert ledger.snapshot("mine").settled == 5
-    accepted, _ = user.run("accept-code", "mine")
+    accepted, _ = user.run("resume", "mine", "--accept-code")
     assert "mine: accepted the source on this host, from trial 5 on" in accepted
-    assert "mine: the source has not changed" in user.run("accept-code", "mine")[0]
+    assert (
+        "mine: the source has not changed"
+        in user.run("resume", "mine", "--accept-code")[0]
+    )
     user.run("worker", "--study", "mine")
     snapshot = ledger.snapshot("mine", curves=True)
     assert (snapshot.state, snapshot.code_changes) == (StudyState.DONE, (5,))
     assert table(snapshot)[:4] == before
     assert len({slot.lineage["code"] for slot in snapshot.search}) == 2
     status, _ = user.run("status", "mine")
-    assert "source of the objective changed at trial 5 (hpo accept-code)" in status
+    assert (
+        "source of the objective changed at trial 5 (hpo resume --accept-code)"
+        in status
+    )
     assert json.loads(user.run("status", "mine", "--json")[0])["code_changes"] == [5]
 
 

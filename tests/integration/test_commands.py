@@ -31,7 +31,7 @@ HEAVY |= {"torch"}
 LOOKING = """
 import sys
 from hpo.cli.main import main
-for line in ("status", "status toy", "best toy", "trials toy", "studies", "export toy"):
+for line in ("status", "status toy", "best toy", "trials toy", "status --all", "export toy"):
     main(line.split())
 print(*sys.modules, file=sys.stderr)
 """
@@ -50,10 +50,12 @@ def test_who_only_looks_waits_for_no_heavy_import(owner: User) -> None:
 
 
 def test_studies_and_trials_are_listed(owner: User) -> None:
-    out, _ = owner.run("studies")
+    out, _ = owner.run("status", "--all")
     assert re.search(r"^toy +done +12/12 +96 +0 ", out, re.MULTILINE)
     assert "seqdigits" in out
-    assert json.loads(owner.run("studies", "--json")[0])["studies"][0]["name"] == "toy"
+    assert json.loads(owner.run("status", "--all", "--json")[0])["studies"][0][
+        "name"
+    ] == ("toy")
     assert len(owner.run("trials", "toy")[0].splitlines()) == 1 + 12 + 3
     assert len(owner.run("trials", "toy", "--state", "failed")[0].splitlines()) == 1
 

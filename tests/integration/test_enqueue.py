@@ -221,7 +221,7 @@ def test_a_study_that_takes_no_trial_says_why(ledger: Ledger) -> None:
     assert (
         refused(ledger)
         == "study 'toy': all of budget.trials=6 have begun or are enqueued. Raise the"
-        " budget first: hpo extend toy --trials 7."
+        " budget first: hpo resume toy --trials 7."
     )
     ledger.register(toy_spec("ended", budget={"window": 1}, stop={"target": 0.9}))
     run(ledger, "ended")

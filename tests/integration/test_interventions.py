@@ -104,7 +104,7 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
             0,
             (
                 "trial 0 has failed, and counts in no ranking. To run it again: hpo"
-                " retry toy"
+                " resume toy --retry 0"
             ),
         ),
         (
@@ -177,18 +177,20 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     )
     assert "3 of 6 trials settled: 3 failed; 1 begun, waiting for a worker" in shown
     assert "3 failed; the last:\n  trial 0: ValueError: trial 0" in shown
-    assert "  after fixing the cause: hpo retry toy\n" in shown
-    assert "retry these trials with `hpo retry toy`" in shown
+    assert "  after fixing the cause: hpo resume toy --retry\n" in shown
+    assert "retry these trials with `hpo resume toy --retry`" in shown
     assert "waiting" in hpo("trials", "toy")
-    assert "toy: will run again: trial 0; trial 1; trial 2" in hpo("retry", "toy")
+    assert "toy: will run again: trial 0; trial 1; trial 2" in hpo(
+        "resume", "toy", "--retry"
+    )
     assert ledger.snapshot("toy").state == StudyState.OPEN
     run(ledger)
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.DONE
     assert [slot.attempts for slot in snapshot.search] == [2, 2, 2, 2, 1, 1]
-    assert hpo("retry", "--study", "toy") == "toy: no trial has failed\n"
+    assert hpo("resume", "--study", "toy", "--retry") == "toy: no trial has failed\n"
     assert "trial 0 has not failed, it is complete." in hpo(
-        "retry", "toy", "--trial", "0", status=1
+        "resume", "toy", "--retry", "0", status=1
     )
 
 
@@ -227,7 +229,9 @@ def test_resuming_a_failed_study_accepts_its_failures(
     hpo("resume", "toy")
     run(ledger)
     assert ledger.snapshot("toy").state == StudyState.DONE
-    assert "already done; for more trials: hpo extend" in hpo("resume", "toy")
+    assert "already done; for more trials: hpo resume toy --trials N" in hpo(
+        "resume", "toy"
+    )
     refused = hpo("stop", "toy", status=1)
     assert (
         "study 'toy': it is done already, and no worker claims its trials." in refused
@@ -340,10 +344,10 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     finish(ledger, settled)
     source = settled.source
     assert "toy: extended; 3 of 12 trials settled" in hpo(
-        "extend", "toy", "--trials", "12"
+        "resume", "toy", "--trials", "12"
     )
     assert "already has that budget" in hpo(
-        "extend", "--study", "toy", "--trials", "12"
+        "resume", "--study", "toy", "--trials", "12"
     )
     time.sleep(0.3)
     run(ledger)
@@ -358,7 +362,7 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     with pytest.raises(LeaseLostError):
         ledger.settle(running, End(state=SlotState.COMPLETE, score=0.5))
     assert "budget.trials: expected at least " in hpo(
-        "extend", "toy", "--trials", "2", status=1
+        "resume", "toy", "--trials", "2", status=1
     )
 
 

@@ -152,7 +152,7 @@ def test_the_wheel_works_in_an_empty_directory(
     said = run(installed / "hpo", "--version", cwd=empty, **environment)
     assert said == f"hpo {project['version']}\n"
     listed = run(
-        installed / "hpo", "studies", "--files", "--json", cwd=empty, **environment
+        installed / "hpo", "status", "--files", "--json", cwd=empty, **environment
     )
     shipped = {path.stem for path in (ROOT / "studies").glob("*.toml")}
     assert {file["name"] for file in json.loads(listed)["files"]} == shipped
@@ -221,7 +221,7 @@ def test_study_files_of_both_are_found(directory: Path, database_url: str) -> No
     (directory / "objectives").mkdir()
     (directory / "hpo").mkdir()
     variables = own(directory, database_url)
-    listed = run(*HPO, "studies", "--files", "--json", cwd=directory, **variables)
+    listed = run(*HPO, "status", "--files", "--json", cwd=directory, **variables)
     names = [file["name"] for file in json.loads(listed)["files"]]
     assert names[0] == "mine"
     assert "seqdigits" in names

@@ -124,7 +124,7 @@ def test_a_priority_set_in_the_middle_counts_from_the_next_trial_on(
     worker = start_worker(database_url)
     wait_until(lambda: ledger.snapshot("b").settled >= 3, 120)
     before = ledger.snapshot("b").now
-    assert hpo("priority", "b", 2) == "b: priority 2 (was 0)\n"
+    assert hpo("resume", "b", "--priority", 2) == "b: priority 2 (was 0)\n"
     after = ledger.snapshot("b").now
     wait_until(lambda: all(s.state == StudyState.DONE for s in ledger.studies()), 120)
     kill(worker, signal.SIGTERM)
@@ -144,23 +144,24 @@ def test_it_is_shown_noted_and_travels_with_backups(
     ledger: Ledger, storage: Storage, hpo: Callable[..., str], tmp_path: Path
 ) -> None:
     ledger.register(toy_spec())
-    assert "priority" not in hpo("studies")
-    assert hpo("priority", "toy") == "toy: priority 0\n"
-    assert json.loads(hpo("priority", "toy", -3, "--json"))["priority"] == -3
-    assert hpo("priority", "toy", -3) == "toy: priority -3\n", "nothing has changed"
-    assert hpo("studies").splitlines()[0].split()[-1] == "priority"
+    assert "priority" not in hpo("status", "--all")
+    set_to = json.loads(hpo("resume", "toy", "--priority", -3, "--json"))
+    assert (set_to["priority"], set_to["was"]) == (-3, 0)
+    same = hpo("resume", "toy", "--priority", -3)
+    assert same.startswith("toy: priority -3\n"), "nothing has changed"
+    assert hpo("status", "--all").splitlines()[0].split()[-1] == "priority"
     assert json.loads(hpo("status", "--json"))["studies"][0]["priority"] == -3
     assert [e.what for e in ledger.events(9)] == ["submitted", "priority -3 (was 0)"]
     ledger.register(toy_spec(tags=["paper", "warm"]))  # may be changed later
-    assert hpo("studies", "--tag", "warm").splitlines()[1].split()[-2:] == [
+    assert hpo("status", "--tag", "warm").splitlines()[1].split()[-2:] == [
         "paper",
         "warm",
     ]
-    assert "has no such study" in hpo("studies", "--tag", "war")
+    assert "has no such study" in hpo("status", "--tag", "war")
     backup.export(storage, "toy", tmp_path / "toy.jsonl")
     backup.restore(storage, tmp_path / "toy.jsonl", "copy")
-    assert hpo("priority", "--study", "copy") == "copy: priority -3\n"
-    assert hpo("priority", "copy", 0) == "copy: priority 0 (was -3)\n"
+    set_to = hpo("resume", "--study", "copy", "--priority", 0)
+    assert set_to.startswith("copy: priority 0 (was -3)\n")
     assert {s.name: s.priority for s in ledger.studies()} == {"toy": -3, "copy": 0}
     with pytest.raises(StudyError) as caught:
         interventions.prioritise(ledger, "toy", 1001)

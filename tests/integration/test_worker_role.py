@@ -82,7 +82,11 @@ def test_a_worker_can_forget_nothing_that_people_did(url: str) -> None:
     with open_storage(url) as storage:
         Ledger(storage).register(toy_spec(**SMALL))
         Ledger(storage).register(toy_spec(**{**SMALL, "budget": {"trials": 5}}))
-        lines = (["stop", "toy"], ["resume", "toy"], ["priority", "toy", "5"])
+        lines = (
+            ["stop", "toy"],
+            ["resume", "toy"],
+            ["resume", "toy", "--priority", "5"],
+        )
         for line in (*lines, ["delete", "toy", "--yes"]):
             assert cli_main.main([*line, "--storage", url]) == 0
         events = Ledger(storage).events(9)
@@ -109,7 +113,7 @@ def test_a_worker_can_do_everything_to_studies(
         ledger = Ledger(storage)
         ledger.register(toy_spec(**SMALL))
         finish(ledger, claim(ledger), SlotState.FAILED)
-        assert cli_main.main(["retry", "toy", "--trial", "0", "--storage", url]) == 0
+        assert cli_main.main(["resume", "toy", "--retry", "0", "--storage", url]) == 0
         run_workers(url, "toy", 1)
         assert table(ledger.snapshot("toy", curves=True)) == undisturbed(
             owner.url, toy_spec("alone", **SMALL)
@@ -117,7 +121,7 @@ def test_a_worker_can_do_everything_to_studies(
         backup = str(tmp_path / "toy.jsonl")
         for line in (
             ["exclude", "toy", "--trial", "1"],
-            ["extend", "toy", "--trials", "5"],
+            ["resume", "toy", "--trials", "5"],
             ["stop", "toy"],
             ["resume", "toy"],
         ):

@@ -112,7 +112,7 @@ def remarks(result: Result) -> list[str]:
         lines.append(f"{by_hand:,} enqueued by hand (hpo enqueue)")
     if since := ", ".join(map(str, result.snapshot.code_changes)):
         lines.append(
-            f"source of the objective changed at trial {since} (hpo accept-code)"
+            f"source of the objective changed at trial {since} (hpo resume --accept-code)"
         )
     n, total = result.other_numerics
     if n:

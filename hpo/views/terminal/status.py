@@ -140,8 +140,10 @@ def failures(result: Result, storage: str = "") -> list[str]:
             ]
             lines += [f"  {called}: {message}" for called, message in last]
         if trials and state == SlotState.FAILED:
-            one = f" --trial {_searched(trials[-1])}" if len(trials) == 1 else ""
-            lines.append(f"  after fixing the cause: hpo retry {name}{one}{storage}")
+            one = f" {_searched(trials[-1])}" if len(trials) == 1 else ""
+            lines.append(
+                f"  after fixing the cause: hpo resume {name}{storage} --retry{one}"
+            )
     return lines + [
         f"{result.label(trial)} has lost {trial.losses} workers so far; if it crashes"
         f" them, exclude it: hpo exclude {name} --trial {trial.number}{storage}"
@@ -167,7 +169,7 @@ def next_step(result: Result, storage: str = "") -> str:
     if failed and result.ended(SlotState.FAILED):
         return (
             f"see the errors with `hpo trials {name}{storage} --state failed`; fix the"
-            f" cause and retry these trials with `hpo retry {name}{storage}`, or accept"
+            f" cause and retry these trials with `hpo resume {name}{storage} --retry`, or accept"
             f" their failures with {resume}; a changed study file needs a new name:"
             f" `hpo launch --study FILE{storage} --name NEW`"
         )
@@ -224,7 +226,7 @@ def overview(
     if not studies:
         lines = ["The database has no study yet. Start one with: hpo launch NAME"]
     if rows < len(studies):
-        lines.append(f"and {len(studies) - rows:,} more: hpo studies")
+        lines.append(f"and {len(studies) - rows:,} more: hpo status --all")
     return [*lines, "", *below]
 
 

@@ -102,6 +102,10 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             "argument --curves: only allowed with a table",
         ),
         ("status s --watch", "argument --watch: stdout is not a terminal"),
+        ("status s --all", "argument STUDY: not allowed with --all, --tag or --files"),
+        ("status --logs --json", "argument --json: not allowed with --watch or --logs"),
+        ("status --logs s", "argument --logs: expected a whole number from 1, got 's'"),
+        ("resume s --retry --trials 9", "argument --trials: not allowed with argument"),
         ("storage log --hold", "argument --hold: only allowed with `hpo storage url`"),
     ],
 )
@@ -154,7 +158,7 @@ def test_logs_shows_what_the_last_launch_wrote(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HPO_HOME", str(tmp_path))
-    assert main.main(["logs", "toy"]) == 1
+    assert main.main(["status", "toy", "--logs"]) == 1
     assert (
         capsys.readouterr().err
         == f"error: {tmp_path}/logs: no log of a worker of study 'toy': none was"
@@ -167,15 +171,15 @@ def test_logs_shows_what_the_last_launch_wrote(
     ):
         (logs / f"{name}.log").write_text("".join(f"line {k}\n" for k in range(9)))
         os.utime(logs / f"{name}.log", (1e9 - age_s, 1e9 - age_s))
-    for line in (["logs"], ["logs", "--study", "toy"]):
-        assert main.main([*line, "--lines", "2"]) == 0
+    for line in ([], ["--study", "toy"]):
+        assert main.main(["status", *line, "--logs", "2"]) == 0
         assert (
             capsys.readouterr().out
             == f"== {logs}/20261127-0930-7-1.log\nline 7\nline 8\n"
             f"== {logs}/20261127-0930-7-2.log\nline 7\nline 8\n"
         )
     (logs / "20261127-0931-8-1.log").touch()
-    assert main.main(["logs"]) == 0
+    assert main.main(["status", "--logs"]) == 0
     assert (
         capsys.readouterr().out == f"== {logs}/20261127-0931-8-1.log\n(nothing yet)\n"
     )

@@ -165,7 +165,7 @@ def test_commands_in_its_sentences_exist(name: str) -> None:
 def test_command_lines_are_found() -> None:
     assert sum(1 for name in NAMES for _ in shown(name)) > 50
     with pytest.raises(ValueError, match="--trails"):
-        parse(["hpo", "extend", "seqdigits", "--trails", "3"])
+        parse(["hpo", "resume", "seqdigits", "--trails", "3"])
     with pytest.raises(ValueError, match="unknown"):
         parse(["hpo", "show", "seqdigits"])
 
@@ -208,7 +208,7 @@ def test_the_examples_are_shown_and_load(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_every_command_is_described() -> None:
-    assert "| `--trials N` | trials in all **Required.** |" in commands.page()
+    assert "| `--trial K` | number of the trial **Required.** |" in commands.page()
 
 
 def test_every_key_of_a_study_file_is_described() -> None:

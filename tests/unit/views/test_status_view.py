@@ -65,7 +65,7 @@ def test_every_unfinished_study_is_shown_and_ten_finished_ones() -> None:
     lines = status.overview([others[0], *done, others[1]], [])
     names = [line.split()[0] for line in lines[1:13]]
     assert names == ["failed", *(f"done-{i}" for i in range(140, 150)), "stopped"]
-    assert lines[13:] == ["and 140 more: hpo studies", "", "No worker is alive."]
+    assert lines[13:] == ["and 140 more: hpo status --all", "", "No worker is alive."]
 
 
 @pytest.mark.parametrize("height", [24, 11, 7])
@@ -77,7 +77,7 @@ def test_an_overview_of_so_many_lines_shows_the_newest_studies_and_workers(
     assert len(lines) == height
     more = lines.index("")
     assert lines[more - 2].startswith("study-39 ")
-    assert lines[more - 1] == f"and {40 - more + 2} more: hpo studies"
+    assert lines[more - 1] == f"and {40 - more + 2} more: hpo status --all"
     assert lines[more + 2].startswith("node-0-")
     assert lines[-1] == "and more: hpo status"
 

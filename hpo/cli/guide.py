@@ -1,0 +1,134 @@
+"""``hpo guide``: the design rules of a spintronic network, with numbers put in."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.cli.common import explained, tell
+from hpo.console import JSON, Add, argument, command
+from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from hpo.objectives.hardware.thermal import Device
+
+_FILE = Path(__file__).parents[1] / "objectives" / "guide.toml"
+_OPTIONS = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+
+
+def _numbers() -> list[Add]:
+    """Return an option per number of the network."""
+    return [
+        argument(
+            _option(name),
+            type=type(default),
+            default=default,
+            metavar="X",
+            help=f"{text} (default: {default})",
+        )
+        for name, (default, text) in _OPTIONS["numbers"].items()
+    ]
+
+
+def _device_numbers() -> list[Add]:
+    """Return an option per number of the oscillator."""
+    return [
+        argument(_option(name), type=float, metavar="X", help=text)
+        for name, text in _OPTIONS["device"].items()
+    ]
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+@command(
+    *_numbers(),
+    argument(
+        "--device",
+        metavar="NAME",
+        default="nano-oscillator",
+        help=(
+            "oscillator for the thermal power, by name or as FILE.toml:NAME "
+            "(default: nano-oscillator, 0.001)"
+        ),
+    ),
+    *_device_numbers(),
+    JSON,
+)
+def guide(arguments: argparse.Namespace) -> int:
+    """Explain how to choose the hyper-parameters of a spintronic network for your time
+    scale.
+
+    Prints the design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the
+    energy consumption of the network, the thermal power of your oscillators, and a
+    study with a [space] to search. Choose an oscillator of docs/how-to/thermal.md or of
+    your own table (--device FILE.toml:NAME), or give its volume, magnetisation and
+    frequency, or its linewidth.
+
+    Examples:
+        hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
+            for your own recording: 100 time points, 10 ns apart, of two channels
+        hpo guide --device vortex-mtj --temperature-k 77
+            for an oscillator of known thermal power, cooled
+        hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
+            print one number for a program
+    """
+    from hpo import objectives
+    from hpo.objectives import guide as rules
+
+    given = vars(arguments)
+    numbers = {name: given[name] for name in _OPTIONS["numbers"]}
+    changes = {name: given[name] for name in _OPTIONS["device"]}
+    device = _device(
+        arguments.device,
+        {name: value for name, value in changes.items() if value is not None},
+    )
+    model = objectives.load("spintronic").Params
+    with explained("hpo guide", model):
+        result = rules.guide(**numbers, device=device)
+        values = asdict(result)
+        shared = {name: values[name] for name in values if name in model.model_fields}
+        shared["tau_ns"] = result.tau_ns["best"]
+        model(**shared)  # check that the objective accepts it
+    return tell(arguments, values, rules.page(result, device))
+
+
+def _device(device: str, changes: Mapping[str, float]) -> Device:
+    """Return the device of this name, changed by options.
+
+    Raises:
+        HpoError: the name is unknown, or a value is invalid.
+    """
+    from hpo.objectives.hardware import thermal
+
+    base = _table(device)
+    kind = thermal.kind(changes, base)
+    where = f"hpo guide: {device}"
+    if thermal.kind(base) is not kind:
+        base = {}  # a linewidth replaces a geometry
+        where = "hpo guide"
+    if base and changes and "source" in base:
+        base["source"] += f"; {', '.join(changes)} by you"
+    with explained(where, kind):
+        return kind(**{**base, **changes})
+
+
+def _table(device: str) -> dict[str, Any]:
+    """Return the table of a device, of ours or as ``FILE.toml:NAME``."""
+    from hpo.objectives.hardware import thermal
+    from hpo.study.messages import did_you_mean
+
+    file, _, name = device.rpartition(":")
+    with explained("hpo guide", thermal.Device):
+        tables = thermal.devices(Path(file)) if file else thermal.devices()
+    table = tables.get(name)
+    if not isinstance(table, dict):
+        raise HpoError(
+            f"hpo guide: unknown device {device!r}. {did_you_mean(name, tables)}"
+        )
+    return dict(table)

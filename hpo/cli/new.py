@@ -1,0 +1,164 @@
+"""``hpo new``: write a study for data, or the template of a device or an objective."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import keyword
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from hpo.cli.common import explained
+from hpo.console import Parser, argument, at_least, command, group
+from hpo.errors import HpoError
+
+
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    if (arguments.what == "study") != (arguments.data is not None):
+        parser.error(
+            "a study needs data, and only a study: hpo new study NAME --data PATH"
+        )
+
+
+@command(
+    argument("what", choices=["study", "device", "objective"], help="what to write"),
+    argument(
+        "name",
+        metavar="NAME",
+        help="name of the study, or of a Python module, such as gru",
+    ),
+    group(
+        "of a study",
+        argument(
+            "--data", metavar="PATH", help="an .npz, CSV or .ts file, or a directory"
+        ),
+        argument(
+            "--task",
+            choices=["classify", "predict"],
+            help="default: follows from the data",
+        ),
+        argument(
+            "--dt-ns",
+            type=float,
+            metavar="X",
+            help=(
+                "time between points on the device, ns (default: that of the data, or"
+                " 1)"
+            ),
+        ),
+        argument(
+            "--inputs", metavar="A,B", default="", help="input columns of a CSV file"
+        ),
+        argument(
+            "--targets", metavar="C", default="", help="target columns of a CSV file"
+        ),
+        argument(
+            "--horizon", type=at_least(0), default=0, metavar="N", help="points ahead"
+        ),
+    ),
+    check=_check,
+)
+def new(arguments: argparse.Namespace) -> int:
+    """Write a study for your data, or the template of a device or an objective.
+
+    All of them run as they are. The study of your data is one file, NAME.toml, in the
+    working directory: ranges, batches, epochs and budget follow from the number of
+    series, their length and channels, and comments explain them. Data are labelled
+    series (.npz, .ts, directories of CSV or IDX files), or a series to predict (.npz,
+    CSV): docs/how-to/own-data.md.
+
+    Examples:
+        hpo new study gunpoint --data sets/GunPoint
+            read sets/GunPoint_TRAIN.ts and _TEST.ts, describe them, and write
+            gunpoint.toml
+        hpo launch gunpoint.toml
+            search, confirm the best on the held-out test set, and compare with simple
+            baselines
+        hpo new study my --data my.csv --inputs power,valve --targets heat --horizon 5
+            predict a series five rows ahead
+        hpo new device my_node
+            write my_node.py, my_node.toml and test_my_node.py: a neuron by its
+            differential equation; docs/how-to/own-device.md explains each part
+        hpo new objective gru
+            write the same for any other training, docs/how-to/own-objective.md
+    """
+    if arguments.what == "study":
+        return _new_study(arguments)
+    return _new_module(arguments.what, arguments.name)
+
+
+def _new_study(arguments: argparse.Namespace) -> int:
+    """Inspect the data, write the study, and check it as a launch does."""
+    from hpo.objectives.data import look
+    from hpo.objectives.data.own_series import OwnSeriesParams
+    from hpo.study import file
+    from hpo.views.terminal import text_tables
+
+    name = arguments.name
+    with explained("hpo new study", OwnSeriesParams):
+        data = look.look(
+            Path(arguments.data),
+            arguments.task,
+            inputs=arguments.inputs,
+            targets=arguments.targets,
+            horizon=arguments.horizon,
+        )
+        study = look.study(data, dt_ns=arguments.dt_ns)
+    path = Path(f"{name}.toml")
+    text = _render(f"{data.what}.toml.j2", name=name, data=data, study=study)
+    file.read({"name": name, **tomllib.loads(text)}, base=Path(), where=str(path))
+    _write({path: text})
+    print(*text_tables.columns(data.rows), "", sep="\n")
+    print(f"{path}: run it with hpo launch {path}, about {study.time} on two cores")
+    return 0
+
+
+def _new_module(what: str, name: str) -> int:
+    _check_module_name(name)
+    title = "".join(word.title() for word in name.split("_"))
+    templates = {
+        f"{name}.py": f"{what}.py.j2",
+        f"{name}.toml": f"{what}.toml.j2",
+        f"test_{name}.py": f"{what}_test.py.j2",
+    }
+    _write(
+        {
+            Path(path): _render(template, name=name, title=title)
+            for path, template in templates.items()
+        }
+    )
+    print(
+        f"{', '.join(templates)}: run it with hpo launch {name}.toml, test it with"
+        f" pytest test_{name}.py"
+    )
+    return 0
+
+
+def _check_module_name(name: str) -> None:
+    valid = name.isidentifier() and not keyword.iskeyword(name) and name != "hpo"
+    if valid and not Path(f"{name}.py").exists():
+        valid = importlib.util.find_spec(name) is None
+    if not valid:
+        raise HpoError(
+            f"hpo new: expected the name of a new Python module, got {name!r}. Use"
+            " letters, digits and underscores, and no name of an installed module, as"
+            " in my_network."
+        )
+
+
+def _render(template: str, **values: Any) -> str:
+    from jinja2 import Environment, PackageLoader
+
+    templates = Environment(loader=PackageLoader("hpo.cli"), keep_trailing_newline=True)
+    return templates.get_template(template).render(**values)
+
+
+def _write(texts: dict[Path, str]) -> None:
+    for path in texts:
+        if path.exists():
+            raise HpoError(
+                f"{path}: the file exists already. Move it, or take another name."
+            )
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,128 @@
+"""``hpo report``: the report of a study, or its figure."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo.cli.common import looking, show, tell
+from hpo.console import JSON, OPEN, STORAGE, STUDY_OR_ONLY, argument, command, one_of
+from hpo.errors import HpoError
+from hpo.files import check_ending
+
+if TYPE_CHECKING:
+    from hpo.ledger.reader import LedgerReader
+    from hpo.study.result import Result
+
+
+@command(
+    STUDY_OR_ONLY,
+    argument(
+        "others",
+        nargs="*",
+        metavar="OTHER",
+        help="searches to draw beside it, up to three",
+    ),
+    one_of(
+        argument(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="default: ./STUDY-report.html",
+        ),
+        argument(
+            "--picture",
+            type=Path,
+            metavar="FILE",
+            help="draw one figure as .svg, .pdf or .png instead of the report",
+        ),
+    ),
+    OPEN,
+    STORAGE,
+    JSON,
+)
+def report(arguments: argparse.Namespace) -> int:
+    """Write the report of a study as one HTML file, or its figure as a picture.
+
+    Of several searches: their curves in one figure, their scores, and what differs in
+    their files. Running studies have reports, too. The figure is the one that [figure]
+    of the study file declares, else the convergence, or with a [cost] the Pareto front.
+
+    Examples:
+        hpo report seqdigits --open
+            write ./seqdigits-report.html, which loads nothing from the network, and
+            open it in the browser
+        hpo report seqdigits --picture seqdigits.svg
+            draw a figure for a paper
+        hpo report seqdigits seqdigits-ctrnn --open
+            write ./seqdigits-seqdigits-ctrnn-report.html, with both side by side
+    """
+    from hpo.views.figures import pictures
+    from hpo.views.sentences import verdict
+
+    picture: Path | None = arguments.picture
+    if picture is not None:
+        check_ending(picture, *pictures.ENDINGS)
+    with looking(arguments) as ledger:
+        result = ledger.result(ledger.named(arguments.study), curves=True)
+        others = [ledger.result(name) for name in arguments.others]
+        if picture is not None:
+            path = _write_picture(ledger, result, others, picture)
+        else:
+            path = _write_page(ledger, result, others, arguments.output)
+    record = {"report": str(path), "verdict": verdict.verdict(result)}
+    if picture is not None:
+        record = {"picture": str(path)}
+    tell(arguments, record, path)
+    show(arguments, path)
+    return 0
+
+
+def _write_page(
+    ledger: LedgerReader, result: Result, others: Sequence[Result], path: Path | None
+) -> Path:
+    """Write the report of a study, or several studies side by side."""
+    from hpo.views.pages import page, report, side_by_side
+    from hpo.worker import network
+
+    if path is None:
+        names = "-".join(one.name for one in (result, *others))
+        path = Path(f"{names}-report.html")
+    if others:
+        return page.save(side_by_side.html([result, *others]), path)
+    matrix = network.confusion(ledger, result)
+    return report.write(result, path, ledger.overlays(result.spec), matrix)
+
+
+def _write_picture(
+    ledger: LedgerReader, result: Result, others: Sequence[Result], path: Path
+) -> Path:
+    """Draw the study's ``[figure]``, else its front if it has a cost, else its
+    convergence; of several studies, their convergence."""
+    from hpo.views.figures import declared, pictures
+    from hpo.views.pages import side_by_side
+    from hpo.views.sentences import verdict
+
+    if others:
+        return pictures.write(side_by_side.figure([result, *others]), path)
+    overlays = ledger.overlays(result.spec)
+    if result.spec.drawn is None:
+        figure = declared.of_study(result, overlays)
+        if figure is not None:
+            return pictures.write(figure, path)
+    chart = declared.chart(result, overlays)
+    if chart is None:
+        raise HpoError(
+            f"study {result.name!r}: its file has no [figure] to draw. Add one and"
+            " launch the study again: its trials are kept."
+        )
+    if not chart.groups:
+        raise HpoError(
+            f"study {result.name!r}: no trial has a value on the x axis"
+            f" ({chart.x_label}) yet: {verdict.progress(result)}. Wait for one, or"
+            " change `x` of its [figure]."
+        )
+    return pictures.write(declared.figure(chart), path)
