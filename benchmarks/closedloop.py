@@ -30,7 +30,7 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from benchmarks.prediction import Oscillators, Setting
-from hpo.objectives.data.mackey_glass import STEPS, solution
+from hpo.objectives.data.tasks.mackey_glass import STEPS, solution
 from hpo.objectives.networks.integrators import Past
 from hpo.objectives.randomness import stream
 from hpo.objectives.training.predictor import smape_percent

@@ -18,7 +18,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,10 +27,11 @@ import torch
 from numpy.typing import NDArray
 
 from hpo import contract, objectives
-from hpo.objectives.data import series
 from hpo.objectives.data.examples import Examples, SeriesSplit
-from hpo.objectives.data.mackey_glass import MackeyGlassParams
-from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.data.tasks.mackey_glass import MackeyGlassParams
+from hpo.objectives.data.tasks.narma10 import Narma10Params
+from hpo.objectives.data.tasks.series import GeneratedParams
+from hpo.objectives.data.windows import windows
 from hpo.objectives.hardware.variability import Variability
 from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL
@@ -64,7 +65,7 @@ NOISES_DB = (None, -60.0, -40.0)
 POWERS = (1, 2)
 COLUMNS = tuple((powers, noise) for powers in POWERS for noise in NOISES_DB)
 """Powers of what is read, and its noise."""
-TASKS: Mapping[str, series.GeneratedParams] = {
+TASKS: Mapping[str, GeneratedParams] = {
     "narma10": Narma10Params(n_train=10_000),
     "mackey-glass": MackeyGlassParams(n_train=10_000, horizon=20),
 }
@@ -254,13 +255,13 @@ def states(
     ``noise``: seed of the thermal noise, which makes neurons jump once per point.
     """
 
-    def of(part: Examples, windows: bool) -> tuple[Array, Array]:
-        if windows:
+    def of(part: Examples, in_windows: bool) -> tuple[Array, Array]:
+        if in_windows:
             length = (part.x.shape[1] - WASHOUT) // WINDOWS
-            part = series.windows(part, length=length, washout=WASHOUT)
+            part = windows(part, length=length, washout=WASHOUT)
         chip, n_points = IDEAL, part.x.shape[1]
         if noise is not None:
-            own: Any = {"number": f"{windows}, {n_points}", "network": network}
+            own: Any = {"number": f"{in_windows}, {n_points}", "network": network}
             normals = draw_normals(noise, n_jumps=n_points, **own)
             chip = draw_chip(
                 Variability(), noise, normals=normals, jumps_per_point=1, **own
@@ -366,7 +367,7 @@ def tested(
     say: Callable[[str], None],
 ) -> Row:
     """The best of some settings by seeds that are searched, tested by fresh ones."""
-    load = partial(series.load, TASKS[task])
+    load = TASKS[task].load
     split = load(protocol=contract.Protocol.VALIDATION)
     bests = {named(column): Best() for column in COLUMNS}
     for setting in settings:
@@ -428,7 +429,7 @@ def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
         pair = kept[json.dumps(setting), seed] = states(member.network, split)
         return pair
 
-    split = series.load(TASKS[task], protocol=contract.Protocol.VALIDATION)
+    split = TASKS[task].load(protocol=contract.Protocol.VALIDATION)
     settings: list[Setting] = [{**start.setting, "lr0": rate} for rate in RATES]
     by_rate = [min(errors(own(one, 0, split), (2, None), 0)) for one in settings]
     say(f"    {task}: {by_rate}")
@@ -463,7 +464,7 @@ def capacity(
     """The linear memory capacity of a network: with the penalty that gives the largest
     one."""
     task = Narma10Params(n_train=7_000, n_test=3_000, washout=200)
-    split = series.load(task, protocol=contract.Protocol.CONFIRM)
+    split = task.load(protocol=contract.Protocol.CONFIRM)
 
     def delayed(part: Examples) -> Examples:
         u, n = part.x[0, :, 0], part.label.shape[1]

@@ -108,9 +108,10 @@ def _made(name: str, make: Callable[[], Mapping[str, Any]]) -> Path:
 def columns() -> dict[str, Any]:
     """The sequential digits, split as ever, read column by column: 8 points of 8
     channels."""
-    from hpo.objectives.data.sequential_digits import halves
+    from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 
-    train, test = halves(0)
+    halves = SequentialDigitsParams().halves()
+    train, test = halves.train, halves.test
     x = np.concatenate([train.x, test.x]).reshape(-1, 8, 8).transpose(0, 2, 1)
     y = np.concatenate([train.label, test.label])
     return {"x": x, "y": y, "test": np.arange(len(y)) >= len(train.label)}
@@ -119,7 +120,7 @@ def columns() -> dict[str, Any]:
 def mnist1d() -> dict[str, Any]:
     """The first 800 series of MNIST-1D that train, its 1,000 that test: 20 points of 2
     values."""
-    from hpo.objectives.data.mnist1d import N_TRAIN, generate
+    from hpo.objectives.data.tasks.mnist1d import N_TRAIN, generate
 
     x, y = generate(np.random.RandomState(42))
     keep = [*range(800), *range(N_TRAIN, len(x))]

@@ -9,8 +9,9 @@ from hpo.errors import SpecError
 from hpo.launch import executors
 from hpo.launch.executors import LaunchOptions
 from hpo.ledger.ledger import Ledger
-from hpo.objectives.data import contents as task_contents
-from hpo.objectives.data.contents import Contents, SeriesContents, Uncertainty
+from hpo.objectives import data
+from hpo.objectives.data import Contents, SeriesContents
+from hpo.objectives.data.uncertainty import Uncertainty, uncertainty
 from hpo.postgres.connect import open_storage
 from hpo.search import constraints
 from hpo.study import effort
@@ -27,7 +28,7 @@ def read(spec: StudySpec) -> Contents | SeriesContents | None:
         SpecError: the data is missing, or has changed since the study file was read.
     """
     try:
-        return task_contents.contents(spec.task_params)
+        return data.contents(spec.task_params)
     except ValueError as error:
         raise SpecError(f"study {spec.name!r}: task: {error}") from None
 
@@ -84,7 +85,7 @@ def sampled(
     if not spec.is_accuracy or not isinstance(contents, Contents):
         return None
     share = spec.reported.score if spec.reported else None
-    return contents.uncertainty(share, spec.budget.members, spec.protocol)
+    return uncertainty(contents, share, spec.budget.members, spec.protocol)
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:

@@ -41,9 +41,8 @@ from hpo.contract import (
     TaskParams,
 )
 
-from ..data import TASKS, load, series
+from ..data import TASKS, SeriesParams, load
 from ..data.examples import Examples, Scaling, SeriesSplit
-from ..data.series import SeriesParams
 from ..hardware import physics
 from ..randomness import stream
 
@@ -481,8 +480,7 @@ def prediction(
     from ..training.predictor import nrmse
 
     validation, whole = (
-        series.load(task, protocol=one)
-        for one in (Protocol.VALIDATION, Protocol.CONFIRM)
+        task.load(protocol=one) for one in (Protocol.VALIDATION, Protocol.CONFIRM)
     )
     target = whole.score.label[0].astype(np.float64)
     constant = nrmse(np.zeros_like(target), target)

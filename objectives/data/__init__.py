@@ -1,37 +1,39 @@
 """Tasks: the data that a network learns, and their split.
 
 An objective that supports all of them has ``tasks = TASKS`` and calls ``load`` in its
-``evaluate``. Light to import: only ``load`` imports NumPy and scikit-learn.
+``evaluate``. Light to import: only ``load`` and the methods of a task import NumPy and
+scikit-learn.
+
+- ``tasks``: a task, its ``[task]`` table and its data; each in a file.
+- ``formats``: file formats of a user's data.
+- ``look``: a summary of a user's data, and the study that fits them.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hpo.contract import Protocol, TaskParams
 
-from . import recorded, sequential_digits
-from .arrays import ArraysParams
-from .fashion_mnist import FashionMnistParams
-from .mnist1d import Mnist1dParams
-from .recorded import RecordedParams
-from .sequential_digits import SequentialDigitsParams
-from .spoken_digits import SpokenDigitsParams
-from .ucr import UcrParams
+from .sizes import Contents, SeriesContents, Shape
+from .tasks import SERIES_TASKS, TASKS, SeriesParams, SplitTaskParams
 
 if TYPE_CHECKING:
     from .examples import Split
 
-TASKS: dict[str, type[TaskParams]] = {
-    "sequential-digits": SequentialDigitsParams,
-    "arrays": ArraysParams,
-    "mnist-1d": Mnist1dParams,
-    "fashion-mnist": FashionMnistParams,
-    "spoken-digits": SpokenDigitsParams,
-    "ucr": UcrParams,
-}
-"""Task -> the model of its ``[task]`` table; the first one is the default."""
+__all__ = [
+    "SERIES_TASKS",
+    "TASKS",
+    "Contents",
+    "SeriesContents",
+    "SeriesParams",
+    "Shape",
+    "SplitTaskParams",
+    "contents",
+    "load",
+    "shape",
+]
 
 
 def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
@@ -42,19 +44,8 @@ def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
         UnavailableError: this host does not have the data that the task pins.
         ValueError: the task pins no data, and the data is missing or breaks a rule.
     """
-    if isinstance(task, RecordedParams):
-        return recorded.load(task, protocol=protocol, member_seed=member_seed)
-    assert isinstance(task, SequentialDigitsParams)
-    return sequential_digits.load(task, protocol=protocol, member_seed=member_seed)
-
-
-class Shape(NamedTuple):
-    """Sizes of the examples, the same for every protocol and seed."""
-
-    points: int
-    """Time points of every series; shorter ones are padded."""
-    channels: int
-    classes: int
+    assert isinstance(task, SplitTaskParams)
+    return task.load(protocol=protocol, member_seed=member_seed)
 
 
 @lru_cache(maxsize=8)
@@ -65,8 +56,16 @@ def shape(task: TaskParams) -> Shape:
         ValueError: the data is missing, breaks a rule, or changed since the study
             began.
     """
-    if isinstance(task, SequentialDigitsParams):  # scikit-learn is slow to load
-        return Shape(sequential_digits.N_PIXELS, 1, sequential_digits.N_CLASSES)
-    split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
-    _, points, channels = split.train.shape
-    return Shape(points, channels, split.n_classes)
+    assert isinstance(task, SplitTaskParams)
+    return task.shape()
+
+
+def contents(task: TaskParams) -> Contents | SeriesContents | None:
+    """Return the contents of a resolved task; None for a user's own task class.
+
+    Raises:
+        ValueError: the data are missing, break a rule, or have changed.
+    """
+    if isinstance(task, SplitTaskParams | SeriesParams):
+        return task.contents()
+    return None

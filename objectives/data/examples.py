@@ -28,7 +28,9 @@ class Examples:
         rows: NDArray[np.intp] | None = None,
     ) -> None:
         """Keep the arrays, without a copy."""
-        self._x, self._rows, self.label = x, rows, label
+        self._x = x
+        self._rows = rows
+        self.label = label
 
     def __len__(self) -> int:
         """Return the number of series."""
@@ -69,7 +71,7 @@ class Scaling:
     shift: tuple[float, ...]
     scale: tuple[float, ...]
 
-    def apply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return numbers, (..., channels), scaled."""
         scaled: NDArray[np.float64] = (x - np.array(self.shift)) / np.array(self.scale)
         return scaled.astype(np.float32)
@@ -88,7 +90,7 @@ class Halves:
     test: Examples
     classes: tuple[str, ...]
     """Label of each class."""
-    scaling: Scaling | None
+    scaling: Scaling | None = None
     """Scaling of the input; None: none."""
 
 

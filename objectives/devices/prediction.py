@@ -16,11 +16,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from hpo.contract import NetworkMember, Protocol, TaskParams
 
-from ..data import Shape
-from ..data.mackey_glass import MackeyGlassParams
-from ..data.narma10 import Narma10Params
-from ..data.own_series import OwnSeriesParams
-from ..data.series import SeriesParams, check_window, parts
+from ..data import SERIES_TASKS, SeriesContents, SeriesParams, Shape
+from ..data.windows import check_window
 from ..training.objective import LayeredObjective, LayeredParams
 from .device import Device, DeviceObjective
 
@@ -120,11 +117,7 @@ class PredictionObjective(LayeredObjective[P]):
     """Trains a layered network to predict a series; its score is the NRMSE, see
     ``predictor``."""
 
-    tasks: ClassVar[dict[str, type[TaskParams]]] = {
-        "narma10": Narma10Params,
-        "mackey-glass": MackeyGlassParams,
-        "series": OwnSeriesParams,
-    }
+    tasks: ClassVar[dict[str, type[TaskParams]]] = SERIES_TASKS
     metric: ClassVar[str] = "nrmse"
     direction: ClassVar[Literal["maximize", "minimize"]] = "minimize"
     costs: ClassVar[Mapping[str, str]] = {
@@ -134,20 +127,24 @@ class PredictionObjective(LayeredObjective[P]):
 
     def shape(self, task: TaskParams) -> Shape:
         """See ``LayeredObjective.shape``; costs are per point."""
-        return _sizes(cast(SeriesParams, task))[0]
+        contents = _contents(cast(SeriesParams, task))
+        return Shape(1, contents.channels, contents.outputs)
 
     def check_task(self, params: P, task: TaskParams, protocol: Protocol) -> None:
         """Refuse a window longer than the training part; see
         ``capabilities.ChecksTask``."""
-        settings, series = cast(PredictionParams, params), cast(SeriesParams, task)
+        settings = cast(PredictionParams, params)
         if settings.trained == "readout":
             return
-        _, (n_train, n_validation) = _sizes(series)
+        contents = _contents(cast(SeriesParams, task))
+        n_points = contents.train
+        if protocol is not Protocol.VALIDATION:
+            n_points += contents.validation
         check_window(
             length=settings.window,
             washout=settings.window_washout,
-            n_points=n_train + (0 if protocol is Protocol.VALIDATION else n_validation),
-            n_before=series.washout,
+            n_points=n_points,
+            n_before=contents.washout,
         )
 
     def member(
@@ -162,10 +159,9 @@ class PredictionObjective(LayeredObjective[P]):
 
 
 @lru_cache(maxsize=8)
-def _sizes(task: SeriesParams) -> tuple[Shape, tuple[int, int]]:
-    """Return the sizes that costs depend on, and the points that train and validate."""
-    series = task.series()
-    return Shape(1, series.u.shape[1], series.target.shape[1]), parts(task, series)
+def _contents(task: SeriesParams) -> SeriesContents:
+    """Return the sizes of a series, which is read once."""
+    return task.contents()
 
 
 class DevicePredictionObjective(PredictionObjective[Any], DeviceObjective):

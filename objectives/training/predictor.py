@@ -25,8 +25,9 @@ from torch import Tensor
 
 from hpo.contract import Protocol, Trace
 
-from ..data import series
+from ..data import SeriesParams
 from ..data.examples import Examples, SeriesSplit
+from ..data.windows import windows
 from ..hardware.variability import Variability
 from ..networks.devices import Training
 from ..networks.kernels.chips import IDEAL, Chip
@@ -157,7 +158,7 @@ class Predictor(LayeredMember):
         return float(self._settings.ridge)
 
     def _load(self, protocol: Protocol) -> SeriesSplit:
-        return series.load(cast(series.SeriesParams, self._task), protocol=protocol)
+        return cast(SeriesParams, self._task).load(protocol=protocol)
 
     def _measure(self) -> Measure:
         how: Any = {"worst": WORST, "agree": agree, "relative": True}
@@ -167,7 +168,7 @@ class Predictor(LayeredMember):
                 examples=self._split.train, score=self._score, updates=updates, **how
             )
         length, washout = self._settings.window, self._settings.window_washout
-        examples = series.windows(self._split.train, length=length, washout=washout)
+        examples = windows(self._split.train, length=length, washout=washout)
         fit = partial(self._fit, examples)
         return Measure(
             examples=examples, score=self._fitted_score, before_epoch=fit, **how
@@ -308,7 +309,7 @@ class Predictor(LayeredMember):
         """The test part in windows, each with the points before it from rest."""
         part = self._test
         length = min(WINDOW, part.label.shape[1])
-        return series.windows(
+        return windows(
             part, length=length, washout=part.x.shape[1] - part.label.shape[1]
         )
 

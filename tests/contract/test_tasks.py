@@ -18,10 +18,10 @@ from datasets import rows
 from recordings import save
 
 from hpo.contract import Protocol, TaskParams, UnavailableError
-from hpo.objectives.data import TASKS, load, recorded, shared
-from hpo.objectives.data.contents import contents
+from hpo.objectives.data import TASKS, contents, host_cache, load
 from hpo.objectives.data.examples import Split
-from hpo.objectives.data.recorded import FileParams
+from hpo.objectives.data.tasks import recorded
+from hpo.objectives.data.tasks.recorded import FileParams
 
 IN_FILES = sorted(name for name, task in TASKS.items() if issubclass(task, FileParams))
 
@@ -146,7 +146,7 @@ def in_files(request: pytest.FixtureRequest, tmp_path: Path) -> TaskParams:
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every file is large: its data go into a cache below this directory."""
-    monkeypatch.setattr(shared, "LARGE_BYTES", 0)
+    monkeypatch.setattr(host_cache, "LARGE_BYTES", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     recorded._load_once.cache_clear()
     return tmp_path / "cache" / "hpo" / "series"
@@ -227,8 +227,8 @@ def test_every_option_counts_in_the_cache(tmp_path: Path, large: Path) -> None:
 HOLDER = """
 import sys
 from hpo.contract import Protocol
-from hpo.objectives.data import TASKS, load, shared
-shared.LARGE_BYTES = 0
+from hpo.objectives.data import TASKS, host_cache, load
+host_cache.LARGE_BYTES = 0
 task = TASKS["fashion-mnist"].model_validate_json(sys.argv[1])
 split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
 print("mapped", flush=True)
@@ -257,7 +257,9 @@ def test_what_nobody_asks_for_goes_when_more_is_written(
         for path, days in ((old, 31), (recent, 29)):
             then = time.time() - days * 86400
             os.utime(path, (then, then))
-        with shared._lock(old.with_suffix(".lock")):  # somebody asks for it just now
+        with host_cache._lock(
+            old.with_suffix(".lock")
+        ):  # somebody asks for it just now
             split_of(
                 datasets.task("fashion-mnist", tmp_path, n_train=30), Protocol.CONFIRM
             )

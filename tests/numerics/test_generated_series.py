@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
-from hpo.objectives.data.mackey_glass import (
+from hpo.objectives.data.tasks.mackey_glass import (
     PAST,
     TRANSIENT,
     MackeyGlassParams,
     mackey_glass,
 )
-from hpo.objectives.data.narma10 import Narma10Params, narma10
+from hpo.objectives.data.tasks.narma10 import Narma10Params, narma10
 
 
 def test_narma10_is_the_recursion_of_its_paper() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hpo import objectives
 from hpo.contract import OnEpoch, Outcome, Protocol, TaskParams
-from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 
 SMALL: dict[str, Any] = {"layers": 2, "width": 6, "batch_size": 300}
 """A network that trains within milliseconds."""

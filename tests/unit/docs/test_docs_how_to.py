@@ -24,7 +24,7 @@ from hpo import objectives
 from hpo.contract import Outcome, Progress, Protocol, Solved
 from hpo.notebook import Study
 from hpo.objectives.data import TASKS, load
-from hpo.objectives.data.arrays import ArraysParams
+from hpo.objectives.data.tasks.arrays import ArraysParams
 from hpo.study import file
 
 EXAMPLES, HOW_TO = ROOT / "docs/examples", ROOT / "docs/how-to"

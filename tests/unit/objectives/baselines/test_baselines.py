@@ -13,8 +13,8 @@ from scipy.stats import ttest_ind
 from hpo import objectives
 from hpo.contract import Baseline
 from hpo.objectives.baselines import models as baselines
-from hpo.objectives.data.narma10 import Narma10Params
-from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.data.tasks.narma10 import Narma10Params
+from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 from hpo.objectives.training import ridge
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Estimate, compare, effective, estimate

@@ -15,19 +15,21 @@ from sklearn.datasets import load_digits
 
 from hpo.contract import Protocol
 from hpo.launch import plan
-from hpo.objectives.data import load, speakers
-from hpo.objectives.data.fashion_mnist import CLASSES, FashionMnistParams
-from hpo.objectives.data.mnist1d import Mnist1dParams
-from hpo.objectives.data.sequential_digits import halves
-from hpo.objectives.data.spoken_digits import SpokenDigitsParams
-from hpo.objectives.data.ucr import UcrParams
+from hpo.objectives.data import load
+from hpo.objectives.data.tasks import speakers
+from hpo.objectives.data.tasks.fashion_mnist import CLASSES, FashionMnistParams
+from hpo.objectives.data.tasks.mnist1d import Mnist1dParams
+from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
+from hpo.objectives.data.tasks.spoken_digits import SpokenDigitsParams
+from hpo.objectives.data.tasks.ucr import UcrParams
 from hpo.study.file import read
 
 # --- sequential digits ---
 
 
 def test_digits_are_read_row_by_row_in_the_unit_interval_and_split_by_class() -> None:
-    train, test = halves(0)
+    halves = SequentialDigitsParams().halves()
+    train, test = halves.train, halves.test
     digits = load_digits()
     label_of = {
         (image / 16).astype(np.float32).tobytes(): label
@@ -42,7 +44,7 @@ def test_digits_are_read_row_by_row_in_the_unit_interval_and_split_by_class() ->
     assert (train.x.min(), train.x.max()) == (0.0, 1.0)
     counts = np.stack([np.bincount(part.label, minlength=10) for part in (train, test)])
     assert np.abs(counts[0] - counts[1]).max() <= 1
-    assert rows(halves(1)[0]) != rows(train)
+    assert rows(SequentialDigitsParams(split_seed=1).halves().train) != rows(train)
 
 
 # --- MNIST-1D ---

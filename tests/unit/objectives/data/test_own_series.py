@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from recordings import N, ending_in_nan, labels, save, save_csv, series, unequal
 
 from hpo.contract import Protocol
-from hpo.objectives.data import csvs, load
-from hpo.objectives.data import npz as npz_file
-from hpo.objectives.data.arrays import ArraysParams
-from hpo.objectives.data.recording import read
+from hpo.objectives.data import load
+from hpo.objectives.data.formats import csvs, read
+from hpo.objectives.data.formats import npz as npz_file
+from hpo.objectives.data.tasks.arrays import ArraysParams
 from hpo.objectives.networks import network_file
 from hpo.objectives.training.artifacts import load_network, network_input
 
@@ -111,7 +111,7 @@ def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(
     np.savez_compressed(
         tmp_path / "fine.npz", x=np.zeros((100, 10)), y=np.zeros(100), z=np.zeros(9**5)
     )
-    assert len(npz_file.read(tmp_path / "fine.npz").x) == 100, (
+    assert len(npz_file.read(tmp_path / "fine.npz", unequal=False).x) == 100, (
         "what is not ours is not unpacked"
     )
     with zipfile.ZipFile(tmp_path / "bare.npz", "w", zipfile.ZIP_DEFLATED) as archive:

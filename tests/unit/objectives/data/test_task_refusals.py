@@ -20,12 +20,12 @@ import pytest
 import recordings
 from numpy.typing import NDArray
 
-from hpo.objectives.data.arrays import ArraysParams
-from hpo.objectives.data.fashion_mnist import FashionMnistParams
-from hpo.objectives.data.own_series import OwnSeriesParams
-from hpo.objectives.data.recorded import RecordedParams
-from hpo.objectives.data.spoken_digits import SpokenDigitsParams
-from hpo.objectives.data.ucr import UcrParams
+from hpo.objectives.data.tasks.arrays import ArraysParams
+from hpo.objectives.data.tasks.fashion_mnist import FashionMnistParams
+from hpo.objectives.data.tasks.own_series import OwnSeriesParams
+from hpo.objectives.data.tasks.recorded import RecordedParams
+from hpo.objectives.data.tasks.spoken_digits import SpokenDigitsParams
+from hpo.objectives.data.tasks.ucr import UcrParams
 from hpo.objectives.hardware.variability import Variability
 
 FILES = sorted(Path(__file__).with_name("refusals").glob("*.txt"))

@@ -12,9 +12,9 @@ import recordings
 from hpo import objectives
 from hpo.contract import KnowsCosts, Protocol, TaskParams
 from hpo.objectives import data as tasks
-from hpo.objectives.data.arrays import ArraysParams
-from hpo.objectives.data.narma10 import Narma10Params
-from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.data.tasks.arrays import ArraysParams
+from hpo.objectives.data.tasks.narma10 import Narma10Params
+from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 from hpo.objectives.training.objective import LayeredObjective
 
 DENSITIES = (0.0, 0.005, 0.125, 0.5, 1.0)

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from hpo import objectives
 from hpo.contract import Protocol
-from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.devices import Device, Parameter, device, parameter
 from hpo.objectives.networks import network_file
 from hpo.objectives.networks.devices import draw_chip

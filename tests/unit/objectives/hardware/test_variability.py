@@ -19,7 +19,7 @@ from trainings import evaluate
 
 from hpo.contract import Protocol, UnavailableError
 from hpo.errors import SpecError
-from hpo.objectives.data.narma10 import Narma10Params
+from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.hardware import measured
 from hpo.objectives.hardware.variability import Variability

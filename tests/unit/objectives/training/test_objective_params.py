@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from trainings import SMALL, checkpoints, evaluate
 
 from hpo.contract import Protocol, UnavailableError
-from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 from hpo.objectives.devices.ctrnn import Ctrnn
 from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.training.objective import LayeredParams
@@ -24,7 +24,7 @@ def test_parameters_and_costs_are_told_without_what_computes() -> None:
     code = """
 import sys
 from hpo import objectives
-from hpo.objectives.data.sequential_digits import SequentialDigitsParams
+from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 loaded = {name: objectives.load(name) for name in objectives.BUILT_IN}
 params = {name: objective.Params() for name, objective in loaded.items()}
 costs = loaded["spintronic"].costs_of(params["spintronic"], SequentialDigitsParams())

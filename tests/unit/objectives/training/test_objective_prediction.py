@@ -18,11 +18,11 @@ from pydantic import ValidationError
 
 from hpo import objectives
 from hpo.contract import Outcome, Protocol, UnavailableError
-from hpo.objectives.data import own_series
-from hpo.objectives.data.contents import SeriesContents, contents
-from hpo.objectives.data.narma10 import Narma10Params
-from hpo.objectives.data.own_series import OwnSeriesParams
-from hpo.objectives.data.series import load, windows
+from hpo.objectives.data import SeriesContents, contents
+from hpo.objectives.data.tasks import own_series
+from hpo.objectives.data.tasks.narma10 import Narma10Params
+from hpo.objectives.data.tasks.own_series import OwnSeriesParams
+from hpo.objectives.data.windows import windows
 from hpo.objectives.networks import network_file
 from hpo.objectives.training import artifacts, predictor, ridge
 
@@ -51,7 +51,7 @@ def trained(*args: Any, **params: Any) -> Outcome:
 
 def test_parts_follow_each_other_and_the_end_is_never_searched() -> None:
     series = TASK.series()
-    found = {p: load(TASK, protocol=p) for p in (Protocol.VALIDATION, Protocol.CONFIRM)}
+    found = {p: TASK.load(protocol=p) for p in (Protocol.VALIDATION, Protocol.CONFIRM)}
     places = {
         Protocol.VALIDATION: ((0, 50, 330), (280, 330, 450)),
         Protocol.CONFIRM: ((0, 50, 450), (400, 450, 650)),
@@ -88,7 +88,7 @@ def test_parts_follow_each_other_and_the_end_is_never_searched() -> None:
 def test_windows_tile_the_training_part(
     length: int, washout: int, first: int, n: int
 ) -> None:
-    part = load(TASK, protocol=Protocol.VALIDATION).train
+    part = TASK.load(protocol=Protocol.VALIDATION).train
     found = windows(part, length=length, washout=washout)
     assert (found.x.shape, found.label.shape) == (
         (n, washout + length, 1),
@@ -183,7 +183,7 @@ def test_a_reservoir_trains_its_readout_alone(kind: str, readout: str) -> None:
     outcome = one.train(lambda progress: None)
     for name, p in one.network.named_parameters():
         assert torch.equal(p, before[name]) == (name not in ("w_out", "bias_out"))
-    part = load(TASK, protocol=Protocol.VALIDATION).train
+    part = TASK.load(protocol=Protocol.VALIDATION).train
     with torch.no_grad():
         states = (
             one.network.outputs(torch.from_numpy(part.x), 280)[0, 0].double().numpy()
@@ -206,7 +206,7 @@ def test_noise_of_what_is_read_is_there_in_fit_and_score() -> None:
         readout_noise_db=-20.0,
     )
     outcome = one.train(lambda progress: None)
-    split, features = load(TASK, protocol=Protocol.VALIDATION), {}
+    split, features = TASK.load(protocol=Protocol.VALIDATION), {}
     for name, part in (("train", split.train), ("score", split.score)):
         with torch.no_grad():
             clean = one.network.outputs(torch.from_numpy(part.x), part.label.shape[1])
@@ -233,7 +233,7 @@ def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) ->
     network_file.write(path, one.to_bytes(), {"study": "toy"})
     told = json.loads(path.with_suffix(".json").read_text())
     assert told["objective"] == "spintronic-prediction"
-    split = load(TASK, protocol=Protocol.VALIDATION)
+    split = TASK.load(protocol=Protocol.VALIDATION)
     assert told["target_scaling"] == json.loads(
         json.dumps(asdict(split.target_scaling))
     )

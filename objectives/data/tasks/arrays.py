@@ -21,14 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from .recorded import Padding, SplitParams
+from .fields import Padding, Place
+from .recorded import SplitParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from .recording import Recording
+    from ..formats import Recording
 
 
 class ArraysParams(SplitParams):
@@ -37,30 +38,24 @@ class ArraysParams(SplitParams):
     scarce: ClassVar[str] = "Record more of it, or mark others as test."
 
     name: Literal["arrays"] = "arrays"
-    path: Annotated[
-        str,
-        Field(
-            min_length=1,
-            description=(
-                "an .npz or .ts file, or a directory of CSV files with labels.csv or of"
-                " IDX files; a relative path begins at the directory of the study file"
-            ),
+    path: Place = Field(
+        description=(
+            "an .npz or .ts file, or a directory of CSV files with labels.csv or of"
+            " IDX files; a relative path begins at the directory of the study file"
         ),
-    ]
+    )
     pad: Padding = None
 
     @property
     def files(self) -> Sequence[Path]:
         """The file, or the IDX files; empty for a directory of CSV, which every process
         reads."""
-        if self.source.suffix in (".npz", ".ts"):
-            return (self.source,)
-        from . import idx
+        from .. import formats
 
-        return idx.files(self.source) if idx.has_images(self.source) else ()
+        return formats.files(self.source)
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
-        from .recording import read
+        from .. import formats
 
-        return read(self.source, unequal=self.pad is not None)
+        return formats.read(self.source, unequal=self.pad is not None)

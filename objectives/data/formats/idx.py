@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .raw import LARGEST_BYTES, Raw, content, join_hashes, refuse, too_large
+from ..refusal import refuse
+from .raw import LARGEST_BYTES, Raw, content, join_hashes, too_large
 
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """Byte of the type -> NumPy's name of it."""
@@ -35,67 +36,74 @@ _REMEDY = (
 )
 
 
-def has_images(directory: Path) -> bool:
-    """Tell whether a directory has IDX files of images."""
-    return any(_IMAGES.search(path.name) for path in directory.glob("*images*"))
+def matches(path: Path) -> bool:
+    """Return whether a directory has IDX files of images; see ``Format``."""
+    return path.is_dir() and bool(_images(path))
 
 
-def files(directory: Path) -> Sequence[Path]:
+def _images(directory: Path) -> list[Path]:
+    """Return the files of images, those of the test part last."""
+    images = [path for path in directory.glob("*images*") if _IMAGES.search(path.name)]
+    return sorted(images, key=lambda path: (_is_test(path), path.name))
+
+
+def _is_test(path: Path) -> bool:
+    return path.name.startswith(_TESTS)
+
+
+def files(path: Path) -> Sequence[Path]:
     """Return the files of images and labels, then those of the test part, if any.
 
     Raises:
         ValueError: there are other pairs, or labels are missing.
     """
-    images = [path for path in directory.glob("*images*") if _IMAGES.search(path.name)]
-    images.sort(key=lambda path: (path.name.startswith(_TESTS), path.name))
-    tests = [path.name.startswith(_TESTS) for path in images]
-    if tests not in ([False], [True], [False, True]):
-        names = ", ".join(path.name for path in images) or "none"
-        refuse(
-            directory,
-            "one file of images, and perhaps one of test images",
-            names,
-            _REMEDY,
-        )
-    return [file for path in images for file in (path, _labels_for(path))]
+    images = _images(path)
+    if [_is_test(one) for one in images] not in ([False], [True], [False, True]):
+        names = ", ".join(one.name for one in images) or "none"
+        rule = "one file of images, and perhaps one of test images"
+        refuse(path, rule, names, _REMEDY)
+    pairs = []
+    for one in images:
+        name = _IMAGES.sub(r"labels\1idx1-ubyte", one.name)
+        pairs += [one, find(path, name, _REMEDY, f" beside {one.name}")]
+    return pairs
 
 
-def _labels_for(images: Path) -> Path:
-    name = _IMAGES.sub(r"labels\1idx1-ubyte", images.name)
-    for path in (images.with_name(name), images.with_name(f"{name}.gz")):
+def find(directory: Path, name: str, remedy: str, where: str = "") -> Path:
+    """Return the path of a file, or of its compressed copy.
+
+    Raises:
+        ValueError: neither is there; the message says ``where``, and what to do.
+    """
+    for path in (directory / name, directory / f"{name}.gz"):
         if path.is_file():
             return path
-    refuse(
-        images.parent,
-        f"a file {name} or {name}.gz beside {images.name}",
-        "none",
-        _REMEDY,
-    )
+    refuse(directory, f"a file {name} or {name}.gz{where}", "none", remedy)
 
 
-def read(directory: Path) -> Raw:
-    """Return the images as series, training part first, and the hash of the files.
+def read(path: Path, *, unequal: bool) -> Raw:
+    """Return the images as series, training part first; see ``Format``.
 
     Raises:
         ValueError: a file is missing, or is not an IDX file.
     """
-    paths, digests, parts = files(directory), [], []
-    for path in paths:
-        digests.append(hashlib.sha256(content(path)))
-        parts.append(array(path, unpack(path, _REMEDY), "an IDX file", _REMEDY))
-    images, labels = parts[::2], parts[1::2]
-    for path, classes, pixels in zip(paths[1::2], labels, images, strict=True):
+    paths = files(path)
+    arrays = [array(one, unpack(one, _REMEDY), "an IDX file", _REMEDY) for one in paths]
+    images = arrays[::2]
+    labels = arrays[1::2]
+    for one, classes, pixels in zip(paths[1::2], labels, images, strict=True):
         if pixels.ndim < 2 or classes.shape != pixels.shape[:1]:
             got = f"labels of shape {classes.shape} for images of shape {pixels.shape}"
-            refuse(path, "a label for every image", got, _REMEDY)
+            refuse(one, "a label for every image", got, _REMEDY)
     if len({pixels.shape[1:] for pixels in images}) > 1:
         got = " and ".join(str(pixels.shape[1:]) for pixels in images)
-        refuse(directory, "images of one size", got, _REMEDY)
+        refuse(path, "images of one size", got, _REMEDY)
     x = np.concatenate([pixels.reshape(len(pixels), -1) for pixels in images])
     if x.dtype == np.uint8:
         x = x.astype(np.float32) / np.float32(MAX_BYTE)
     y = np.concatenate(labels)
     test = np.arange(len(y)) >= len(labels[0]) if len(labels) > 1 else None
+    digests = [hashlib.sha256(content(one)) for one in paths]
     return Raw(x=x, y=y, test=test, sha256=join_hashes(digests))
 
 
@@ -124,17 +132,16 @@ def array(path: Path, bytes_: bytes, expected: str, remedy: str) -> NDArray[Any]
         ValueError: it is not an IDX file, or damaged; the message says what was
             ``expected``.
     """
-    is_idx = len(bytes_) >= 4 and bytes_[:2] == b"\0\0" and bytes_[2] in TYPES
-    rank = bytes_[3] if is_idx else 0
+    try:
+        zeros, code, rank = struct.unpack_from(">HBB", bytes_)
+        sizes = struct.unpack_from(f">{rank}I", bytes_, offset=4)
+        if zeros:
+            raise KeyError(zeros)
+        kind = np.dtype(TYPES[code])
+    except (struct.error, KeyError):
+        got = f"a file that begins with {bytes_[:4].hex(' ')!r}"
+        refuse(path, expected, got, remedy)
     start = 4 + 4 * rank
-    if not is_idx or len(bytes_) < start:
-        refuse(
-            path, expected, f"a file that begins with {bytes_[:4].hex(' ')!r}", remedy
-        )
-    sizes, kind = (
-        struct.unpack(f">{rank}I", bytes_[4:start]),
-        np.dtype(TYPES[bytes_[2]]),
-    )
     if math.prod(sizes) * kind.itemsize != len(bytes_) - start:
         refuse(path, expected, f"shape={sizes} and {len(bytes_) - start} bytes", remedy)
     return np.frombuffer(bytes_, kind, offset=start).reshape(sizes)

@@ -79,7 +79,7 @@ def _key(sources: str) -> str:
     """Return a hash of the sources and of the code that reads and prepares them."""
     versions = f"{np.__version__} {metadata.version('scikit-learn')}"
     digest = hashlib.sha256(f"{versions} {sources}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
 
@@ -108,7 +108,9 @@ def _write(folder: Path, halves: Halves) -> None:
     draft = folder.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    train, test, scaling = halves.train, halves.test, halves.scaling
+    train = halves.train
+    test = halves.test
+    scaling = halves.scaling
     shape = (len(train) + len(test), *train.shape[1:])
     x = np.lib.format.open_memmap(draft / "x.npy", "w+", np.float32, shape)
     first = 0
@@ -140,14 +142,19 @@ def _map(folder: Path) -> Halves:
         # copy on write: PyTorch wants writable arrays, although nobody writes
         x = np.asarray(np.load(folder / "x.npy", mmap_mode="c"))
         with np.load(folder / "rest.npz") as rest:
-            label, n = rest["label"], int(rest["n_train"])
+            label = rest["label"]
+            n = int(rest["n_train"])
             classes = tuple(rest["classes"].tolist())
             pair = rest["scaling"].tolist()
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise OSError(str(error)) from error
+    scaling = None
+    if pair:
+        shift, scale = map(tuple, pair)
+        scaling = Scaling(shift=shift, scale=scale)
     return Halves(
         train=Examples(x=x[:n], label=label[:n]),
         test=Examples(x=x[n:], label=label[n:]),
         classes=classes,
-        scaling=Scaling(shift=tuple(pair[0]), scale=tuple(pair[1])) if pair else None,
+        scaling=scaling,
     )

@@ -13,14 +13,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .raw import UNEQUAL, Raw, content, join_hashes, labels, refuse, stack
+from ..refusal import refuse
+from .raw import UNEQUAL, Raw, Values, content, decode, join_hashes, labels, stack
 
-_FALSE, _TRUE = "false", "true"
+_FALSE = "false"
+_TRUE = "true"
 
 
-def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
+def matches(path: Path) -> bool:
+    """See ``Format``."""
+    return path.suffix == ".ts"
+
+
+def files(path: Path) -> Sequence[Path]:
+    """See ``Format``."""
+    return (path,)
+
+
+def read(path: Path, *, unequal: bool) -> Raw:
+    """See ``Format``."""
+    return read_all([path], unequal=unequal)
+
+
+def read_all(paths: Sequence[Path], *, unequal: bool) -> Raw:
     """Return the series of all files, in their order, and the hash of the files.
 
     Args:
@@ -31,18 +47,19 @@ def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
         ValueError: a file is missing, has no labels, or has a value that is not a
             number; or the series differ in shape.
     """
-    digests, texts, n_train = [], [], 0
-    series: list[NDArray[np.float64]] = []
+    digests = []
+    texts = []
+    series: list[Values] = []
+    n_before = 0
     for path in paths:
+        n_before = len(series)
         bytes_ = content(path)
         digests.append(hashlib.sha256(bytes_))
         for line, one, label in _series(path, bytes_):
-            if series:
-                _compare(path, line, one, series[0], unequal)
             series.append(one)
             texts.append(label)
-        n_train = n_train or len(series)
-    test = np.arange(len(series)) >= n_train if len(paths) > 1 else None
+            _compare(path, line, one, series[0], unequal)
+    test = np.arange(len(series)) >= n_before if len(paths) > 1 else None
     return Raw(
         x=stack(paths[0], series),
         y=labels(texts),
@@ -51,63 +68,51 @@ def read(paths: Sequence[Path], *, unequal: bool) -> Raw:
     )
 
 
-def _series(
-    path: Path, bytes_: bytes
-) -> Iterator[tuple[int, NDArray[np.float64], str]]:
+def _series(path: Path, bytes_: bytes) -> Iterator[tuple[int, Values, str]]:
     """Yield line number, series, (time, channels), and label of each series."""
-    try:
-        text = bytes_.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        refuse(path, "UTF-8 text", str(error), "Save it as UTF-8.")
-    lines = [
-        (number, line.strip())
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip() and line.lstrip()[0] not in "#%"
-    ]
-    n_header = next(
-        (k for k, (_, line) in enumerate(lines) if line.lower() == "@data"), None
-    )
-    if n_header is None or n_header + 1 == len(lines):
-        refuse(path, "a line @data, and series after it", "none", "Use a .ts file.")
-    _check_header(path, [line for _, line in lines[:n_header]])
-    for number, line in lines[n_header + 1 :]:
+    header: dict[str, list[str]] = {}
+    is_header = True
+    n_series = 0
+    for number, text in enumerate(decode(path, bytes_).split("\n"), start=1):
+        line = text.strip()
+        if not line or line[0] in "#%":
+            continue
+        if is_header:
+            key, *rest = line.lower().split()
+            is_header = line.lower() != "@data"
+            header[key] = rest
+            continue
+        if not n_series:
+            _check_header(path, header)
+        n_series += 1
         *channels, label = line.split(":")
         if not channels or not label.strip():
-            refuse(
-                path,
-                f"a label behind a colon in line {number}",
-                repr(line[-20:]),
-                "Correct it.",
-            )
+            rule = f"a label behind a colon in line {number}"
+            refuse(path, rule, repr(line[-20:]), "Correct it.")
         yield number, _points(path, number, channels), label.strip()
+    if not n_series:
+        refuse(path, "a line @data, and series after it", "none", "Use a .ts file.")
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
+def _check_header(path: Path, header: dict[str, list[str]]) -> None:
     """Refuse a header without class labels, or with time stamps."""
-    keys = {
-        key.lower(): rest for key, *rest in (line.lower().split() for line in header)
-    }
-    stamps, classes = keys.get("@timestamps", [_FALSE]), keys.get("@classlabel", [])
+    stamps = header.get("@timestamps", [_FALSE])
     if stamps != [_FALSE]:
-        refuse(
-            path,
-            "@timeStamps false",
-            f"@timeStamps {' '.join(stamps)}",
-            "Take another set.",
-        )
+        got = f"@timeStamps {' '.join(stamps)}"
+        refuse(path, "@timeStamps false", got, "Take another set.")
+    classes = header.get("@classlabel", [])
     if classes[:1] != [_TRUE]:
-        remedy = "Take a set for classification: this one has none."
         refuse(
             path,
             "@classLabel true",
             f"@classLabel {' '.join(classes) or '(none)'}",
-            remedy,
+            "Take a set for classification: this one has none.",
         )
 
 
-def _points(path: Path, line: int, channels: Sequence[str]) -> NDArray[np.float64]:
+def _points(path: Path, line: int, channels: Sequence[str]) -> Values:
     """Return one series, (time, channels)."""
-    columns: list[NDArray[np.float64]] = []
+    columns: list[Values] = []
     for number, text in enumerate(channels, start=1):
         cells = text.split(",")
         try:
@@ -122,14 +127,14 @@ def _points(path: Path, line: int, channels: Sequence[str]) -> NDArray[np.float6
                 f"{cells[at]!r} at point {at + 1} of channel {number} in line {line}",
                 "Fill in what is missing, or leave out that series.",
             )
-        if columns and len(values) != len(columns[0]):
+        columns.append(values)
+        if len(values) != len(columns[0]):
             refuse(
                 path,
                 f"{len(columns[0])} points in every channel of line {line}",
                 f"{len(values)} in channel {number}",
                 "Cut them to one length.",
             )
-        columns.append(values)
     return np.stack(columns, axis=1)
 
 
@@ -140,22 +145,13 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _compare(
-    path: Path,
-    line: int,
-    one: NDArray[np.float64],
-    first: NDArray[np.float64],
-    unequal: bool,
-) -> None:
+def _compare(path: Path, line: int, one: Values, first: Values, unequal: bool) -> None:
     """Refuse a series with another shape than the first one."""
-    (points, channels), (length, width) = first.shape, one.shape
+    points, channels = first.shape
+    length, width = one.shape
     if width != channels:
         got = f"{width} in line {line}"
         refuse(path, f"{channels} channels in every series", got, "Correct that line.")
     if length != points and not unequal:
-        refuse(
-            path,
-            f"{points} points in every series",
-            f"{length} in line {line}",
-            UNEQUAL,
-        )
+        rule = f"{points} points in every series"
+        refuse(path, rule, f"{length} in line {line}", UNEQUAL)

@@ -11,10 +11,11 @@ algorithms and accelerating convergence, IEEE Trans. Neural Netw. 11, 697 (2000)
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from .fields import Seed
 from .series import GeneratedParams, Series
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def narma10(u: NDArray[np.float64]) -> NDArray[np.float64]:
     before."""
     import numpy as np
 
-    y, before = [0.0] * ORDER, [0.0] * (ORDER - 1) + u.tolist()
-    for past, now in zip(before, u.tolist(), strict=False):
+    inputs = [0.0] * (ORDER - 1) + u.tolist()
+    y = [0.0] * ORDER
+    for past, now in zip(inputs, inputs[ORDER - 1 :], strict=False):
         total = sum(y[-ORDER:])
         y.append(0.3 * y[-1] + 0.05 * y[-1] * total + 1.5 * past * now + 0.1)
     return np.array(y[ORDER - 1 :])
@@ -44,18 +46,15 @@ class Narma10Params(GeneratedParams):
     """The ``[task]`` table of a study on NARMA10."""
 
     name: Literal["narma10"] = "narma10"
-    series_seed: Annotated[
-        int,
-        Field(
-            ge=0, lt=2**32, description="seed of the input, the same for all networks"
-        ),
-    ] = 0
+    series_seed: Seed = Field(
+        default=0, description="seed of the input, the same for all networks"
+    )
 
     def series(self) -> Series:
         """See ``SeriesParams``."""
         import numpy as np
 
-        from ..randomness import stream
+        from ...randomness import stream
 
         n = self.washout + self.n_train + self.n_test
         for attempt in count():

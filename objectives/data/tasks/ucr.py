@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from .recorded import FileParams, Padding
+from ..refusal import refuse
+from .fields import Padding, Place
+from .recorded import FileParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from .recording import Recording
+    from ..formats import Recording
 
-_TRAIN, _TEST = "_TRAIN.ts", "_TEST.ts"
+_TRAIN = "_TRAIN.ts"
+_TEST = "_TEST.ts"
 _REMEDY = (
     "Download the set from timeseriesclassification.com, unpack it, and give the"
     " directory of its .ts files, or their names up to _TRAIN.ts."
@@ -27,16 +30,12 @@ class UcrParams(FileParams):
     """The ``[task]`` table of a study on a set of the UCR or UEA archive."""
 
     name: Literal["ucr"] = "ucr"
-    path: Annotated[
-        str,
-        Field(
-            min_length=1,
-            description=(
-                "directory of NAME_TRAIN.ts and NAME_TEST.ts, or directory/NAME if it"
-                " has several such pairs"
-            ),
+    path: Place = Field(
+        description=(
+            "directory of NAME_TRAIN.ts and NAME_TEST.ts, or directory/NAME if it"
+            " has several such pairs"
         ),
-    ]
+    )
     pad: Padding = None
 
     @property
@@ -46,29 +45,23 @@ class UcrParams(FileParams):
         Raises:
             ValueError: the directory has no such file, or several.
         """
-        from .raw import refuse
-
-        prefix = self.source
-        if prefix.is_dir():
-            names = sorted(
-                file.name.removesuffix(_TRAIN) for file in prefix.glob(f"*{_TRAIN}")
-            )
-            if len(names) != 1:
-                rule = f"one file *{_TRAIN}"
-                refuse(prefix, rule, ", ".join(names) or "none", _REMEDY)
-            prefix /= names[0]
-        return prefix.with_name(prefix.name + _TRAIN), prefix.with_name(
-            prefix.name + _TEST
-        )
+        prefix = str(self.source)
+        if self.source.is_dir():
+            pairs = sorted(str(path) for path in self.source.glob(f"*{_TRAIN}"))
+            if len(pairs) != 1:
+                names = [Path(pair).name.removesuffix(_TRAIN) for pair in pairs]
+                got = ", ".join(names) or "none"
+                refuse(self.source, f"one file *{_TRAIN}", got, _REMEDY)
+            prefix = pairs[0].removesuffix(_TRAIN)
+        return Path(prefix + _TRAIN), Path(prefix + _TEST)
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
-        from . import ts
-        from .raw import refuse
-        from .recording import check
+        from ..formats import check, ts
 
         for path in self.files:
             if not path.exists():
                 refuse(path, "a file", "nothing there", _REMEDY)
         unequal = self.pad is not None
-        return check(self.source, ts.read(self.files, unequal=unequal), unequal=unequal)
+        raw = ts.read_all(self.files, unequal=unequal)
+        return check(self.source, raw, unequal=unequal)

@@ -15,7 +15,7 @@ the true past.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BETA, GAMMA = 0.2, 0.1
+BETA = 0.2
+GAMMA = 0.1
 PAST = 0.9
 """x before the beginning."""
 STEPS = 20
@@ -48,18 +49,22 @@ def solution(n: int, *, delay: int, past: float = PAST) -> NDArray[np.float64]:
     """
     import numpy as np
 
-    h, lag = 1.0 / STEPS, delay * STEPS
-    xs, slopes = [past], [0.0]
+    h = 1.0 / STEPS
+    lag = delay * STEPS
+    xs = [past]
+    slopes = [0.0]
     x = past
     for k in range(n * STEPS):
         at = k - lag
-        start = xs[at] if at >= 0 else past
-        end = xs[at + 1] if at + 1 >= 0 else past
-        middle = past
+        start = middle = end = past
+        if at >= -1:
+            end = xs[at + 1]
         if at >= 0:
+            start = xs[at]
             middle = 0.5 * (start + end) + 0.125 * h * (slopes[at] - slopes[at + 1])
-        push, push_middle, push_end = _push(start), _push(middle), _push(end)
-        k1 = push - GAMMA * x
+        push_middle = _push(middle)
+        push_end = _push(end)
+        k1 = _push(start) - GAMMA * x
         k2 = push_middle - GAMMA * (x + 0.5 * h * k1)
         k3 = push_middle - GAMMA * (x + 0.5 * h * k2)
         k4 = push_end - GAMMA * (x + h * k3)
@@ -80,23 +85,21 @@ class MackeyGlassParams(GeneratedParams):
     """The ``[task]`` table of a study on the Mackey-Glass series."""
 
     name: Literal["mackey-glass"] = "mackey-glass"
-    delay: Annotated[
-        int, Field(ge=2, le=100, description="delay of the equation, in time units")
-    ] = 17
-    interval: Annotated[
-        int, Field(ge=1, le=100, description="time units from one point to the next")
-    ] = 1
-    horizon: Annotated[
-        int, Field(ge=1, le=1000, description="points to predict ahead")
-    ] = 1
+    delay: int = Field(
+        default=17, ge=2, le=100, description="delay of the equation, in time units"
+    )
+    interval: int = Field(
+        default=1, ge=1, le=100, description="time units from one point to the next"
+    )
+    horizon: int = Field(
+        default=1, ge=1, le=1000, description="points to predict ahead"
+    )
 
     def series(self) -> Series:
         """See ``SeriesParams``."""
         n = self.washout + self.n_train + self.n_test
-        x = mackey_glass(
-            TRANSIENT + self.interval * (n + self.horizon), delay=self.delay
-        )
-        x = x[TRANSIENT :: self.interval, None]
+        units = TRANSIENT + self.interval * (n + self.horizon)
+        x = mackey_glass(units, delay=self.delay)[TRANSIENT :: self.interval, None]
         return Series(
             u=x[:n], target=x[self.horizon : n + self.horizon], n_test=self.n_test
         )

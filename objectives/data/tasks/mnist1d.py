@@ -10,22 +10,31 @@ and standard deviation 1. 4,000 train and 1,000 test.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from .fields import Seed
 from .recorded import RecordedParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from .recording import Recording
+    from ..formats import Recording
 
-N_SERIES, N_TRAIN, POINTS = 5000, 4000, 40
-_SHORTEST_PADDING, _LONGEST_PADDING = 36, 60
+    Curve = NDArray[np.float64]
+
+N_SERIES = 5000
+N_TRAIN = 4000
+POINTS = 40
+_SHORTEST_PADDING = 36
+_LONGEST_PADDING = 60
 _LARGEST_SHIFT = 48
-_SCALE, _SHEAR, _CORRELATED_NOISE, _NOISE = 0.4, 0.75, 0.25, 0.02
+_SCALE = 0.4
+_SHEAR = 0.75
+_CORRELATED_NOISE = 0.25
+_NOISE = 0.02
 _SIGMA = 2
 """Width of the Gaussian that correlates the noise, in points."""
 
@@ -47,30 +56,22 @@ class Mnist1dParams(RecordedParams):
     """The ``[task]`` table of a study on MNIST-1D."""
 
     name: Literal["mnist-1d"] = "mnist-1d"
-    seed: Annotated[
-        int,
-        Field(
-            ge=0,
-            lt=2**32,
-            description="seed of all series; 42 gives the published ones",
-        ),
-    ] = 42
+    seed: Seed = Field(
+        default=42, description="seed of all series; 42 gives the published ones"
+    )
 
     def read(self) -> Recording:
         """See ``RecordedParams.read``."""
         import numpy as np
 
-        from .raw import Raw
-        from .recording import check
+        from ..formats import Raw, check
 
         x, y = generate(np.random.RandomState(self.seed))
         test = np.arange(N_SERIES) >= N_TRAIN
         return check("mnist-1d", Raw(x=x, y=y, test=test, sha256=""))
 
 
-def generate(
-    random: np.random.RandomState,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def generate(random: np.random.RandomState) -> tuple[Curve, NDArray[np.int64]]:
     """Return the series, (5000, 40), and their digits, (5000,), in the order of the
     authors."""
     import numpy as np
@@ -82,13 +83,11 @@ def generate(
     digit = np.repeat(np.arange(10), N_SERIES // 10)
     x = np.stack([_series(templates[k], random) for k in digit])
     order = random.permutation(N_SERIES)
-    x, digit = x[order], digit[order]
-    return (x - x.mean()) / x.std(), digit
+    x = x[order]
+    return (x - x.mean()) / x.std(), digit[order]
 
 
-def _series(
-    template: NDArray[np.float64], random: np.random.RandomState
-) -> NDArray[np.float64]:
+def _series(template: Curve, random: np.random.RandomState) -> Curve:
     """Return one series of a template, as the authors' ``transform`` with default
     arguments."""
     import numpy as np
@@ -105,14 +104,14 @@ def _series(
     return _stretch(x, POINTS)
 
 
-def _stretch(x: NDArray[np.float64], points: int) -> NDArray[np.float64]:
+def _stretch(x: Curve, points: int) -> Curve:
     """Interpolate a curve linearly to ``points`` points."""
     import numpy as np
 
     return np.interp(np.linspace(0, 1, points), np.linspace(0, 1, len(x)), x)
 
 
-def _smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smooth(x: Curve) -> Curve:
     """Convolve with a Gaussian cut off at 4 standard deviations; reflect at the
     ends."""
     import numpy as np

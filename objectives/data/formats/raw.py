@@ -14,6 +14,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ..refusal import refuse
+
+Values = NDArray[np.float64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
@@ -31,7 +35,8 @@ LARGEST_BYTES = 2**30
 """Most bytes of all series together, as read."""
 UNEQUAL = 'Write pad = "before" in [task], or cut the series to one length.'
 """Remedy for series of unequal lengths."""
-_REMEDY = "Correct the path; workers on other hosts need the data at the same place."
+ELSEWHERE = "Correct the path; workers on other hosts need the data at the same place."
+"""Remedy for a path without data."""
 
 
 def content(path: Path) -> bytes:
@@ -46,15 +51,23 @@ def content(path: Path) -> bytes:
         if stat.S_ISREG(info.st_mode) and info.st_size <= LARGEST_BYTES:
             return path.read_bytes()
     except (OSError, ValueError) as error:  # the latter: a zero byte in the name
-        refuse(
-            path,
-            "a readable file",
-            getattr(error, "strerror", None) or str(error),
-            _REMEDY,
-        )
+        why = getattr(error, "strerror", None) or str(error)
+        refuse(path, "a readable file", why, ELSEWHERE)
     if not stat.S_ISREG(info.st_mode):
-        refuse(path, "a regular file", "a directory, a device or a pipe", _REMEDY)
+        refuse(path, "a regular file", "a directory, a device or a pipe", ELSEWHERE)
     too_large(path, info.st_size)
+
+
+def decode(path: Path, content: bytes) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        refuse(path, "UTF-8 text", str(error), "Save it as UTF-8.")
 
 
 def digest(paths: Sequence[Path]) -> str:
@@ -69,7 +82,7 @@ def digest(paths: Sequence[Path]) -> str:
             with path.open("rb") as file:
                 digests.append(hashlib.file_digest(file, "sha256"))
         except OSError as error:
-            refuse(path, "a readable file", error.strerror or str(error), _REMEDY)
+            refuse(path, "a readable file", error.strerror or str(error), ELSEWHERE)
     return join_hashes(digests)
 
 
@@ -80,7 +93,7 @@ def join_hashes(digests: Sequence[hashlib._Hash]) -> str:
     return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
 
 
-def stack(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def stack(where: Path, series: Sequence[Values]) -> Values:
     """Stack series with equal numbers of channels: (n, time, channels), NaN after the
     shorter ones.
 
@@ -88,11 +101,12 @@ def stack(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.floa
         ValueError: they are too large.
     """
     shape = (len(series), max(map(len, series)), series[0].shape[1])
-    if (n_bytes := 8 * math.prod(shape)) > LARGEST_BYTES:
+    n_bytes = 8 * math.prod(shape)
+    if n_bytes > LARGEST_BYTES:
         too_large(where, n_bytes)
     x = np.full(shape, np.nan)
-    for single, row in zip(series, x, strict=True):
-        row[: len(single)] = single
+    for one, row in zip(series, x, strict=True):
+        row[: len(one)] = one
     return x
 
 
@@ -102,9 +116,8 @@ def labels(texts: Sequence[str]) -> NDArray[Any]:
 
     Else return texts: 01 and 1 are two classes.
     """
-    if all(
-        re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts
-    ):  # within 64 bits
+    within_64_bits = re.compile("0|-?[1-9][0-9]{0,17}")
+    if all(map(within_64_bits.fullmatch, texts)):
         return np.array([int(text) for text in texts])
     return np.array(texts)
 
@@ -115,19 +128,9 @@ def too_large(path: Path, n_bytes: int) -> NoReturn:
     Raises:
         ValueError: always.
     """
-    most = f"at most {LARGEST_BYTES / 2**30:g} GiB of series"
     refuse(
         path,
-        most,
+        f"at most {LARGEST_BYTES / 2**30:g} GiB of series",
         f"{n_bytes / 2**30:.3g} GiB",
         "Use fewer series, points or channels.",
     )
-
-
-def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:
-    """Raise an error of the form "expected X, got Y".
-
-    Raises:
-        ValueError: always.
-    """
-    raise ValueError(f"{where}: expected {rule}, got {got}. {remedy}")

@@ -1,7 +1,6 @@
-"""A user's recording: labelled series from an ``.npz``, CSV, ``.ts`` or IDX file.
+"""A user's recording: labelled series of a file, after all checks.
 
-``npz``, ``csvs``, ``ts`` and ``idx`` read the files; this module checks all rules for
-the data. No file can run code: pickles are refused.
+No file can run code: pickles are refused.
 """
 
 from __future__ import annotations
@@ -13,8 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .examples import Examples
-from .raw import UNEQUAL, Raw, refuse
+from ..examples import Examples
+from ..refusal import refuse
+from .raw import UNEQUAL, Raw, Values
+
+Series = NDArray[np.float32]
+Counts = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,51 +29,20 @@ class Recording:
     """The series; ``x`` is NaN before the first point of a shorter one."""
     classes: tuple[str, ...]
     """Label of each class, in sorted order."""
-    test: NDArray[np.bool_] | None
+    test: Mask | None
     """True for test series, (n,); None if the user does not say."""
     sha256: str
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Counts:
         """Points of each series, (n,)."""
-        there: NDArray[np.int64] = (~np.isnan(self.examples.x[:, :, 0])).sum(axis=1)
+        there: Counts = (~np.isnan(self.examples.x[:, :, 0])).sum(axis=1)
         return there
 
-
-def read(path: Path, *, unequal: bool = False) -> Recording:
-    """Read and check the data at ``path``.
-
-    Args:
-        path: an ``.npz`` or ``.ts`` file, or a directory.
-        unequal: accept series of unequal lengths.
-
-    Raises:
-        ValueError: the data is missing or breaks a rule; the message says where and
-            what to do.
-    """
-    from . import csvs, idx, npz, ts
-
-    try:
-        is_directory = path.is_dir()
-    except OSError as error:  # a name that is too long, a directory that is not ours
-        refuse(path, "a path that can be read", f"{error.strerror}", "Correct it.")
-    if is_directory and idx.has_images(path):
-        raw = idx.read(path)
-    elif is_directory:
-        raw = csvs.read(path, unequal=unequal)
-    elif path.suffix == ".ts":
-        raw = ts.read([path], unequal=unequal)
-    elif path.suffix == ".npz":
-        raw = npz.read(path)
-    else:
-        refuse(
-            path,
-            "an .npz or .ts file, or a directory of CSV files with labels.csv or of IDX"
-            " files",
-            f"path={str(path)!r}" if path.exists() else "nothing there",
-            "Correct the path; workers on other hosts need the data at the same place.",
-        )
-    return check(path, raw, unequal=unequal)
+    def count(self, which: Mask | slice = slice(None)) -> Values:
+        """Return the number of series of each class, (classes,), of all or of some."""
+        label = self.examples.label[which]
+        return np.bincount(label, minlength=len(self.classes)).astype(np.float64)
 
 
 def check(path: Path | str, raw: Raw, *, unequal: bool = False) -> Recording:
@@ -83,22 +56,24 @@ def check(path: Path | str, raw: Raw, *, unequal: bool = False) -> Recording:
     Raises:
         ValueError: the data breaks a rule; the message says which and what to do.
     """
-    x = _series(path, raw.x, unequal)
-    label, classes = _labels(path, raw.y, len(x))
-    test = None if raw.test is None else _test(path, raw.test, len(x))
+    x = _check_series(path, raw.x, unequal)
+    label, classes = _check_labels(path, raw.y, len(x))
+    if raw.test is not None:
+        _check_test(path, raw.test, len(x))
     examples = Examples(x=x, label=label)
-    return Recording(examples=examples, classes=classes, test=test, sha256=raw.sha256)
+    return Recording(
+        examples=examples, classes=classes, test=raw.test, sha256=raw.sha256
+    )
 
 
-def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.float32]:
+def _check_series(path: Path | str, x: NDArray[Any], unequal: bool) -> Series:
     """Return the input as finite numbers, (n, time, channels).
 
     All series end at the last point; a shorter one has NaN before its first point.
     """
     if x.dtype.kind not in "biuf":
-        refuse(
-            path, "numbers in `x`", f"x.dtype={x.dtype}", "Convert it: x.astype(float)."
-        )
+        remedy = "Convert it: x.astype(float)."
+        refuse(path, "numbers in `x`", f"x.dtype={x.dtype}", remedy)
     if x.ndim not in (2, 3):
         refuse(
             path,
@@ -107,23 +82,18 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
             "Reshape it: x[n] is one series.",
         )
     if x.size == 0:
-        refuse(
-            path,
-            "at least one series, time point and channel",
-            f"x.shape={x.shape}",
-            "Add it.",
-        )
+        rule = "at least one series, time point and channel"
+        refuse(path, rule, f"x.shape={x.shape}", "Add it.")
     with np.errstate(over="ignore"):
-        series = x.astype(np.float32)
-    points = series if series.ndim == 3 else series[:, :, np.newaxis]
+        points = x.astype(np.float32).reshape(*x.shape[:2], -1)
     broken = ~np.isfinite(points)
     if not broken.any():
         return points
-    lengths = _lengths(points)
+    lengths = _count_points(points)
     time = np.arange(points.shape[1])[np.newaxis, :, np.newaxis]
     broken &= time < lengths[:, np.newaxis, np.newaxis]
     if broken.any():
-        at = tuple(int(i) for i in np.argwhere(broken)[0][: x.ndim])
+        at = tuple(np.argwhere(broken)[0, : x.ndim].tolist())
         refuse(
             path,
             "finite numbers in `x` (up to 3.4e38)",
@@ -142,20 +112,18 @@ def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.floa
     return _align_ends(points[:, : lengths.max()], lengths)
 
 
-def _lengths(points: NDArray[np.float32]) -> NDArray[np.int64]:
+def _count_points(points: Series) -> Counts:
     """Return the points of each series, (n,), without those at its end with NaN in all
     channels.
 
     A series of only NaN keeps all its points.
     """
-    there: NDArray[np.bool_] = (~np.isnan(points)).max(axis=2)
-    lengths: NDArray[np.int64] = points.shape[1] - there[:, ::-1].argmax(axis=1)
+    there: Mask = (~np.isnan(points)).max(axis=2)
+    lengths: Counts = points.shape[1] - there[:, ::-1].argmax(axis=1)
     return lengths
 
 
-def _align_ends(
-    points: NDArray[np.float32], lengths: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _align_ends(points: Series, lengths: Counts) -> Series:
     """Move the last points of all series to the end, with NaN before the shorter
     ones."""
     moved = np.full_like(points, np.nan)
@@ -164,17 +132,13 @@ def _align_ends(
     return moved
 
 
-def _labels(
+def _check_labels(
     path: Path | str, y: NDArray[Any], n: int
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+) -> tuple[Counts, tuple[str, ...]]:
     """Return the class of each series, from 0, and the label of each class."""
     if y.dtype.kind not in "biuU":
-        refuse(
-            path,
-            "whole numbers or texts in `y`",
-            f"y.dtype={y.dtype}",
-            "Convert it: y.astype(int) or y.astype(str).",
-        )
+        remedy = "Convert it: y.astype(int) or y.astype(str)."
+        refuse(path, "whole numbers or texts in `y`", f"y.dtype={y.dtype}", remedy)
     if y.shape != (n,):
         refuse(
             path,
@@ -190,11 +154,11 @@ def _labels(
             f"the label {classes[0].item()!r} only",
             "There is nothing to tell apart: add series of another class.",
         )
-    return label.astype(np.int64), tuple(str(name) for name in classes)
+    return label.astype(np.int64), tuple(map(str, classes))
 
 
-def _test(path: Path | str, test: NDArray[Any], n: int) -> NDArray[np.bool_]:
-    """Return a mask of the test series, (n,)."""
+def _check_test(path: Path | str, test: NDArray[Any], n: int) -> None:
+    """Refuse what is not a mask of the test series, (n,)."""
     if test.dtype.kind != "b" or test.shape != (n,):
         refuse(
             path,
@@ -202,4 +166,3 @@ def _test(path: Path | str, test: NDArray[Any], n: int) -> NDArray[np.bool_]:
             f"test.dtype={test.dtype}, test.shape={test.shape}",
             "Convert it: test.astype(bool).",
         )
-    return test.astype(np.bool_)

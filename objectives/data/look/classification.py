@@ -1,0 +1,126 @@
+"""Summarise labelled series."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import advice
+from ..formats import Recording
+from ..tasks import TASKS
+from ..tasks.recorded import RecordedParams
+from .recognise import Table
+from .summary import (
+    MOST_SHOWN,
+    Data,
+    Values,
+    as_rows,
+    count_points,
+    list_ranges,
+    note_clock,
+)
+
+UNBALANCED = 3
+"""Ratio of the largest to the smallest class that is worth a note."""
+
+
+def summarise(table: Table) -> Data:
+    """Read the data of a ``[task]`` table, choose further keys and describe it all.
+
+    Raises:
+        ValueError: the data break a rule.
+    """
+    kind = TASKS[table["name"]]
+    assert issubclass(kind, RecordedParams)
+    padding: Table = {"pad": "before"} if "pad" in kind.model_fields else {}
+    recording = kind(**table, **padding).read()
+    x = recording.examples.x
+    n, points, channels = x.shape
+    shortest = recording.lengths.min()
+    low = np.nanmin(x, axis=(0, 1))
+    high = np.nanmax(x, axis=(0, 1))
+    table = dict(table)
+    if recording.test is None:
+        table["test_fraction"] = advice.share_to_test(n)
+    if low.min() < 0 or high.max() > 1:
+        table["normalise"] = "standard"
+    if shortest < points:
+        table |= padding
+    task = kind(**table)
+    task.check_shares(recording)
+    test = task.count_test(recording)
+    rarest = int(task.least_shares(recording)[0].min())
+    folds = advice.validation_folds(n - test, rarest)
+    if folds > 1:
+        table["validation_folds"] = folds
+    length = count_points(points)
+    if shortest < points:
+        length = f"{shortest:,} to {length}; 0 is put before shorter ones"
+    how = "as the files say"
+    if recording.test is None:
+        how = "drawn, in the shares of classes"
+    facts = {
+        "data": f"{table['path']}, read by the task {table['name']}",
+        "series": f"{n:,}: {n - test:,} train, {test:,} test ({how})",
+        "length": length,
+        "channels": f"{channels:,}",
+        "classes": _list_classes(recording),
+        "values": list_ranges([], low, high),
+        "missing": "none",
+        "time step": "not in the data",
+    }
+    notes = [*_note_sizes(recording, test), *_note_channels(x, low, high)]
+    return Data(
+        what="classify",
+        table=table,
+        rows=as_rows(facts, notes),
+        train=n - test,
+        test=test,
+        points=points,
+        channels=channels,
+        outputs=len(recording.classes),
+    )
+
+
+def _list_classes(recording: Recording) -> str:
+    counts = recording.count()
+    if len(counts) > MOST_SHOWN:
+        sizes = f"{counts.min():,.0f} to {counts.max():,.0f}"
+        return f"{len(counts)}, of {sizes} series each"
+    each = zip(recording.classes, counts, strict=True)
+    return f"{len(counts)}: {', '.join(f'{name} ({n:,.0f})' for name, n in each)}"
+
+
+def _note_sizes(recording: Recording, test: int) -> list[str]:
+    """Return notes on small test parts and on large classes."""
+    interval = 196 * math.sqrt(0.09 / test)
+    notes = [
+        f"{test:,} test series: an accuracy of 90 % has a 95 % interval of ±"
+        f" {interval:.2g} points"
+    ]
+    counts = recording.count()
+    if counts.max() > UNBALANCED * counts.min():
+        share = 100 * counts.max() / counts.sum()
+        notes.append(
+            f"the largest class has {share:.0f} % of the series: guessing it scores"
+            " that"
+        )
+    return notes
+
+
+def _note_channels(x: Values, low: Values, high: Values) -> list[str]:
+    """Return notes on probable mistakes in the channels."""
+    _, points, channels = x.shape
+    notes = []
+    if channels > points:
+        notes.append(
+            f"{channels:,} channels exceed {points:,} points. If these are the time"
+            " points, x must be (n, time, channels): x.transpose(0, 2, 1)"
+        )
+    for constant in np.flatnonzero(low == high):
+        notes.append(f"channel {constant} is constant: leave it out")
+    for channel in range(channels):
+        steps = np.diff(x[:, :, channel], axis=1)
+        notes += note_clock(str(channel), steps[~np.isnan(steps)])
+    return notes

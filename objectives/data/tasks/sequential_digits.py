@@ -1,0 +1,68 @@
+"""Sequential digits: an 8 × 8 image of a handwritten digit, presented pixel by pixel.
+
+The 1797 images of scikit-learn's ``load_digits``. Row by row, each becomes a time
+series of 64 points with one value in [0, 1] (arXiv:2408.02835, section III). 898 images
+train and 899 test; every split keeps the proportions of the ten digits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from ..sizes import Contents, Shape
+from .fields import Seed
+from .splitting import SplitTaskParams, stratified_split
+
+if TYPE_CHECKING:  # hpo validates the parameters without loading scikit-learn
+    from ..examples import Halves
+
+N_IMAGES = 1797
+N_TRAIN = 898
+N_PIXELS = 64
+N_CLASSES = 10
+MAX_PIXEL = 16.0
+
+
+class SequentialDigitsParams(SplitTaskParams):
+    """The ``[task]`` table of a study on sequential digits."""
+
+    name: Literal["sequential-digits"] = "sequential-digits"
+    split_seed: Seed = Field(
+        default=0, description="seed of the random half of the images that trains"
+    )
+
+    def halves(self) -> Halves:
+        """Return the training half, 898 images, and the test half, 899 images."""
+        import numpy as np
+        from sklearn.datasets import load_digits
+
+        from ..examples import Examples, Halves
+
+        images, labels = load_digits(return_X_y=True)
+        x = (images / MAX_PIXEL).astype(np.float32)[:, :, np.newaxis]
+        train, test = stratified_split(
+            Examples(x=x, label=labels.astype(np.int64)),
+            n_second=N_IMAGES - N_TRAIN,
+            seed=self.split_seed,
+        )
+        return Halves(train=train, test=test, classes=tuple("0123456789"))
+
+    def contents(self) -> Contents:
+        """See ``SplitTaskParams``; scikit-learn, slow to load, is not needed."""
+        return Contents(
+            series=N_IMAGES,
+            points=N_PIXELS,
+            shortest=N_PIXELS,
+            channels=1,
+            classes=N_CLASSES,
+            validation=self.validates(N_TRAIN),
+            rarest=N_TRAIN // N_CLASSES,
+            folds=self.folds,
+            test=N_IMAGES - N_TRAIN,
+        )
+
+    def shape(self) -> Shape:
+        """See ``SplitTaskParams``; without scikit-learn, too."""
+        return Shape(N_PIXELS, 1, N_CLASSES)
