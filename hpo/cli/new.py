@@ -91,7 +91,7 @@ def new(arguments: argparse.Namespace) -> int:
 def _new_study(arguments: argparse.Namespace) -> int:
     """Inspect the data, write the study, and check it as a launch does."""
     from hpo.objectives.data import look
-    from hpo.objectives.data.own_series import OwnSeriesParams
+    from hpo.objectives.data.tasks.own_series import OwnSeriesParams
     from hpo.study import file
     from hpo.views.terminal import text_tables
 
