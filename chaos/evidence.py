@@ -85,7 +85,7 @@ def unlike_suggestions(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
     """Trials that are not what the study's file, its amendments and its history
     suggest."""
     with storage.engine.connect() as connection:
-        study = snapshots.study(connection, snapshot.spec.name)
+        study = snapshots.find_study(connection, snapshot.spec.name)
         known = past.read(connection, study.id, range(len(snapshot.search)))
     for number, trial in enumerate(known):
         if trial.state == SlotState.EXCLUDED and not trial.suggestion.params:

@@ -24,7 +24,7 @@ from hpo.console import (
 from hpo.files import check_ending, writing
 
 if TYPE_CHECKING:
-    from hpo.ledger.backup import Backup
+    from hpo.ledger.backup_lines import Backup
     from hpo.study.trials import StudySnapshot
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import snapshots
-from hpo.ledger.reader import Overview, marks
+from hpo.ledger.events import newest_events
+from hpo.ledger.overview import Overview, read_marks
+from hpo.ledger.workers import read_workers
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
 from hpo.views.pages import overview, report
@@ -88,7 +90,7 @@ class Shown:
 def connected(engine: Engine, seconds: float) -> Connection:
     """Open a connection with a time limit for its queries."""
     connection = engine.connect()
-    connection.execute(text(snapshots.LIMITS), {"seconds": f"{seconds:.0f}s"})
+    snapshots.limit_reader(connection, seconds)
     return connection
 
 
@@ -210,9 +212,9 @@ class Pages:
     def _read(self, last: _Home | None) -> _Home:
         with connected(self._engine, QUERY_S) as connection:
             changes = self._overview.read(connection)
-            names = snapshots.names(connection)
-            workers = snapshots.seen_workers(connection)
-            events = snapshots.newest_events(connection, _EVENTS)
+            names = snapshots.read_names(connection)
+            workers = read_workers(connection)
+            events = newest_events(connection, _EVENTS)
         studies = self._overview.made(changes)
         ours = {study.number for study, _ in studies}
         others = [
@@ -224,21 +226,21 @@ class Pages:
 
     def _report(self, name: str, last: _Report | None) -> _Report:
         with connected(self._engine, QUERY_S) as connection:
-            mark = marks(connection, name)
+            mark = read_marks(connection, name)
             if last is not None and last.mark == mark:
                 return last
-            rows = snapshots.fetched(connection, name, curves=True)
+            rows = snapshots.fetch(connection, name, curves=True)
             other_rows = [
-                snapshots.fetched(connection, one) for one in mark if one != name
+                snapshots.fetch(connection, one) for one in mark if one != name
             ]
         try:
-            result = Result.of(snapshots.built(rows))
+            result = Result.of(snapshots.build(rows))
         except (SpecError, StudyError) as error:
             return _Report(mark, Shown(overview.notice(name, str(error))))
         others, notices = list[Result](), list[str]()
         for one in other_rows:
             try:
-                others.append(Result.of(snapshots.built(one)))
+                others.append(Result.of(snapshots.build(one)))
             except (SpecError, StudyError) as error:  # it affects no other page
                 notices.append(
                     f"Not drawn: study {one.study.name} cannot be read: {error}"
@@ -250,9 +252,9 @@ class Pages:
 
     def _now(self, name: str, last: Shown | None) -> Shown:
         with connected(self._engine, QUERY_S) as connection:
-            number = snapshots.study(connection, name).optuna_study_id
-            workers = snapshots.seen_workers(connection)
-            events = snapshots.newest_events(connection, _EVENTS, name)
+            number = snapshots.find_study(connection, name).optuna_study_id
+            workers = read_workers(connection)
+            events = newest_events(connection, _EVENTS, name)
         return Shown(overview.now(name, number, workers, events))
 
 

@@ -3,12 +3,16 @@
 __all__ = [
     "backup",
     "backup_file",
+    "backup_lines",
     "claims",
+    "events",
     "interventions",
     "ledger",
     "optuna_tables",
+    "overview",
     "pins",
     "reader",
     "schema",
     "snapshots",
+    "workers",
 ]

@@ -66,7 +66,7 @@ class Seal(Line):
 L = TypeVar("L", bound=Line)
 
 
-def parsed(model: type[L], line: bytes, where: str) -> L:
+def parse(model: type[L], line: bytes, where: str) -> L:
     """Parse a line of a file; messages begin with ``where``.
 
     Raises:
@@ -78,10 +78,12 @@ def parsed(model: type[L], line: bytes, where: str) -> L:
         raise BackupError(f"{where}: nested too deeply. {CHANGED}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        place = "".join(f"{part}." for part in first["loc"])[:-1]
-        problem = f"{place}: {first['msg']}, got {ascii(first['input'])[:60]}"
+        place = ".".join(str(part) for part in first["loc"])
+        if place:
+            place += ": "
+        got = ascii(first["input"])[:60]
         raise BackupError(
-            f"{where}: {problem.removeprefix(': ')}. {CHANGED}"
+            f"{where}: {place}{first['msg']}, got {got}. {CHANGED}"
         ) from error
 
 
@@ -177,7 +179,7 @@ def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
             break
         seal.update(line)
         yield where, line
-    if parsed(Seal, line, where).sha256 != seal.hexdigest():
+    if parse(Seal, line, where).sha256 != seal.hexdigest():
         raise BackupError(f"{where}: the seal does not match the file. {CHANGED}")
     if stream.read(1):
         raise BackupError(

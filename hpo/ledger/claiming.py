@@ -14,11 +14,23 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection
 
-from hpo.ledger import optuna_tables, past, snapshots, statements, writing
+from hpo.ledger import failures, optuna_tables, past, ranking, snapshots
 from hpo.ledger.claims import Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.schema import SCHEMA_VERSION, ask, slots
+from hpo.ledger.locked import LockedStudy
+from hpo.ledger.schema import SCHEMA_VERSION, Row
+from hpo.ledger.statements.claims import (
+    COUNT_AT_WORK,
+    DELETE_UNFINISHED_CONFIRMATIONS,
+    FIND_ABANDONED_SLOT,
+    OPEN_CONFIRMATION,
+    OPEN_NEXT_TRIAL,
+    SELECT_CHECKPOINT,
+    SELECT_CONFIRMATIONS,
+    TAKE_SLOT,
+)
+from hpo.ledger.statements.studies import SELECT_STATE
 from hpo.postgres.connect import driver_of
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Phase, SlotState, StudyState, Suggestion
@@ -46,16 +58,15 @@ def try_open(
         The claim, or the reason to wait; None if ``claim`` must decide.
     """
     row = open_next(connection, study, who, looked_after=False)
-    if (
-        row is None or row.trials is None
-    ):  # no budget in the spec: its reader reports that
+    # without a budget in the spec, its reader reports that
+    if row is None or row.trials is None:
         return None
     if row.slot_id is None:
-        return _why_not(row, study, who)
-    return _opened(row, restore_spec(row.id, json.loads(row.spec)), who)
+        return _explain_wait(row, study, who)
+    return _describe_opened(row, restore_spec(row.id, json.loads(row.spec)), who)
 
 
-def _opened(row: Any, spec: StudySpec, who: Claimant) -> Claim:
+def _describe_opened(row: Row, spec: StudySpec, who: Claimant) -> Claim:
     return Claim(
         slot_id=row.slot_id,
         study_id=row.id,
@@ -68,9 +79,9 @@ def _opened(row: Any, spec: StudySpec, who: Claimant) -> Claim:
     )
 
 
-def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
+def _explain_wait(row: Row, study: str, who: Claimant) -> Wait | None:
     """Return why the next trial was not opened; None if there is no next trial."""
-    if who.at_work is not None and row.at_work > who.at_work:
+    if who.is_late(row.at_work):
         return Wait(f"{study}: another worker was faster", stale=True)
     if row.number < row.trials:
         return Wait(
@@ -85,8 +96,9 @@ def open_next(
 ) -> Any:
     """Open the next trial of a search if budget, window and fairness allow it.
 
-    In autocommit, the message is a transaction of its own. ``looked_after`` says that
-    no other work comes first, such as an abandoned slot.
+    One message, one transaction in autocommit. There it would have the session's
+    isolation level, which may hide what others committed while it waited for a lock.
+    ``looked_after`` says that no other work comes first, such as an abandoned slot.
 
     Returns:
         A row: ``id optuna_study_id amendments spec trials width`` of the study,
@@ -94,30 +106,14 @@ def open_next(
         ``at_work``; ``slot_id`` and ``optuna_trial_id`` of the opened trial, else null.
         None if the study is not open, or other work comes first.
     """
-    values = {
-        **vars(who),
-        "study": study,
-        "version": SCHEMA_VERSION,
-        "looked_after": looked_after,
-    }
-    return _last_row(connection, statements.OPEN, values)
-
-
-def _last_row(
-    connection: Connection, statements: str, values: Mapping[str, Any]
-) -> Any:
-    """Return the row of the last of several statements, if any; one message, one
-    transaction.
-
-    In autocommit it would have the session's isolation level, which may hide what
-    others committed while it waited for a lock.
-    """
+    values = {"study": study, "version": SCHEMA_VERSION, "looked_after": looked_after}
+    statements = OPEN_NEXT_TRIAL
     driver = driver_of(connection)
     if driver.autocommit:
         statements = f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {statements}"
     try:
         with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
-            cursor.execute(statements, values)
+            cursor.execute(statements, values | vars(who))
             while cursor.nextset():
                 pass
             return cursor.fetchone()
@@ -128,118 +124,101 @@ def _last_row(
 
 
 def claim(
-    connection: Connection,
-    study: Row[Any],
-    spec: StudySpec,
-    who: Claimant,
-    *,
-    confirm: bool,
+    study: LockedStudy, who: Claimant, *, confirm: bool
 ) -> Claim | Wait | Over | None:
     """Take the next slot of a study, the oldest abandoned one first.
 
-    The transaction holds the lock on ``study``, its row. With ``confirm``, include
-    confirmation trainings. Return None if ``snapshots.rank`` must compute the ranking
-    first, without the lock.
+    With ``confirm``, include confirmation trainings. Return None if
+    ``ranking.compute`` must compute the ranking first, without the lock.
 
     Raises:
         StudyError: the study was deleted from Optuna's tables.
     """
-    if study.state != StudyState.OPEN:
-        return Over(f"{spec.name} is {study.state}")
-    optuna_tables.require_study(connection, study.optuna_study_id, spec.name)
-    at_work = ask(
-        connection, statements.AT_WORK, study_id=study.id, token=who.token
-    ).scalar_one()
-    if who.at_work is not None and at_work > who.at_work:
-        return Wait(f"{spec.name}: another worker was faster", stale=True)
-    writing.apply_failure_policy(
-        connection, study.id
-    )  # the worker that settled a trial may have died
-    answer = (
-        _ended(connection, study)
-        or _abandoned(connection, study, spec, who, Phase.SEARCH)
-        or _next(connection, study, spec, who, confirm)
-    )
+    if study.row.state != StudyState.OPEN:
+        return Over(f"{study.name} is {study.row.state}")
+    optuna_tables.require_study(study)
+    if who.is_late(study.ask(COUNT_AT_WORK, token=who.token).scalar_one()):
+        return Wait(f"{study.name}: another worker was faster", stale=True)
+    failures.apply_failure_policy(study)  # whoever settled a trial may have died
     return (
-        _take(connection, answer, study, spec, who)
-        if isinstance(answer, Row)
-        else answer
+        _check_open(study)
+        or _take_abandoned(study, who, Phase.SEARCH)
+        or _open_next(study, who, confirm=confirm)
     )
 
 
-def _abandoned(
-    connection: Connection,
-    study: Row[Any],
-    spec: StudySpec,
-    who: Claimant,
-    phase: Phase,
-    numbers: Sequence[int] | None = None,
-) -> Row[Any] | Over | None:
-    """Return a slot that its worker released or lost, unless this loss ends the
-    study."""
-    values = {"study_id": study.id, "phase": phase, "numbers": numbers}
-    values |= {"window": spec.budget.window, "take_over": who.take_over}
-    values |= {"worker": who.worker, "token": who.token}
-    slot = ask(connection, statements.ABANDONED, **values).one_or_none()
-    if slot is None or slot.lease_until is None or _is_own(slot, who):
-        return slot
-    alone = writing.was_alone(connection, slot, who.worker)
-    writing.count_loss(connection, slot, SILENT if alone else None)
-    return _ended(connection, study) or slot
-
-
-def _is_own(slot: Row[Any], who: Claimant) -> bool:
-    """Return whether the worker holds the leased slot already: the answer to its claim
-    was lost."""
-    return bool((slot.worker, slot.token) == (who.worker, who.token))
-
-
-def _ended(connection: Connection, study: Row[Any]) -> Over | None:
+def _check_open(study: LockedStudy) -> Over | None:
     """Return the answer for a study that has just been stopped; None if it is still
     open."""
-    state = writing.state_of(connection, study.id)
+    state = study.ask(SELECT_STATE).scalar()
     return None if state == StudyState.OPEN else Over(f"{study.name} is {state}")
 
 
-def _next(
-    connection: Connection,
-    study: Row[Any],
-    spec: StudySpec,
+def _take_abandoned(
+    study: LockedStudy,
     who: Claimant,
-    confirm: bool,
-) -> Row[Any] | Claim | Wait | Over | None:
+    phase: Phase,
+    numbers: Sequence[int] | None = None,
+) -> Claim | Over | None:
+    """Take a slot that its worker released or lost, unless this loss ends the study."""
+    slot = study.ask(
+        FIND_ABANDONED_SLOT,
+        **vars(who),
+        phase=phase,
+        numbers=numbers,
+        window=study.spec.budget.window,
+    ).one_or_none()
+    if slot is None:
+        return None
+    if slot.lease_until is not None and not _is_own(slot, who):
+        alone = failures.was_lost_alone(study.connection, slot, who.worker)
+        failures.count_loss(study, slot, SILENT if alone else None)
+        over = _check_open(study)
+        if over is not None:
+            return over
+    return _take(study, slot, who)
+
+
+def _is_own(slot: Row, who: Claimant) -> bool:
+    """Return whether the worker holds the leased slot already: the answer to its claim
+    was lost."""
+    return bool(slot.worker == who.worker and slot.token == who.token)
+
+
+def _open_next(
+    study: LockedStudy, who: Claimant, *, confirm: bool
+) -> Claim | Wait | Over | None:
     """Open the next slot, if the window and the budget allow it."""
-    _end_search(connection, study, spec, who)
-    row = open_next(connection, spec.name, who, looked_after=True)
+    name = study.name
+    _end_search(study, who)
+    row = open_next(study.connection, name, who, looked_after=True)
     if row.slot_id is not None:
-        return _opened(row, spec, who)
-    if (wait := _why_not(row, spec.name, who)) is not None:
+        return _describe_opened(row, study.spec, who)
+    wait = _explain_wait(row, name, who)
+    if wait is not None:
         return wait
     if row.oldest is not None:
         return Wait(
-            f"{spec.name}: every trial is taken, trial {row.oldest} is still running"
+            f"{name}: every trial is taken, trial {row.oldest} is still running"
         )
     if not confirm:
-        return Over(f"{spec.name}: every trial is settled")
-    return _next_confirmation(connection, study, spec, who)
+        return Over(f"{name}: every trial is settled")
+    return _open_confirmation(study, who)
 
 
-def _end_search(
-    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant
-) -> None:
+def _end_search(study: LockedStudy, who: Claimant) -> None:
     """Store the end of the search if ``[stop]`` ends it before the next trial."""
-    if spec.stop is None or study.search_end is not None:
+    if study.spec.stop is None or study.row.search_end is not None:
         return
-    number = snapshots.progress(connection, study.id).opened
-    key, read = (study.id, study.amendments), partial(past.read, connection)
-    why = past.why_ended(spec, number, lambda n: who.known.first(n, key, read))
+    number = study.progress().opened
+    key = (study.id, study.row.amendments)
+    read = partial(past.read, study.connection)
+    why = past.explain_end(study.spec, number, lambda n: who.known.first(n, key, read))
     if why is not None:
-        writing.change(connection, study.id, search_end=number, search_end_reason=why)
+        study.change(search_end=number, search_end_reason=why)
 
 
-def _next_confirmation(
-    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant
-) -> Row[Any] | Wait | Over | None:
+def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over | None:
     """Open the next confirmation training; if none is left, the study is done.
 
     Confirm the current best trials only, which a longer search or an exclusion may have
@@ -249,81 +228,56 @@ def _next_confirmation(
     """Source and parameters of every confirmation training by number, the best trial's
     first."""
     expected: Mapping[int, Expected] = {}
-    if spec.confirm is not None:
-        members, ranking = (
-            spec.confirm.members,
-            snapshots.ranked(connection, study, spec),
-        )
-        if ranking is None:
+    confirm = study.spec.confirm
+    if confirm is not None:
+        ranked = ranking.look_up(study.connection, study.row, study.spec)
+        if ranked is None:
             return None
-        expected = ranking.expected
-        for best, params in ranking.best[: spec.confirm.top]:
-            numbers = range(best * members, (best + 1) * members)
-            trainings |= dict.fromkeys(numbers, (best, params))
-        slot = _abandoned(connection, study, spec, who, Phase.CONFIRM, list(trainings))
-        if slot is not None:
-            return slot
-    own = "FROM hpo_ledger.slots WHERE study_id = :id AND phase = 'confirm'"
-    rows = ask(connection, f"SELECT number, state {own}", id=study.id)
-    states = {row.number: row.state for row in rows}
+        expected = ranked.expected
+        for best, params in ranked.best[: confirm.top]:
+            first = best * confirm.members
+            for number in range(first, first + confirm.members):
+                trainings[number] = best, params
+        taken = _take_abandoned(study, who, Phase.CONFIRM, list(trainings))
+        if taken is not None:
+            return taken
+    states = {row.number: row.state for row in study.ask(SELECT_CONFIRMATIONS)}
     for number, (source, params) in trainings.items():
         if number not in states:
-            row = {
-                "study_id": study.id,
-                "phase": Phase.CONFIRM,
-                "state": SlotState.RUNNING,
-            }
-            row |= {"number": number, "source": source, "params": params, "attempts": 0}
-            return connection.execute(insert(slots).values(row).returning(slots)).one()
+            values = {"number": number, "source": source, "params": json.dumps(params)}
+            return _take(study, study.ask(OPEN_CONFIRMATION, **values).one(), who)
     if any(states[number] == SlotState.RUNNING for number in trainings):
-        return Wait(f"{spec.name}: the last confirmations are running")
-    ask(
-        connection, f"DELETE {own} AND state = 'running'", id=study.id
-    )  # those of other trials
-    writing.change(
-        connection, study.id, expected={n: asdict(item) for n, item in expected.items()}
-    )
-    writing.turn(connection, study.id, StudyState.DONE)
-    return Over(f"{spec.name} is {StudyState.DONE}", ended=True)
+        return Wait(f"{study.name}: the last confirmations are running")
+    study.ask(DELETE_UNFINISHED_CONFIRMATIONS)  # those of other trials
+    study.change(expected={n: asdict(item) for n, item in expected.items()})
+    study.turn(StudyState.DONE)
+    return Over(f"{study.name} is {StudyState.DONE}", ended=True)
 
 
-def _take(
-    connection: Connection,
-    slot: Row[Any],
-    study: Row[Any],
-    spec: StudySpec,
-    who: Claimant,
-) -> Claim:
+def _take(study: LockedStudy, slot: Row, who: Claimant) -> Claim:
     again = slot.lease_until is not None and _is_own(slot, who)
-    attempt = slot.attempts if again else slot.attempts + 1
-    values = {
-        "slot_id": slot.id,
-        "attempt": attempt,
-        "begins": attempt == 1 and not again,
-    }
-    values |= {"worker": who.worker, "token": who.token, "lease_s": who.lease_s}
-    ask(connection, statements.TAKE, **values)
-    query = (
-        "SELECT member, curve, seconds, data FROM hpo_ledger.checkpoints WHERE slot_id"
-        " = :id"
-    )
-    saved = ask(connection, query, id=slot.id).one_or_none()
+    attempt = slot.attempts
+    if not again:
+        attempt += 1
+    begins = attempt == 1 and not again
+    study.ask(TAKE_SLOT, **vars(who), slot_id=slot.id, attempt=attempt, begins=begins)
+    saved = study.ask(SELECT_CHECKPOINT, slot_id=slot.id).one_or_none()
     suggestion = Suggestion(params=slot.params or {}, attrs=slot.attrs)
     return Claim(
         slot_id=slot.id,
         study_id=slot.study_id,
-        spec=spec,
+        spec=study.spec,
         phase=Phase(slot.phase),
         number=slot.number,
         source=slot.source,
         attempt=attempt,
         worker=who.worker,
         token=who.token,
-        amendments=study.amendments,
+        amendments=study.row.amendments,
         suggestion=suggestion if slot.params else None,
-        enqueued=past.checked(slot, lambda _: suggestion.enqueued),
+        enqueued=past.check_row(slot, lambda _: suggestion.enqueued),
         optuna_trial_id=slot.optuna_trial_id,
-        finished=snapshots.read_members(connection, slot.id),
+        finished=snapshots.read_members(study.connection, slot.id),
         checkpoint=None if saved is None else Checkpoint(**saved._mapping),
         slot_amendments=tuple(slot.amendments),
     )

@@ -56,16 +56,27 @@ class Claim:
     """Earlier amendments of the slot, as stored."""
 
     @property
+    def owner(self) -> dict[str, Any]:
+        """Return the parameters of statements that identify the holder of a slot."""
+        return {
+            "slot_id": self.slot_id,
+            "worker": self.worker,
+            "attempt": self.attempt,
+            "token": self.token,
+        }
+
+    @property
     def fresh_seed(self) -> int:
         """Return the number of a confirmation's fresh seed, from 0."""
-        return (
-            0 if self.spec.confirm is None else self.number % self.spec.confirm.members
-        )
+        return self.number % (self._fresh_seeds or 1)
+
+    @property
+    def _fresh_seeds(self) -> int | None:
+        return None if self.spec.confirm is None else self.spec.confirm.members
 
     def __str__(self) -> str:
         """Return the name for logs and views."""
-        confirm = self.spec.confirm
-        name = slot_name(self.number, self.source, confirm.members if confirm else None)
+        name = slot_name(self.number, self.source, self._fresh_seeds)
         return f"{self.spec.name}: {name}"
 
 
@@ -96,13 +107,11 @@ class End:
     network: bytes | None = None
     """The network of a confirmation to store."""
 
-    def shown(
+    def list_facts(
         self, attempts: int, amendments: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
         """Return the user attributes of such a trial in Optuna's tables."""
-        facts: dict[str, Any] = {
-            f"lineage:{key}": value for key, value in self.lineage.items()
-        }
+        facts = {f"lineage:{key}": value for key, value in self.lineage.items()}
         facts["attempts"] = attempts
         if self.trained:
             facts["members:score"] = [m.score for m in self.trained]
@@ -158,6 +167,10 @@ class Claimant:
     at_work: int | None = None
     """Slots at work when the worker chose this study among several. If there are more
     now, others were faster, and it should choose again."""
+
+    def is_late(self, at_work: int) -> bool:
+        """Return whether others were faster, now that ``at_work`` slots are at work."""
+        return self.at_work is not None and at_work > self.at_work
 
 
 class LeaseLostError(HpoError):

@@ -13,22 +13,25 @@ become the next trial at once, which waits for a worker.
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, null, update
+from sqlalchemy import null, update
 
 from hpo.errors import StudyError
-from hpo.ledger import optuna_tables, pins, snapshots, statements, writing
+from hpo.ledger import optuna_tables, pins, snapshots
 from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.schema import HIGHEST_PRIORITY, ask, slots
+from hpo.ledger.locked import LockedStudy
+from hpo.ledger.rows import from_row
+from hpo.ledger.schema import HIGHEST_PRIORITY, Row, slots
+from hpo.ledger.statements import interventions as sql
 from hpo.search import constraints
 from hpo.study import file, parameters
 from hpo.study.messages import refuse
-from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
     FIXED_PARAMS,
@@ -50,29 +53,27 @@ def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
     Raises:
         StudyError: there is no such study, or it is over.
     """
-    with ledger.locked(name) as (connection, study):
-        if study.state not in (StudyState.OPEN, StudyState.STOPPED):
-            raise _refusal(
-                name, f"it is {study.state} already, and no worker claims its trials."
+    with ledger.locked(name) as study:
+        state = study.row.state
+        if state not in (StudyState.OPEN, StudyState.STOPPED):
+            raise study.refusal(
+                f"it is {state} already, and no worker claims its trials."
             )
-        reason = (
-            f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        )
-        if study.state == StudyState.OPEN:
-            writing.turn(connection, study.id, StudyState.STOPPED, reason)
-            writing.note(connection, name, "stopped")
+        if state == StudyState.OPEN:
+            now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+            reason = f"hpo stop, on {platform.node()} at {now}"
+            study.turn(StudyState.STOPPED, reason)
+            study.note("stopped")
         if release:
-            _release(connection, study)
-        return len(_holders(connection, study.id))
+            _release_slots(study)
+        return len(_list_holders(study))
 
 
-def _release(connection: Connection, study: Row[Any]) -> int:
+def _release_slots(study: LockedStudy) -> int:
     """Free the slots of a study for its workers; a live worker continues until a
     takeover."""
-    held = "WHERE study_id = :id AND lease_until IS NOT NULL"
-    free = f"UPDATE hpo_ledger.slots SET lease_until = NULL {held}"
-    n = ask(connection, free, id=study.id).rowcount
-    writing.note(connection, study.name, f"released {n} running trials")
+    n = study.ask(sql.RELEASE_SLOTS).rowcount
+    study.note(f"released {n} running trials")
     return n
 
 
@@ -88,17 +89,16 @@ def resume(
     Raises:
         StudyError: there is no such study.
     """
-    with ledger.locked(name) as (connection, study):
-        state = StudyState(study.state)
-        stuck = ask(connection, statements.STUCK, id=study.id, most=MAX_LOSSES).scalar()
-        if state == StudyState.FAILED and not stuck:
-            since = snapshots.progress(connection, study.id).unbegun
-            writing.change(connection, study.id, failures_from=since)
+    with ledger.locked(name) as study:
+        state = StudyState(study.row.state)
+        is_stuck = study.ask(sql.IS_STUCK, most=MAX_LOSSES).scalar()
+        if state == StudyState.FAILED and not is_stuck:
+            study.change(failures_from=study.progress().unbegun)
         if state in (StudyState.STOPPED, StudyState.FAILED):
-            writing.turn(connection, study.id, StudyState.OPEN)
-            ask(connection, statements.FORGET_LOSSES, id=study.id)
-            writing.note(connection, name, "resumed")
-        return state, _release(connection, study) if release else 0
+            study.turn(StudyState.OPEN)
+            study.ask(sql.FORGET_LOSSES)
+            study.note("resumed")
+        return state, _release_slots(study) if release else 0
 
 
 def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "extended"]:
@@ -108,14 +108,13 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
         StudyError: there is no such study, its budget is larger, or it is a sweep.
         SpecError: the spec does not allow that number.
     """
-    snapshot = ledger.snapshot(name)
-    old = snapshot.spec
-    if snapshot.search_end is not None:
-        raise _ended_by_rule(name, snapshot)
-    if old.aim == "sweep":
-        do = "Add points to its file and launch it under another name: --name NEW."
-        raise _refusal(name, f"it is a sweep, and its points are in its file. {do}")
-    raw = old.stored()
+    ledger.code_of(name)  # imports the objective, which is slow, not under the lock
+    with ledger.locked(name) as study:
+        _refuse_ended(study)
+        if study.spec.aim == "sweep":
+            do = "Add points to its file and launch it under another name: --name NEW."
+            raise study.refusal(f"it is a sweep, and its points are in its file. {do}")
+        raw = study.spec.stored()
     raw["budget"]["trials"] = trials
     spec = file.validate(raw, where=f"study {name!r}, extended")
     return "extended" if ledger.register(spec) == "extended" else "continued"
@@ -137,52 +136,51 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
             constraint.
     """
     ledger.code_of(name)  # imports the objective, which is slow, not under the lock
-    with ledger.locked(name) as (connection, study):
-        optuna_tables.require_study(connection, study.optuna_study_id, name)
-        spec = file.restore(study.spec, name)
-        number: int = snapshots.progress(connection, study.id).opened
-        _refuse_enqueued(study, spec, number)
+    with ledger.locked(name) as study:
+        optuna_tables.require_study(study)
+        number: int = study.progress().opened
+        _refuse_enqueued(study, number)
         where = f"study {name!r}: enqueued"
-        refuse(parameters.check_point(spec, params, where, "Give another value."))
-        fixed = spec.in_space(params)
-        constraints.check_point(spec, fixed, where, "Give another value.")
-        trial = optuna_tables.open_trial(
-            connection, study.optuna_study_id, number, study.now
+        advice = "Give another value."
+        refuse(parameters.check_point(study.spec, params, where, advice))
+        fixed = study.spec.in_space(params)
+        constraints.check_point(study.spec, fixed, where, advice)
+        trial_id = optuna_tables.open_trial(
+            study.connection, study.row.optuna_study_id, number, study.row.now
         )
-        slot = {
-            "study_id": study.id,
-            "phase": Phase.SEARCH,
-            "number": number,
-            "attempts": 0,
-        }
-        slot |= {
-            "state": SlotState.RUNNING,
-            "attrs": {FIXED_PARAMS: fixed},
-            "optuna_trial_id": trial,
-        }
-        connection.execute(insert(slots).values(slot))
-        writing.note(connection, name, f"enqueued trial {number}")
+        attrs = json.dumps({FIXED_PARAMS: fixed})
+        values = {"number": number, "attrs": attrs, "optuna_trial_id": trial_id}
+        study.ask(sql.ENQUEUE_TRIAL, **values)
+        study.note(f"enqueued trial {number}")
         return number
 
 
-def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
+def _refuse_enqueued(study: LockedStudy, number: int) -> None:
     name = study.name
-    if spec.aim == "sweep":
+    if study.spec.aim == "sweep":
         do = "Launch one with other points under another name: --name NEW."
-        raise _refusal(name, f"it is a sweep, and its points are in its file. {do}")
-    if study.state == StudyState.FAILED:
-        raise _refusal(name, f"it has failed. See what to do: hpo status {name}.")
-    if study.search_end is not None:
-        raise _ended_by_rule(name, study)
-    if spec.warm_start_params(number):
+        raise study.refusal(f"it is a sweep, and its points are in its file. {do}")
+    if study.row.state == StudyState.FAILED:
+        raise study.refusal(f"it has failed. See what to do: hpo status {name}.")
+    _refuse_ended(study)
+    if study.spec.warm_start_params(number):
         do = "Enqueue again when all of those have begun."
-        raise _refusal(
-            name, f"the next trial, {number}, is a point of [warm_start]. {do}"
+        raise study.refusal(
+            f"the next trial, {number}, is a point of [warm_start]. {do}"
         )
-    if number >= spec.budget.trials:
+    if number >= study.spec.budget.trials:
         do = f"Raise the budget first: hpo resume {name} --trials {number + 1}."
-        raise _refusal(
-            name, f"all of budget.trials={number} have begun or are enqueued. {do}"
+        raise study.refusal(
+            f"all of budget.trials={number} have begun or are enqueued. {do}"
+        )
+
+
+def _refuse_ended(study: LockedStudy) -> None:
+    if study.row.search_end is not None:
+        raise study.refusal(
+            f"[stop] has ended it before trial {study.row.search_end}"
+            f" ({study.row.search_end_reason}). Launch it with another [stop] under"
+            " another name: --name NEW."
         )
 
 
@@ -197,45 +195,45 @@ def retry(
     Raises:
         StudyError: there is no such study or trial, or that trial has not failed.
     """
-    with ledger.locked(name) as (connection, study):
-        optuna_tables.require_study(connection, study.optuna_study_id, name)
-        row = None if trial is None else _trial(connection, study, trial)
-        failed = ask(
-            connection, statements.FAILED, study_id=study.id, trial=trial
-        ).all()
+    with ledger.locked(name) as study:
+        optuna_tables.require_study(study)
+        row = None if trial is None else _lock_trial(study, trial)
+        failed = study.ask(sql.LOCK_FAILED_SLOTS, trial=trial).all()
         if row is not None and not failed:
             if row.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
             do = f"List failed trials: hpo trials {name} --state failed."
-            raise _refusal(
-                name, f"trial {trial} has not failed, it is {row.state}. {do}"
+            raise study.refusal(
+                f"trial {trial} has not failed, it is {row.state}. {do}"
             )
-        since = snapshots.progress(connection, study.id).unbegun
+        since = study.progress().unbegun
         for slot in failed:
-            _reopen(connection, slot, since)
+            _reopen_slot(study, slot, since)
         if failed:
-            _amended(connection, study, reopen=(StudyState.FAILED, StudyState.DONE))
+            _count_amendment(study, reopen=(StudyState.FAILED, StudyState.DONE))
             which = "what had failed" if trial is None else f"trial {trial}"
-            writing.note(connection, name, f"retried {which}")
+            study.note(f"retried {which}")
         return [(Phase(slot.phase), slot.number) for slot in failed]
 
 
-def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
+def _reopen_slot(study: LockedStudy, slot: Row, since: int) -> None:
     """Turn a failed slot into a running one without a worker; keep its stored
     members."""
-    empty = dict.fromkeys(("message", "token", "lease_until", "settled_at"), null())
-    _amend(
-        connection,
+    _amend_slot(
+        study,
         slot,
         "retry",
         since,
-        SlotState.RUNNING,
+        state=SlotState.RUNNING,
         steps=[],
         losses_in_a_row=0,
-        **empty,
+        message=null(),
+        token=null(),
+        lease_until=null(),
+        settled_at=null(),
     )
     if slot.optuna_trial_id is not None:
-        optuna_tables.reopen_trial(connection, slot.optuna_trial_id)
+        optuna_tables.reopen_trial(study.connection, slot.optuna_trial_id)
 
 
 def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
@@ -251,50 +249,57 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         StudyError: there is no such study or trial, it has failed, or a worker is at
             work on it.
     """
-    with ledger.locked(name) as (connection, study):
-        slot = _trial(connection, study, trial)
+    with ledger.locked(name) as study:
+        slot = _lock_trial(study, trial)
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
-        if slot.state == SlotState.FAILED:
-            do = f"To run it again: hpo resume {name} --retry {trial}."
-            raise _refusal(
-                name, f"trial {trial} has failed, and counts in no ranking. {do}"
-            )
-        if slot.held:
-            do = f"Wait until it is settled: hpo status {name}. {_dead(name)}"
-            raise _refusal(name, f"{slot.worker} is at work on trial {trial}. {do}")
-        since: int = snapshots.progress(connection, study.id, above=trial).unbegun
+        _refuse_excluded(study, slot)
+        since: int = study.progress(above=trial).unbegun
+        message = f"excluded, for trials from {since} on"
         why = " ".join(reason.split())  # one line, as every view shows it
-        message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
-        settled = {"settled_at": slot.settled_at or study.now, "message": message}
-        free = {
-            "lease_until": null(),
-            "token": null(),
-        }  # later writes of its worker are refused
-        amendments = _amend(
-            connection, slot, "exclude", since, SlotState.EXCLUDED, **settled, **free
-        )
-        ask(
-            connection,
-            "DELETE FROM hpo_ledger.checkpoints WHERE slot_id = :id",
-            id=slot.id,
-        )
-        if slot.optuna_trial_id is not None:
-            end = End(
-                state=SlotState.EXCLUDED,
-                score=slot.score,
-                message=message,
-                lineage=slot.lineage,
-                trained=snapshots.read_members(connection, slot.id),
-            )
-            facts = end.shown(slot.attempts, amendments)
-            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)
-        again = ask(
-            connection, statements.MAY_CONFIRM_OTHERS, id=study.id, trial=trial
-        ).scalar()
-        _amended(connection, study, reopen=(StudyState.DONE,) if again else ())
-        writing.note(connection, name, f"excluded trial {trial}")
+        if why:
+            message += f": {why}"
+        _exclude_slot(study, slot, since, message)
+        again = study.ask(sql.MAY_CONFIRM_OTHERS, trial=trial).scalar()
+        _count_amendment(study, reopen=(StudyState.DONE,) if again else ())
+        study.note(f"excluded trial {trial}")
         return since
+
+
+def _refuse_excluded(study: LockedStudy, slot: Row) -> None:
+    trial = slot.number
+    if slot.state == SlotState.FAILED:
+        do = f"To run it again: hpo resume {study.name} --retry {trial}."
+        raise study.refusal(f"trial {trial} has failed, and counts in no ranking. {do}")
+    if slot.held:
+        do = f"Wait until it is settled: hpo status {study.name}. {_if_dead(study)}"
+        raise study.refusal(f"{slot.worker} is at work on trial {trial}. {do}")
+
+
+def _exclude_slot(study: LockedStudy, slot: Row, since: int, message: str) -> None:
+    """Replace the outcome of a slot, in Optuna's tables, too."""
+    amendments = _amend_slot(
+        study,
+        slot,
+        "exclude",
+        since,
+        state=SlotState.EXCLUDED,
+        settled_at=slot.settled_at or study.row.now,
+        message=message,
+        lease_until=null(),
+        token=null(),  # later writes of its worker are refused
+    )
+    study.ask(sql.DELETE_CHECKPOINT, slot_id=slot.id)
+    if slot.optuna_trial_id is not None:
+        end = End(
+            state=SlotState.EXCLUDED,
+            score=slot.score,
+            message=message,
+            lineage=slot.lineage,
+            trained=snapshots.read_members(study.connection, slot.id),
+        )
+        facts = end.list_facts(slot.attempts, amendments)
+        optuna_tables.exclude_trial(study.connection, slot.optuna_trial_id, facts)
 
 
 def prioritise(
@@ -309,17 +314,17 @@ def prioritise(
         StudyError: there is no such study, or the priority is out of range.
     """
     if priority is not None and abs(priority) > HIGHEST_PRIORITY:
-        do = (
-            f"Take a number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}: their order"
-            " counts."
+        raise StudyError(
+            f"study {name!r}: priority={priority} is out of range. Take a number from"
+            f" -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}: their order counts."
         )
-        raise _refusal(name, f"priority={priority} is out of range. {do}")
-    with ledger.locked(name) as (connection, study):
-        if priority is None or priority == study.priority:
-            return study.priority, study.priority
-        writing.change(connection, study.id, priority=priority)
-        writing.note(connection, name, f"priority {priority} (was {study.priority})")
-        return study.priority, priority
+    with ledger.locked(name) as study:
+        old: int = study.row.priority
+        if priority is None or priority == old:
+            return old, old
+        study.change(priority=priority)
+        study.note(f"priority {priority} (was {old})")
+        return old, priority
 
 
 def accept_code(ledger: Ledger, name: str) -> int | None:
@@ -333,10 +338,10 @@ def accept_code(ledger: Ledger, name: str) -> int | None:
         SpecError: its spec cannot be read here.
     """
     ledger.code_of(name)  # slow at first, so not under the lock
-    with ledger.locked(name) as (connection, study):
-        since = pins.accept(connection, study, file.restore(study.spec, name))
+    with ledger.locked(name) as study:
+        since = pins.accept(study)
         if since is not None:
-            writing.note(connection, name, f"accepted code from trial {since} on")
+            study.note(f"accepted code from trial {since} on")
         return since
 
 
@@ -346,17 +351,14 @@ def delete_study(ledger: Ledger, name: str) -> None:
     Raises:
         StudyError: there is no such study, or workers are at work on it.
     """
-    with ledger.locked(name) as (connection, study):
-        holders = _holders(connection, study.id)
+    with ledger.locked(name) as study:
+        holders = ", ".join(_list_holders(study)[:3])
         if holders:
-            do = (
-                f"Stop it first, and wait until they have stopped: hpo stop {name}."
-                f" {_dead(name)}"
+            raise study.refusal(
+                f"workers are at work on it: {holders}. Stop it first, and wait until"
+                f" they have stopped: hpo stop {name}. {_if_dead(study)}"
             )
-            raise _refusal(
-                name, f"workers are at work on it: {', '.join(holders[:3])}. {do}"
-            )
-        _delete(connection, study, "deleted")
+        _delete(study, "deleted")
 
 
 def withdraw(ledger: Ledger, name: str) -> bool:
@@ -365,81 +367,67 @@ def withdraw(ledger: Ledger, name: str) -> bool:
     Raises:
         StudyError: there is no such study.
     """
-    with ledger.locked(name) as (connection, study):
-        if snapshots.progress(connection, study.id).opened:
+    with ledger.locked(name) as study:
+        if study.progress().opened:
             return False
-        _delete(connection, study, "withdrawn")
+        _delete(study, "withdrawn")
         return True
 
 
-def _delete(connection: Connection, study: Row[Any], what: str) -> None:
-    ask(connection, "DELETE FROM hpo_ledger.studies WHERE id = :id", id=study.id)
-    optuna_tables.delete_study(connection, study.optuna_study_id)
-    writing.note(connection, study.name, what)
+def _delete(study: LockedStudy, what: str) -> None:
+    study.ask(sql.DELETE_STUDY)
+    optuna_tables.delete_study(study.connection, study.row.optuna_study_id)
+    study.note(what)
 
 
-def _holders(connection: Connection, study_id: int) -> Sequence[str]:
+def _list_holders(study: LockedStudy) -> Sequence[str]:
     """Return the workers with a lease on a slot of the study."""
-    return ask(connection, statements.HOLDERS, study_id=study_id).scalars().all()
+    return study.ask(sql.SELECT_HOLDERS).scalars().all()
 
 
-def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
-    opened = snapshots.progress(connection, study.id).opened
+def _lock_trial(study: LockedStudy, number: int) -> Row:
+    opened = study.progress().opened
     if not 0 <= number < opened:
         valid = f"0 to {opened - 1}" if opened else "none yet"
-        raise _refusal(study.name, f"trial {number} has not begun. Valid: {valid}.")
-    return ask(connection, statements.TRIAL, study_id=study.id, number=number).one()
+        raise study.refusal(f"trial {number} has not begun. Valid: {valid}.")
+    return study.ask(sql.LOCK_TRIAL, number=number).one()
 
 
-def _dead(name: str) -> str:
-    return f"If its worker is dead: hpo stop {name} --release."
+def _if_dead(study: LockedStudy) -> str:
+    return f"If its worker is dead: hpo stop {study.name} --release."
 
 
-def _refusal(name: str, why: str) -> StudyError:
-    return StudyError(f"study {name!r}: {why}")
-
-
-def _ended_by_rule(name: str, study: Any) -> StudyError:
-    why = (
-        f"[stop] has ended it before trial {study.search_end}"
-        f" ({study.search_end_reason})"
-    )
-    return _refusal(
-        name, f"{why}. Launch it with another [stop] under another name: --name NEW."
-    )
-
-
-def _amend(
-    connection: Connection,
-    slot: Row[Any],
+def _amend_slot(
+    study: LockedStudy,
+    slot: Row,
     what: Literal["retry", "exclude"],
     since: int,
-    state: SlotState,
-    **values: Any,
+    **columns: Any,
 ) -> list[dict[str, Any]]:
     """Replace the outcome of a slot, store the old one as an amendment, return all
     amendments."""
-    deed: dict[str, Any] = {"what": what, "since": since, "host": platform.node()}
-    deed["at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    old = {
-        "state": SlotState(slot.state),
-        "costs": tuple(slot.costs),
-        "steps": tuple(slot.steps),
-    }
-    amendment = snapshots.from_row(Amendment, slot, **deed, **old)
+    amendment = from_row(
+        Amendment,
+        slot,
+        what=what,
+        since=since,
+        host=platform.node(),
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        state=SlotState(slot.state),
+        costs=tuple(slot.costs),
+        steps=tuple(slot.steps),
+    )
     amendments = [*slot.amendments, amendment.stored()]
-    values |= {"state": state, "amendments": amendments}
-    values["attrs"] = sampler_attrs(
-        slot.attrs
-    )  # or successive halving would still compare with it
-    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    columns["amendments"] = amendments
+    # other attributes would let successive halving still compare with it
+    columns["attrs"] = sampler_attrs(slot.attrs)
+    changed = update(slots).where(slots.c.id == slot.id).values(columns)
+    study.connection.execute(changed)
     return amendments
 
 
-def _amended(
-    connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]
-) -> None:
+def _count_amendment(study: LockedStudy, *, reopen: Sequence[StudyState]) -> None:
     """Count a change of the history; reopen a study in one of the states ``reopen``."""
-    writing.change(connection, study.id, amendments=study.amendments + 1)
-    if study.state in reopen:
-        writing.turn(connection, study.id, StudyState.OPEN)
+    study.change(amendments=study.row.amendments + 1)
+    if study.row.state in reopen:
+        study.turn(StudyState.OPEN)

@@ -14,60 +14,77 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, Unpack
 
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, insert
 
 from hpo.ledger import (
     claiming,
+    events,
+    failures,
+    heartbeats,
     optuna_tables,
     past,
     pins,
+    ranking,
     snapshots,
-    statements,
+    warm_start,
     writing,
 )
 from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
+from hpo.ledger.locked import LockedStudy, lock_study
 from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
 from hpo.ledger.schema import ask, check_version, studies
+from hpo.ledger.statements.studies import LOCK_NAME, LOCK_STUDY
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, StudyState
 
+Registered = Literal["created", "continued", "extended"]
+
 
 def _register(
     connection: Connection, spec: StudySpec, pointed: StudySpec
-) -> Literal["created", "continued", "extended"]:
-    ask(connection, statements.LOCK_NAME, name=spec.name)
-    row = ask(
-        connection, f"{statements.STUDY} FOR UPDATE", name=spec.name
-    ).one_or_none()
-    old = None if row is None else file.restore(row.spec)
-    spec = pins.with_points(connection, pointed if row is None else spec)
-    if row is None or old is None:
-        new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
-        optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
-        created = insert(studies).values(**new, **optuna, state=StudyState.OPEN)
-        pins.pin(connection, connection.execute(created.returning(studies)).one(), spec)
-        writing.note(connection, spec.name, "submitted")
+) -> Registered:
+    """Register a study, or find the registered one; ``pointed`` has the points of its
+    warm start."""
+    ask(connection, LOCK_NAME, name=spec.name)
+    row = ask(connection, LOCK_STUDY, name=spec.name).one_or_none()
+    if row is None:
+        _create(connection, warm_start.add_points(connection, pointed))
         return "created"
-    optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
-    pins.pin(connection, row, old)
+    study = LockedStudy(connection, row)
+    old = study.spec
+    spec = warm_start.add_points(connection, spec)
+    optuna_tables.require_study(study)
+    pins.pin(study)
     extended = file.extends(old, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
-    writing.change(connection, row.id, spec=spec.stored())
+    study.change(spec=spec.stored())
     if extended and row.state == StudyState.DONE:
-        writing.turn(connection, row.id, StudyState.OPEN)
+        study.turn(StudyState.OPEN)
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
-    what = (
-        f"extended to {spec.budget.trials:,} trials"
-        if extended
-        else "changed words or views"
-    )
-    writing.note(connection, spec.name, what)
-    return "extended" if extended else "continued"
+    if extended:
+        study.note(f"extended to {spec.budget.trials:,} trials")
+        return "extended"
+    study.note("changed words or views")
+    return "continued"
+
+
+def _create(connection: Connection, spec: StudySpec) -> None:
+    new = {
+        "name": spec.name,
+        "spec": spec.stored(),
+        "spec_hash": spec.hash,
+        "optuna_study_id": optuna_tables.create_study(connection, spec),
+        "state": StudyState.OPEN,
+    }
+    created = insert(studies).values(new).returning(studies)
+    study = LockedStudy(connection, connection.execute(created).one())
+    pins.pin(study)
+    study.note("submitted")
 
 
 class Ledger(LedgerReader):
@@ -90,7 +107,7 @@ class Ledger(LedgerReader):
 
     # --- studies ---
 
-    def register(self, spec: StudySpec) -> Literal["created", "continued", "extended"]:
+    def register(self, spec: StudySpec) -> Registered:
         """Register a study, or continue or extend an existing one.
 
         Raises:
@@ -98,32 +115,34 @@ class Ledger(LedgerReader):
                 trials is accepted. The message names the keys that differ. Or its
                 objective's source has changed.
         """
-        pins.modules(spec)  # computed without a lock, like the points of its warm start
+        pins.hash_modules(
+            spec
+        )  # computed without a lock, like the points of its warm start
         return self._register(spec, self.with_points(spec))
 
     _register = transaction(_register)
-    with_points = statement(pins.with_points)
-    earlier = statement(pins.earlier)
+    with_points = statement(warm_start.add_points)
+    earlier = statement(warm_start.find_earlier)
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
+    def locked(self, name: str) -> Iterator[LockedStudy]:
         """Open a transaction that locks a study: no slot is claimed meanwhile.
 
         Raises:
             StudyError: there is no such study.
         """
         with self._engine.begin() as connection:
-            yield connection, snapshots.study(connection, name, lock=True)
+            yield lock_study(connection, name)
 
     # --- workers ---
 
-    register_worker = transaction(writing.register_worker)
-    renew = transaction(writing.renew)
-    deregister_worker = transaction(writing.deregister_worker)
-    release_lost = transaction(writing.release_lost)
-    due_notices = transaction(writing.due_notices)
-    claim_notice = transaction(writing.claim_notice)
-    settle_notice = transaction(writing.settle_notice)
+    register_worker = transaction(heartbeats.register_worker)
+    renew = transaction(heartbeats.renew)
+    deregister_worker = transaction(heartbeats.deregister_worker)
+    release_lost = transaction(heartbeats.release_lost)
+    due_notices = transaction(events.due_notices)
+    claim_notice = transaction(events.claim_notice)
+    settle_notice = transaction(events.settle_notice)
     lacks_baselines = transaction(writing.lacks_baselines)
     store_baselines = transaction(writing.store_baselines)
 
@@ -166,22 +185,32 @@ class Ledger(LedgerReader):
                 return opened
             with self._engine.begin() as connection:
                 check_version(connection)
-                row = snapshots.study(connection, study, lock=True)
-                who = replace(who, take_over=who.take_over and in_touch(row.now))
-                spec = self._spec(row.id, row.spec)
-                if row.state == StudyState.OPEN:
-                    self._codes[study] = pins.pin(connection, row, spec)
-                    if spec.require_same_numerics:
-                        pins.check_numerics(connection, row, numerics)
-                    who = replace(who, code=self._codes[study])
-                answer = claiming.claim(connection, row, spec, who, confirm=confirm)
+                locked = lock_study(connection, study)
+                locked.spec = self._spec(locked.id, locked.row.spec)
+                answer = self._claim_locked(locked, who, in_touch, numerics, confirm)
             if answer is not None:
                 return answer
             with self._autocommit.connect() as connection:
-                snapshots.rank(connection, row, spec)
+                ranking.compute(connection, locked.row, locked.spec)
             return once()
 
         return self._retry(once)
+
+    def _claim_locked(
+        self,
+        study: LockedStudy,
+        who: Claimant,
+        in_touch: Callable[[datetime], bool],
+        numerics: str,
+        confirm: bool,
+    ) -> Claim | Wait | Over | None:
+        who = replace(who, take_over=who.take_over and in_touch(study.row.now))
+        if study.row.state == StudyState.OPEN:
+            self._codes[study.name] = pins.pin(study)
+            if study.spec.require_same_numerics:
+                pins.check_numerics(study, numerics)
+            who = replace(who, code=self._codes[study.name])
+        return claiming.claim(study, who, confirm=confirm)
 
     def code_of(self, study: str) -> str:
         """Return the hash of the objective's source on this host, computed without a
@@ -189,7 +218,7 @@ class Ledger(LedgerReader):
         if study not in self._codes:
             with self._autocommit.connect() as connection:
                 check_version(connection)
-                row = snapshots.study(connection, study)
+                row = snapshots.find_study(connection, study)
                 spec = self._spec(row.id, row.spec)
             self._codes[study] = pins.fingerprint(spec)
         return self._codes[study]
@@ -203,11 +232,10 @@ class Ledger(LedgerReader):
 
     def history(self, claim: Claim) -> list[Past]:
         """Return trials 0 .. number-1 of the claimed trial's study, as they are now."""
-        return self._known.first(
-            claim.number, (claim.study_id, claim.amendments), self._read
-        )
+        key = (claim.study_id, claim.amendments)
+        return self._known.first(claim.number, key, self._read)
 
-    unsuggested = statement(snapshots.unsuggested)
+    unsuggested = statement(snapshots.count_unsuggested)
     store_suggestion = statement(writing.store_suggestion)
     store_member = statement(writing.store_member)
     store_checkpoint = statement(writing.store_checkpoint)
@@ -222,8 +250,8 @@ class Ledger(LedgerReader):
             LeaseLostError: another worker holds the slot now.
         """
         if self._finish(claim, end):
-            self._apply_failure_policy(claim.study_id)
+            self._judge_failures(claim.study_id)
 
     _read = statement(past.read)
     _finish = statement(writing.finish)
-    _apply_failure_policy = transaction(writing.judge_failures)
+    _judge_failures = transaction(failures.judge_failures)

@@ -13,20 +13,18 @@ from sqlalchemy import Connection
 
 from hpo.errors import StudyError
 from hpo.ledger.schema import ask
+from hpo.ledger.statements.studies import SELECT_PAST
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Past, SlotState, Suggestion, sampler_attrs
 
 T = TypeVar("T")
-_TRIALS = """
-SELECT number, state, params, attrs, score, costs, steps, amendments FROM hpo_ledger.slots
-WHERE study_id = :study_id AND phase = 'search' AND number >= :start AND number < :stop
-ORDER BY number"""
 
 
 def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     """Return the search trials of these numbers, as suggestions see them."""
     values = {"study_id": study_id, "start": numbers.start, "stop": numbers.stop}
-    return [checked(row, restored) for row in ask(connection, _TRIALS, **values)]
+    rows = ask(connection, SELECT_PAST, **values)
+    return [check_row(row, restore_past) for row in rows]
 
 
 class Known:
@@ -38,7 +36,7 @@ class Known:
 
     def __init__(self) -> None:
         """Create an empty cache."""
-        self._settled: dict[int, tuple[int, list[Past]]] = {}
+        self._settled: dict[int, tuple[int | None, list[Past]]] = {}
 
     def first(
         self, n: int, of: tuple[int, int], read: Callable[[int, range], list[Past]]
@@ -46,19 +44,19 @@ class Known:
         """Return trials 0 .. n-1 of a study, given by its id and its number of
         amendments."""
         study_id, amendments = of
-        before, settled = self._settled.get(study_id, (amendments, []))
-        settled = settled if before == amendments else []
-        self._settled[study_id] = amendments, settled
+        before, settled = self._settled.get(study_id, (None, []))
+        if before != amendments:
+            settled = []
+            self._settled[study_id] = (amendments, settled)
         trials = [*settled[:n], *read(study_id, range(min(len(settled), n), n))]
-        while (
-            len(settled) < len(trials)
-            and trials[len(settled)].state != SlotState.RUNNING
-        ):
-            settled.append(trials[len(settled)])
+        for trial in trials[len(settled) :]:
+            if trial.state == SlotState.RUNNING:
+                break
+            settled.append(trial)
         return trials
 
 
-def why_ended(
+def explain_end(
     spec: StudySpec, number: int, first: Callable[[int], Sequence[Past]]
 ) -> str | None:
     """Return why ``[stop]`` ends a search before trial ``number``; None if it
@@ -77,7 +75,7 @@ def why_ended(
     return why_over(spec, seen)
 
 
-def checked(row: Any, build: Callable[[Any], T]) -> T:
+def check_row(row: Any, build: Callable[[Any], T]) -> T:
     """Build an object from a slot's row, and check it: the worker role may write any
     JSON.
 
@@ -94,26 +92,27 @@ def checked(row: Any, build: Callable[[Any], T]) -> T:
         ) from error
 
 
-def restored(row: Any) -> Past:
+def restore_past(row: Any) -> Past:
     """Return a trial's row as suggestions see it."""
-    params, before = row.params or {}, []
+    params = row.params or {}
+    before = []
     for amendment in map(Amendment.restored, row.amendments):
         attrs = amendment.attrs or sampler_attrs(row.attrs)
-        before.append((amendment.since, _outcome(amendment, params, attrs)))
-    return _outcome(row, params, row.attrs, before)
+        before.append((amendment.since, _build_past(amendment, params, attrs)))
+    return _build_past(row, params, row.attrs, tuple(before))
 
 
-def _outcome(
-    of: Any,
+def _build_past(
+    outcome: Any,
     params: Mapping[str, Any],
     attrs: Mapping[str, Any],
-    before: Sequence[Any] = (),
+    before: tuple[tuple[int, Past], ...] = (),
 ) -> Past:
     return Past(
         suggestion=Suggestion(params=params, attrs=attrs),
-        state=SlotState(of.state),
-        score=of.score,
-        costs=tuple(of.costs),
-        steps=tuple(of.steps),
-        before=tuple(before),
+        state=SlotState(outcome.state),
+        score=outcome.score,
+        costs=tuple(outcome.costs),
+        steps=tuple(outcome.steps),
+        before=before,
     )

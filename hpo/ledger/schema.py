@@ -7,6 +7,7 @@ table checks its values, so readers meet no invalid ones, whoever has written th
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,11 +43,14 @@ slot."""
 
 
 NOW = text(f"{SCHEMA}.clock()")
+Row = sa.Row[Any]
+Rows = sa.CursorResult[Any]
+_parse = cache(text)
 
 
-def ask(connection: Connection, statement: str, **values: Any) -> sa.CursorResult[Any]:
-    """Run a statement with parameters named ``:name``."""
-    return connection.execute(text(statement), values)
+def ask(connection: Connection, statement: str, **values: Any) -> Rows:
+    """Run a statement with parameters named ``:name``; other values are ignored."""
+    return connection.execute(_parse(statement), values)
 
 
 def _one_of(column: str, kind: type[StrEnum]) -> sa.CheckConstraint:

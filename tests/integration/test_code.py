@@ -93,7 +93,7 @@ def test_another_source_is_refused_until_it_is_accepted(
     user.run("worker", "--study", "mine")  # a comment changes nothing
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     _, refused = user.run("resume", "mine", "--trials", "8", status=1)
-    own = pins._revision()
+    own = pins._describe_revision()
     assert (
         refused
         == "error: study 'mine': the source has changed since its trials began. Theirs"

@@ -12,7 +12,7 @@ import pytest
 from servers import connect
 from workers import run_workers, toy_spec
 
-from hpo.ledger import interventions, snapshots
+from hpo.ledger import interventions, ranking
 from hpo.ledger.claims import Over
 from hpo.ledger.ledger import Ledger
 from hpo.search import gaussian_process, kriging_believer
@@ -75,7 +75,7 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
         ledger.register(
             toy_spec("warm", **LUCKY, warm_start={"study": "lucky", "top": 1})
         )
-        snapshots._rankings.clear()
+        ranking._rankings.clear()
         assert isinstance(ledger.claim("lucky", "w", lease_s=60.0), Over)
     assert idle == [(0,), (0,)], (
         "nobody waits for a fit, which on a busy host takes a minute"

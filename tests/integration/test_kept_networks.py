@@ -177,9 +177,9 @@ def test_one_worker_stores_them_and_backups_hold_them(
     ledger = run(storage)
     found = ledger.snapshot("toy").baselines
     assert [one.name for one in found] == ["chance", "linear model of toys", "k = 8"]
-    with ledger.locked("toy") as (_, row):
-        assert not ledger.lacks_baselines(row.id)
-        ledger.store_baselines(row.id, [])
+    with ledger.locked("toy") as study:
+        assert not ledger.lacks_baselines(study.id)
+        ledger.store_baselines(study.id, [])
     backup.export(storage, "toy", tmp_path / "toy.jsonl")
     backup.restore(storage, tmp_path / "toy.jsonl", "clone")
     assert (

@@ -262,18 +262,18 @@ def test_what_changed_is_built_when_the_transaction_is_over(
     """Of 20,000 trials on a busy host it takes longer than a transaction may be
     idle."""
     ledger.register(toy_spec())
-    connections, build, read = [], snapshots.built, snapshots._by_study
+    connections, build, read = [], snapshots.build, snapshots._group_by_study
     storage.engine.dispose()  # another session idles for a second at most
     monkeypatch.setattr(connect, "IDLE_S", 1)
     monkeypatch.setattr(
-        snapshots, "_by_study", lambda rows: time.sleep(1.2) or read(rows)
+        snapshots, "_group_by_study", lambda rows: time.sleep(1.2) or read(rows)
     )
 
     def counted(rows: snapshots.Fetched) -> StudySnapshot:
         connections.append(storage.engine.pool.checkedout())  # type: ignore[attr-defined]
         return build(rows)
 
-    monkeypatch.setattr(snapshots, "built", counted)
+    monkeypatch.setattr(snapshots, "build", counted)
     assert ledger.snapshot("toy").search == ()
     assert len(ledger.results()) == 1
     pages = Pages(storage.engine)

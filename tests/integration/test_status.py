@@ -18,7 +18,7 @@ from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_u
 
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.reader import Overview
+from hpo.ledger.overview import Overview
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
 from hpo.study.trials import Phase, StudyState

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, TypeAdapter
 
-from hpo.ledger import backup
-from hpo.ledger.backup_file import BackupError, parsed
+from hpo.ledger import backup, backup_lines
+from hpo.ledger.backup_file import BackupError, parse
 from hpo.ledger.schema import checkpoints, members
 from hpo.study import file as study_file
 from hpo.study.file import validate
@@ -120,7 +120,7 @@ def test_a_spec_written_as_a_file_or_stored_is_the_same_spec(
 # --- backups ---
 
 
-Member, Checkpoint = backup._line_of(members), backup._line_of(checkpoints)
+Member, Checkpoint = backup_lines.line_of(members), backup_lines.line_of(checkpoints)
 MEMBERS = st.builds(
     Member,
     member=st.integers(0, 2**31 - 1),
@@ -137,10 +137,10 @@ MEMBERS = st.builds(
 
 @given(MEMBERS, st.binary(), TIMES)
 def test_a_row_survives_its_file(member: Any, data: bytes, at: datetime) -> None:
-    read = parsed(Member, member.model_dump_json().encode(), "f")
+    read = parse(Member, member.model_dump_json().encode(), "f")
     assert repr(read) == repr(member)
     saved = Checkpoint(member=0, curve=[], seconds=0.0, data=data)
-    assert parsed(Checkpoint, saved.model_dump_json().encode(), "f") == saved
+    assert parse(Checkpoint, saved.model_dump_json().encode(), "f") == saved
     assert TIME.validate_json(TIME.dump_json(at)) == at
 
 
@@ -160,7 +160,7 @@ def test_no_value_does_worse_than_being_refused(
 ) -> None:
     changed = {**json.loads(member.model_dump_json()), name: value}
     with suppress(BackupError):
-        parsed(Member, json.dumps(changed).encode(), "f: line 1")
+        parse(Member, json.dumps(changed).encode(), "f: line 1")
 
 
 # --- seeds ---

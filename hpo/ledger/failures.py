@@ -1,0 +1,77 @@
+"""Lost workers and failed trials, and when they stop a study."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from hpo.ledger.locked import LockedStudy, lock_study_by_id
+from hpo.ledger.schema import Row, ask
+from hpo.ledger.statements.claims import FAILURES_IN_A_ROW, SELECT_FAILURES
+from hpo.ledger.statements.slots import COUNT_LOSS
+from hpo.ledger.statements.workers import CHECK_LOST_ALONE
+from hpo.study.trials import MAX_LOSSES, StudyState, slot_name
+
+FAILED_SHARE = 5
+"""A study also stops when one slot in this many has failed."""
+
+
+def was_lost_alone(connection: Connection, slot: Row, who: str) -> bool:
+    """Return whether a slot with an expired lease lost its worker alone; ``who`` asks.
+
+    That is so if an earlier worker is still alive, and none fell silent at the same
+    time. Otherwise the power, a host, a launch or the network may have failed, and the
+    trial need not have killed its worker. A worker beats three times per lease; nothing
+    is known of one whose name another process has now.
+    """
+    values = {"worker": slot.worker, "lease_until": slot.lease_until, "who": who}
+    return bool(ask(connection, CHECK_LOST_ALONE, **values).scalar())
+
+
+def count_loss(study: LockedStudy, slot: Row, why: str | None) -> None:
+    """Free a running slot that has lost its worker; stop the study after too many
+    losses.
+
+    ``why`` is the cause of death; None for an outside cause (a power cut, a kill),
+    which does not count against the slot. A slot never fails by losses, since later
+    trials would learn from that.
+    """
+    in_a_row = slot.losses_in_a_row
+    if why is not None:
+        in_a_row += 1
+    study.ask(COUNT_LOSS, slot_id=slot.id, in_a_row=in_a_row)
+    if in_a_row < MAX_LOSSES:
+        return
+    confirm = study.row.spec.get("confirm") or {}
+    name = slot_name(slot.number, slot.source, confirm.get("members"))
+    study.turn(
+        StudyState.FAILED,
+        f"{name} has lost {in_a_row} workers in a row without progress, it alone;"
+        f" the last one, {slot.worker}: {why}",
+    )
+
+
+def apply_failure_policy(study: LockedStudy) -> None:
+    """Stop a study whose objective fails systematically, to waste no more slots.
+
+    Only trials before the first running one count, by number, so that the outcome does
+    not depend on speed. Accepted failures (``hpo resume``) do not count.
+    """
+    failed = study.ask(SELECT_FAILURES).all()
+    if len(failed) < FAILURES_IN_A_ROW:
+        return
+    last = failed[-1]
+    numbers = {row.number for row in failed}
+    if any(numbers.issuperset(range(n, n + FAILURES_IN_A_ROW)) for n in numbers):
+        rule = f"{FAILURES_IN_A_ROW} slots in a row failed"
+    elif len(failed) * FAILED_SHARE >= last.budget:
+        rule = f"{len(failed)} of {last.budget} slots failed"
+    else:
+        return
+    study.turn(StudyState.FAILED, f"{rule}; the last one:\n{last.message}")
+
+
+def judge_failures(connection: Connection, study_id: int) -> None:
+    """Apply the failure policy under the lock on the study's row."""
+    study = lock_study_by_id(connection, study_id)
+    if study is not None:
+        apply_failure_policy(study)

@@ -1,0 +1,50 @@
+"""Statements of interventions by hand; the transaction has locked the study."""
+
+SELECT_HOLDERS = """
+SELECT worker FROM hpo_ledger.slots
+WHERE study_id = :study_id AND hpo_ledger.holds(lease_until, lease_s)"""
+
+RELEASE_SLOTS = """
+UPDATE hpo_ledger.slots SET lease_until = NULL
+WHERE study_id = :study_id AND lease_until IS NOT NULL"""
+
+IS_STUCK = """
+SELECT EXISTS (
+  SELECT FROM hpo_ledger.slots
+  WHERE study_id = :study_id AND state = 'running' AND losses_in_a_row >= :most)"""
+
+FORGET_LOSSES = """
+UPDATE hpo_ledger.slots SET losses_in_a_row = 0
+WHERE study_id = :study_id AND state = 'running'"""
+
+ENQUEUE_TRIAL = """
+INSERT INTO hpo_ledger.slots (
+  study_id, phase, number, state, attrs, attempts, optuna_trial_id)
+VALUES (
+  :study_id, 'search', :number, 'running', CAST(:attrs AS json), 0, :optuna_trial_id)"""
+
+LOCK_TRIAL = """
+SELECT *, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held
+FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND number = :number
+FOR UPDATE"""
+
+LOCK_FAILED_SLOTS = """
+SELECT * FROM hpo_ledger.slots
+WHERE study_id = :study_id AND state = 'failed'
+  AND coalesce(source, number) = coalesce(:trial, source, number)
+ORDER BY phase DESC, number
+FOR UPDATE"""
+"""Lock the failed slots of a trial and its confirmation; of all trials if ``trial`` is
+null."""
+
+MAY_CONFIRM_OTHERS = """
+SELECT spec #>> '{confirm,by}' = 'expected' OR EXISTS (
+  SELECT FROM hpo_ledger.slots WHERE study_id = :study_id AND source = :trial)
+FROM hpo_ledger.studies WHERE id = :study_id"""
+"""Check if other trials may be best without this one: it was confirmed, or posteriors
+change."""
+
+DELETE_CHECKPOINT = "DELETE FROM hpo_ledger.checkpoints WHERE slot_id = :slot_id"
+
+DELETE_STUDY = "DELETE FROM hpo_ledger.studies WHERE id = :study_id"

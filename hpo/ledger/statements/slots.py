@@ -1,0 +1,176 @@
+"""Statements of the holder of a slot.
+
+They also write to Optuna's tables, unless the trial was deleted there: the lock ``FOR
+KEY SHARE`` keeps it until the end of the transaction. They replace what others have
+written there for a running trial, for instance by ``study.tell``: the ledger is the
+authority.
+"""
+
+_MINE = "id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token"
+"""The condition that a claim holds a slot, or has settled it."""
+_HELD = """
+WITH
+held AS (
+  SELECT id, losses_in_a_row FROM hpo_ledger.slots
+  WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
+    AND token IS NOT DISTINCT FROM :token AND state = 'running'
+  FOR UPDATE),
+"""
+_PROGRESSED = """progressed AS (
+  UPDATE hpo_ledger.slots SET losses_in_a_row = 0
+  FROM held WHERE slots.id = held.id AND held.losses_in_a_row > 0),
+"""
+_MEMBER = """stored AS (
+  INSERT INTO hpo_ledger.members (
+    slot_id, member, seed, score, curve, loss_curve, diverged, info, seconds, worker)
+  SELECT
+    id, CAST(:m_member AS integer), CAST(:m_seed AS bigint), CAST(:m_score AS float8),
+    CAST(:m_curve AS float8[]), CAST(:m_loss_curve AS float8[]),
+    CAST(:m_diverged AS boolean), CAST(:m_info AS json), CAST(:m_seconds AS float8),
+    :worker
+  FROM held
+  WHERE CAST(:m_member AS integer) IS NOT NULL
+  ON CONFLICT DO NOTHING),
+"""
+
+STORE_SUGGESTION = f"""{_HELD}
+suggested AS (
+  UPDATE hpo_ledger.slots
+  SET params = CAST(:params AS json), attrs = CAST(:attrs AS json)
+  WHERE id = (SELECT id FROM held)
+  RETURNING id, optuna_trial_id),
+mirrored AS (
+  SELECT trials.trial_id
+  FROM trials JOIN suggested ON trials.trial_id = suggested.optuna_trial_id
+  FOR KEY SHARE OF trials),
+mirrored_params AS (
+  INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
+  SELECT trial_id, name, value, distribution
+  FROM mirrored, unnest(
+    CAST(:names AS text[]), CAST(:values AS float8[]), CAST(:distributions AS text[])
+  ) AS p (name, value, distribution)
+  ON CONFLICT (trial_id, param_name) DO UPDATE
+  SET param_value = excluded.param_value,
+      distribution_json = excluded.distribution_json)
+SELECT id FROM suggested"""
+"""Store the suggestion of a slot; it may run again with the same suggestion.
+
+Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params``
+and ``attrs`` of the suggestion; those of ``optuna_tables.list_params``.
+"""
+
+RELEASE_SLOT = f"""
+UPDATE hpo_ledger.slots SET lease_until = NULL
+WHERE {_MINE} AND state = 'running'
+RETURNING id"""
+
+LOCK_HELD_SLOT = f"""
+SELECT * FROM hpo_ledger.slots WHERE {_MINE} AND state = 'running' FOR UPDATE"""
+
+CHECK_SETTLED = f"SELECT id FROM hpo_ledger.slots WHERE {_MINE}"
+"""Check that this attempt has settled the slot, which no longer runs."""
+
+CHECK_SLOT = "SELECT id FROM hpo_ledger.slots WHERE id = :slot_id"
+
+SELECT_ATTRS = "SELECT attrs FROM hpo_ledger.slots WHERE id = :slot_id"
+
+STORE_MEMBER = f"""{_HELD}{_PROGRESSED}{_MEMBER}
+needless AS (DELETE FROM hpo_ledger.checkpoints USING held WHERE slot_id = held.id)
+SELECT id FROM held"""
+"""Store a finished training, and delete its checkpoint.
+
+Parameters: the owner's and the member's, from ``writing``.
+"""
+
+STORE_CHECKPOINT = f"""{_HELD}{_PROGRESSED}
+stored AS (
+  INSERT INTO hpo_ledger.checkpoints (slot_id, member, curve, seconds, data)
+  SELECT id, :member, CAST(:curve AS float8[]), :seconds, :data FROM held
+  ON CONFLICT (slot_id) DO UPDATE
+  SET member = excluded.member, curve = excluded.curve, seconds = excluded.seconds,
+      data = excluded.data)
+SELECT id FROM held"""
+"""Store the checkpoint of an unfinished training.
+
+Parameters: the owner's; ``member``, ``curve``, ``seconds`` and ``data``.
+"""
+
+SETTLE_SLOT = f"""{_HELD}{_MEMBER}
+kept AS (
+  INSERT INTO hpo_ledger.networks (slot_id, data)
+  SELECT id, CAST(:network AS bytea) FROM held
+  WHERE CAST(:network AS bytea) IS NOT NULL
+  ON CONFLICT (slot_id) DO UPDATE SET data = excluded.data),
+settled AS (
+  UPDATE hpo_ledger.slots
+  SET state = :state, score = CAST(:score AS float8), costs = CAST(:costs AS float8[]),
+      steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
+      message = CAST(:message AS text), lineage = CAST(:lineage AS json),
+      lease_until = NULL,
+      settled_at = coalesce(CAST(:settled_at AS timestamptz), hpo_ledger.clock())
+  WHERE id = (SELECT id FROM held) AND state = 'running'
+  RETURNING id, study_id, settled_at, optuna_trial_id),
+needless AS (
+  DELETE FROM hpo_ledger.checkpoints USING settled WHERE slot_id = settled.id),
+mirrored AS (
+  SELECT trials.trial_id, settled_at AS at
+  FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
+  FOR KEY SHARE OF trials),
+mirrored_scores AS (
+  INSERT INTO trial_values (trial_id, objective, value, value_type)
+  SELECT trial_id, place - 1, value, 'FINITE'
+  FROM mirrored,
+    unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)
+  ON CONFLICT (trial_id, objective) DO UPDATE
+  SET value = excluded.value, value_type = excluded.value_type),
+scores_of_others AS (
+  DELETE FROM trial_values USING mirrored
+  WHERE trial_values.trial_id = mirrored.trial_id
+    AND objective >= cardinality(CAST(:scores AS float8[]))),
+mirrored_steps AS (
+  INSERT INTO trial_intermediate_values (
+    trial_id, step, intermediate_value, intermediate_value_type)
+  SELECT
+    trial_id, step, nullif(value, 'NaN'),
+    CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END
+         AS trialintermediatevaluetype)
+  FROM mirrored, unnest(
+    CAST(:mirrored_steps AS float8[]), CAST(:numbers AS int[])) AS s (value, step)
+  ON CONFLICT (trial_id, step) DO UPDATE
+  SET intermediate_value = excluded.intermediate_value,
+      intermediate_value_type = excluded.intermediate_value_type),
+steps_of_others AS (
+  DELETE FROM trial_intermediate_values AS t USING mirrored
+  WHERE t.trial_id = mirrored.trial_id AND step <> ALL (CAST(:numbers AS int[]))),
+mirrored_user_attrs AS (
+  INSERT INTO trial_user_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(
+    CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)
+  ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
+mirrored_system_attrs AS (
+  INSERT INTO trial_system_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(
+    CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)
+  ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
+mirrored_end AS (
+  UPDATE trials
+  SET state = CAST(:trial_state AS trialstate),
+      datetime_complete = timezone('UTC', mirrored.at)
+  FROM mirrored WHERE trials.trial_id = mirrored.trial_id)
+SELECT EXISTS (
+  SELECT FROM hpo_ledger.slots failed
+  WHERE failed.study_id = settled.study_id AND failed.state = 'failed') AS failures
+FROM settled"""
+"""Settle a slot with all its data, and return whether any slot of its study has failed.
+
+Parameters: the owner's; the last member's, null if all are stored; its ``network``,
+null if it is not to be stored; the slot's end (``claims.End``; ``settled_at`` is null
+for now); those of ``optuna_tables.list_outcome``.
+"""
+
+COUNT_LOSS = """
+UPDATE hpo_ledger.slots
+SET losses = losses + 1, losses_in_a_row = :in_a_row, lease_until = NULL
+WHERE id = :slot_id"""

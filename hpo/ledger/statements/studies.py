@@ -1,0 +1,183 @@
+"""Statements that read studies, and those that find and lock one."""
+
+LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtext(:name))"
+"""Lock a name, so that one process at a time creates a study of it."""
+
+SELECT_STUDY = """
+SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE name = :name"""
+
+LOCK_STUDY = f"{SELECT_STUDY} FOR UPDATE"
+
+LOCK_STUDY_BY_ID = """
+SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE id = :study_id
+FOR UPDATE"""
+
+SELECT_STUDIES = """
+SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE id = ANY(:ids)"""
+
+SELECT_NAMES = "SELECT name FROM hpo_ledger.studies ORDER BY name"
+
+SELECT_STATE = "SELECT state FROM hpo_ledger.studies WHERE id = :study_id"
+
+LACKS_BASELINES = """
+SELECT baselines IS NULL FROM hpo_ledger.studies WHERE id = :study_id"""
+
+STORE_BASELINES = """
+UPDATE hpo_ledger.studies SET baselines = CAST(:baselines AS json)
+WHERE id = :study_id AND baselines IS NULL"""
+
+LIST_STUDIES = """
+SELECT
+  id, name, priority, created_at, spec ->> 'objective' AS objective,
+  (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
+  spec #> '{figure,overlay}' AS overlay, settled, running,
+  spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
+    OR coalesce(spec #>> '{confirm,by}' = 'expected', false) AS whole,
+  state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
+  md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare,
+  ended, enqueued, latest
+FROM hpo_ledger.studies s, LATERAL (
+  SELECT
+    count(*) FILTER (WHERE state <> 'running' AND phase = 'search') AS settled,
+    count(*) FILTER (
+      WHERE phase = 'search' AND hpo_ledger.holds(lease_until, lease_s)) AS running,
+    count(*) FILTER (WHERE state <> 'running') AS ended,
+    max(settled_at) AS latest,
+    count(*) FILTER (
+      WHERE state = 'running' AND phase = 'search' AND attempts = 0) AS enqueued
+  FROM hpo_ledger.slots WHERE study_id = s.id) AS counts
+ORDER BY created_at, id"""
+"""List studies, oldest first. Columns from ``state`` to ``latest`` are a study's mark;
+``whole`` means that lists need more of its trials than ``SELECT_SLOTS_BRIEFLY``
+reads."""
+
+LIST_OPEN_STUDIES = """
+SELECT name, priority,
+  (SELECT count(*) FROM hpo_ledger.slots
+   WHERE study_id = s.id AND state = 'running'
+     AND hpo_ledger.holds(lease_until, lease_s)) AS at_work
+FROM hpo_ledger.studies s
+WHERE state = 'open'
+ORDER BY priority DESC, at_work, greatest(
+  (SELECT started_at FROM hpo_ledger.slots
+   WHERE study_id = s.id AND phase = 'search' AND started_at <= hpo_ledger.clock()
+   ORDER BY number DESC LIMIT 1),
+  (SELECT started_at FROM hpo_ledger.slots
+   WHERE study_id = s.id AND phase = 'confirm' AND started_at <= hpo_ledger.clock()
+   ORDER BY number DESC LIMIT 1)) NULLS FIRST, created_at"""
+
+COUNT_PROGRESS = """
+SELECT
+  count(*) AS opened, count(settled_at) AS settled, max(settled_at) AS latest,
+  coalesce(min(number) FILTER (WHERE state = 'running'), count(*)) AS oldest,
+  coalesce(min(number) FILTER (
+    WHERE state = 'running' AND attempts = 0 AND params IS NULL AND number > :above),
+    count(*)) AS unbegun
+FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search'"""
+"""Count the opened search trials, which is the next one's number, and the settled ones,
+with their latest time; find the ``oldest`` unsettled one, and the first ``unbegun`` one
+``above`` another, mostly the next one, unless trials are enqueued."""
+
+COUNT_UNSUGGESTED = """
+SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND state = 'running'
+  AND number < :number AND params IS NULL"""
+
+SELECT_PAST = """
+SELECT number, state, params, attrs, score, costs, steps, amendments
+FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND number >= :start AND number < :stop
+ORDER BY number"""
+
+SELECT_SLOTS = """
+SELECT *, 1 AS alike, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held
+FROM hpo_ledger.slots
+WHERE study_id = ANY(:ids)
+ORDER BY phase, number"""
+
+SELECT_SLOTS_BRIEFLY = """
+WITH
+trials AS (
+  SELECT
+    id, study_id, phase, number, source, state, score, costs, attempts, losses,
+    losses_in_a_row, worker, started_at, settled_at, NULL AS params, NULL AS attrs,
+    NULL AS message, NULL AS lineage, NULL AS amendments,
+    coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
+    cardinality(steps) AS n_steps,
+    (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members,
+    CASE WHEN phase = 'confirm' OR state = 'running' OR cardinality(costs) > 0
+           OR score > coalesce(max(score) OVER earlier, '-inf')
+           OR score < coalesce(min(score) OVER earlier, 'inf')
+           OR state = 'complete' AND study_id IN (
+             SELECT id FROM hpo_ledger.studies WHERE spec #>> '{confirm,top}' <> '1')
+         THEN id END AS single
+  FROM hpo_ledger.slots
+  WHERE study_id = ANY(:ids)
+  WINDOW earlier AS (
+    PARTITION BY study_id, phase, state ORDER BY number
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)),
+shown AS (
+  SELECT DISTINCT ON (study_id, phase, state, n_steps, n_members, single)
+    *, count(*) OVER (
+      PARTITION BY study_id, phase, state, n_steps, n_members, single) AS alike
+  FROM trials)
+SELECT * FROM shown ORDER BY phase, number"""
+"""Like ``SELECT_SLOTS``, but only what lists show: running trials, those better than
+all before them in either direction, those with costs, confirmations, and complete
+trials where several are confirmed. Of the others, one stands for all ``alike`` in
+state, and in their numbers of steps and networks."""
+
+_SELECT_MEMBERS = """
+SELECT
+  study_id, slot_id, member, seed, m.score, diverged, info, seconds,
+  CASE WHEN :curves THEN curve END AS curve,
+  CASE WHEN :curves THEN loss_curve END AS loss_curve
+FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
+WHERE {which}
+ORDER BY slot_id, member"""
+"""Curves are null without ``curves``."""
+SELECT_MEMBERS_OF_SLOT = _SELECT_MEMBERS.format(which="slot_id = :slot_id")
+SELECT_MEMBERS = _SELECT_MEMBERS.format(which="study_id = ANY(:ids)")
+SELECT_CONFIRMED_MEMBERS = _SELECT_MEMBERS.format(
+    which="study_id = ANY(:ids) AND phase = 'confirm'"
+)
+
+COUNT_FOREIGN_TRIALS = """
+SELECT count(*) FROM trials
+WHERE study_id = :optuna_study_id AND NOT EXISTS (
+  SELECT FROM hpo_ledger.slots
+  WHERE study_id = :study_id AND optuna_trial_id = trial_id)"""
+
+SELECT_NETWORK = """
+SELECT data FROM hpo_ledger.networks
+JOIN hpo_ledger.slots ON slots.id = slot_id
+JOIN hpo_ledger.studies ON studies.id = study_id
+WHERE name = :name AND phase = 'confirm' AND number = :confirmation"""
+
+SELECT_EARLIER_STUDIES = """
+SELECT DISTINCT ON (s.id) s.name, s.spec, l.params, l.score
+FROM hpo_ledger.studies s JOIN hpo_ledger.slots l ON study_id = s.id
+WHERE name <> :name AND phase = 'search' AND l.state = 'complete'
+  AND name NOT LIKE '%-quick' AND s.spec ->> 'objective' = :objective
+  AND s.spec -> 'sampler' ->> 'name' NOT LIKE '%:%'
+ORDER BY s.id, l.score * :sign DESC, number"""
+"""Select the best trial, by score, of every study of the objective, without importing
+modules."""
+
+SELECT_NEWEST_EVENTS = """
+SELECT at, left(who, 80) AS who, left(what, 80) AS what, left(study, 80) AS study
+FROM hpo_ledger.events
+WHERE CAST(:study AS text) IS NULL
+   OR study = :study AND id > coalesce((
+     SELECT max(id) FROM hpo_ledger.events
+     WHERE study = :study AND what IN ('deleted', 'withdrawn')), 0)
+ORDER BY id DESC LIMIT :n"""
+"""Select the newest events; of a study, without those of a deleted study of its
+name."""
+
+_BE_PATIENT = "set_config('idle_in_transaction_session_timeout', '600s', true)"
+LIMIT_READER = f"""
+SELECT {_BE_PATIENT}, set_config('statement_timeout', :seconds, true)"""
+"""Let a transaction idle while a busy host processes the rows of very many trials; the
+database cancels its queries after this many seconds."""
