@@ -34,7 +34,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.ledger.schema import slots
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded import read_password
-from hpo.postgres.server import PORT, Layout
+from hpo.postgres.layout import PORT, Layout
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState

@@ -36,7 +36,7 @@ from hpo.console import Parser, answer, at_least
 from hpo.contract import Outcome
 from hpo.errors import HpoError, printable
 from hpo.ledger import backup
-from hpo.postgres.connect import parse_url
+from hpo.postgres.urls import parse_url
 from hpo.search import options
 from hpo.study import file
 

@@ -13,8 +13,8 @@ import psutil
 import sqlalchemy as sa
 
 from hpo.errors import StorageError
-from hpo.postgres.connect import parse_url
 from hpo.postgres.embedded import Embedded, status, stop
+from hpo.postgres.urls import parse_url
 
 RESTART_S = 60.0
 

@@ -31,7 +31,7 @@ from hpo.ledger.statements.claims import (
     TAKE_SLOT,
 )
 from hpo.ledger.statements.studies import SELECT_STATE
-from hpo.postgres.connect import driver_of
+from hpo.postgres.sessions import driver_of
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Phase, SlotState, StudyState, Suggestion
 

@@ -13,11 +13,15 @@ from sqlalchemy import Connection
 
 from hpo.errors import StudyError
 from hpo.ledger.schema import ask
-from hpo.ledger.statements.studies import SELECT_PAST
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Past, SlotState, Suggestion, sampler_attrs
 
 T = TypeVar("T")
+SELECT_PAST = """
+SELECT number, state, params, attrs, score, costs, steps, amendments
+FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND number >= :start AND number < :stop
+ORDER BY number"""
 
 
 def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:

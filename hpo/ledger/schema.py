@@ -30,10 +30,11 @@ SCHEMA_VERSION = 303
 HIGHEST_PRIORITY = 1000
 
 _FUNCTIONS = f"""
-CREATE OR REPLACE FUNCTION {SCHEMA}.clock() RETURNS timestamptz LANGUAGE sql VOLATILE
-AS 'SELECT clock_timestamp()';
-CREATE OR REPLACE FUNCTION {SCHEMA}.holds(until timestamptz, lease_s float8) RETURNS boolean
+CREATE OR REPLACE FUNCTION {SCHEMA}.clock() RETURNS timestamptz
 LANGUAGE sql VOLATILE
+AS 'SELECT clock_timestamp()';
+CREATE OR REPLACE FUNCTION {SCHEMA}.holds(until timestamptz, lease_s float8)
+RETURNS boolean LANGUAGE sql VOLATILE
 AS 'SELECT until > {SCHEMA}.clock()
 AND until <= {SCHEMA}.clock() + make_interval(secs => lease_s * 4 / 3)'
 """
@@ -338,13 +339,16 @@ def _create(connection: Connection) -> None:
 
 
 _PLANTED = """
-SELECT rolname, concat('ALTER ROLE ', quote_ident(rolname),
-                       ' IN DATABASE ' || quote_ident(datname), ' RESET ALL') AS reset
+SELECT
+  rolname,
+  concat('ALTER ROLE ', quote_ident(rolname), ' IN DATABASE ' || quote_ident(datname),
+         ' RESET ALL') AS reset
 FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole
 LEFT JOIN pg_database d ON d.oid = setdatabase
 WHERE NOT rolsuper AND has_table_privilege(r.oid, 'hpo_ledger.slots', 'UPDATE')
   AND NOT pg_has_role(r.oid, (
-    SELECT relowner FROM pg_class WHERE oid = CAST('hpo_ledger.slots' AS regclass)), 'MEMBER')"""
+    SELECT relowner FROM pg_class
+    WHERE oid = CAST('hpo_ledger.slots' AS regclass)), 'MEMBER')"""
 """Statements that reset the lasting settings of roles of workers."""
 
 

@@ -7,7 +7,7 @@ exclusive lock, the server is in use. When it could for some time, it keeps the 
 (new users wait), shuts the server down and ends. It restarts a server that died. If the
 keeper itself dies, the server runs on, and the next user starts another keeper.
 
-    python -m hpo.postgres.embedded HOME    starts a keeper in the background, if there is none
+    python -m hpo.postgres.embedded HOME    starts a keeper in the background, if needed
 
 This module imports little, to keep the keeper small.
 """
@@ -15,7 +15,6 @@ This module imports little, to keep the keeper small.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import socket
@@ -31,7 +30,8 @@ from urllib.parse import quote
 
 from hpo.errors import StorageError
 from hpo.postgres import server
-from hpo.postgres.server import DATABASE, POLL_S, PORT, ROLE, Layout, private
+from hpo.postgres.layout import DATABASE, PORT, ROLE, Layout, private
+from hpo.postgres.locks import POLL_S, holders, locked, try_lock
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
@@ -111,7 +111,8 @@ class Embedded:
         Raises:
             StorageError: it cannot run here, or somebody has stopped it.
         """
-        layout, ours = self.layout, socket.gethostname()
+        layout = self.layout
+        ours = socket.gethostname()
         with locked(layout.start_lock, timeout_s=START_TIMEOUT_S):
             host = layout.host.read_text() if layout.host.exists() else None
             if host is None and not anew:
@@ -167,10 +168,9 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 @contextlib.contextmanager
 def _keeper(layout: Layout) -> Iterator[None]:
     """Start a keeper while the ``with`` block runs."""
-    code = str(
-        Path(__file__).parents[2]
-    )  # so that the keeper imports this very package
-    path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
+    path = str(Path(__file__).parents[2])  # the keeper imports this very package
+    if "PYTHONPATH" in os.environ:
+        path += os.pathsep + os.environ["PYTHONPATH"]
     with private(layout.keeper_log, "ab") as log:
         starter = subprocess.Popen(
             [sys.executable, "-P", "-m", "hpo.postgres.embedded", str(layout.home)],
@@ -203,10 +203,10 @@ def server_url(layout: Layout) -> str:
             f" {layout.keeper_log}; `hpo storage stop` and a new start make a new"
             " password."
         )
-    host, passfile = (
-        quote(str(p), safe="/") for p in (layout.socket_directory, layout.password)
-    )
-    return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
+    host = quote(str(layout.socket_directory))
+    passfile = quote(str(layout.password))
+    query = f"host={host}&port={PORT}&passfile={passfile}"
+    return f"postgresql+psycopg://{ROLE}@/{DATABASE}?{query}"
 
 
 def read_password(layout: Layout) -> str:
@@ -284,67 +284,6 @@ def stop(home: Path, force: bool = False) -> None:
             time.sleep(POLL_S)
 
 
-# --- locks ---
-
-
-def try_lock(path: Path, *, shared: bool = False) -> int | None:
-    """Lock the file at `path` without waiting; return the descriptor that holds the
-    lock, or None.
-
-    The lock ends when the descriptor is closed or the process dies. Child programs do
-    not inherit it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(
-            descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
-        )
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-@contextlib.contextmanager
-def locked(path: Path, *, shared: bool = False, timeout_s: float) -> Iterator[None]:
-    """Hold a lock for a `with` block; wait for it up to `timeout_s`.
-
-    Raises:
-        StorageError: other processes hold it for longer.
-    """
-    deadline = time.monotonic() + timeout_s
-    while (descriptor := try_lock(path, shared=shared)) is None:
-        if time.monotonic() >= deadline:
-            raise StorageError(
-                f"{path}: locked for {timeout_s:.0f} s by pids={holders(path)}. Look at"
-                " the logs beside it; end those processes if they hang."
-            )
-        time.sleep(POLL_S)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def holders(path: Path) -> tuple[int, ...] | None:
-    """Return the pids that hold a lock on `path`, or None if the system does not
-    say."""
-    if not path.exists():
-        return ()
-    try:
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return None
-    inode = str(path.stat().st_ino)
-    pids = set()
-    for fields in map(
-        str.split, lines
-    ):  # "1: FLOCK ADVISORY READ 4711 00:2f:31337 0 EOF"
-        if fields[1] == "FLOCK" and fields[5].rsplit(":", 1)[-1] == inode:
-            pids.add(int(fields[4]))
-    return tuple(sorted(pids))
-
-
 # --- the keeper ---
 
 
@@ -377,9 +316,8 @@ def keep() -> int:
         server.stop(layout)
     os.close(lock)
     if users is not None:
-        os.close(
-            users
-        )  # after the keeper's lock, so that whoever waits for this one finds that one free
+        # after the keeper's lock, which whoever waits for this one then finds free
+        os.close(users)
     return 0
 
 
@@ -390,7 +328,8 @@ def _until_unused(layout: Layout) -> int | None:
     Restart a server that died. If that fails, as on a full disk, retry with growing
     pauses while a process waits for it.
     """
-    unused_since, pause_s = None, WATCH_S
+    unused_since = None
+    pause_s = WATCH_S
     while layout.host.exists():
         users = try_lock(layout.users_lock)
         if users is None:
@@ -413,13 +352,8 @@ def _until_unused(layout: Layout) -> int | None:
 
 
 def _log(message: str) -> None:
-    print(
-        time.strftime("%Y-%m-%d %H:%M:%S"),
-        os.getpid(),
-        message,
-        file=sys.stderr,
-        flush=True,
-    )
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    print(now, os.getpid(), message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

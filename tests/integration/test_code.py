@@ -22,7 +22,7 @@ from hpo.errors import StudyError
 from hpo.ledger import interventions, pins
 from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
-from hpo.postgres import connect as pooling
+from hpo.postgres import sessions
 from hpo.postgres.connect import Storage, open_storage
 from hpo.provenance import source
 from hpo.study import file
@@ -181,7 +181,7 @@ def test_no_lock_is_held_while_an_objective_is_imported_and_its_source_is_read(
     ledger.register(toy_spec())
     with connect(database_url) as connection:
         connection.execute("UPDATE hpo_ledger.studies SET code = '[]'")
-    monkeypatch.setattr(pooling, "IDLE_S", 1)
+    monkeypatch.setattr(sessions, "IDLE_S", 1)
 
     def slow_at_first(owner: Any, name: str) -> None:
         waits, real = [2.0], getattr(owner, name)

@@ -23,16 +23,11 @@ from servers import connect, gone, password_of, read, write
 from workers import wait_until
 
 from hpo.errors import StorageError
-from hpo.postgres import server
+from hpo.postgres import programs
 from hpo.postgres.embedded import Embedded, EmbeddedStatus, status, stop
-from hpo.postgres.server import (
-    OWN_ACCOUNT,
-    WHEEL,
-    Account,
-    Layout,
-    claim_socket_directory,
-    shipped,
-)
+from hpo.postgres.layout import Layout
+from hpo.postgres.programs import OWN_ACCOUNT, WHEEL, Account, find_shipped
+from hpo.postgres.server import claim_socket_directory
 
 as_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root, to act as other users"
@@ -271,9 +266,9 @@ def test_a_home_or_an_account_that_cannot_be_used_is_said_in_words(
             f" {name}. Set it to an unprivileged account, such as nobody."
         )
     monkeypatch.delenv("HPO_SERVER_USER")
-    monkeypatch.setattr(server, "OWN_ACCOUNT", "hpo-no-such-account")
+    monkeypatch.setattr(programs, "OWN_ACCOUNT", "hpo-no-such-account")
     monkeypatch.setattr(
-        server, "_USERADD", ("no-such-program",)
+        programs, "_USERADD", ("no-such-program",)
     )  # the account is nobody then
     (new_home / "blocked").mkdir(mode=0o700)
     home = new_home / "blocked/home"
@@ -476,7 +471,7 @@ def test_data_stay_with_the_account_that_they_belong_to(
 def test_programs_out_of_the_servers_reach_are_copied(
     hpo_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = shipped(hpo_home / "postgres").parent
+    wheel = find_shipped(hpo_home / "postgres").parent
     private = hpo_home / "private"
     private.mkdir(mode=0o700)
     for name in (WHEEL, f"{WHEEL}.libs"):

@@ -194,7 +194,7 @@ def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
         "confirm": {"top": 1, "members": 2},
     }
     scene.ledger.register(toy_spec("killed", **tables))
-    code = "import hpo.postgres.connect; hpo.postgres.connect.IDLE_S = 1"
+    code = "import hpo.postgres.sessions; hpo.postgres.sessions.IDLE_S = 1"
     opens = Gate(scene.url, "INSERT ON hpo_ledger.slots", "NEW.phase = 'confirm'")
     with opens as gate:
         victim = scene.start("victim", code=code)

@@ -15,7 +15,7 @@ from hpo.dashboard.pages import Pages
 from hpo.ledger import claiming, interventions, pins, snapshots
 from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
-from hpo.postgres import connect
+from hpo.postgres import sessions
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Suggestion
@@ -264,7 +264,7 @@ def test_what_changed_is_built_when_the_transaction_is_over(
     ledger.register(toy_spec())
     connections, build, read = [], snapshots.build, snapshots._group_by_study
     storage.engine.dispose()  # another session idles for a second at most
-    monkeypatch.setattr(connect, "IDLE_S", 1)
+    monkeypatch.setattr(sessions, "IDLE_S", 1)
     monkeypatch.setattr(
         snapshots, "_group_by_study", lambda rows: time.sleep(1.2) or read(rows)
     )

@@ -18,7 +18,7 @@ from typing import ClassVar
 from hpo import config, settings
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
-from hpo.postgres.connect import is_of_this_host, parse_url, place
+from hpo.postgres.urls import is_of_this_host, parse_url, place
 from hpo.worker.crew import GRACE_S, Crew
 
 __all__ = [

@@ -84,12 +84,6 @@ SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'search' AND state = 'running'
   AND number < :number AND params IS NULL"""
 
-SELECT_PAST = """
-SELECT number, state, params, attrs, score, costs, steps, amendments
-FROM hpo_ledger.slots
-WHERE study_id = :study_id AND phase = 'search' AND number >= :start AND number < :stop
-ORDER BY number"""
-
 SELECT_SLOTS = """
 SELECT *, 1 AS alike, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held
 FROM hpo_ledger.slots

@@ -20,7 +20,7 @@ from stack import ROOT
 from workers import wait_until
 
 from hpo.cli.main import parser_of
-from hpo.postgres.connect import parse_url
+from hpo.postgres.urls import parse_url
 from hpo.worker import __main__ as worker
 
 SCRIPT = yaml.safe_load((ROOT / "deploy/kubernetes/study/workers.yaml").read_text())[

@@ -26,7 +26,7 @@ from workers import wait_until
 from hpo.config import SiteConfig
 from hpo.launch.executors import LaunchOptions, slurm
 from hpo.launch.executors.slurm import SlurmError, SlurmExecutor
-from hpo.postgres.connect import is_of_this_host
+from hpo.postgres.urls import is_of_this_host
 
 Program = Callable[[str, str], None]
 URL = "postgresql://me:secret@db.lab.example/hpo"

@@ -10,7 +10,7 @@ import pytest
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres.connect import parse_url, password_from_file
+from hpo.postgres.urls import parse_url, password_from_file
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
