@@ -52,16 +52,15 @@ def numerics(threads: Sequence[str]) -> str:
     kernels or the number of ``threads``, and the versions of the C library and of
     packages that compute.
     """
-    cpu = {key: " ".join(sorted(value.split())) for key, value in cpu_lines().items()}
-    chosen = {
-        "machine": platform.machine(),
-        **{key: cpu[key] for key in _CPU_KEYS if key in cpu},
-    }
+    cpu = {"machine": platform.machine()}
+    lines = cpu_lines()
+    for key in _CPU_KEYS:
+        if key in lines:
+            cpu[key] = " ".join(sorted(lines[key].split()))
     variables = {name: os.environ.get(name) for name in (*_VARIABLES, *threads)}
-    facts = json.dumps(
-        [chosen, variables, platform.libc_ver(), versions(_COMPUTE)], sort_keys=True
-    )
-    return hashlib.sha256(facts.encode()).hexdigest()[:8]
+    facts = [cpu, variables, platform.libc_ver(), versions(_COMPUTE)]
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def cpu_lines() -> dict[str, str]:

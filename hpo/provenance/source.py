@@ -20,6 +20,7 @@ import subprocess
 import sysconfig
 import tokenize
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,15 +109,10 @@ def read_source(name: str, path: Path) -> Module:
 
 def hash_source(content: bytes) -> str:
     """Return a hash of a source file without comments, docstrings and blank lines."""
-    try:
+    # what this Python cannot parse is never imported
+    with suppress(SyntaxError, ValueError, tokenize.TokenError):
         text = importlib.util.decode_source(content)
         content = _strip(text, ast.parse(text)).encode()
-    except (
-        SyntaxError,
-        ValueError,
-        tokenize.TokenError,
-    ):  # not for this Python: never imported
-        pass
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -136,27 +132,21 @@ def checkout_revision(root: Path) -> dict[str, Any]:
     """Return revision and dirty flag of a checkout, or of that of an installation.
 
     ``dirty``: whether tracked files differ from the revision, or "unknown". Documents
-    are ignored:
-    no result depends on them, and the reproduction writes some while it runs.
+    are ignored: no result depends on them, and the reproduction writes some while it
+    runs.
     """
-    if commit := _git(root, "rev-parse", "HEAD"):
-        changed = _git(
-            root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs"
-        )
-        return {
-            "revision": commit,
-            "dirty": "unknown" if changed is None else bool(changed),
-        }
-    try:
-        kept: dict[str, Any] = json.loads(
-            (root / "hpo/revision.json").read_text(encoding="utf-8")
-        )
-    except FileNotFoundError:
-        why = (
-            "git does not answer" if (root / ".git").exists() else "not a git checkout"
-        )
-        return {"revision": f"unknown ({why})", "dirty": "unknown"}
-    return kept
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit:
+        command = ("status", "--porcelain", "--untracked-files=no", "--", ":!docs")
+        changed = _git(root, *command)
+        dirty = "unknown" if changed is None else bool(changed)
+        return {"revision": commit, "dirty": dirty}
+    kept = root / "hpo/revision.json"
+    if kept.exists():
+        read: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        return read
+    why = "git does not answer" if (root / ".git").exists() else "not a git checkout"
+    return {"revision": f"unknown ({why})", "dirty": "unknown"}
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -176,29 +166,29 @@ def _path(name: str) -> Path | None:
     Nothing is imported: a package is searched on the disk.
     """
     top, *others = name.split(".")
-    ours = top == "hpo"
-    if top == "__main__" or (ours and others[:1] not in _COUNTED):
+    is_ours = top == "hpo"
+    if top == "__main__" or (is_ours and others[:1] not in _COUNTED):
         return None
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    places = list(spec.submodule_search_locations or ()) if spec is not None else []
-    if spec is None or not (places or str(spec.origin).endswith(".py")):
+    if spec is None:
         return None
-    first = Path(places[0] if places else str(spec.origin)).resolve()
-    if not ours and _is_installed(first):
+    places = list(spec.submodule_search_locations or ())
+    if not places:  # a module
+        places = [str(spec.origin)]
+        candidates = [Path(places[0])] if not others else []
+    else:
+        candidates = []
+        for place in places:
+            inner = Path(place).resolve().joinpath(*others)
+            candidates += [inner / "__init__.py", inner.with_suffix(".py")]
+    if not is_ours and _is_installed(Path(places[0]).resolve()):
         return None
-    if not places:
-        return first if first.is_file() and not others else None
-    for place in places:
-        inner = Path(place).resolve().joinpath(*others)
-        for path in (
-            inner / "__init__.py",
-            inner.with_suffix(".py") if others else inner,
-        ):
-            if path.is_file():
-                return path
+    for path in candidates:
+        if path.suffix == ".py" and path.is_file():
+            return path
     return None
 
 
@@ -218,11 +208,10 @@ def _imports(tree: ast.Module, name: str, path: Path) -> Iterator[str]:
             for alias in node.names:
                 yield from _with_parents(alias.name)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join(filter(None, [*parents, base]))
-            yield from _with_parents(base)
+            base = "." * node.level + (node.module or "")
+            with suppress(ImportError):  # no such parent
+                base = importlib.util.resolve_name(base, package)
+            yield from _with_parents(base.lstrip("."))
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
@@ -236,31 +225,35 @@ def _strip(text: str, tree: ast.Module) -> str:
     """Return the source without comments, docstrings and blank lines."""
     lines = text.split("\n")
     inside: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr) or (
-            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
-        ):
-            inside |= {*range(node.lineno, node.end_lineno or node.lineno)}
+    """Numbers of lines that end within a string, whose blanks count."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
     for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        ):
+            inside.update(range(node.lineno, node.end_lineno or node.lineno))
+    for node in ast.walk(tree):
         kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
-            first = node.body[0]
-            last = first.end_lineno or first.lineno
-            alone = lines[last - 1].encode()[first.end_col_offset :].strip() == b""
-            if alone and lines[first.lineno - 1][: first.col_offset].strip() == "":
-                lines[first.lineno - 1 : last] = [""] * (last - first.lineno + 1)
-                inside -= {*range(first.lineno, last)}
-    # lines of ``inside`` end within a string, whose blanks count
-    stripped = (
-        line if k in inside else line.rstrip() for k, line in enumerate(lines, start=1)
-    )
-    return "\n".join(
-        line for k, line in enumerate(stripped, start=1) if line or k in inside
-    )
+        if not isinstance(node, kinds) or ast.get_docstring(node, clean=False) is None:
+            continue
+        first = node.body[0]
+        last = first.end_lineno or first.lineno
+        before = lines[first.lineno - 1][: first.col_offset]
+        after = lines[last - 1].encode()[first.end_col_offset :]
+        if not before.strip() and not after.strip():
+            for row in range(first.lineno, last + 1):
+                lines[row - 1] = ""
+                inside.discard(row)
+    kept = []
+    for row, line in enumerate(lines, start=1):
+        if row in inside:
+            kept.append(line)
+        elif line.rstrip():
+            kept.append(line.rstrip())
+    return "\n".join(kept)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ TEST = "Welch's t test"
 SIGNIFICANCE = 0.05
 _Z = 1.959964
 _PANELS = 200
+Relation = Literal["ahead", "level", "behind"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ class Estimate:
 class Comparison:
     """The comparison of two scores."""
 
-    relation: Literal["ahead", "level", "behind"] | None
+    relation: Relation | None
     """Relation of the first score to the second; None if its error is unknown."""
     p: float | None
     difference: float
@@ -84,7 +85,7 @@ def published(
     score: float,
     std: float | None = None,
     n_seeds: int | None = None,
-    n_series: int | None = None,
+    n_series: float | None = None,
 ) -> Estimate:
     """Return the estimate of a published score.
 
@@ -109,12 +110,8 @@ def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate
         scores: one for each network, at least one.
         n_series: number of series that scored accuracies, if known.
     """
-    mean, n = statistics.fmean(scores), len(scores)
-    seeds = statistics.stdev(scores) / math.sqrt(n) if n > 1 else None
-    sampling = None if n_series is None else sampling_error(mean, n_series)
-    return Estimate(
-        mean=mean, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series
-    )
+    std = statistics.stdev(scores) if len(scores) > 1 else None
+    return published(statistics.fmean(scores), std, len(scores), n_series)
 
 
 def sampling_error(share: float, n_series: float) -> float:
@@ -123,9 +120,8 @@ def sampling_error(share: float, n_series: float) -> float:
     It is that of Wilson's interval: so 100 % on few series has an error, too.
     """
     pulled = _Z**2 / n_series
-    return math.sqrt(share * (1.0 - share) / n_series + pulled / (4.0 * n_series)) / (
-        1.0 + pulled
-    )
+    variance = share * (1.0 - share) / n_series + pulled / (4.0 * n_series)
+    return math.sqrt(variance) / (1.0 + pulled)
 
 
 def estimate_networks(
@@ -149,15 +145,19 @@ def estimate_networks(
     scored = [info["n_scored"] for info in infos if _is_count(info.get("n_scored"))]
     if not scored or len(scored) < len(infos):
         return estimate(scores)
-    trained = infos[0].get("n_train") if validated else None
-    pool = scored[0] + (trained if _is_count(trained) else 0)
+    trained = 0
+    if validated and _is_count(infos[0].get("n_train")):
+        trained = infos[0]["n_train"]
+    pool = scored[0] + trained
     n_series = effective(scored[0], pool, len(scored), folds=folds)
     total = estimate(scores, n_series)
     if total.seeds is None:
         return total
     # the scatter of networks that are scored on different parts is partly a sampling
     # error
-    apart = 1.0 / n_series - (0.0 if folds > 1 and trained else 1.0 / pool)
+    apart = 1.0 / n_series
+    if folds <= 1 or not trained:
+        apart -= 1.0 / pool
     sampled = total.mean * (1.0 - total.mean) * apart
     return replace(total, seeds=math.sqrt(max(0.0, total.seeds**2 - sampled)))
 
@@ -189,18 +189,19 @@ def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
         return Comparison(relation=None, p=None, difference=difference)
     error = math.hypot(own.error, other.error or 0.0)
     half = error * critical(_freedom(own, other)) if error > 0.0 else 0.0
-    facts: Any = {
-        "difference": difference,
-        "low": difference - half,
-        "high": difference + half,
-    }
     p = float(difference == 0.0)
     if error > 0.0:
         p = p_value(abs(difference) / error, _freedom(own, other))
-    if p >= SIGNIFICANCE:
-        return Comparison(relation="level", p=p, **facts)
-    ahead = (difference > 0.0) == maximize
-    return Comparison(relation="ahead" if ahead else "behind", p=p, **facts)
+    relation: Relation = "level"
+    if p < SIGNIFICANCE:
+        relation = "ahead" if (difference > 0.0) == maximize else "behind"
+    return Comparison(
+        relation=relation,
+        p=p,
+        difference=difference,
+        low=difference - half,
+        high=difference + half,
+    )
 
 
 def p_value(t: float, freedom: float) -> float:
@@ -217,12 +218,14 @@ def p_value(t: float, freedom: float) -> float:
 
 def critical(freedom: float) -> float:
     """Return the t with a two-sided p-value of ``SIGNIFICANCE``."""
-    low, high = 0.0, 100.0
+    low = 0.0
+    high = 100.0
     for _ in range(40):
         middle = (low + high) / 2.0
-        low, high = (
-            (middle, high) if p_value(middle, freedom) > SIGNIFICANCE else (low, middle)
-        )
+        if p_value(middle, freedom) > SIGNIFICANCE:
+            low = middle
+        else:
+            high = middle
     return high
 
 
@@ -230,6 +233,8 @@ def _freedom(*estimates: Estimate) -> float:
     """Return degrees of freedom by Welch and Satterthwaite; infinite for sampling
     errors."""
     total = math.hypot(*(one.error or 0.0 for one in estimates))
-    seeds = ((one.seeds or 0.0, one.n_seeds) for one in estimates)
-    uncertain = sum((error / total) ** 4 / (n - 1.0) for error, n in seeds if error)
+    uncertain = 0.0
+    for one in estimates:
+        if one.seeds:
+            uncertain += (one.seeds / total) ** 4 / (one.n_seeds - 1.0)
     return 1.0 / uncertain if uncertain else math.inf

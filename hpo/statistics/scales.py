@@ -46,8 +46,10 @@ def shares(values: Array) -> Array:
 
 def logarithms(errors: Array) -> Array:
     """Return logarithms of errors, of any shape."""
-    others, tiny = errors[errors > 0.0], float(np.finfo(np.float64).tiny)
-    least = max(_ZERO * float(others.min()), tiny) if others.size else tiny
+    others = errors[errors > 0.0]
+    least = float(np.finfo(np.float64).tiny)
+    if others.size:
+        least = max(_ZERO * float(others.min()), least)
     values: Array = np.log(np.where(errors > 0.0, errors, least))
     return values
 
@@ -75,6 +77,9 @@ def without_outliers(y: Array, *, below: bool) -> Array:
     low, middle, high = np.quantile(y, [0.25, 0.5, 0.75])
     second, best = np.sort(y)[-2:]
     gap = (second - middle) or (second - low) or (second - y.min())
-    alone = 0.0 < _FAR * gap < best - second
-    clipped: Array = np.minimum(y, second + gap if alone else best)
-    return np.maximum(clipped, low - 3.0 * (high - low)) if below else clipped
+    clipped: Array = y
+    if 0.0 < _FAR * gap < best - second:
+        clipped = np.minimum(y, second + gap)
+    if below:
+        clipped = np.maximum(clipped, low - 3.0 * (high - low))
+    return clipped
