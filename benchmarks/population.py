@@ -33,8 +33,7 @@ from hpo.worker import provenance
 
 LARGE, LARGE_TRIALS = "large", 20_000
 KINDS = {
-    "seqdigits-tpe": (319, 10),
-    "seqdigits": (80, 4),
+    "seqdigits": (399, 14),
     "seqdigits-energy": (60, 3),
     "fig4": (40, 2),
 }
@@ -118,7 +117,7 @@ def specs() -> Iterator[tuple[StudySpec, StudyState]]:
                 state = StudyState.STOPPED
             trials = max(10, round(MEAN_TRIALS * rng.lognormvariate(-0.18, 0.6)))
             yield _spec(f"{kind}-{k}", kind, trials, is_open=is_open), state
-    yield _spec(LARGE, "seqdigits-tpe", LARGE_TRIALS, is_open=True), StudyState.OPEN
+    yield _spec(LARGE, "seqdigits", LARGE_TRIALS, is_open=True), StudyState.OPEN
 
 
 def _spec(name: str, kind: str, trials: int, *, is_open: bool) -> StudySpec:

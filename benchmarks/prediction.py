@@ -199,7 +199,8 @@ class Oscillators:
     seeded = True
 
     def draw(self, random: np.random.Generator) -> Setting:
-        """The space of the study ``narma10-reservoir``, without the penalty."""
+        """The space of NARMA10's reservoir (docs/records/variants.md), without the
+        penalty."""
         own = {
             "tau_ns": _log(random, 3.0, 30.0),
             "s": _log(random, 0.03, 3.0),

@@ -27,6 +27,7 @@ from hpo.study.trials import Past, SlotState
 from hpo.worker.loop import _POLL_S
 
 DURATIONS = Path(__file__).with_name("durations.json")
+SEARCH = Path(__file__).parents[1] / "reproduction" / "seqdigits-tpe.toml"
 WORKERS = (2, 4, 8, 16, 32, 64, 128, 256)
 FACTORS = (1, 2, 4, 8)
 """Windows, as multiples of the workers."""
@@ -272,8 +273,7 @@ def _turns(ledger: Ledger, spec: StudySpec) -> list[Turn]:
 
 
 def qualities() -> Iterator[Quality]:
-    """Searches by ``hpo.search.suggest`` of ``seqdigits-tpe``, on functions that are
-    known."""
+    """Searches by ``hpo.search.suggest`` of ``SEARCH``, on functions that are known."""
     for function in FUNCTIONS:
         for window in WINDOWS:
             yield from _quality(function, "tpe", window)
@@ -313,7 +313,7 @@ def search(function: str, sampler: str, window: int, seed: int) -> dict[int, flo
 
 def _spec(sampler: str, window: int, seed: int) -> StudySpec:
     overrides = [f"budget.window={window}", f"budget.trials={max(LENGTHS)}"]
-    spec = file.load("seqdigits-tpe", overrides=overrides, values={"seed": seed})
+    spec = file.load(str(SEARCH), overrides=overrides, values={"seed": seed})
     if sampler == "tpe":
         return spec
     return spec.model_copy(update={"sampler": type(spec.sampler)(name=sampler)})

@@ -24,7 +24,7 @@ DRAWN = {4: BLUE, 8: ORANGE, 16: GREEN, 32: VERMILLION, 64: PURPLE}
 _COSTS = """\
 Share of the workers' time that is spent waiting for the window, by simulation of the rule of
 `hpo/ledger/`. Every trial takes as long as one that is drawn at random from {trials} real ones of
-`studies/seqdigits-tpe.toml` (`durations.json`: mean {mean:.2f} s, standard deviation {spread:.0f} %
+`reproduction/seqdigits-tpe.toml` (`durations.json`: mean {mean:.2f} s, standard deviation {spread:.0f} %
 of it, {pruned:.0f} % pruned early). A worker continues as soon as the window
 allows. N workers, window W.
 

@@ -151,7 +151,7 @@ _FURTHER = """\
 # max_epochs = 50_000    # training epochs of the search
 
 # [warm_start]           # the first trials get the best points of another study,
-# study = "seqdigits-tpe"  # or points of your own: [[warm_start.points]]
+# study = "seqdigits"    # or points of your own: [[warm_start.points]]
 
 # [variability]          # accuracy on simulated chips: spread of oscillators, noise, few bits
 # tau_spread = 0.15

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from hpo.contract import Protocol
@@ -35,7 +36,7 @@ class Job:
 
     name: str
     study: str
-    """Its study file."""
+    """Its study file: a name, or a path."""
     figure: str
     """What it is run for: a value of FIG."""
     overrides: tuple[str, ...] = ()
@@ -92,6 +93,11 @@ _COLD = ("fixed.thermal_power=0.0",)
 """The paper's equation, where a study file of ours has another one."""
 
 
+def _own(name: str) -> str:
+    """Return the path of a study that only the reproduction runs."""
+    return str(Path(__file__).with_name(f"{name}.toml"))
+
+
 def _jobs() -> Iterator[Job]:
     for study in ("fig2b", "fig2b-ctrnn", "fig3a", "fig3b", "fig3c", "fig4"):
         yield Job(
@@ -101,14 +107,17 @@ def _jobs() -> Iterator[Job]:
             reading=_plain(study),
             is_broad=study == "fig3c",
         )
-    for study in ("seqdigits", "seqdigits-ctrnn"):
-        yield Job(name=study, study=study, figure="search")
+    yield Job(name="seqdigits", study="seqdigits", figure="search")
+    yield Job(name="seqdigits-ctrnn", study=_own("seqdigits-ctrnn"), figure="search")
     yield Job(
-        name="seqdigits-tpe", study="seqdigits-tpe", figure="search", overrides=_COLD
+        name="seqdigits-tpe",
+        study=_own("seqdigits-tpe"),
+        figure="search",
+        overrides=_COLD,
     )
     yield Job(
         name="seqdigits-single",
-        study="seqdigits-tpe",
+        study=_own("seqdigits-tpe"),
         figure="search",
         overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40", *_COLD),
     )
