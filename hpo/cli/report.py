@@ -57,8 +57,8 @@ def report(arguments: argparse.Namespace) -> int:
             open it in the browser
         hpo report seqdigits --picture seqdigits.svg
             draw a figure for a paper
-        hpo report seqdigits seqdigits-ctrnn --open
-            write ./seqdigits-seqdigits-ctrnn-report.html, with both side by side
+        hpo report seqdigits wider --open
+            write ./seqdigits-wider-report.html, with both side by side
     """
     from hpo.views.figures import pictures
     from hpo.views.sentences import verdict
