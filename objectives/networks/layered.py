@@ -265,7 +265,6 @@ class LayeredNetwork(nn.Module, ABC):
             dt_ns=self.physics.dt_ns,
             reads=self.reads,
             features=self.features,
-            noisy=noisy,
         )
 
     @abstractmethod
@@ -386,15 +385,15 @@ class LayeredNetwork(nn.Module, ABC):
         if not self.computes_fused(u):
             return self._run_reference(u, n_read, chip)
         inputs = u.expand(len(self.bias), *u.shape[-3:])
-        weights = zip(
+        of_members = zip(
             inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True
         )
         how: Any = {"n_read": n_read, "threads": self.threads, "chip": chip}
         noisy = chip.normals is not None
         return torch.stack(
             [
-                fused_series(self.kernel(m, noisy=noisy), *of_member, **how)
-                for m, of_member in enumerate(weights)
+                fused_series(self.kernel(m, noisy=noisy), u, weights, **how)
+                for m, (u, *weights) in enumerate(of_members)
             ]
         )
 

@@ -129,6 +129,7 @@ class Step:
             ),
             *AB3,
             *places,
+            0,
             int(self.jump),
         )
         found = {"states": states, "y": before, "value": value}

@@ -7,6 +7,7 @@ rounding. Its cost is proportional to the number of synapses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,13 @@ from torch import Tensor
 
 from .chips import IDEAL, Chip
 from .kernel import Kernel, Pass
-from .layout import Layout, check_tensor, message, weight_shapes
 from .work import in_threads
 
 
 def fused_series(
     kernel: Kernel,
     u: Tensor,
-    w_in: Tensor,
-    w_inter: Tensor,
-    w_intra: Tensor,
-    bias: Tensor,
+    weights: Sequence[Tensor],
     *,
     n_read: int = 1,
     threads: int = 1,
@@ -40,54 +37,29 @@ def fused_series(
     Args:
         kernel: kernel of the network.
         u: input, (batch, time, channels), constant over each point.
-        w_in: input weights, 1/ns, (width, channels).
-        w_inter: weights from layer to layer, 1/ns, (layers - 1, width, width), [target,
-            source].
-        w_intra: weights within layers, 1/ns, (layers, width, width), [target, source].
-        bias: trainable bias, 1/ns, (layers, width).
+        weights: w_in, w_inter, w_intra and bias of a member: see ``layered``.
         n_read: number of points to read, the last ones, from 1 to ``time``.
         threads: cores that share the blocks; with a gradient, one.
         chip: deviations of the neurons from the ideal.
 
     Raises:
-        TypeError: a tensor is not float32.
-        ValueError: a tensor has another shape or is not on the CPU, or the input
-            requires a gradient.
+        ValueError: the input requires a gradient.
     """
-    weights = {"w_in": w_in, "w_inter": w_inter, "w_intra": w_intra, "bias": bias}
-    _check(kernel.layout, u, weights)
+    if u.requires_grad:
+        raise ValueError(
+            "fused_series: expected `not u.requires_grad`, got u.requires_grad=True."
+            " Detach the input, or use the reference."
+        )
     # autograd makes one gradient of the joined parameters, and takes it apart again
-    parameters = torch.cat([tensor.reshape(-1) for tensor in weights.values()])
+    parameters = torch.cat([tensor.reshape(-1) for tensor in weights])
     if parameters.requires_grad:
         output: Tensor = _Fused.apply(parameters, u, kernel, n_read, chip)  # type: ignore[no-untyped-call]
         return output
-    blocks = list(kernel.layout.blocks(len(u)))
-    n_parts = min(threads, len(blocks))
+    n_parts = min(threads, len(list(kernel.layout.blocks(len(u)))))
     passes = [
         Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)
     ]
-    for pass_ in passes:
-        pass_.begin(parameters.numpy(), chip)
-    return _run(u, passes, n_parts)
-
-
-def _check(structure: Layout, u: Tensor, weights: dict[str, Tensor]) -> None:
-    """Refuse tensors that the kernels cannot compute."""
-    where = "fused_series"
-    n_layers, width, n_channels = (
-        len(structure.widths),
-        max(structure.widths),
-        structure.n_channels,
-    )
-    check_tensor(where, "u", u, torch.float32, ("batch", "time", n_channels))
-    shapes = [*weight_shapes(n_layers, width, n_channels), (n_layers, width)]
-    for (name, tensor), shape in zip(weights.items(), shapes, strict=True):
-        check_tensor(where, name, tensor, torch.float32, shape)
-    if u.requires_grad:
-        remedy = "Detach the input, or use the reference."
-        raise ValueError(
-            message(where, "not u.requires_grad", "u.requires_grad", True, remedy)
-        )
+    return _run(u, parameters, passes, chip, threads=n_parts)
 
 
 class _Fused(torch.autograd.Function):
@@ -97,14 +69,14 @@ class _Fused(torch.autograd.Function):
     def forward(
         ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel, n_read: int, chip: Chip
     ) -> Tensor:
-        ctx.parameters, ctx.u, ctx.chip = parameters.detach(), u, chip
-        n_blocks = len(list(kernel.layout.blocks(len(u))))
+        ctx.parameters = parameters.detach()
+        ctx.u = u
+        ctx.chip = chip
         ctx.passes = [
-            Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in range(n_blocks)
+            Pass(kernel, u.shape[1], keep=True, n_read=n_read)
+            for _ in kernel.layout.blocks(len(u))
         ]
-        for pass_ in ctx.passes:
-            pass_.begin(ctx.parameters.numpy(), chip)
-        return _run(u, ctx.passes)
+        return _run(u, ctx.parameters, ctx.passes, chip, threads=1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -113,9 +85,8 @@ class _Fused(torch.autograd.Function):
     ) -> tuple[Tensor, None, None, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
         layout = ctx.passes[0].kernel.layout
-        for pass_, (rows, n_series) in zip(
-            ctx.passes, layout.blocks(len(ctx.u)), strict=True
-        ):
+        blocks = layout.blocks(len(ctx.u))
+        for pass_, (rows, n_series) in zip(ctx.passes, blocks, strict=True):
             adjoint = output_grad[rows].detach().numpy()
             pass_.begin(ctx.parameters.numpy(), ctx.chip)
             entering = pass_.entering[: pass_.n_read * n_series * pass_.stride]
@@ -127,23 +98,27 @@ class _Fused(torch.autograd.Function):
         return gradient, None, None, None, None
 
 
-def _run(u: Tensor, passes: list[Pass], threads: int = 1) -> Tensor:
+def _run(
+    u: Tensor, parameters: Tensor, passes: list[Pass], chip: Chip, *, threads: int
+) -> Tensor:
     """Return the values read, (batch, n_read, neurons); passes take the blocks in
     turn."""
-    kernel, series = passes[0].kernel, u.numpy()
-    blocks = list(kernel.layout.blocks(len(u)))
+    layout = passes[0].kernel.layout
     n_read, places, stride = passes[0].n_read, passes[0].places, passes[0].stride
+    series = u.numpy()
+    blocks = list(layout.blocks(len(u)))
     output = np.empty((len(u), n_read, len(places)), np.float32)
+    for pass_ in passes:
+        pass_.begin(parameters.numpy(), chip)
 
     def take(first: int) -> None:
         for k in range(first, len(blocks), threads):
             rows, n_series = blocks[k]
-            block = kernel.layout.pad(series[rows], n_series)
+            block = layout.pad(series[rows], n_series)
             values = passes[k % len(passes)].forward(block, n_series)
-            values = values.reshape(n_read, n_series, stride)[
-                :, : rows.stop - rows.start
-            ]
-            output[rows] = values.swapaxes(0, 1)[..., places]
+            values = values.reshape(n_read, n_series, stride)
+            values = values[:, : rows.stop - rows.start].swapaxes(0, 1)
+            output[rows] = values[..., places]
 
     in_threads(take, threads)
     return torch.from_numpy(output)

@@ -58,13 +58,10 @@ class _Cache(FunctionCache):
     def __init__(self, function: Callable[..., Any], text: str = "") -> None:
         self._digest = hashlib.sha256(text.encode()).hexdigest()
         if text:
-            line = int(
-                self._digest[:7], 16
-            )  # numba distinguishes functions of a file by it
+            # numba distinguishes functions of a file by their first lines
+            line = int(self._digest[:7], 16)
             code = function.__code__.replace(co_filename=__file__, co_firstlineno=line)
-            function = FunctionType(
-                code, {}, function.__name__, None, function.__closure__
-            )
+            function = FunctionType(code, {}, function.__name__)
         super().__init__(function)  # type: ignore[no-untyped-call]
         file: Any = self._cache_file
         file._load_index = partial(_load_index, file._load_index)
@@ -95,40 +92,33 @@ def kernel(function: F) -> F:
 
 
 _types: Any = numba.types
-POINTER: Any = _types.CPointer(_types.float32)
-"""Pointer to float32; ``simd.load``, ``store`` and ``element`` take it like an
-array."""
-NUMBER: Any = _types.float32
-INTEGER: Any = _types.intp
+_STEP = (
+    _types.UniTuple(_types.CPointer(_types.float32), 8),
+    _types.UniTuple(_types.float32, 3),
+    _types.UniTuple(_types.intp, 5),
+    _types.UniTuple(_types.intp, 2),
+)
+"""Types of the arguments of a step: see ``driver``."""
 
 
-def pointwise(
-    *parameters: Any, text: str = ""
-) -> Callable[[Callable[..., None]], CFunc]:
-    """Return a decorator that compiles a C function for kernels: see ``simd.call``.
+def compile_step(function: Callable[..., None], text: str = "") -> CFunc:
+    """Compile a step of a device, or its adjoint, as a C function for ``simd.call``.
 
     Args:
-        parameters: ``POINTER``, ``NUMBER`` or ``INTEGER``, for each parameter of the
-            function.
+        function: a function of four tuples: see ``driver``.
         text: source of a generated function, constants included.
 
     Returns:
-        A decorator that returns a C function with ``address`` and ``ctypes``. Keep a
-        reference: it owns the code.
+        A C function with ``address`` and ``ctypes``. Keep a reference: it owns the
+        code.
     """
-
-    def compile_(function: Callable[..., None]) -> CFunc:
-        of = (parameters, _types.void)
-        compiled: Any = CFunc(function, of, {}, _OPTIONS)
-        _cache_in(compiled, function, text)
-        compiled.compile()
-        return cast(CFunc, compiled)
-
-    return compile_
+    compiled: Any = CFunc(function, (_STEP, _types.void), {}, _OPTIONS)
+    _cache_in(compiled, function, text)
+    compiled.compile()
+    return cast(CFunc, compiled)
 
 
 def inline(function: F) -> F:
     """Compile a part of a kernel for inlining."""
-    return cast(
-        F, _njit(forceinline=True, no_cpython_wrapper=True, **_OPTIONS)(function)
-    )
+    compiled = _njit(forceinline=True, no_cpython_wrapper=True, **_OPTIONS)(function)
+    return cast(F, compiled)

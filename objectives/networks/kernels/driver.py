@@ -28,15 +28,29 @@ J        drive_adjoints   (steps of a point, row)
 P        pulled           (4, row), in turn
 A        adjoints         (states, row)
 =======  ===============  ======================================
+
+``advance`` and ``pull`` are C functions, see ``compiling.compile_step``, of four
+tuples::
+
+    arrays of advance  states, drive, constants, noise, outputs now and before, value
+                       and kept: before, value, kept and states are written
+    arrays of pull     kept, adjoints, pulled of the next three steps, entering,
+                       constants and drive_adjoint: adjoints and the last are written
+    extrapolation      a, b and c
+    walk               see ``layout.Walk``
+    events             enters: 1 if ``entering`` is an adjoint of the output, 2 of the
+                       first state, else 0; jump: 1 for a jump of noise, else 0
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .compiling import inline, kernel
 from .elementary import ONE, ZERO
-from .layout import Groups
+from .layout import Floats, Walk
 from .products import gather, gather_back, multiply
 from .simd import (
     add_products,
@@ -60,72 +74,69 @@ class Shape(NamedTuple):
     """Steps per point."""
     n_channels: int
     n_series: int
-    row: int
     n_columns: int
     """Neurons of a series in a row, padding included."""
     entry: int
     """Number of neurons with input, the first ones."""
     first_read: int
-    """Column of the first neuron to read."""
+    """Place of the first value to read in the row of a series."""
     n_read: int
-    """Number of columns to read."""
+    """Number of values to read, per series."""
     stride: int
     """Floats per series and point in the array of values read."""
-    n_states: int
+    per_series: int
+    """Floats from one series to the next in a row."""
+    per_column: int
+    """Floats from one neuron to the next in a row."""
     n_kept: int
-    walk: Groups
+    reads: int
+    """Index of the state that is read; -1: the output."""
+    walk: Walk
+    extrapolation: tuple[np.float32, np.float32, np.float32]
+    """Weights of the last three outputs in the mean output over a step."""
+
+
+class Jumps(NamedTuple):
+    """Jumps of noise in a segment."""
+
+    normals: Floats
+    """Normal numbers, (jumps, parts, row), flat."""
+    interval: int
+    """Steps from jump to jump; 0: no jumps."""
+    before: int
+    """Jumps before the segment."""
+    floats: int
+    """Normal numbers of a jump."""
 
 
 @inline
-def _fill(target: Any, at: Any, n: Any) -> None:
-    """Write ``n`` zeros, a multiple of WIDTH."""
-    for i in range(0, n, WIDTH):
-        store(target, at + i, splat(ZERO, WIDTH))
-
-
-@inline
-def _constants(target: Any, at: Any, constants: Any, first: Any, shape: Any) -> None:
-    """Write a constant of each neuron to all its places in a row."""
-    groups, group_stride, repeats, repeat_stride = shape.walk
-    for group in range(groups):
-        value = load(constants, first + group * WIDTH, WIDTH)
-        for k in range(repeats):
-            store(target, at + group * group_stride + k * repeat_stride, value)
-
-
-@inline
-def _hold(
-    u: Any, t: Any, inputs: Any, biases: Any, shape: Any, structure: Any, held: Any
-) -> None:
+def _hold(u: Any, t: Any, network: Any, shape: Any, held: Any) -> None:
     """Write the drives that are constant over point t: bias, fixed drive and input."""
+    structure, _, inputs, biases = network
     n, channels, series = shape.entry, shape.n_channels, shape.n_series
     at = t * channels * series
     if structure.dense:
         for c in range(n, shape.n_columns, WIDTH):
             for s in range(series):
                 store(held, s * shape.n_columns + c, load(biases, c, WIDTH))
-        out, left = (held, 0, shape.n_columns), (u, at, channels, 1, 0)
+        left = (u, at, channels, 1, 0)
+        right = (inputs, 0, n, 0)
         size = (series, n, channels, 1)
-        multiply(out, (biases, 0, 0), left, (inputs, 0, n, 0), size)
+        multiply((held, 0, shape.n_columns), (biases, 0, 0), left, right, size)
     else:
         for i in range(shape.n_columns):
-            for k in range(0, SERIES, WIDTH):
-                store(held, i * SERIES + k, splat(biases[i], WIDTH))
-        out, left = (held, 0, SERIES), (inputs, 0, channels, 1, 0)
-        multiply(out, out, left, (u, at, SERIES, 0), (n, SERIES, channels, 1))
+            store(held, i * SERIES, splat(biases[i], SERIES))
+        out = (held, 0, SERIES)
+        left = (inputs, 0, channels, 1, 0)
+        size = (n, SERIES, channels, 1)
+        multiply(out, out, left, (u, at, SERIES, 0), size)
 
 
 @inline
-def _drive(
-    values: Any,
-    at: Any,
-    weights: Any,
-    held: Any,
-    structure: Any,
-    shape: Any,
-    drive: Any,
-) -> None:
+def _drive(values: Any, at: Any, network: Any, shape: Any, work: Any) -> None:
     """Write the drives, held + W v."""
+    structure, weights, _, _ = network
+    held, drive = work
     n = shape.n_columns
     if structure.dense:
         spans = structure.spans
@@ -136,326 +147,261 @@ def _drive(
             size = (shape.n_series, columns, spans[k + 3], 1)
             multiply((drive, first, n), (held, first, n), left, right, size)
     else:
-        starts = structure.starts
+        starts, sources = structure.starts, structure.sources
         for i in range(n):
             total = load(held, i * SERIES, SERIES)
-            total = gather(
-                total, weights, structure.sources, starts[i], starts[i + 1], values, at
-            )
+            span = (starts[i], starts[i + 1])
+            total = gather(total, weights, sources, span, values, at)
             store(drive, i * SERIES, total)
+
+
+@inline
+def _find_jump(step: Any, jumps: Any) -> Any:
+    """Return 1 and the place of its normal numbers if a jump follows a step; else
+    zeros."""
+    if jumps.interval == 0 or (step + 1) % jumps.interval != 0:
+        return 0, 0
+    available = len(jumps.normals) // jumps.floats
+    number = jumps.before + step // jumps.interval
+    return 1, number % available * jumps.floats
+
+
+@inline
+def _read(source: Any, at: Any, read: Any, to: Any, shape: Any) -> None:
+    """Copy the values to read of all series from a row."""
+    at += shape.first_read
+    for s in range(shape.n_series):
+        for i in range(shape.n_read):
+            value = source[at + s * shape.per_series + i * shape.per_column]
+            read[to + s * shape.stride + i] = value
+
+
+@inline
+def _enter(entering: Any, at: Any, entered: Any, shape: Any) -> None:
+    """Copy the adjoints of the values read of all series to a row."""
+    to = shape.first_read
+    for s in range(shape.n_series):
+        for i in range(shape.n_read):
+            adjoint = entering[at + s * shape.stride + i]
+            entered[to + s * shape.per_series + i * shape.per_column] = adjoint
 
 
 @kernel
 def forward(
     u: Any,
-    shape: Any,
-    structure: Any,
-    advance: int,
-    parameters: Any,
-    extrapolation: Any,
-    work: Any,
     read: Any,
-    noise: Any,
+    shape: Any,
+    network: Any,
+    device: Any,
+    work: Any,
     jumps: Any,
-    reads: int,
     keep: bool,
-    fresh: bool,
 ) -> None:
     """Take one block, or a segment of it, through time, and write the values read.
 
     The block is read after each of the last points, as many as fit into ``read``. With
-    ``keep``, the slopes of every step are kept for ``backward``. With ``fresh`` the
-    block begins at rest, else where the last call without ``keep`` ended, after an even
-    number of steps.
+    ``keep``, the slopes of every step are kept for ``backward``. Without it, the block
+    ends where it began in ``work``, after an even number of steps.
 
     Args:
         u: input, (points, series, channels) of a dense layout, else (points, channels,
             series).
-        shape: see ``Shape``.
-        structure: see ``layout.Structure``.
-        advance: address of the device's step.
-        parameters: weights between neurons and from the input, biases with the fixed
-            drives, all amplified; constants of the device, and states and output at
-            rest, of each group.
-        extrapolation: weights of the last three outputs in the mean output over a step.
-        work: held, drive, outputs, values, states and kept: see the module.
         read: the values read, (points read, series, stride), written.
-        noise: normal numbers of the jumps, (jumps, parts, row); empty without noise.
-        jumps: steps from jump to jump, 0 for none; jumps before the segment; floats of
-            a jump.
-        reads: index of the state whose change since rest is read; -1: the output.
-        keep, fresh: see above.
+        shape: see ``Shape``.
+        network: ``layout.Structure``; weights between neurons and from the input, and
+            biases with the fixed drives, all amplified.
+        device: address of the step, and constants of each group.
+        work: held, drive, outputs, values, states and kept: see the module.
+        jumps: see ``Jumps``.
+        keep: see above.
     """
     mode = flush_subnormals()
-    weights, inputs, biases, constants, rest = parameters
+    advance, constants = device
     held, drive, outputs, values, states, kept = work
-    interval, before, jump_floats = jumps
-    row, n, n_series = shape.row, shape.n_columns, shape.n_series
-    groups, group_stride, repeats, repeat_stride = shape.walk
-    how = (*extrapolation, groups, group_stride, repeats, repeat_stride, row)
-    per_group = groups * WIDTH
-    available = len(noise) // jump_floats if interval > 0 else 1
-    silent = shape.n_points - len(read) // (n_series * shape.stride)
-    y, previous, value = 0, row, 0
-    if fresh:
-        for k in range(shape.n_states):
-            _constants(states, k * row, rest, k * per_group, shape)
-        for at in (y, previous):
-            _constants(outputs, at, rest, shape.n_states * per_group, shape)
-        _constants(values, value, rest, shape.n_states * per_group, shape)
-    if keep and shape.n_kept > 0:  # a device may keep its first state after each step
-        for k in range(0, row, WIDTH):
-            store(kept, (shape.n_kept - 1) * row + k, load(states, k, WIDTH))
+    row = shape.walk.row
+    per_point = shape.n_series * shape.stride
+    silent = shape.n_points - len(read) // per_point
     for t in range(shape.n_points):
-        _hold(u, t, inputs, biases, shape, structure, held)
-        for step in range(t * shape.n_steps + 1, (t + 1) * shape.n_steps + 1):
-            _drive(values, value, weights, held, structure, shape, drive)
-            jump, place = 0, 0
-            if interval > 0 and step % interval == 0:
-                jump, place = (
-                    1,
-                    (before + step // interval - 1) % available * jump_floats,
-                )
-            coming = value + row if keep else row - value
-            slopes = (step - 1) * shape.n_kept * row if keep else 0
-            call(
-                advance,
+        _hold(u, t, network, shape, held)
+        for step in range(t * shape.n_steps, (t + 1) * shape.n_steps):
+            value, coming, slopes = step % 2, (step + 1) % 2, 0
+            if keep:
+                value, coming, slopes = step, step + 1, step * shape.n_kept
+            _drive(values, value * row, network, shape, (held, drive))
+            jump, place = _find_jump(step, jumps)
+            arrays = (
                 pointer(states, 0),
                 pointer(drive, 0),
                 pointer(constants, 0),
-                pointer(noise, place),
-                pointer(outputs, y),
-                pointer(outputs, previous),
-                pointer(values, coming),
-                pointer(kept, slopes),
-                *how,
-                jump,
+                pointer(jumps.normals, place),
+                pointer(outputs, step % 2 * row),
+                pointer(outputs, (step + 1) % 2 * row),
+                pointer(values, coming * row),
+                pointer(kept, slopes * row),
             )
-            y, previous, value = previous, y, coming
+            call(advance, arrays, shape.extrapolation, shape.walk, (0, jump))
         if t >= silent:
-            to = (t - silent) * n_series * shape.stride
-            for s in range(n_series):
-                for i in range(shape.n_read):
-                    column = shape.first_read + i
-                    at = s * n + column if structure.dense else column * SERIES + s
-                    value_read = outputs[y + at]
-                    if reads >= 0:
-                        group = column if structure.dense else column * WIDTH
-                        value_read = (
-                            states[reads * row + at] - rest[reads * per_group + group]
-                        )
-                    read[to + s * shape.stride + i] = value_read
+            to = (t - silent) * per_point
+            if shape.reads < 0:
+                last = (t + 1) * shape.n_steps % 2
+                _read(outputs, last * row, read, to, shape)
+            else:
+                _read(states, shape.reads * row, read, to, shape)
     restore_subnormals(mode)
 
 
 @inline
-def _back(
-    values: Any,
-    value: Any,
-    weights: Any,
-    adjoints: Any,
-    at: Any,
-    structure: Any,
-    shape: Any,
-    zeros: Any,
-    pulled: Any,
-    to: Any,
-    sums: Any,
-) -> None:
+def _pull_back(step: Any, k: Any, network: Any, shape: Any, work: Any) -> None:
     """Write P = W^T J; for a sparse network, add the gradient in the same pass over the
-    weights."""
-    n = shape.n_columns
+    weights.
+
+    J is the drive adjoint of a step, the k-th one of a point.
+    """
+    structure, weights = network
+    values, drive_adjoints, zeros, pulled, sums = work
+    row, n = shape.walk.row, shape.n_columns
+    at, to = k * row, step % 4 * row
     if structure.dense:
         spans = structure.spans
-        for k in range(0, len(spans), 8):
-            columns = spans[k + 1]
-            left = (adjoints, at + spans[k + 5], n, 1, 0)
-            right = (weights, spans[k + 7], columns, 0)
-            size = (shape.n_series, columns, spans[k + 6], 1)
-            multiply((pulled, to + spans[k], n), (zeros, 0, 0), left, right, size)
+        for i in range(0, len(spans), 8):
+            columns = spans[i + 1]
+            left = (drive_adjoints, at + spans[i + 5], n, 1, 0)
+            right = (weights, spans[i + 7], columns, 0)
+            size = (shape.n_series, columns, spans[i + 6], 1)
+            multiply((pulled, to + spans[i], n), (zeros, 0, 0), left, right, size)
     else:
         starts, targets = structure.starts_back, structure.targets
+        adjoints = (drive_adjoints, at)
         for j in range(n):
-            row = j * SERIES
-            gather_back(
-                weights,
-                targets,
-                starts[j],
-                starts[j + 1],
-                adjoints,
-                at,
-                values,
-                value + row,
-                sums,
-                pulled,
-                to + row,
-            )
+            span = (starts[j], starts[j + 1])
+            value = (values, step * row + j * SERIES)
+            out = (pulled, to + j * SERIES)
+            gather_back(weights, targets, span, adjoints, value, sums, out)
 
 
 @inline
-def _collect(
-    u: Any,
-    t: Any,
-    values: Any,
-    value: Any,
-    adjoints: Any,
-    held: Any,
-    structure: Any,
-    shape: Any,
-    sums: Any,
-) -> None:
+def _add_steps(drive_adjoints: Any, shape: Any, held: Any) -> None:
+    """Write the sum of the drive adjoints of all steps of a point."""
+    row, last = shape.walk.row, shape.n_steps - 1
+    for i in range(0, shape.n_columns * shape.n_series, WIDTH):
+        total = load(drive_adjoints, last * row + i, WIDTH)
+        for k in range(last - 1, -1, -1):
+            total = total + load(drive_adjoints, k * row + i, WIDTH)
+        store(held, i, total)
+
+
+@inline
+def _collect_dense(u: Any, t: Any, spans: Any, shape: Any, work: Any) -> None:
     """Add the gradients of point t, from the drive adjoints of its steps and their sum
     ``held``."""
+    values, drive_adjoints, held, sums = work
+    row, entry, last = shape.walk.row, shape.entry, 0
     n, series, channels = shape.n_columns, shape.n_series, shape.n_channels
-    at = t * channels * series
-    if structure.dense:
-        spans, last = structure.spans, 0
-        for k in range(0, len(spans), 8):
-            columns, sources = spans[k + 1], spans[k + 3]
-            out = (sums, spans[k + 4], columns)
-            left = (values, value + spans[k + 2], 1, n, shape.row)
-            right = (adjoints, spans[k], n, shape.row)
-            multiply(out, out, left, right, (sources, columns, series, shape.n_steps))
-            last = spans[k + 4] + sources * columns
-        entry = shape.entry
-        out, left = (sums, last, entry), (u, at, 1, channels, 0)
-        multiply(out, out, left, (held, 0, n, 0), (channels, entry, series, 1))
-        last += channels * entry
-        for c in range(0, n, WIDTH):
-            total = load(sums, last + c, WIDTH)
-            for s in range(series):
-                total = total + load(held, s * n + c, WIDTH)
-            store(sums, last + c, total)
-    else:
-        k = len(structure.targets) * FOLD
-        for i in range(shape.entry):
-            for c in range(channels):
-                value_of = load(u, at + c * SERIES, SERIES)
-                folded = add_products(
-                    load(sums, k, FOLD), load(held, i * SERIES, SERIES), value_of
-                )
-                store(sums, k, folded)
-                k += FOLD
-        one = splat(ONE, SERIES)
-        for i in range(n):
-            folded = add_products(
-                load(sums, k, FOLD), load(held, i * SERIES, SERIES), one
-            )
-            store(sums, k, folded)
-            k += FOLD
+    value = t * shape.n_steps * row
+    for k in range(0, len(spans), 8):
+        columns, sources = spans[k + 1], spans[k + 3]
+        out = (sums, spans[k + 4], columns)
+        left = (values, value + spans[k + 2], 1, n, row)
+        right = (drive_adjoints, spans[k], n, row)
+        multiply(out, out, left, right, (sources, columns, series, shape.n_steps))
+        last = spans[k + 4] + sources * columns
+    out = (sums, last, entry)
+    left = (u, t * channels * series, 1, channels, 0)
+    multiply(out, out, left, (held, 0, n, 0), (channels, entry, series, 1))
+    last += channels * entry
+    for c in range(0, n, WIDTH):
+        total = load(sums, last + c, WIDTH)
+        for s in range(series):
+            total = total + load(held, s * n + c, WIDTH)
+        store(sums, last + c, total)
+
+
+@inline
+def _add_dot_product(sums: Any, k: Any, held: Any, i: Any, value: Any) -> None:
+    """Add the adjoints of neuron i times values of all series to sum k."""
+    adjoint = load(held, i * SERIES, SERIES)
+    total = add_products(load(sums, k * FOLD, FOLD), adjoint, value)
+    store(sums, k * FOLD, total)
+
+
+@inline
+def _collect_sparse(
+    u: Any, t: Any, n_weights: Any, shape: Any, held: Any, sums: Any
+) -> None:
+    """Add the gradients of inputs and biases of point t, from the sum ``held`` of its
+    drive adjoints."""
+    k, channels = n_weights, shape.n_channels
+    for i in range(shape.entry):
+        for c in range(channels):
+            value = load(u, (t * channels + c) * SERIES, SERIES)
+            _add_dot_product(sums, k, held, i, value)
+            k += 1
+    for i in range(shape.n_columns):
+        _add_dot_product(sums, k + i, held, i, splat(ONE, SERIES))
 
 
 @kernel
 def backward(
     u: Any,
-    shape: Any,
-    structure: Any,
-    pull: int,
-    parameters: Any,
-    extrapolation: Any,
-    work: Any,
-    sums: Any,
     entering: Any,
+    shape: Any,
+    network: Any,
+    device: Any,
+    work: Any,
     interval: int,
-    reads: int,
-    ring: Any,
-    fresh: bool,
 ) -> None:
     """Run the adjoint of ``forward``, from the last step to the first.
 
-    With ``fresh`` the segment is the last one; else the last call ran the segment after
-    it.
+    It goes on from the adjoints and pull-backs in ``work``: zeros at the last segment,
+    and then what the segment after it has left, after a number of steps that 4 divides.
 
     Args:
-        u, shape, structure, extrapolation, reads: as in ``forward``. pull: address of
-        the adjoint of the device's step. parameters: weights between neurons,
-        amplified, as pull-backs take them; constants. work: values and kept, as
-        ``forward`` left them; held, drive_adjoints, pulled, adjoints, a
-            row of zeros, and one for the entering adjoint.
-        sums: gradients of weights, inputs and biases, added to: see
-            ``Layout.gradient``.
+        u: as in ``forward``.
         entering: adjoint of the values read, (points read, series, stride).
+        shape: as in ``forward``.
+        network: ``layout.Structure``; weights between neurons, amplified, as pull-backs
+            take them.
+        device: address of the adjoint of the step, and constants of each group.
+        work: values and kept, as ``forward`` left them; held, drive_adjoints, pulled,
+            adjoints; a row of zeros, and one for the entering adjoint; gradients of
+            weights, inputs and biases, added to: see ``Layout.gradient``.
         interval: steps from jump to jump, 0 for none.
-        ring: places of the pull-backs of the next three steps, and of the one to write.
-        fresh: see above.
     """
     mode = flush_subnormals()
-    weights, constants = parameters
-    values, kept, held, drive_adjoints, pulled, adjoints, zeros, entered = work
-    row, n, n_series, n_steps = (
-        shape.row,
-        shape.n_columns,
-        shape.n_series,
-        shape.n_steps,
-    )
-    groups, group_stride, repeats, repeat_stride = shape.walk
-    how = (*extrapolation, groups, group_stride, repeats, repeat_stride, row)
-    silent = shape.n_points - len(entering) // (n_series * shape.stride)
-    used = n * n_series if structure.dense else n * SERIES
-    if fresh:
-        _fill(pulled, 0, 4 * row)
-        _fill(adjoints, 0, shape.n_states * row)
-    _fill(entered, 0, row)
-    next_0, next_1, next_2, coming = ring[0], ring[1], ring[2], ring[3]
+    pull, constants = device
+    structure = network[0]
+    values, kept, held, drive_adjoints, pulled, adjoints, zeros, entered, sums = work
+    row, n_steps = shape.walk.row, shape.n_steps
+    per_point = shape.n_series * shape.stride
+    silent = shape.n_points - len(entering) // per_point
+    own = (values, drive_adjoints, zeros, pulled, sums)
     for t in range(shape.n_points - 1, -1, -1):
+        enters = 0
         if t >= silent:
-            start = (t - silent) * n_series * shape.stride
-            for s in range(n_series):
-                for i in range(shape.n_read):
-                    column = shape.first_read + i
-                    at = s * n + column if structure.dense else column * SERIES + s
-                    entered[at] = entering[start + s * shape.stride + i]
+            enters = 1 if shape.reads < 0 else 2
+            _enter(entering, (t - silent) * per_point, entered, shape)
         for k in range(n_steps - 1, -1, -1):
             step = t * n_steps + k
-            enters = 0
-            if t >= silent and k == n_steps - 1:
-                enters = 1 if reads < 0 else 2
             jump = 1 if interval > 0 and (step + 1) % interval == 0 else 0
-            call(
-                pull,
+            arrays = (
                 pointer(kept, step * shape.n_kept * row),
                 pointer(adjoints, 0),
-                pointer(pulled, next_0),
-                pointer(pulled, next_1),
-                pointer(pulled, next_2),
+                pointer(pulled, (step + 1) % 4 * row),
+                pointer(pulled, (step + 2) % 4 * row),
+                pointer(pulled, (step + 3) % 4 * row),
                 pointer(entered, 0),
                 pointer(constants, 0),
                 pointer(drive_adjoints, k * row),
-                *how,
-                enters,
-                jump,
             )
-            _back(
-                values,
-                step * row,
-                weights,
-                drive_adjoints,
-                k * row,
-                structure,
-                shape,
-                zeros,
-                pulled,
-                coming,
-                sums,
-            )
-            next_0, next_1, next_2, coming = coming, next_0, next_1, next_2
-        for i in range(0, used, WIDTH):
-            total = load(drive_adjoints, (n_steps - 1) * row + i, WIDTH)
-            for k in range(n_steps - 2, -1, -1):
-                total = total + load(drive_adjoints, k * row + i, WIDTH)
-            store(held, i, total)
-        _collect(
-            u,
-            t,
-            values,
-            t * n_steps * row,
-            drive_adjoints,
-            held,
-            structure,
-            shape,
-            sums,
-        )
-    ring[0], ring[1], ring[2], ring[3] = next_0, next_1, next_2, coming
+            call(pull, arrays, shape.extrapolation, shape.walk, (enters, jump))
+            enters = 0
+            _pull_back(step, k, network, shape, own)
+        _add_steps(drive_adjoints, shape, held)
+        if structure.dense:
+            all_work = (values, drive_adjoints, held, sums)
+            _collect_dense(u, t, structure.spans, shape, all_work)
+        else:
+            _collect_sparse(u, t, len(structure.targets), shape, held, sums)
     restore_subnormals(mode)
 
 
@@ -468,9 +414,9 @@ def weigh(
     for k in range(len(index)):
         place, of = element(index, k), element(target, k)
         parameter = element(parameters, max(place, 0))
-        weights[k] = element(scales, of) * (
-            parameter if place >= 0 else ZERO
-        ) + element(added, of)
+        if place < 0:
+            parameter = ZERO
+        weights[k] = element(scales, of) * parameter + element(added, of)
 
 
 @kernel

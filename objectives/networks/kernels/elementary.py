@@ -18,9 +18,9 @@ from .simd import (
     absolute,
     by_quadrant,
     copysign,
-    exponent_and_mantissa,
+    exponent,
     fma,
-    round_by_shift,
+    polynomial,
     times_power_of_two,
     where_less,
 )
@@ -31,33 +31,30 @@ _LEAST = np.float32(2.0**-126)  # least normal number
 _LOG2_E = np.float32(math.log2(math.e))
 _LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: k * high is exact
 _LN2_LOW = np.float32(math.log(2.0) - 0.693359375)
-_Q0, _Q1, _Q2, _Q3, _Q4 = (
-    np.float32(c) for c in (0.5, 0.16666576, 0.041666552, 0.008363353, 0.00139264)
-)
+# polynomials, the highest power first
+_Q = tuple(np.float32([0.00139264, 0.008363353, 0.041666552, 0.16666576, 0.5]))
 _LARGEST_EXPONENT = np.float32(88.72284)  # ln of the largest float32
 _LEAST_EXPONENT = np.float32(-87.33654)  # ln of the least one that is normal
 _TANH_IS_ONE = np.float32(10.0)
 # from S. L. Moshier's Cephes: logf, sinf and cosf
-_L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8 = (
-    np.float32(c)
-    for c in (
-        3.3333331174e-1,
-        -2.4999993993e-1,
-        2.0000714765e-1,
-        -1.6668057665e-1,
-        1.4249322787e-1,
-        -1.2420140846e-1,
-        1.1676998740e-1,
-        -1.1514610310e-1,
-        7.0376836292e-2,
+_L = tuple(
+    np.float32(
+        [
+            7.0376836292e-2,
+            -1.1514610310e-1,
+            1.1676998740e-1,
+            -1.2420140846e-1,
+            1.4249322787e-1,
+            -1.6668057665e-1,
+            2.0000714765e-1,
+            -2.4999993993e-1,
+            3.3333331174e-1,
+        ]
     )
 )
-_S0, _S1, _S2 = (
-    np.float32(c) for c in (-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4)
-)
-_C0, _C1, _C2 = (
-    np.float32(c)
-    for c in (4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5)
+_S = tuple(np.float32([-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]))
+_C = tuple(
+    np.float32([2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2])
 )
 _QUARTERS = np.float32(2.0 / math.pi)
 # pi/2 in three parts of 24 digits
@@ -65,6 +62,8 @@ _QUARTER = np.float32(math.pi / 2.0)
 _QUARTER_LOW = np.float32(-4.371139000186241e-8)
 _QUARTER_LOWEST = np.float32(-1.7151245100058819e-15)
 _LARGEST_ANGLE = np.float32(2.0**22)
+_SHIFT = np.float32(1.5 * 2.0**23)
+"""Added to a number up to 2^22, it leaves the nearest integer in the low bits."""
 
 
 @inline
@@ -81,12 +80,10 @@ def _reduce_exponent(z: Any) -> Any:
     k is z / ln 2, rounded to an integer. q is a polynomial, interpolated at Chebyshev's
     points of abs(r) <= ln(2)/2: e^r = 1 + r p is then good to an ulp, p and q to 2e-7.
     """
-    shifted, k = round_by_shift(z * _LOG2_E)
+    shifted = z * _LOG2_E + _SHIFT
+    k = shifted - _SHIFT
     r = fma(-k, _LN2_LOW, fma(-k, _LN2_HIGH, z))
-    q = fma(r, _Q4, _Q3)
-    q = fma(r, q, _Q2)
-    q = fma(r, q, _Q1)
-    q = fma(r, q, _Q0)
+    q = polynomial(r, _Q)
     return shifted, r, fma(r, q, ONE), q
 
 
@@ -111,17 +108,10 @@ def exp(x: Any) -> Any:
 def log(x: Any) -> Any:
     """Return the natural logarithm, good to 1 ulp; -inf at 0 and subnormal x, NaN
     below."""
-    e, m = exponent_and_mantissa(x)
-    f = m - ONE
+    e = exponent(x)
+    f = times_power_of_two(x, _SHIFT - e) - ONE
     square = f * f
-    p = fma(f, _L8, _L7)
-    p = fma(f, p, _L6)
-    p = fma(f, p, _L5)
-    p = fma(f, p, _L4)
-    p = fma(f, p, _L3)
-    p = fma(f, p, _L2)
-    p = fma(f, p, _L1)
-    p = fma(f, p, _L0)
+    p = polynomial(f, _L)
     low = fma(e, _LN2_LOW, fma(-HALF, square, f * square * p))
     result = fma(e, _LN2_HIGH, f + low)
     result = where_less(x, _LEAST, where_less(x, ZERO, _NAN, -_INFINITE), result)
@@ -168,14 +158,14 @@ def _reduce_angle(x: Any) -> Any:
     The first part of the remainder is exact; the others are added with one rounding
     each.
     """
-    shifted, k = round_by_shift(x * _QUARTERS)
+    shifted = x * _QUARTERS + _SHIFT
+    k = shifted - _SHIFT
     r = fma(-k, _QUARTER, x)
     r = fma(-k, _QUARTER_LOWEST, fma(-k, _QUARTER_LOW, r))
     square = r * r
-    sine = fma(square, fma(square, _S2, _S1), _S0)
-    cosine = fma(square, fma(square, _C2, _C1), _C0)
-    sine = fma(r * square, sine, r)
-    cosine = fma(square * square, cosine, fma(-HALF, square, ONE))
+    sine = fma(r * square, polynomial(square, _S), r)
+    rest = fma(-HALF, square, ONE)
+    cosine = fma(square * square, polynomial(square, _C), rest)
     return shifted, sine, cosine
 
 
@@ -187,15 +177,13 @@ def sin(x: Any) -> Any:
     4.2e6, where float32 are 0.5 apart. The sine of larger x is NaN.
     """
     shifted, sine, cosine = _reduce_angle(x)
-    return where_less(
-        absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 0), _NAN
-    )
+    result = by_quadrant(sine, cosine, shifted)
+    return where_less(absolute(x), _LARGEST_ANGLE, result, _NAN)
 
 
 @inline
 def cos(x: Any) -> Any:
     """Return the cosine of x in radians; as good as ``sin``."""
     shifted, sine, cosine = _reduce_angle(x)
-    return where_less(
-        absolute(x), _LARGEST_ANGLE, by_quadrant(sine, cosine, shifted, 1), _NAN
-    )
+    result = by_quadrant(sine, cosine, shifted + ONE)
+    return where_less(absolute(x), _LARGEST_ANGLE, result, _NAN)

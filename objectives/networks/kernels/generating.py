@@ -22,7 +22,7 @@ import sympy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from . import elementary, simd
-from .compiling import INTEGER, NUMBER, POINTER, pointwise
+from .compiling import compile_step
 
 Array = NDArray[np.float64]
 WIDTH = 16
@@ -34,17 +34,20 @@ _FUNCTIONS = {name: name for name in ("tanh", "exp", "log", "sin", "cos", "sigmo
 _FUNCTIONS["Abs"] = "absolute"
 """SymPy's name of a function -> ours."""
 _NAMES = {**vars(simd), **vars(elementary), "__name__": __name__}
-_PLACES = "groups, group_stride, repeats, repeat_stride, row"
-_ADVANCE = f"""\
-def advance(states, drive, constants, noise, now, before, value, kept, newest, older, oldest,
-            {_PLACES}, jump):
+_ADVANCE = """\
+def {name}(arrays, extrapolation, walk, events):
+    states, drive, constants, noise, now, before, value, kept = arrays
+    newest, older, oldest = extrapolation
+    groups, group_stride, repeats, repeat_stride, row = walk
+    enters, jump = events
 """
-_PULL = f"""\
-def pull(kept, adjoints, pulled0, pulled1, pulled2, entering, constants, drive_adjoint,
-         newest, older, oldest, {_PLACES}, enters, jump):
+_PULL = """\
+def pull(arrays, extrapolation, walk, events):
+    kept, adjoints, pulled0, pulled1, pulled2, entering, constants, drive_adjoint = arrays
+    newest, older, oldest = extrapolation
+    groups, group_stride, repeats, repeat_stride, row = walk
+    enters, jump = events
 """
-_OF_ADVANCE = (*[POINTER] * 8, *[NUMBER] * 3, *[INTEGER] * 6)
-_OF_PULL = (*[POINTER] * 8, *[NUMBER] * 3, *[INTEGER] * 7)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,27 +89,25 @@ class Pointwise:
     @cached_property
     def advance(self) -> int:
         """Address of the step that keeps slopes."""
-        return self._compile("advance", _OF_ADVANCE)
+        return self._compile("advance")
 
     @cached_property
     def advance_only(self) -> int:
         """Address of the step that keeps none."""
-        return self._compile("advance_only", _OF_ADVANCE)
+        return self._compile("advance_only")
 
     @cached_property
     def pull(self) -> int:
         """Address of the adjoint of ``advance``."""
-        return self._compile("pull", _OF_PULL)
+        return self._compile("pull")
 
-    def _compile(self, name: str, parameters: tuple[Any, ...]) -> int:
+    def _compile(self, name: str) -> int:
         with _COMPILES:  # the first thread compiles, the others wait
             if name not in self._functions:
                 names: dict[str, Any] = {**_NAMES}
                 exec(self.text, names)
-                self._functions[name] = pointwise(*parameters, text=self.text)(
-                    names[name]
-                )
-            return self._functions[name].address or 0
+                self._functions[name] = compile_step(names[name], self.text)
+            return int(self._functions[name].address)
 
     @cached_property
     def _evaluate(self) -> Callable[..., Any]:
@@ -156,12 +157,14 @@ def generate_steps(device: Any, *, by_flow: bool) -> Pointwise:
 
 def _generate(device: Any, by_flow: bool) -> Pointwise:
     trace = _Trace(device, by_flow)
-    parts = [_ADVANCE + trace.advance(keep=True), _PULL + trace.pull()]
-    only = _ADVANCE.replace("advance(", "advance_only(")
-    text = "\n".join([*parts, only + trace.advance(keep=False)])
+    parts = [
+        _ADVANCE.format(name="advance") + trace.advance(keep=True),
+        _ADVANCE.format(name="advance_only") + trace.advance(keep=False),
+        _PULL + trace.pull(),
+    ]
     return Pointwise(
         device=device,
-        text=text,
+        text="\n".join(parts),
         n_kept=len(trace.kept),
         expressions=trace.constants.expressions,
     )

@@ -18,12 +18,12 @@ from ..integrators import EXTRAPOLATION
 from ..readout import LAST, Features
 from . import driver, sizes
 from .chips import IDEAL, Chip, steps_between_jumps
-from .driver import Shape
-from .layout import Floats, Layout, Weights, message
+from .driver import Jumps, Shape
+from .layout import Floats, Layout, Weights
+from .sizes import round_up
 from .work import Work
 
 Array = NDArray[np.float64]
-_NONE: Floats = np.empty(0, np.float32)
 _UNUSED: Floats = np.zeros(1, np.float32)
 
 
@@ -100,38 +100,23 @@ class Kernel:
     """Index of the state whose change since rest is read; -1: the output."""
     features: Features = LAST
     """Features of the readout."""
-    noisy: bool = False
-    """True for chips with noise."""
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown integrator."""
-        if self.integrator not in EXTRAPOLATION:
-            rule = f"integrator in {list(EXTRAPOLATION)}"
-            remedy = "Name one of these."
-            raise ValueError(
-                message("Kernel", rule, "integrator", self.integrator, remedy)
-            )
 
     @property
     def columns(self) -> NDArray[np.intp]:
         """Columns of the neurons to read, in a row of one series."""
         return self.layout.columns[-sum(self.features.widths(self.layout.widths)) :]
 
+    @property
+    def floats_per_jump(self) -> int:
+        """Normal numbers of a jump."""
+        return self.pointwise.parts * self.layout.row
+
     def jump_interval(self, chip: Chip, n_points: int) -> int:
         """Return the number of steps from jump to jump; 0 without noise."""
-        parts = self.pointwise.parts * self.layout.row
-        n_jumps = 0 if chip.normals is None else len(chip.normals) // parts
-        if (n_jumps > 0) != self.noisy:
-            raise ValueError(
-                f"Kernel: built with noisy={self.noisy} for a chip with {n_jumps}"
-                " jumps. Ask the network for the kernel of the chip: kernel(member,"
-                " noisy=...)."
-            )
-        return (
-            steps_between_jumps(chip, n_jumps, n_points, self.n_steps)
-            if self.noisy
-            else 0
-        )
+        if chip.normals is None:
+            return 0
+        n_jumps = len(chip.normals) // self.floats_per_jump
+        return steps_between_jumps(chip, n_jumps, n_points, self.n_steps)
 
 
 class Pass:
@@ -156,55 +141,116 @@ class Pass:
         self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1
     ) -> None:
         """Reserve the memory; it returns to the pool with the last reference."""
-        layout, steps, n_steps = kernel.layout, kernel.pointwise, kernel.n_steps
-        row = layout.row
-        self.kernel, self.n_points, self.keep, self.n_read = (
-            kernel,
-            n_points,
-            keep,
-            n_read,
-        )
+        self.kernel = kernel
+        self.n_points = n_points
+        self.n_read = n_read
+        self._keep = keep
         self.places = kernel.columns - kernel.columns[0]
         """Places of the neurons among the values read of a series after a point."""
-        self.stride = -(-(int(self.places[-1]) + 1) // sizes.WIDTH) * sizes.WIDTH
+        self.stride = round_up(int(self.places[-1]) + 1, sizes.WIDTH)
         """Floats of these values, padding included."""
-        per_point = (steps.n_kept + 1) * row * n_steps
-        per_segment = sizes.segment_points(n_points, per_point) if keep else n_points
+        layout = kernel.layout
+        per_segment = n_points
+        if keep:
+            floats = (kernel.pointwise.n_kept + 1) * layout.row * kernel.n_steps
+            per_segment = sizes.segment_points(n_points, floats)
         self._starts = list(range(0, n_points, per_segment))
-        kept = min(n_points, per_segment) * n_steps if keep else 0
-        read = n_read * layout.block * self.stride
-        self.work = Work(
-            layout.pool,
-            read=read,
-            entering=read if keep else 0,
-            weights=len(layout.weights.place),
-            sums=len(layout.gradient.place) * layout.fold if keep else 0,
-            held=row,
-            drive=row,
-            outputs=2 * row,
-            values=(kept + 1 if keep else 2) * row,
-            states=steps.n_states * row,
-            kept=(kept + 1) * steps.n_kept * row if keep else 1,
-            drive_adjoints=n_steps * row if keep else 0,
-            pulled=4 * row if keep else 0,
-            adjoints=steps.n_states * row if keep else 0,
-            zeros=layout.n_columns if keep else 0,
-            entered=row if keep else 0,
-        )
-        self.read, self.entering = self.work["read"], self.work["entering"]
-        """Values read of the present block, and their adjoint: (n_read, series,
-        stride), flat."""
-        for name in ("read", "entering", "zeros"):
+        self.work = self._allocate(min(n_points, per_segment) * kernel.n_steps)
+        self.read = self.work["read"]
+        """Values read of the present block: (n_read, series, stride), flat."""
+        self.entering = self.work["entering"]
+        """Their adjoint, shaped alike."""
+        for name in ("read", "entering", "zeros", "entered"):
             self.work[name].fill(0.0)
         n_weights = layout.parts["back" if keep else "biases"].stop
         self._weighed = Weights(*(array[:n_weights] for array in layout.weights))
         *self._weights, self._back = (
             self.work["weights"][part] for part in layout.parts.values()
         )
-        self._forward = self.work.parts(
-            "held", "drive", "outputs", "values", "states", "kept"
+        self._chip: Chip | None = None
+
+    def _allocate(self, n_steps: int) -> Work:
+        """Return work arrays for segments of ``n_steps``."""
+        layout, steps = self.kernel.layout, self.kernel.pointwise
+        row = layout.row
+        read = self.n_read * layout.block * self.stride
+        forward = {
+            "weights": len(layout.weights.place),
+            "held": row,
+            "drive": row,
+            "outputs": 2 * row,
+            "states": steps.n_states * row,
+            "read": read,
+        }
+        if not self._keep:
+            names = ("entering", "zeros", "entered")
+            unused = dict.fromkeys(names, 0)
+            return Work(layout.pool, **forward, values=2 * row, kept=1, **unused)
+        return Work(
+            layout.pool,
+            **forward,
+            values=(n_steps + 1) * row,
+            kept=(n_steps + 1) * steps.n_kept * row,
+            entering=read,
+            sums=len(layout.gradient.place) * layout.fold,
+            drive_adjoints=self.kernel.n_steps * row,
+            pulled=4 * row,
+            adjoints=steps.n_states * row,
+            zeros=layout.n_columns,
+            entered=row,
         )
-        self._backward = self.work.parts(
+
+    def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
+        """Take the joined weights and biases and a chip, and clear the sums."""
+        if chip is not self._chip:
+            self._take(chip)
+        driver.weigh(
+            parameters, *self._weighed, self._scales, self._added, self.work["weights"]
+        )
+        if self._keep:
+            self.work["sums"].fill(0.0)
+
+    def _take(self, chip: Chip) -> None:
+        """Compute what depends on a chip alone."""
+        kernel, layout = self.kernel, self.kernel.layout
+        self._chip = chip
+        self._interval = kernel.jump_interval(chip, self.n_points)
+        neurons = kernel.neurons(chip)
+        step_ns = kernel.dt_ns / kernel.n_steps
+        deviation = math.sqrt(step_ns * self._interval) / kernel.pointwise.parts
+        constants = kernel.pointwise.constants(neurons, step_ns, deviation)
+        self._constants = layout.in_groups(constants).reshape(-1)
+        rest = kernel.pointwise.rest(neurons)
+        self._rest = layout.in_rows(rest)
+        self._rest_read = np.zeros(self.stride, np.float32)
+        self._rest_read[self.places] = rest[kernel.reads, -len(self.places) :]
+        drives = np.stack([neurons.s, neurons.fixed_drive])
+        if kernel.pointwise.per_step:
+            drives = drives * step_ns
+        s, fixed = drives.astype(np.float32)
+        # for the weights to each neuron, and then for its bias
+        self._scales = np.concatenate([s, s])
+        self._added = np.concatenate([np.zeros_like(fixed), fixed])
+        self._noise = _UNUSED if chip.normals is None else chip.normals
+
+    def forward(self, u: Floats, n_series: int) -> Floats:
+        """Take a block, see ``Layout.pad``, through time; return the part of ``read``
+        in use."""
+        self._states: dict[int, list[Floats]] = {}
+        last = len(self._starts) - 1
+        for k in range(last + 1):
+            if k > 0:
+                self._states[k] = [part.copy() for part in self._carried()]
+            self._go(u, n_series, k, self._keep and k == last)
+        read = self.read[: self.n_read * n_series * self.stride]
+        if self.kernel.reads >= 0:
+            by_series = read.reshape(-1, self.stride)
+            by_series -= self._rest_read
+        return read
+
+    def backward(self, u: Floats, n_series: int) -> None:
+        """Add the gradient of the block that ``forward`` took last."""
+        work = self.work.parts(
             "values",
             "kept",
             "held",
@@ -213,105 +259,59 @@ class Pass:
             "adjoints",
             "zeros",
             "entered",
+            "sums",
         )
-        self._ring = np.arange(4, dtype=np.int64) * row
-        self._extrapolation = tuple(map(np.float32, EXTRAPOLATION[kernel.integrator]))
-        self._shapes: dict[tuple[int, int], Shape] = {}
-        self._chip: Chip | None = None
-
-    def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
-        """Take the joined weights and biases and a chip, and clear the sums."""
-        self._take(chip)
-        driver.weigh(
-            parameters, *self._weighed, self._scales, self._added, self.work["weights"]
-        )
-        if self.keep:
-            self.work["sums"].fill(0.0)
-
-    def _take(self, chip: Chip) -> None:
-        if chip is self._chip:
-            return
-        kernel, layout = self.kernel, self.kernel.layout
-        self._chip, self._interval = chip, kernel.jump_interval(chip, self.n_points)
-        neurons, step_ns = kernel.neurons(chip), kernel.dt_ns / kernel.n_steps
-        deviation = math.sqrt(step_ns * self._interval) / kernel.pointwise.parts
-        of_step = kernel.pointwise.constants(neurons, step_ns, deviation)
-        n, rest = len(of_step), kernel.pointwise.rest(neurons)
-        spread = layout.spread(np.concatenate([of_step, rest]))
-        self._constants, self._rest = spread[:n].reshape(-1), spread[n:].reshape(-1)
-        drives = np.stack([neurons.s, neurons.fixed_drive])
-        drives = drives * step_ns if kernel.pointwise.per_step else drives
-        s, fixed = drives.astype(np.float32)
-        self._scales = np.concatenate([s, s])
-        self._added = np.concatenate([np.zeros_like(fixed), fixed])
-        """For the weights to each neuron, and then for its bias."""
-        self._noise = _UNUSED if chip.normals is None else chip.normals
-
-    def forward(self, u: Floats, n_series: int) -> Floats:
-        """Take a block, see ``Layout.pad``, through time; return the part of ``read``
-        in use."""
-        self._states: list[list[Floats]] = []
         last = len(self._starts) - 1
-        for k in range(last + 1):
-            if k > 0:
-                self._states.append([part.copy() for part in self._carried()])
-            self._go(u, n_series, k, self.keep and k == last)
-        return self.read[: self.n_read * n_series * self.stride]
-
-    def backward(self, u: Floats, n_series: int) -> None:
-        """Add the gradient of the block that ``forward`` took last."""
-        last = len(self._starts) - 1
+        self.work["pulled"].fill(0.0)
+        self.work["adjoints"].fill(0.0)
         for k in range(last, -1, -1):
             if k < last:
-                states = self._states[k - 1] if k else []
+                states = self._states.get(k, [])
                 for part, state in zip(self._carried(), states, strict=False):
                     part[:] = state
                 self._go(u, n_series, k, True)
             part, entering, shape = self._segment(u, n_series, k, self.entering)
             driver.backward(
                 part,
-                shape,
-                self.kernel.layout.structure,
-                self.kernel.pointwise.pull,
-                (self._back, self._constants),
-                self._extrapolation,
-                self._backward,
-                self.work["sums"],
                 entering,
+                shape,
+                (self.kernel.layout.structure, self._back),
+                (self.kernel.pointwise.pull, self._constants),
+                work,
                 self._interval,
-                self.kernel.reads,
-                self._ring,
-                k == last,
             )
 
     def _go(self, u: Floats, n_series: int, k: int, keep: bool) -> None:
         """Take segment k forward, with its jumps."""
         kernel, steps = self.kernel, self.kernel.pointwise
+        row = kernel.layout.row
+        if k == 0:
+            self.work["states"][:] = self._rest[:-1].reshape(-1)
+            self.work["outputs"][:row] = self._rest[-1]
+            self.work["outputs"][row:] = self._rest[-1]
+            self.work["values"][:row] = self._rest[-1]
+        if keep and steps.n_kept > 0:  # a device may keep its first state
+            start = (steps.n_kept - 1) * row
+            self.work["kept"][start : start + row] = self.work["states"][:row]
+        before = 0
+        if self._interval > 0:
+            before = self._starts[k] * kernel.n_steps // self._interval
         part, read, shape = self._segment(u, n_series, k, self.read)
-        interval = self._interval
-        before = self._starts[k] * kernel.n_steps // interval if interval else 0
         driver.forward(
             part,
-            shape,
-            kernel.layout.structure,
-            steps.advance if keep else steps.advance_only,
-            (*self._weights, self._constants, self._rest),
-            self._extrapolation,
-            self._forward,
             read,
-            self._noise,
-            (interval, before, steps.parts * kernel.layout.row),
-            kernel.reads,
+            shape,
+            (kernel.layout.structure, *self._weights),
+            (steps.advance if keep else steps.advance_only, self._constants),
+            self.work.parts("held", "drive", "outputs", "values", "states", "kept"),
+            Jumps(self._noise, self._interval, before, kernel.floats_per_jump),
             keep,
-            k == 0,
         )
 
     def _carried(self) -> list[Floats]:
         """Return the arrays that carry over between two segments."""
-        return [
-            *self.work.parts("outputs", "states"),
-            self.work["values"][: self.kernel.layout.row],
-        ]
+        row = self.kernel.layout.row
+        return [*self.work.parts("outputs", "states"), self.work["values"][:row]]
 
     def _segment(
         self, u: Floats, n_series: int, k: int, by_point: Floats
@@ -319,36 +319,38 @@ class Pass:
         """Return the input of segment k, its part of ``read`` or ``entering``, and its
         shape."""
         first, end = [*self._starts, self.n_points][k : k + 2]
-        silent, per_point = self.n_points - self.n_read, n_series * self.stride
-        rows = by_point[
-            max(first - silent, 0) * per_point : max(end - silent, 0) * per_point
-        ]
-        shape = self._shape(end - first, n_series)
-        return u[first:end].reshape(-1), rows, shape
+        silent = self.n_points - self.n_read
+        per_point = n_series * self.stride
+        start = max(first - silent, 0) * per_point
+        rows = by_point[start : max(end - silent, 0) * per_point]
+        return u[first:end].reshape(-1), rows, self._shape(end - first, n_series)
 
     def _shape(self, n_points: int, n_series: int) -> Shape:
         """Return the sizes of a pass over ``n_points`` points of ``n_series``
         series."""
-        key = n_points, n_series
-        if key not in self._shapes:
-            kernel, layout = self.kernel, self.kernel.layout
-            dense = layout.dense
-            self._shapes[key] = Shape(
-                n_points=n_points,
-                n_steps=kernel.n_steps,
-                n_channels=layout.n_channels,
-                n_series=n_series,
-                row=layout.row,
-                n_columns=layout.n_columns,
-                entry=int(layout.structure.spans[1]) if dense else layout.widths[0],
-                first_read=int(kernel.columns[0]),
-                n_read=int(self.places[-1]) + 1,
-                stride=self.stride,
-                n_states=kernel.pointwise.n_states,
-                n_kept=kernel.pointwise.n_kept,
-                walk=layout.groups(n_series),
-            )
-        return self._shapes[key]
+        kernel, layout = self.kernel, self.kernel.layout
+        per_series, per_column = layout.strides
+        entry = layout.widths[0]
+        if layout.dense:
+            entry = round_up(entry, sizes.WIDTH)
+        newest, older, oldest = map(np.float32, EXTRAPOLATION[kernel.integrator])
+        return Shape(
+            n_points=n_points,
+            n_steps=kernel.n_steps,
+            n_channels=layout.n_channels,
+            n_series=n_series,
+            n_columns=layout.n_columns,
+            entry=entry,
+            first_read=int(kernel.columns[0]) * per_column,
+            n_read=int(self.places[-1]) + 1,
+            stride=self.stride,
+            per_series=per_series,
+            per_column=per_column,
+            n_kept=kernel.pointwise.n_kept,
+            reads=kernel.reads,
+            walk=layout.walk(n_series),
+            extrapolation=(newest, older, oldest),
+        )
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined like the

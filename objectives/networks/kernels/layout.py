@@ -14,20 +14,20 @@ layout.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .sizes import BLOCK, DENSE, FOLD, PADDING, SERIES, TILE, WIDTH
+from .sizes import BLOCK, DENSE, FOLD, PADDING, SERIES, TILE, WIDTH, round_up
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
+_NONE: Integers = np.empty(0, np.int32)
 
 
 class Weights(NamedTuple):
@@ -39,14 +39,14 @@ class Weights(NamedTuple):
     """The neuron that it drives; its amplification multiplies the weight."""
 
 
-class Groups(NamedTuple):
-    """Loops of a pointwise function over a row: vectors of a group share their
-    constants."""
+class Walk(NamedTuple):
+    """Loops of a step over a row: vectors of a group share their constants."""
 
     groups: int
     group_stride: int
     repeats: int
     repeat_stride: int
+    row: int
 
 
 class Structure(NamedTuple):
@@ -119,12 +119,20 @@ class Layout:
         """Lanes in the gradient sum of a weight."""
         return 1 if self.dense else FOLD
 
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Floats from one series to the next in a row, and from one neuron to the
+        next."""
+        return (self.n_columns, 1) if self.dense else (1, SERIES)
+
     def blocks(self, n_batch: int) -> Iterator[tuple[slice, int]]:
         """Yield the series of each block of a batch, and their number with padding."""
         for first in range(0, n_batch, self.block):
             rows = slice(first, min(first + self.block, n_batch))
-            n = rows.stop - rows.start
-            yield rows, -(-n // TILE) * TILE if self.dense else SERIES
+            padded = SERIES
+            if self.dense:
+                padded = round_up(rows.stop - rows.start, TILE)
+            yield rows, padded
 
     def pad(self, series: Floats, n: int) -> Floats:
         """Return series, (series, points, values), padded to ``n`` and flat by points,
@@ -134,26 +142,34 @@ class Layout:
         and 0 times NaN is a NaN in the gradient.
         """
         if len(series) < n:
-            series = np.concatenate(
-                [series, np.repeat(series[:1], n - len(series), axis=0)]
-            )
+            padding = np.repeat(series[:1], n - len(series), axis=0)
+            series = np.concatenate([series, padding])
         points = series.transpose(1, 0, 2) if self.dense else series.transpose(1, 2, 0)
         return np.ascontiguousarray(points).reshape(len(points), -1)
 
-    def groups(self, n_series: int) -> Groups:
+    def walk(self, n_series: int) -> Walk:
         """Return the loops over a row of ``n_series`` series."""
         if self.dense:
-            return Groups(self.n_columns // WIDTH, WIDTH, n_series, self.n_columns)
-        return Groups(self.n_neurons, SERIES, SERIES // WIDTH, WIDTH)
+            n_groups = self.n_columns // WIDTH
+            return Walk(n_groups, WIDTH, n_series, self.n_columns, self.row)
+        return Walk(self.n_neurons, SERIES, SERIES // WIDTH, WIDTH, self.row)
 
-    def spread(self, constants: NDArray[np.float64]) -> Floats:
-        """Return constants, (n, neurons), for pointwise functions: a vector for each
-        group."""
+    def in_groups(self, constants: NDArray[np.float64]) -> Floats:
+        """Return constants, (n, neurons), for steps: a vector for each group."""
         if not self.dense:
             return np.repeat(constants, WIDTH, axis=1).astype(np.float32)
         vectors = np.repeat(constants[:, :1], self.n_columns, axis=1)
         vectors[:, self.columns] = constants
         return vectors.astype(np.float32)
+
+    def in_rows(self, constants: NDArray[np.float64]) -> Floats:
+        """Return constants, (n, neurons), as rows of a block: the same for all
+        series."""
+        if self.dense:
+            rows = np.tile(self.in_groups(constants), (1, self.block))
+        else:
+            rows = np.repeat(constants, SERIES, axis=1).astype(np.float32)
+        return np.pad(rows, ((0, 0), (0, PADDING)))
 
     def noise(self, normals: Floats, parts: int) -> Floats:
         """Return flat normal numbers of jumps as (jumps, parts, series of a block,
@@ -169,7 +185,7 @@ class Layout:
         mask_in: Tensor,
         mask_inter: Tensor,
         mask_intra: Tensor,
-        widths: tuple[int, ...] | None = None,
+        widths: tuple[int, ...],
     ) -> Layout:
         """Return the layout of a network with weights where the masks are true.
 
@@ -177,65 +193,54 @@ class Layout:
             mask_in: bool, (width, channels).
             mask_inter: bool, (layers - 1, width, width), [target, source].
             mask_intra: bool, (layers, width, width), [target, source].
-            widths: neurons of each layer, the first ones of ``width``; None: all.
+            widths: neurons of each layer, the first ones of ``width``.
         """
         n_layers, width = mask_intra.shape[:2]
-        widths = widths or (width,) * n_layers
         exists = np.flatnonzero(np.arange(width) < np.array(widths)[:, None])
-        places = _places(*(mask.numpy() for mask in (mask_in, mask_inter, mask_intra)))[
-            exists
-        ]
-        between, inputs = places[:, exists], places[: widths[0], n_layers * width :]
-        n_weights = mask_in.numel() + mask_inter.numel() + mask_intra.numel()
-        bias = (n_weights + exists).astype(np.int32)
+        masks = [mask.numpy() for mask in (mask_in, mask_inter, mask_intra)]
+        places = _places(*masks)[exists]
+        between = places[:, exists]
+        inputs = places[: widths[0], n_layers * width :]
+        bias = (sum(mask.size for mask in masks) + exists).astype(np.int32)
         ends = np.cumsum([0, *widths])
-        possible = sum(
-            (end - first) * (end - ends[max(layer - 1, 0)])
-            for layer, (first, end) in enumerate(pairwise(ends))
-        )
-        make = _dense if np.count_nonzero(between >= 0) >= DENSE * possible else _sparse
-        return make(widths, between, inputs, bias)
+        possible = 0
+        for layer, (first, end) in enumerate(pairwise(ends)):
+            possible += (end - first) * (end - ends[max(layer - 1, 0)])
+        if np.count_nonzero(between >= 0) >= DENSE * possible:
+            return _dense(widths, between, inputs, bias)
+        return _sparse(widths, between, inputs, bias)
 
 
 def _dense(
     widths: tuple[int, ...], between: Integers, inputs: Integers, bias: Integers
 ) -> Layout:
-    padded = [-(-n // WIDTH) * WIDTH for n in widths]
+    padded = [round_up(n, WIDTH) for n in widths]
     ends = np.cumsum([0, *padded])
-    columns = np.concatenate(
-        [first + np.arange(n) for first, n in zip(ends, widths, strict=False)]
-    )
+    firsts = zip(ends, widths, strict=False)
+    columns = np.concatenate([first + np.arange(n) for first, n in firsts])
     neuron = np.zeros(ends[-1], np.int32)
     neuron[columns] = np.arange(len(columns))
     places = np.full((ends[-1], ends[-1]), -1, np.int32)
     places[np.ix_(columns, columns)] = between
+    whole = _with_targets(places, neuron)
     spans, forward, back, last = [], [], [], len(widths) - 1
     n_forward = n_back = 0
     for layer, (first, n) in enumerate(zip(ends, padded, strict=False)):
-        sources = slice(ends[max(layer - 1, 0)], first + n)
-        targets = slice(first, ends[min(layer + 1, last) + 1])
-        own = slice(first, first + n)
-        n_sources, n_targets = (
-            sources.stop - sources.start,
-            targets.stop - targets.start,
-        )
-        spans.append([first, n, sources.start, n_sources, n_forward])
-        spans[-1] += [targets.start, n_targets, n_back]
-        forward.append(
-            _weights(
-                places[own, sources].T, np.broadcast_to(neuron[own], (n_sources, n))
-            )
-        )
-        by_source = np.broadcast_to(neuron[targets, None], (n_targets, n))
-        back.append(_weights(places[targets, own], by_source))
-        n_forward, n_back = n_forward + n_sources * n, n_back + n_targets * n
-    entry = np.full((inputs.shape[1], padded[0]), -1, np.int32)
-    entry[:, : widths[0]] = inputs.T
+        end = first + n
+        source = ends[max(layer - 1, 0)]
+        target_end = ends[min(layer + 1, last) + 1]
+        spans += [first, n, source, end - source, n_forward]
+        spans += [first, target_end - first, n_back]
+        forward.append(whole[:, first:end, source:end].swapaxes(1, 2))
+        back.append(whole[:, first:target_end, first:end])
+        n_forward += forward[-1][0].size
+        n_back += back[-1][0].size
+    entry = np.full((padded[0], inputs.shape[1]), -1, np.int32)
+    entry[: widths[0]] = inputs
     biases = np.full(ends[-1], -1, np.int32)
     biases[columns] = bias
-    none = np.empty(0, np.int32)
     drives = _join(forward)
-    entries = _weights(entry, np.broadcast_to(neuron[: padded[0]], entry.shape))
+    entries = _join([_with_targets(entry, neuron).swapaxes(1, 2)])
     bias_of = Weights(biases, neuron + np.int32(len(columns)))
     weights, parts = join_aligned(
         forward=drives, inputs=entries, biases=bias_of, back=_join(back)
@@ -243,7 +248,7 @@ def _dense(
     return Layout(
         widths=widths,
         n_channels=inputs.shape[1],
-        structure=Structure(True, np.array(spans).reshape(-1), none, none, none, none),
+        structure=Structure(True, np.array(spans), _NONE, _NONE, _NONE, _NONE),
         columns=columns,
         n_columns=int(ends[-1]),
         weights=weights,
@@ -259,28 +264,28 @@ def _sparse(
     neurons = np.arange(n, dtype=np.int32)
     target, source = np.nonzero(between >= 0)
     source_back, target_back = np.nonzero(between.T >= 0)
-    back = _weights(between[target_back, source_back], target_back)
-    entries = _weights(
-        inputs, np.broadcast_to(neurons[: widths[0], None], inputs.shape)
-    )
+    whole = _with_targets(between, neurons)
+    back = _join([whole[:, target_back, source_back]])
+    entries = _join([_with_targets(inputs, neurons)])
     biases = Weights(bias, neurons + np.int32(n))
     weights, parts = join_aligned(
-        forward=_weights(between[target, source], target),
+        forward=_join([whole[:, target, source]]),
         inputs=entries,
         biases=biases,
         back=back,
     )
+    structure = Structure(
+        False,
+        np.empty(0, np.int64),
+        np.searchsorted(target, np.arange(n + 1)).astype(np.int32),
+        source.astype(np.int32),
+        np.searchsorted(source_back, np.arange(n + 1)).astype(np.int32),
+        target_back.astype(np.int32),
+    )
     return Layout(
         widths=widths,
         n_channels=inputs.shape[1],
-        structure=Structure(
-            False,
-            np.empty(0, np.int64),
-            np.searchsorted(target, np.arange(n + 1)).astype(np.int32),
-            source.astype(np.int32),
-            np.searchsorted(source_back, np.arange(n + 1)).astype(np.int32),
-            target_back.astype(np.int32),
-        ),
+        structure=structure,
         columns=np.arange(n),
         n_columns=n,
         weights=weights,
@@ -289,20 +294,24 @@ def _sparse(
     )
 
 
-def _weights(index: NDArray[np.int32], target: NDArray[np.integer]) -> Weights:
-    return Weights(
-        *(np.ascontiguousarray(part.reshape(-1), np.int32) for part in (index, target))
-    )
+def _with_targets(places: Integers, neurons: Integers) -> Integers:
+    """Return places, (targets, sources), and the neuron that each weight drives: (2,
+    targets, sources)."""
+    of_rows = neurons[: len(places), None]
+    return np.stack([places, np.broadcast_to(of_rows, places.shape)])
 
 
-def _join(parts: list[Weights]) -> Weights:
-    return Weights(*map(np.concatenate, zip(*parts, strict=True)))
+def _join(parts: Sequence[Weights | Integers]) -> Weights:
+    """Join weights, each a pair of arrays of any shape."""
+    flat = [np.reshape(part, (2, -1)) for part in parts]
+    return Weights(*np.concatenate(flat, axis=1))
 
 
 def join_aligned(**parts: Weights) -> tuple[Weights, dict[str, slice]]:
     """Join parts, each from a cache line on, and return the slice of each."""
     places: dict[str, slice] = {}
-    pieces, first = [], 0
+    pieces: list[Weights] = []
+    first = 0
     for name, weights in parts.items():
         n = len(weights.place)
         places[name] = slice(first, first + n)
@@ -321,63 +330,17 @@ def _places(
     none."""
     n_layers, width = mask_intra.shape[:2]
     n_neurons = n_layers * width
+    blocks = [(mask_in, 0, n_neurons)]
+    for layer, mask in enumerate(mask_inter):
+        blocks.append((mask, (layer + 1) * width, layer * width))
+    for layer, mask in enumerate(mask_intra):
+        blocks.append((mask, layer * width, layer * width))
     place = np.full((n_neurons, n_neurons + mask_in.shape[1]), -1, np.int32)
     first = 0
-
-    def put(mask: NDArray[np.bool_], row: int, column: int) -> None:
-        nonlocal first
-        here = np.arange(first, first + mask.size, dtype=np.int32).reshape(mask.shape)
-        place[row : row + width, column : column + mask.shape[1]] = np.where(
-            mask, here, -1
-        )
+    for mask, row, column in blocks:
+        here = np.arange(first, first + mask.size).reshape(mask.shape)
+        rows = slice(row, row + width)
+        columns = slice(column, column + mask.shape[1])
+        place[rows, columns] = np.where(mask, here, -1)
         first += mask.size
-
-    put(mask_in, 0, n_neurons)
-    for layer, mask in enumerate(mask_inter):
-        put(mask, (layer + 1) * width, layer * width)
-    for layer, mask in enumerate(mask_intra):
-        put(mask, layer * width, layer * width)
     return place
-
-
-def weight_shapes(
-    n_layers: int, width: int, n_channels: int
-) -> list[tuple[int | str, ...]]:
-    """Return the shapes of w_in, w_inter and w_intra."""
-    return [(width, n_channels), (n_layers - 1, width, width), (n_layers, width, width)]
-
-
-def check_tensor(
-    where: str,
-    name: str,
-    tensor: Tensor,
-    dtype: torch.dtype,
-    shape: tuple[int | str, ...],
-) -> None:
-    """Refuse a tensor of another type, on another device or of another shape (a word:
-    any size)."""
-    if tensor.dtype != dtype:
-        remedy = f"Convert it with .to({dtype})."
-        raise TypeError(
-            message(
-                where, f"{name}.dtype == {dtype}", f"{name}.dtype", tensor.dtype, remedy
-            )
-        )
-    if not tensor.is_cpu:
-        rule = f'{name}.device == "cpu"'
-        remedy = "Move it with .cpu(), or use the reference, which runs anywhere."
-        raise ValueError(message(where, rule, f"{name}.device", tensor.device, remedy))
-    if tensor.dim() != len(shape) or any(
-        size != want and not isinstance(want, str)
-        for size, want in zip(tensor.shape, shape, strict=True)
-    ):
-        rule = f"{name}.shape == ({', '.join(map(str, shape))})"
-        remedy = "Give tensors that fit together."
-        raise ValueError(
-            message(where, rule, f"{name}.shape", tuple(tensor.shape), remedy)
-        )
-
-
-def message(where: str, rule: str, name: str, value: object, remedy: str) -> str:
-    """Return the message for a tensor or size that breaks a rule."""
-    return f"{where}: expected `{rule}`, got {name}={value}. {remedy}"

@@ -11,6 +11,7 @@ These functions work only inside ``numba.njit`` code. They do not check offsets.
 
 from __future__ import annotations
 
+import functools
 import operator
 import platform
 from collections.abc import Callable
@@ -63,26 +64,25 @@ def vector(element: Any, n: int) -> Any:
     return ir.VectorType(element, n)
 
 
-def _type_like(element: Any, of: Any) -> Any:
-    """Return a vector type with as many elements as ``of`` has lanes; for a number,
-    ``element``."""
-    return vector(element, of.n) if isinstance(of, Lanes) else element
-
-
-def _constant(value: float, of: Any, element: Any = F32) -> Any:
-    """Return a constant with one number in every lane."""
-    return ir.Constant(
-        _type_like(element, of), [value] * of.n if isinstance(of, Lanes) else value
-    )
-
-
 def build_splat(builder: Any, scalar: Any, n: int) -> Any:
     """Build a vector with one scalar in all ``n`` lanes."""
-    one = builder.insert_element(
-        ir.Constant(vector(scalar.type, n), ir.Undefined), scalar, ir.Constant(_I32, 0)
-    )
+    undefined = ir.Constant(vector(scalar.type, n), ir.Undefined)
+    one = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
     zeros = ir.Constant(vector(_I32, n), [0] * n)
     return builder.shuffle_vector(one, one, zeros)
+
+
+def build_call(builder: Any, name: str, *args: Any) -> Any:
+    """Call a function of LLVM on vectors or numbers of one type."""
+    own = args[0].type
+    suffix = f"v{own.count}f32" if isinstance(own, ir.VectorType) else "f32"
+    of = ir.FunctionType(own, [own] * len(args))
+    name = f"llvm.{name}.{suffix}"
+    function = building.get_or_insert_function(builder.module, of, name)
+    return builder.call(function, args)
+
+
+# --- arithmetic, lane by lane ---
 
 
 def _common_type(args: tuple[Any, ...]) -> Any:
@@ -99,43 +99,35 @@ def _spread(context: Any, builder: Any, values: Any, sig: Any, of: Any) -> list[
     spread = []
     for value, own in zip(values, sig.args, strict=True):
         if not isinstance(own, Lanes):
-            number = context.cast(builder, value, own, types.float32)
-            value = (
-                build_splat(builder, number, of.n) if isinstance(of, Lanes) else number
-            )
+            value = context.cast(builder, value, own, types.float32)
+            if isinstance(of, Lanes):
+                value = build_splat(builder, value, of.n)
         spread.append(value)
     return spread
 
 
-def call_intrinsic(builder: Any, name: str, args: list[Any]) -> Any:
-    """Call an intrinsic of LLVM on vectors or numbers of one type."""
-    own = args[0].type
-    suffix = f"v{own.count}f32" if isinstance(own, ir.VectorType) else "f32"
-    of = ir.FunctionType(own, [own] * len(args))
-    function = building.get_or_insert_function(
-        builder.module, of, f"llvm.{name}.{suffix}"
-    )
-    return builder.call(function, args)
+def _lane_by_lane(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an intrinsic, on lanes or numbers, of a function that builds its result.
 
+    The function gets a builder and the arguments, all of one type.
+    """
 
-Build = Callable[[Any, list[Any]], Any]
-"""A function of a builder and arguments of one type that returns the result."""
+    @functools.wraps(build)
+    def typed(typingctx: Any, *args: Any) -> Any:
+        of = _common_type(args)
+        if of is None:
+            return None
 
+        def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            return build(builder, *_spread(context, builder, values, sig, of))
 
-def _lane_by_lane(args: tuple[Any, ...], build: Build) -> Any:
-    """Return signature and code generator of an intrinsic on lanes or numbers."""
-    of = _common_type(args)
-    if of is None:
-        return None
+        return signature(of, *args), codegen
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return build(builder, _spread(context, builder, args, sig, of))
-
-    return signature(of, *args), codegen
+    return intrinsic(typed)
 
 
 def _define_operator(
-    function: Callable[..., Any], instruction: str, n_args: int
+    function: Callable[..., Any], instruction: str, kinds: list[tuple[Any, ...]]
 ) -> None:
     """Let an operator act lane by lane through an instruction of LLVM."""
 
@@ -148,24 +140,139 @@ def _define_operator(
     register(function)(Template)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return getattr(builder, instruction)(
-            *_spread(context, builder, args, sig, sig.return_type)
-        )
+        operands = _spread(context, builder, args, sig, sig.return_type)
+        return getattr(builder, instruction)(*operands)
 
-    pairs = [(Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)]
-    for kinds in pairs if n_args == 2 else [(Lanes,)]:
-        extending.lower_builtin(function, *kinds)(lower)
+    for of in kinds:
+        extending.lower_builtin(function, *of)(lower)
 
 
-_OPERATORS: list[tuple[Callable[..., Any], str, int]] = [
-    (operator.add, "fadd", 2),
-    (operator.sub, "fsub", 2),
-    (operator.mul, "fmul", 2),
-    (operator.truediv, "fdiv", 2),
-    (operator.neg, "fneg", 1),
-]
-for _function, _instruction, _n_args in _OPERATORS:
-    _define_operator(_function, _instruction, _n_args)
+_BINARY = [(Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)]
+_define_operator(operator.add, "fadd", _BINARY)
+_define_operator(operator.sub, "fsub", _BINARY)
+_define_operator(operator.mul, "fmul", _BINARY)
+_define_operator(operator.truediv, "fdiv", _BINARY)
+_define_operator(operator.neg, "fneg", [(Lanes,)])
+
+
+@_lane_by_lane
+def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return ``a * b + c``, rounded once: kernels fuse only explicitly."""
+    return build_call(builder, "fma", a, b, c)
+
+
+@_lane_by_lane
+def where_less(builder: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+    """Return ``then`` where ``a < b``, else (also for NaN) ``otherwise``."""
+    return builder.select(builder.fcmp_ordered("<", a, b), then, otherwise)
+
+
+@_lane_by_lane
+def maximum(builder: Any, a: Any, b: Any) -> Any:
+    """Return the larger one; NaN if either is, as in NumPy and PyTorch; b if equal (0
+    and -0)."""
+    is_nan = builder.fcmp_unordered("uno", a, a)
+    larger = builder.fcmp_ordered(">", a, b)
+    return builder.select(builder.or_(larger, is_nan), a, b)
+
+
+@_lane_by_lane
+def absolute(builder: Any, x: Any) -> Any:
+    """Return x without its sign."""
+    return build_call(builder, "fabs", x)
+
+
+@_lane_by_lane
+def copysign(builder: Any, size: Any, sign: Any) -> Any:
+    """Return the size of the first with the sign of the second."""
+    return build_call(builder, "copysign", size, sign)
+
+
+@_lane_by_lane
+def square_root(builder: Any, x: Any) -> Any:
+    """Return the correctly rounded square root; NaN below 0."""
+    return build_call(builder, "sqrt", x)
+
+
+@intrinsic
+def polynomial(typingctx: Any, x: Any, coefficients: Any) -> Any:
+    """Return the sum of coefficients times powers of x, the highest power first.
+
+    Each step of Horner's method is rounded once.
+    """
+    of_numbers = signature(x, *coefficients)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        numbers = building.unpack_tuple(builder, args[1])
+        total, *others = _spread(context, builder, numbers, of_numbers, x)
+        for coefficient in others:
+            total = build_call(builder, "fma", args[0], total, coefficient)
+        return total
+
+    return signature(x, x, coefficients), codegen
+
+
+@intrinsic
+def any_less(typingctx: Any, a: Any, b: Any) -> Any:
+    """Tell whether ``a < b`` in any lane; NaN is not less."""
+    of = _common_type((a, b))
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        less = builder.fcmp_ordered("<", *_spread(context, builder, args, sig, of))
+        bits = builder.bitcast(less, ir.IntType(of.n))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return signature(types.boolean, a, b), codegen
+
+
+# --- bits of numbers ---
+
+
+def _bits(builder: Any, x: Any) -> Any:
+    """Return float32, in lanes or not, as integers with the same bits."""
+    lanes = isinstance(x.type, ir.VectorType)
+    return builder.bitcast(x, vector(_I32, x.type.count) if lanes else _I32)
+
+
+def _integer(n: int, like: Any) -> Any:
+    """Return a constant integer, in every lane of ``like``."""
+    lanes = isinstance(like.type, ir.VectorType)
+    return ir.Constant(like.type, [n] * like.type.count if lanes else n)
+
+
+@_lane_by_lane
+def times_power_of_two(builder: Any, x: Any, shifted: Any) -> Any:
+    """Return ``x * 2^k`` for ``shifted`` = k + 1.5 * 2^23: add k to the exponent field
+    of x."""
+    k = _bits(builder, shifted)
+    k = builder.shl(k, _integer(23, k))
+    return builder.bitcast(builder.add(_bits(builder, x), k), x.type)
+
+
+@_lane_by_lane
+def exponent(builder: Any, x: Any) -> Any:
+    """Return e of a normal x = m 2^e > 0, with m between the roots of 1/2 and 2."""
+    bits = _bits(builder, x)
+    above = builder.sub(bits, _integer(0x3F3504F3, bits))  # the root of 1/2
+    return builder.sitofp(builder.ashr(above, _integer(23, bits)), x.type)
+
+
+@_lane_by_lane
+def by_quadrant(builder: Any, sine: Any, cosine: Any, shifted: Any) -> Any:
+    """Return the sine of an angle that is k quarter turns larger.
+
+    ``shifted`` is k + 1.5 * 2^23.
+    """
+    turns = _bits(builder, shifted)
+    one = builder.and_(turns, _integer(1, turns))
+    odd = builder.icmp_signed("!=", one, _integer(0, turns))
+    two = builder.and_(turns, _integer(2, turns))
+    sign = builder.shl(two, _integer(30, turns))
+    size = _bits(builder, builder.select(odd, cosine, sine))
+    return builder.bitcast(builder.xor(size, sign), sine.type)
+
+
+# --- memory ---
 
 
 def place_of(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any:
@@ -176,46 +283,22 @@ def place_of(context: Any, builder: Any, of: Any, array: Any, start: Any) -> Any
     return builder.gep(array, [start], inbounds=True, source_etype=element)
 
 
+def lanes_at(
+    context: Any, builder: Any, of: Any, array: Any, start: Any, n: int
+) -> Any:
+    """Return a pointer to ``n`` elements, from ``start``, as lanes."""
+    place = place_of(context, builder, of, array, start)
+    return builder.bitcast(place, vector(F32, n).as_pointer())
+
+
 @intrinsic
 def pointer(typingctx: Any, array: Any, start: Any) -> Any:
     """Return a pointer to the element ``start`` of a flat array."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return place_of(context, builder, sig.args[0], args[0], args[1])
+        return place_of(context, builder, sig.args[0], *args)
 
     return signature(types.CPointer(array.dtype), array, types.intp), codegen
-
-
-@intrinsic
-def call(typingctx: Any, address: Any, *args: Any) -> Any:
-    """Call the function at ``address``, see ``compiling.pointwise``, with its
-    arguments.
-
-    Pointers stay pointers, integers become intp, other numbers float32. Nothing is
-    checked.
-    """
-    kinds = [
-        a
-        if isinstance(a, types.CPointer)
-        else types.intp
-        if isinstance(a, types.Integer)
-        else types.float32
-        for a in args
-    ]
-
-    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        function = ir.FunctionType(
-            ir.VoidType(), [context.get_value_type(kind) for kind in kinds]
-        )
-        unpacked = building.unpack_tuple(builder, values[1], len(kinds))
-        converted = [
-            context.cast(builder, value, own, kind)
-            for value, own, kind in zip(unpacked, args, kinds, strict=True)
-        ]
-        builder.call(builder.inttoptr(values[0], function.as_pointer()), converted)
-        return context.get_dummy_value()
-
-    return signature(types.void, types.intp, types.StarArgTuple(args)), codegen
 
 
 @intrinsic
@@ -225,8 +308,7 @@ def load(typingctx: Any, array: Any, start: Any, n: Any) -> Any:
     lanes = Lanes(n.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = place_of(context, builder, sig.args[0], args[0], args[1])
-        place = builder.bitcast(place, vector(F32, lanes.n).as_pointer())
+        place = lanes_at(context, builder, sig.args[0], args[0], args[1], lanes.n)
         return builder.load(place, align=4)
 
     return signature(lanes, array, types.intp, n), codegen
@@ -237,8 +319,7 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
     """Write lanes to a flat float32 array or pointer, from ``start``."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = place_of(context, builder, sig.args[0], args[0], args[1])
-        place = builder.bitcast(place, args[2].type.as_pointer())
+        place = lanes_at(context, builder, sig.args[0], args[0], args[1], value.n)
         builder.store(args[2], place, align=4)
         return context.get_dummy_value()
 
@@ -254,7 +335,7 @@ def element(typingctx: Any, array: Any, k: Any) -> Any:
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(place_of(context, builder, sig.args[0], args[0], args[1]))
+        return builder.load(place_of(context, builder, sig.args[0], *args))
 
     return signature(array.dtype, array, types.intp), codegen
 
@@ -271,73 +352,41 @@ def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
 
 
 @intrinsic
-def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return ``a * b + c``, rounded once: kernels fuse only explicitly."""
-    return _lane_by_lane(
-        (a, b, c), lambda builder, args: call_intrinsic(builder, "fma", args)
-    )
-
-
-@intrinsic
-def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
-    """Return ``then`` where ``a < b``, else (also for NaN) ``otherwise``."""
-
-    def build(builder: Any, args: list[Any]) -> Any:
-        return builder.select(
-            builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3]
-        )
-
-    return _lane_by_lane((a, b, then, otherwise), build)
-
-
-@intrinsic
-def any_less(typingctx: Any, a: Any, b: Any) -> Any:
-    """Tell whether ``a < b`` in any lane; NaN is not less."""
-    of = _common_type((a, b))
+def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
+    """Return ``total + a * b``, folded onto the fewer lanes of ``total``: part of a dot
+    product."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        less = builder.fcmp_ordered("<", *_spread(context, builder, args, sig, of))
-        bits = builder.bitcast(less, ir.IntType(of.n))
-        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+        result, x, y = args
+        for first in range(0, a.n, total.n):
+            lanes = list(range(first, first + total.n))
+            mask = ir.Constant(vector(_I32, total.n), lanes)
+            part_x = builder.shuffle_vector(x, x, mask)
+            part_y = builder.shuffle_vector(y, y, mask)
+            result = build_call(builder, "fma", part_x, part_y, result)
+        return result
 
-    return signature(types.boolean, a, b), codegen
+    return signature(total, total, a, b), codegen
 
 
-@intrinsic
-def maximum(typingctx: Any, a: Any, b: Any) -> Any:
-    """Return the larger one; NaN if either is, as in NumPy and PyTorch; b if equal (0
-    and -0)."""
-
-    def build(builder: Any, args: list[Any]) -> Any:
-        is_nan = builder.fcmp_unordered("uno", args[0], args[0])
-        larger = builder.fcmp_ordered(">", *args)
-        return builder.select(builder.or_(larger, is_nan), *args)
-
-    return _lane_by_lane((a, b), build)
+# --- calls, and the processor's mode ---
 
 
 @intrinsic
-def absolute(typingctx: Any, x: Any) -> Any:
-    """Return x without its sign."""
-    return _lane_by_lane(
-        (x,), lambda builder, args: call_intrinsic(builder, "fabs", args)
-    )
+def call(typingctx: Any, address: Any, *args: Any) -> Any:
+    """Call the function at ``address``, see ``compiling.step``, with its arguments.
 
+    Nothing is checked.
+    """
 
-@intrinsic
-def copysign(typingctx: Any, size: Any, sign: Any) -> Any:
-    """Return the size of the first with the sign of the second."""
-    return _lane_by_lane(
-        (size, sign), lambda builder, args: call_intrinsic(builder, "copysign", args)
-    )
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        kinds = [context.get_value_type(own) for own in args]
+        function = ir.FunctionType(ir.VoidType(), kinds)
+        unpacked = building.unpack_tuple(builder, values[1], len(kinds))
+        builder.call(builder.inttoptr(values[0], function.as_pointer()), unpacked)
+        return context.get_dummy_value()
 
-
-@intrinsic
-def square_root(typingctx: Any, x: Any) -> Any:
-    """Return the correctly rounded square root; NaN below 0."""
-    return _lane_by_lane(
-        (x,), lambda builder, args: call_intrinsic(builder, "sqrt", args)
-    )
+    return signature(types.void, types.intp, types.StarArgTuple(args)), codegen
 
 
 @intrinsic
@@ -378,100 +427,6 @@ def _control(builder: Any, name: str, place: Any) -> None:
     """Read or write the control register of x86's vector units, from or to a place in
     memory."""
     of = ir.FunctionType(ir.VoidType(), [building.voidptr_t])
-    function = building.get_or_insert_function(
-        builder.module, of, f"llvm.x86.sse.{name}"
-    )
+    name = f"llvm.x86.sse.{name}"
+    function = building.get_or_insert_function(builder.module, of, name)
     builder.call(function, [builder.bitcast(place, building.voidptr_t)])
-
-
-@intrinsic
-def round_by_shift(typingctx: Any, x: Any) -> Any:
-    """Return ``x + M`` and the integer nearest to x, ``(x + M) - M``.
-
-    M = 1.5 * 2^23, and abs(x) < 2^22.
-    """
-    both = types.UniTuple(x, 2)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        shift = _constant(1.5 * 2.0**23, x)
-        shifted = builder.fadd(args[0], shift)
-        return context.make_tuple(
-            builder, both, (shifted, builder.fsub(shifted, shift))
-        )
-
-    return signature(both, x), codegen
-
-
-@intrinsic
-def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
-    """Return ``x * 2^k`` for ``shifted`` = k + 1.5 * 2^23: add k to the exponent field
-    of x."""
-
-    def build(builder: Any, args: list[Any]) -> Any:
-        integers = _type_like(_I32, shifted)
-        k = builder.shl(
-            builder.bitcast(args[1], integers), _constant(23, shifted, _I32)
-        )
-        return builder.bitcast(
-            builder.add(builder.bitcast(args[0], integers), k), args[1].type
-        )
-
-    return _lane_by_lane((x, shifted), build)
-
-
-@intrinsic
-def exponent_and_mantissa(typingctx: Any, x: Any) -> Any:
-    """Return e and m of a normal x > 0: x = m 2^e, m between the roots of 1/2 and 2."""
-    both = types.UniTuple(x, 2)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        bits = builder.bitcast(args[0], _type_like(_I32, x))
-        above = builder.sub(bits, _constant(0x3F3504F3, x, _I32))  # the root of 1/2
-        e = builder.ashr(above, _constant(23, x, _I32))
-        m = builder.sub(bits, builder.shl(e, _constant(23, x, _I32)))
-        parts = builder.sitofp(e, args[0].type), builder.bitcast(m, args[0].type)
-        return context.make_tuple(builder, both, parts)
-
-    return signature(both, x), codegen
-
-
-@intrinsic
-def by_quadrant(
-    typingctx: Any, sine: Any, cosine: Any, shifted: Any, further: Any
-) -> Any:
-    """Return the sine of an angle that is k + ``further`` (a literal) quarter turns
-    larger.
-
-    ``shifted`` is k + 1.5 * 2^23, see ``round_by_shift``.
-    """
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        integers = _type_like(_I32, shifted)
-        turns = builder.bitcast(args[2], integers)
-        turns = builder.add(turns, _constant(further.literal_value, shifted, _I32))
-        odd = builder.trunc(turns, _type_like(ir.IntType(1), shifted))
-        sign = builder.and_(turns, _constant(2, shifted, _I32))
-        sign = builder.shl(sign, _constant(30, shifted, _I32))
-        size = builder.bitcast(builder.select(odd, args[1], args[0]), integers)
-        return builder.bitcast(builder.xor(size, sign), args[0].type)
-
-    return signature(sine, sine, cosine, shifted, further), codegen
-
-
-@intrinsic
-def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
-    """Return ``total + a * b``, folded onto the fewer lanes of ``total``: part of a dot
-    product."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        result, x, y = args
-        n = sig.args[0].n
-        for first in range(0, sig.args[1].n, n):
-            mask = ir.Constant(vector(_I32, n), list(range(first, first + n)))
-            parts = [
-                builder.shuffle_vector(vector_, vector_, mask) for vector_ in (x, y)
-            ]
-            result = call_intrinsic(builder, "fma", [*parts, result])
-        return result
-
-    return signature(total, total, a, b), codegen

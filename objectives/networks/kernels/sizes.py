@@ -35,18 +35,27 @@ SHIFTS = 2**20
 """Places in the noise table where the noise of a training batch may begin."""
 CHIPS = 4
 """Default number of simulated chips for a confirmed network."""
-_SEGMENT = 6
+_SEGMENT = 4
 """Segments are multiples of these points: arrays used in turn are then back at their
 start."""
+
+
+def round_up(n: int, multiple: int) -> int:
+    """Return the least multiple from ``n`` on.
+
+    >>> round_up(17, 16)
+    32
+    """
+    return -(-n // multiple) * multiple
 
 
 def segment_points(n_points: int, floats_per_point: int) -> int:
     """Return the number of points of a segment with a kept trajectory.
 
     >>> segment_points(784, 2**17), segment_points(784, 2**18), segment_points(784, 2**30)
-    (784, 510, 6)
+    (784, 512, 4)
     """
-    n_most = MAX_TRAJECTORY // floats_per_point
-    return (
-        n_points if n_most >= n_points else max(_SEGMENT, n_most // _SEGMENT * _SEGMENT)
-    )
+    most = MAX_TRAJECTORY // floats_per_point
+    if most >= n_points:
+        return n_points
+    return max(_SEGMENT, most // _SEGMENT * _SEGMENT)

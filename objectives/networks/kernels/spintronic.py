@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numba.core.ccallback import CFunc
 
-from .compiling import INTEGER, NUMBER, POINTER, pointwise
+from .compiling import compile_step
 from .kernel import Array, NeuronValues
 from .simd import any_less, fma, load, store
 from .sizes import WIDTH
@@ -83,25 +83,11 @@ class SpintronicSteps:
 def _advance(variant: int, keep: bool) -> CFunc:
     """Return the compiled step of a variant; see ``driver.forward``."""
 
-    def advance(
-        states: Any,
-        drive: Any,
-        constants: Any,
-        noise: Any,
-        now: Any,
-        before: Any,
-        value: Any,
-        kept: Any,
-        newest: Any,
-        older: Any,
-        oldest: Any,
-        groups: Any,
-        group_stride: Any,
-        repeats: Any,
-        repeat_stride: Any,
-        row: Any,
-        jump: Any,
-    ) -> None:
+    def advance(arrays: Any, extrapolation: Any, walk: Any, events: Any) -> None:
+        states, drive, constants, noise, now, before, value, kept = arrays
+        newest, older, oldest = extrapolation
+        groups, group_stride, repeats, repeat_stride, row = walk
+        jump = events[1]
         each = groups * WIDTH
         for group in range(groups):
             of = group * WIDTH
@@ -148,7 +134,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
                 store(before, at, y)
                 store(value, at, fma(newest, y, mean))
 
-    return pointwise(*(POINTER,) * 8, *(NUMBER,) * 3, *(INTEGER,) * 6)(advance)
+    return compile_step(advance)
 
 
 @cache
@@ -156,26 +142,11 @@ def _pull(variant: int) -> CFunc:
     """Return the compiled adjoint of a step, with ln x in place of x; see
     ``driver.backward``."""
 
-    def pull(
-        kept: Any,
-        adjoints: Any,
-        pulled0: Any,
-        pulled1: Any,
-        pulled2: Any,
-        entering: Any,
-        constants: Any,
-        drive_adjoint: Any,
-        newest: Any,
-        older: Any,
-        oldest: Any,
-        groups: Any,
-        group_stride: Any,
-        repeats: Any,
-        repeat_stride: Any,
-        row: Any,
-        enters: Any,
-        jump: Any,
-    ) -> None:
+    def pull(arrays: Any, extrapolation: Any, walk: Any, events: Any) -> None:
+        kept, adjoints, pulled0, pulled1, pulled2, entering, constants, into = arrays
+        newest, older, oldest = extrapolation
+        groups, group_stride, repeats, repeat_stride, row = walk
+        enters, jump = events
         each = groups * WIDTH
         for group in range(groups):
             of = group * WIDTH
@@ -209,6 +180,6 @@ def _pull(variant: int) -> CFunc:
                 drive = x * load(kept, row + at, WIDTH)
                 store(adjoints, at, fma(x, load(kept, at, WIDTH), -before))
                 store(adjoints, row + at, decay * total)
-                store(drive_adjoint, at, drive)
+                store(into, at, drive)
 
-    return pointwise(*(POINTER,) * 8, *(NUMBER,) * 3, *(INTEGER,) * 7)(pull)
+    return compile_step(pull)

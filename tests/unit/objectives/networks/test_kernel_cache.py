@@ -14,22 +14,25 @@ from hpo.objectives.networks.kernels import compiling
 
 PROGRAM = """
 import numpy as np
-from hpo.objectives.networks.kernels.compiling import INTEGER, NUMBER, POINTER, kernel, pointwise
+from hpo.objectives.networks.kernels.compiling import compile_step, kernel
 from hpo.objectives.networks.kernels.elementary import TWO
 from hpo.objectives.networks.kernels.simd import call, fma, load, pointer, store
 
 TEXT = '''
-def doubled(x, offset, n, found):
-    for i in range(0, n, 4):
-        store(found, i, fma(TWO, load(x, i, 4), offset))
+def doubled(arrays, extrapolation, walk, events):
+    for i in range(0, walk[0], 4):
+        store(arrays[1], i, fma(TWO, load(arrays[0], i, 4), extrapolation[0]))
 '''
 exec(TEXT)
-doubled = pointwise(POINTER, NUMBER, INTEGER, POINTER, text=TEXT)(doubled)
+doubled = compile_step(doubled, TEXT)
 
 @kernel
 def second_half(address, x, found):
     n = len(x) // 2
-    call(address, pointer(x, n), np.float32(0.5), n, pointer(found, n))
+    own, other = pointer(x, n), pointer(found, n)
+    half = np.float32(0.5)
+    arrays = (own, other, own, own, own, own, own, own)
+    call(address, arrays, (half, half, half), (n, n, n, n, n), (n, n))
 
 x, found = np.arange(16, dtype=np.float32), np.zeros(16, np.float32)
 second_half(doubled.address, x, found)
@@ -69,7 +72,7 @@ def test_a_helper_that_changed_is_compiled_anew(tmp_path: Path) -> None:
         helper.read_text().replace("(0.0, 0.5, 1.0, 2.0)", "(0.0, 0.5, 1.0, 3.0)")
     )
     assert run() == printed(3, hits=0)
-    program.write_text(program.read_text().replace("offset))", "offset + ZERO))"))
+    program.write_text(program.read_text().replace("[0]))", "[0] + ZERO))"))
     program.write_text(program.read_text().replace("import TWO", "import TWO, ZERO"))
     assert run() == printed(3, hits=0), "another text"
 
