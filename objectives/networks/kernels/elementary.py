@@ -32,9 +32,7 @@ _LOG2_E = np.float32(math.log2(math.e))
 _LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: k * high is exact
 _LN2_LOW = np.float32(math.log(2.0) - 0.693359375)
 # polynomials, the highest power first
-_Q = tuple(
-    map(np.float32, (0.00139264, 0.008363353, 0.041666552, 0.16666576, 0.5))
-)
+_Q = tuple(map(np.float32, (0.00139264, 0.008363353, 0.041666552, 0.16666576, 0.5)))
 _LARGEST_EXPONENT = np.float32(88.72284)  # ln of the largest float32
 _LEAST_EXPONENT = np.float32(-87.33654)  # ln of the least one that is normal
 _TANH_IS_ONE = np.float32(10.0)
@@ -57,9 +55,7 @@ _L = tuple(
 )
 _S = tuple(map(np.float32, (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)))
 _C = tuple(
-    map(
-        np.float32, (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-    )
+    map(np.float32, (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2))
 )
 _QUARTERS = np.float32(2.0 / math.pi)
 # pi/2 in three parts of 24 digits
