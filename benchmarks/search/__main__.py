@@ -1,7 +1,7 @@
 """``make bench-search``: compare search strategies by the time to a good network.
 
-Searches run on tables of real trainings, one for each task, continued by a surrogate,
-so that one takes seconds. Results are kept: only missing or outdated ones are run. Then
+Searches run on a table of real trainings, continued by a surrogate, so that one takes
+seconds. Results are kept: only missing or outdated ones are run. Then
 ``docs/explanation/search.md`` is written.
 """
 
@@ -24,7 +24,6 @@ from rich.progress import (
 
 from benchmarks.search import peers, results, simulate
 from benchmarks.search.strategies import SEEDS, STRATEGIES
-from benchmarks.search.tasks import TASKS, Task
 
 _EXAMPLES = """\
 examples:
@@ -43,7 +42,6 @@ def main(arguments: Sequence[str]) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--task", choices=TASKS, help="its table alone; default: all")
     parser.add_argument(
         "--only", metavar="PATTERN", help="strategies by name, such as 'SMAC*'"
     )
@@ -75,32 +73,26 @@ def main(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    tasks = [TASKS[args.task]] if args.task else list(TASKS.values())
-    searches = {task.name: results.load(task) for task in tasks}
+    searches = results.load()
     if args.list:
-        for task in tasks:
-            for name in names:
-                absent = STRATEGIES[name].peer and not peers.installed(name)
-                n = len(searches[task.name].get(name, {}))
-                note = " (not installed)" if absent else ""
-                print(f"{n:3} of {SEEDS:3}  {task.name}: {name}{note}")
+        for name in names:
+            absent = STRATEGIES[name].peer and not peers.installed(name)
+            note = " (not installed)" if absent else ""
+            print(f"{len(searches.get(name, {})):3} of {SEEDS:3}  {name}{note}")
         return 0
-    for task in tasks:
-        own = searches[task.name]
-        if args.again:
-            for name in names:
-                own.pop(name, None)
-        jobs = results.missing(own, task, names, args.repetitions)
-        _run(task, own, jobs, args.processes)
+    if args.again:
+        for name in names:
+            searches.pop(name, None)
+    jobs = results.missing(searches, names, args.repetitions)
+    _run(searches, jobs, args.processes)
     if not args.no_page:
         from benchmarks.search import page
 
-        page.write({task.name: results.load(task) for task in TASKS.values()})
+        page.write(results.load())
     return 0
 
 
 def _run(
-    task: Task,
     searches: dict[str, dict[int, simulate.Search]],
     jobs: list[results.Job],
     processes: int,
@@ -114,14 +106,14 @@ def _run(
     )
     saved = time.monotonic()
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(task.name, total=len(jobs))
+        bar = progress.add_task("", total=len(jobs))
         for job, search in results.execute(jobs, processes):
             searches.setdefault(job.strategy, {})[job.seed] = search
-            progress.update(bar, advance=1, description=f"{task.name}: {job.strategy}")
+            progress.update(bar, advance=1, description=job.strategy)
             if time.monotonic() - saved > 5:
-                results.save(searches, task)
+                results.save(searches)
                 saved = time.monotonic()
-    results.save(searches, task)
+    results.save(searches)
 
 
 if __name__ == "__main__":

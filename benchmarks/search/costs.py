@@ -1,6 +1,6 @@
 """Compare samplers by the time to the front of accuracy and energy.
 
-Searches run on the tables of real trainings (``surrogate``). The energy of a network
+Searches run on the table of real trainings (``surrogate``). The energy of a network
 follows from its parameters (``costs_of``). No curve is cut short. The front is that of
 the scores that a search saw; it counts by its true accuracies. Its hypervolume lies
 above an accuracy of 10 % and below the largest energy of ``constraints.DRAWS`` uniform
@@ -13,6 +13,7 @@ least energy of these draws. Prints Markdown::
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import statistics
@@ -28,7 +29,6 @@ from scipy import stats
 
 from benchmarks.search import surrogate
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
-from benchmarks.search.tasks import TASKS, Task
 from hpo.search import constraints
 from hpo.search.suggest import suggest
 from hpo.study import pareto
@@ -43,21 +43,21 @@ COST = "energy_pj"
 _CHANCE = 0.1
 
 
-def study(task: Task, sampler: str, seed: int) -> StudySpec:
-    """The study of a task, with a cost."""
-    raw: dict[str, Any] = STRATEGIES[DEFAULT].raw(task)
+def study(sampler: str, seed: int) -> StudySpec:
+    """Return the study of the table, with a cost."""
+    raw: dict[str, Any] = STRATEGIES[DEFAULT].raw()
     raw = {**raw, "seed": seed, "sampler": {"name": sampler}, "cost": {"name": COST}}
     raw["pruner"], raw["confirm"] = {"name": "none"}, {**raw["confirm"], "by": "score"}
     return validate(raw, where="benchmarks.search.costs")
 
 
-def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
+def search(sampler: str, seed: int) -> dict[str, Any]:
     """Return the hypervolume after numbers of trials, and CPU milliseconds per
     suggestion."""
-    spec, world = study(task, sampler, seed), surrogate.load(task)
+    spec, world = study(sampler, seed), surrogate.load()
     past: list[Past] = []
     spent_s = 0.0
-    while len(past) < trials:
+    while len(past) < AFTER[-1]:
         began_s = time.process_time()
         own = suggest(spec, len(past), past)
         spent_s += time.process_time() - began_s
@@ -76,7 +76,6 @@ def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
     energies = [cost for params in draws for cost in _costs(spec, params)]
     true = [world.true(trial.suggestion.params) for trial in past]
     return {
-        "task": task.name,
         "sampler": sampler,
         "seed": seed,
         "volume": [
@@ -84,7 +83,6 @@ def search(task: Task, sampler: str, seed: int, trials: int) -> dict[str, Any]:
                 spec, past[:n], true, math.log(min(energies)), math.log(max(energies))
             )
             for n in AFTER
-            if n <= trials
         ],
         "ms": 1e3 * spent_s / len(past),
     }
@@ -116,37 +114,24 @@ def _volume(
 
 
 def report(records: Sequence[dict[str, Any]]) -> None:
-    """Print a table of every task."""
-    for task in dict.fromkeys(r["task"] for r in records):
-        print(
-            f"\n{task}\n\n| sampler | n |{''.join(f' {n} trials |' for n in AFTER)}"
-            " ms |"
-        )
-        print("|---|--:|" + "--:|" * (len(AFTER) + 1))
-        own = {
-            s: [r for r in records if (r["task"], r["sampler"]) == (task, s)]
-            for s in SAMPLERS
-        }
-        first = own[SAMPLERS[0]]
-        for sampler, there in own.items():
-            if len(there) < 2:
-                continue
-            cells = []
-            for k in range(len(AFTER)):
-                volumes = [r["volume"][k] for r in there if k < len(r["volume"])]
-                if len(volumes) < 2:
-                    cells.append("")
-                    continue
-                cells.append(
-                    f"{statistics.fmean(volumes):.1f} ± {statistics.stdev(volumes):.1f}"
-                )
-                if first and sampler != SAMPLERS[0]:
-                    p = stats.mannwhitneyu(
-                        volumes, [r["volume"][k] for r in first]
-                    ).pvalue
-                    cells[-1] += f" (p {p:.2g})"
-            ms = statistics.fmean(r["ms"] for r in there)
-            print(f"| {sampler} | {len(there)} | {' | '.join(cells)} | {ms:.0f} |")
+    """Print a table: a row per sampler, compared with the first."""
+    print(f"| sampler | n |{''.join(f' {n} trials |' for n in AFTER)} ms |")
+    print("|---|--:|" + "--:|" * (len(AFTER) + 1))
+    first = [r["volume"] for r in records if r["sampler"] == SAMPLERS[0]]
+    for sampler in SAMPLERS:
+        own = [r for r in records if r["sampler"] == sampler]
+        if len(own) < 2:
+            continue
+        cells = []
+        for k in range(len(AFTER)):
+            volumes = [r["volume"][k] for r in own]
+            cell = f"{statistics.fmean(volumes):.1f} ± {statistics.stdev(volumes):.1f}"
+            if first and sampler != SAMPLERS[0]:
+                test = stats.mannwhitneyu(volumes, [volume[k] for volume in first])
+                cell += f" (p {test.pvalue:.2g})"
+            cells.append(cell)
+        ms = statistics.fmean(r["ms"] for r in own)
+        print(f"| {sampler} | {len(own)} | {' | '.join(cells)} | {ms:.0f} |")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -160,21 +145,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--seeds", type=int, default=10, help="study seeds of each (10)"
     )
-    parser.add_argument(
-        "--trials", type=int, default=AFTER[-1], help="of a search (100)"
-    )
     parser.add_argument("--samplers", nargs="+", default=SAMPLERS, choices=SAMPLERS)
     args = parser.parse_args(arguments)
     lines = (
         args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
     )
     records = [json.loads(line) for line in lines]
-    done = {(r["task"], r["sampler"], r["seed"]) for r in records}
-    tasks = [task for task in TASKS.values() if task.file(surrogate.TABLE).exists()]
-    jobs = [(t, s, k) for k in range(args.seeds) for t in tasks for s in args.samplers]
-    for task, sampler, seed in jobs:
-        if (task.name, sampler, seed) not in done:
-            records.append(search(task, sampler, seed, args.trials))
+    done = {(r["sampler"], r["seed"]) for r in records}
+    for seed, sampler in itertools.product(range(args.seeds), args.samplers):
+        if (sampler, seed) not in done:
+            records.append(search(sampler, seed))
             with args.out.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(records[-1]) + "\n")
     report(records)

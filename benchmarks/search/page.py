@@ -1,10 +1,9 @@
 """``docs/explanation/search.md`` and ``docs/records/search.md``: their tables, and the
 figure.
 
-Marks are ``<!-- searches -->``, ``<!-- surrogate -->`` and ``<!-- epochs -->`` for the
-table of ``seqdigits``, ``<!-- searches columns -->`` ... for the others, ``<!-- ranks
--->``, ``<!-- real -->`` and ``<!-- real changed -->`` for all of them. A mark that is
-in neither page is passed over.
+Marks are ``<!-- searches -->``, ``<!-- quartiles -->``, ``<!-- surrogate -->`` and
+``<!-- epochs -->`` for the table of ``seqdigits``, ``<!-- real -->`` and ``<!-- real
+changed -->`` for real networks of all tasks.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from benchmarks.results import row
 from benchmarks.search import real, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, value_at
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
-from benchmarks.search.tasks import SEQDIGITS, TASKS, Task
+from benchmarks.search.tasks import SEQDIGITS
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 PAGES = (DOCS / "explanation" / "search.md", DOCS / "records" / "search.md")
 PICTURE = PAGES[0].with_suffix(".svg")
 BUDGETS = (500, 1000, 2000, 5000, 10_000)
-"""Epochs after which the incumbents are compared, as far as searches go."""
+"""Epochs after which the incumbents are compared."""
 Values = surrogate.Array
 _DRAWN = {
     DEFAULT: BLUE,
@@ -47,32 +46,27 @@ Found = Mapping[str, Mapping[int, Search]]
 """Searches on a table, by strategy and study seed."""
 
 
-def write(results: Mapping[str, Found]) -> None:
-    """Write the results on every table into the pages, and draw those of
-    ``seqdigits``."""
+def write(results: Found) -> None:
+    """Write the results into the pages, and draw those on the table."""
     made = tables(results)
     for page in PAGES:
         fill(page, made)
-    draw(results[SEQDIGITS.name], PICTURE)
+    draw(results, PICTURE)
 
 
-def tables(results: Mapping[str, Found]) -> dict[str, str]:
-    """The tables by their marks."""
-    made: dict[str, list[list[str]]] = {}
-    for name, own in results.items():
-        task, mark = TASKS[name], "" if name == SEQDIGITS.name else f" {name}"
-        whole = {name: list(own[name].values()) for name in STRATEGIES if own.get(name)}
-        if whole:
-            made |= {
-                f"searches{mark}": _searches(task, whole),
-                f"quartiles{mark}": _quartiles(task, whole),
-            }
-        if task.file(surrogate.TABLE).exists():
-            made |= {
-                f"surrogate{mark}": _validation(task),
-                f"epochs{mark}": _epochs(task),
-            }
-    made |= {"ranks": ranks(results), "real": _real(False), "real changed": _real(True)}
+def tables(results: Found) -> dict[str, str]:
+    """Return the tables by their marks."""
+    whole = {
+        name: list(results[name].values()) for name in STRATEGIES if results.get(name)
+    }
+    made = {
+        "searches": _searches(whole),
+        "quartiles": _quartiles(whole),
+        "surrogate": _validation(),
+        "epochs": _epochs(),
+        "real": _real(False),
+        "real changed": _real(True),
+    }
     return {mark: _lines(rows) for mark, rows in made.items()}
 
 
@@ -83,33 +77,28 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _until(epochs: int) -> list[int]:
-    return [at for at in BUDGETS if at <= epochs]
-
-
-def _searches(task: Task, whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
+def _searches(whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
     """A row for each strategy: medians of what its incumbent is worth, means of the
     rest."""
-    budgets = _until(task.budget)
     late = ["in the end", "claims too much by", "good after 50", "best tenth cut"]
     rows = [
         [
             "strategy",
             "n",
-            *(f"{at:,} epochs" for at in budgets),
-            f"{100 * task.level:.0f} % after",
+            *(f"{at:,} epochs" for at in BUDGETS),
+            f"{100 * surrogate.LEVEL:.0f} % after",
             *late,
         ]
     ]
     for name, searches in whole.items():
-        worth = np.array([value_at(s.steps, np.array(budgets)) for s in searches])
+        worth = np.array([value_at(s.steps, np.array(BUDGETS)) for s in searches])
         last = [search.steps[-1] for search in searches]
         rows.append(
             [
                 name,
                 f"{len(searches)}",
                 *(f"{100 * value:.1f}" for value in np.median(worth, axis=0)),
-                _median([passes(search.steps, task.level) for search in searches]),
+                _median([passes(search.steps, surrogate.LEVEL) for search in searches]),
                 _mean([100 * step.true for step in last]),
                 _mean([100 * (step.claimed - step.true) for step in last]),
                 *(
@@ -139,10 +128,8 @@ def _mean(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}"
 
 
-def _validation(task: Task) -> list[list[str]]:
-    report = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))[
-        "validation"
-    ]
+def _validation() -> list[list[str]]:
+    report = json.loads(surrogate.KERNELS.read_text(encoding="utf-8"))["validation"]
     rows = [
         [
             "points held back",
@@ -172,23 +159,22 @@ def _validation(task: Task) -> list[list[str]]:
     return rows
 
 
-def _epochs(task: Task) -> list[list[str]]:
+def _epochs() -> list[list[str]]:
     """What scores on the way say of a confirmation, of points with two networks of
     each."""
-    known = surrogate.data(task, table.read(task.file(surrogate.TABLE)))
+    known = surrogate.data(table.read(surrogate.TABLE))
     both = known.subset(np.flatnonzero(np.isfinite(known.spread)))
     confirmed, curves = (
         surrogate.expit(both.confirmed),
         surrogate.expit(both.curves).mean(axis=1),
     )
-    least = {
-        "all": 0.0,
-        **{f"above {100 * level:.0f} %": level for level in (task.good, task.level)},
-    }
+    least = {"all": 0.0}
+    for level in (surrogate.GOOD, surrogate.LEVEL):
+        least[f"above {100 * level:.0f} %"] = level
     chosen = [confirmed > score for score in least.values()]
     heads = [f"{name} ({n.sum()})" for name, n in zip(least, chosen, strict=True)]
     rows = [["epochs", *heads]]
-    for epoch in sorted({5, 15, 45, 60, min(100, task.epochs), task.epochs}):
+    for epoch in (5, 15, 45, 60, 100, surrogate.CURVE_EPOCHS):
         scores = curves[:, epoch - 1]
         cells = [
             f"{stats.spearmanr(scores[n], confirmed[n]).statistic:.2f}, "
@@ -201,18 +187,17 @@ def _epochs(task: Task) -> list[list[str]]:
     return rows
 
 
-def _quartiles(task: Task, whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
+def _quartiles(whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
     """Median and quartiles of true accuracy, and how likely a difference from the
     default is.
 
     Beside a median: the lower and the upper quartile, p of Mann-Whitney's test against
     the default (two-sided; study seeds are the sample).
     """
-    budgets = _until(task.budget)
-    rows = [["strategy", "n", *(f"{at:,} epochs" for at in budgets)]]
+    rows = [["strategy", "n", *(f"{at:,} epochs" for at in BUDGETS)]]
     for name, searches in whole.items():
         cells = []
-        for at in budgets:
+        for at in BUDGETS:
             own = _worth(searches, at)
             cell = _spread(own)
             if name != DEFAULT and DEFAULT in whole:
@@ -234,30 +219,6 @@ def _spread(values: Values) -> str:
 def _p(own: Values, others: Values) -> str:
     p = float(stats.mannwhitneyu(own, others).pvalue)
     return "p < 0.001" if p < 0.001 else f"p {p:.{2 if p >= 0.01 else 3}f}"
-
-
-def ranks(results: Mapping[str, Found]) -> list[list[str]]:
-    """Mean rank of each strategy by median true accuracy, over the tables that all were
-    run on."""
-    tasks = [own for own in results.values() if own]
-    names = [name for name in STRATEGIES if all(own.get(name) for own in tasks)]
-    budgets = _until(min(TASKS[name].budget for name in results))
-    rows = [["strategy", *(f"{at:,} epochs" for at in budgets), "all"]]
-    columns = []
-    for at in budgets:
-        medians = [
-            [np.median(_worth(list(own[n].values()), at)) for n in names]
-            for own in tasks
-        ]
-        columns.append(
-            np.mean([stats.rankdata(-np.array(row)) for row in medians], axis=0)
-        )
-    for k, name in enumerate(names):
-        own = [column[k] for column in columns]
-        rows.append(
-            [name, *(f"{value:.1f}" for value in (*own, statistics.fmean(own)))]
-        )
-    return rows
 
 
 def _real(changed: bool) -> list[list[str]]:

@@ -15,9 +15,9 @@ from typing import Any
 from benchmarks.search import peers, surrogate
 from benchmarks.search.simulate import Search, Step
 from benchmarks.search.strategies import STRATEGIES
-from benchmarks.search.tasks import TASKS, Task
+from benchmarks.search.tasks import HERE, SEQDIGITS
 
-RESULTS = "results.json"
+RESULTS = HERE / "results.json"
 RULES = {"kriging-believer": 3}
 """By sampler (else 2): raise it when searches come out differently from the same study
 file."""
@@ -30,45 +30,40 @@ _KEPT = ("trial", "epochs", "claimed", "true")
 class Job:
     """One search to be run."""
 
-    task: str
     strategy: str
     seed: int
 
 
 @cache
-def fingerprint(name: str, task: Task) -> str:
-    """What the searches of a strategy on a table depend on, as 16 hex digits."""
+def fingerprint(name: str) -> str:
+    """What the searches of a strategy on the table depend on, as 16 hex digits."""
     own = STRATEGIES[name]
-    rules = 1 if own.peer else RULES.get(own.raw(task)["sampler"]["name"], 2)
-    how = [own.how(task), own.raw(task)["space"], task.budget, rules]
-    parts = [json.dumps(how).encode(), _world(task)]
+    rules = 1 if own.peer else RULES.get(own.raw()["sampler"]["name"], 2)
+    how = [own.how(), own.raw()["space"], SEQDIGITS.budget, rules]
+    parts = [json.dumps(how).encode(), _world()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 @cache
-def _world(task: Task) -> bytes:
+def _world() -> bytes:
     """The table and the kernels; how well they do on points held back changes
     nothing."""
-    kernels = json.loads(task.file(surrogate.KERNELS).read_text(encoding="utf-8"))[
-        "kernels"
-    ]
-    parts = (task.file(surrogate.TABLE).read_bytes(), json.dumps(kernels).encode())
+    kernels = json.loads(surrogate.KERNELS.read_text(encoding="utf-8"))["kernels"]
+    parts = (surrogate.TABLE.read_bytes(), json.dumps(kernels).encode())
     return b"".join(hashlib.sha256(part).digest() for part in parts)
 
 
-def load(task: Task) -> dict[str, dict[int, Search]]:
-    """Searches that are still right, by strategy and seed."""
-    if not task.file(RESULTS).exists() or not task.file(surrogate.TABLE).exists():
-        return {}
-    stored = json.loads(task.file(RESULTS).read_text(encoding="utf-8"))
+def load() -> dict[str, dict[int, Search]]:
+    """Return the searches that are still right, by strategy and seed."""
+    stored = json.loads(RESULTS.read_text(encoding="utf-8"))
     return {
         name: {int(seed): _read(search) for seed, search in entry["searches"].items()}
         for name, entry in stored.items()
-        if name in STRATEGIES and entry["of"] == fingerprint(name, task)
+        if name in STRATEGIES and entry["of"] == fingerprint(name)
     }
 
 
-def save(by_strategy: Mapping[str, Mapping[int, Search]], task: Task) -> None:
+def save(by_strategy: Mapping[str, Mapping[int, Search]]) -> None:
     """Write them, a line for each search."""
     lines = []
     for name in sorted(by_strategy):
@@ -76,27 +71,25 @@ def save(by_strategy: Mapping[str, Mapping[int, Search]], task: Task) -> None:
             f'  "{seed}": {json.dumps(_written(search))}'
             for seed, search in sorted(by_strategy[name].items())
         )
-        of = fingerprint(name, task)
+        of = fingerprint(name)
         lines.append(
             f' {json.dumps(name)}: {{"of": "{of}", "searches": {{\n{searches}}}}}'
         )
-    path = task.file(RESULTS)
-    new = path.with_suffix(".new")
+    new = RESULTS.with_suffix(".new")
     new.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-    new.replace(path)
+    new.replace(RESULTS)
 
 
 def missing(
     by_strategy: Mapping[str, Mapping[int, Search]],
-    task: Task,
     names: Iterable[str],
     repetitions: int,
 ) -> list[Job]:
     """What is still to be run, as far as its library is installed."""
     return [
-        Job(task.name, name, seed)
+        Job(name, seed)
         for name in names
-        if not STRATEGIES[name].peer or peers.usable(name, task.spec())
+        if not STRATEGIES[name].peer or peers.usable(name, SEQDIGITS.spec())
         for seed in range(repetitions)
         if seed not in by_strategy.get(name, {})
     ]
@@ -119,9 +112,7 @@ def _begin() -> None:
 
 
 def _execute(job: Job) -> tuple[Job, Search]:
-    return job, STRATEGIES[job.strategy].run(
-        job.seed, surrogate.load(TASKS[job.task]), task=TASKS[job.task]
-    )
+    return job, STRATEGIES[job.strategy].run(job.seed, surrogate.load())
 
 
 def _written(search: Search) -> dict[str, Any]:

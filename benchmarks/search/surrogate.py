@@ -10,15 +10,10 @@ Everything is in logits of accuracies, so nothing leaves (0, 1).
 
 ``python -m benchmarks.search.surrogate`` fits it anew and validates it on points held
 back.
-
-Networks of the tables of ``columns`` and ``mnist1d`` count by their score on the solved
-equation:
-their curves are shifted, in logits, so that they end there.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -26,7 +21,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,15 +28,26 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from benchmarks.search import table
-from benchmarks.search.tasks import SEQDIGITS, TASKS, Task
+from benchmarks.search.tasks import HERE, SEQDIGITS
 from hpo.study.spec import StudySpec
 
 Array = NDArray[np.float64]
 
-KERNELS = "kernels.json"
+KERNELS = HERE / "kernels.json"
 """Length scales of the processes, and how well they do: made once, since that takes a
 minute."""
-TABLE = "table.jsonl.gz"
+TABLE = HERE / "table.jsonl.gz"
+CURVE_EPOCHS = 143
+"""Of the table's networks of the search."""
+N_SEARCH, N_CONFIRM = 269, 899
+"""Series that a network of the search and one of a confirmation are scored on."""
+MEMBERS = 10
+"""Seeds of members that the points take in turn."""
+LEARNED = 0.7
+"""Accuracy above which a point tells what members add."""
+GOOD, LEVEL = 0.85, 0.92
+"""True accuracy from which a point counts as good; the page has the time to pass
+``LEVEL`` first."""
 COMPONENTS = 6
 """Principal components of a learning curve."""
 NEIGHBOURS = 12
@@ -109,33 +114,29 @@ class Data:
         )
 
 
-def data(task: Task, records: Sequence[Mapping[str, Any]]) -> Data:
-    """Records of the table as arrays."""
-    n_search, n_confirm = task.scored
-    curves = np.full((len(records), 2, task.epochs), np.nan)
+def data(records: Sequence[Mapping[str, Any]]) -> Data:
+    """Return records of the table as arrays."""
+    curves = np.full((len(records), 2, CURVE_EPOCHS), np.nan)
     members = np.zeros((len(records), 2), dtype=np.intp)
     fresh = np.full((len(records), 2), np.nan)
     for k, record in enumerate(records):
         for m, (member, counts) in enumerate(record["search"].items()):
-            curve, members[k, m] = _logits(np.array(counts), n_search), int(member)
-            if "solved" in record:
-                end = _logits(np.array(record["solved"][member]), n_search)
-                curve = curve + (end - curve[-1])
-            curves[k, m] = curve
+            curves[k, m] = _logits(np.array(counts), N_SEARCH)
+            members[k, m] = int(member)
         confirmed = list(record["confirm"].values())
         fresh[k, : len(confirmed)] = confirmed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # means of nothing: points that are hopeless
         share = np.nanmean(fresh, axis=1)
-    spec = task.spec(table=True)
+    spec = SEQDIGITS.spec(table=True)
     unit = np.array([table.to_unit(spec, r["params"]) for r in records])
     return Data(
         unit=unit,
         x=features(unit),
         curves=curves,
         members=members,
-        confirmed=_logits(share, n_confirm),
-        spread=np.abs(fresh[:, 0] - fresh[:, 1]) / math.sqrt(2) / n_confirm,
+        confirmed=_logits(share, N_CONFIRM),
+        spread=np.abs(fresh[:, 0] - fresh[:, 1]) / math.sqrt(2) / N_CONFIRM,
     )
 
 
@@ -222,10 +223,12 @@ class Surrogate:
     """Outcomes at any point of the space, as a deterministic function of point and
     seed."""
 
-    def __init__(self, task: Task, known: Data, kernels: Mapping[str, Any]) -> None:
+    good = GOOD
+    """See ``simulate.World``."""
+
+    def __init__(self, known: Data, kernels: Mapping[str, Any]) -> None:
         """Read the measurements, and their kernels by ``fit_kernels``."""
-        self.task, self.known = task, known
-        self.effects = member_effects(known, task.hopeless)
+        self.effects = member_effects(known)
         own = known.curves - self.effects[known.members]
         curves = np.nanmean(own, axis=1)
         self.basis = basis(curves)
@@ -243,11 +246,6 @@ class Surrogate:
         """(n, epochs): a network's own part, in logits, of either sign."""
         self._scales = np.array(kernels["curve"][0]["scales"])
         self._levels = curves[both, -20:].mean(axis=1)
-
-    @property
-    def good(self) -> float:
-        """See ``simulate.World``."""
-        return self.task.good
 
     def mean_curves(self, unit: Array) -> Array:
         """Expected logits (m, epochs) of validation accuracy at points (m, d)."""
@@ -280,7 +278,7 @@ class Surrogate:
     def true(self, params: Mapping[str, Any]) -> float:
         """Expected accuracy of a confirmation: see ``simulate.World``."""
         return float(
-            self.truth(table.to_unit(self.task.spec(table=True), params)[None])[0]
+            self.truth(table.to_unit(SEQDIGITS.spec(table=True), params)[None])[0]
         )
 
     def member(self, unit: Array, curve: Array, seed: int) -> Array:
@@ -300,20 +298,20 @@ class Surrogate:
         near = np.argpartition(far, NEIGHBOURS)[:NEIGHBOURS]
         noise = self.noise[chance.choice(near)] * chance.choice((-1.0, 1.0))
         share = expit(curve + self.effects[seed % len(self.effects)] + noise)
-        n = self.task.scored[0]
-        return np.clip(np.round(share * n), 0, n) / n
+        right = np.clip(np.round(share * N_SEARCH), 0, N_SEARCH)
+        return right / N_SEARCH
 
 
-def member_effects(known: Data, learned: float) -> Array:
+def member_effects(known: Data) -> Array:
     """What a seed adds to the logits of every point, (10, epochs): its split and its
     weights.
 
     Members are trained in pairs (0, 1), (2, 3) ...: within a pair, the difference is
     exact; between pairs there is a regression on the parameters. Only points above
-    ``learned`` count.
+    ``LEARNED`` count.
     """
-    n = table.MEMBERS
-    learns = known.curves[:, :, -20:].mean(axis=(1, 2)) > logit(np.array(learned))
+    n = MEMBERS
+    learns = known.curves[:, :, -20:].mean(axis=(1, 2)) > logit(np.array(LEARNED))
     use = known.subset(np.flatnonzero(learns))
     effects = np.zeros((n, known.curves.shape[2]))
     if len(use.unit) < 4 * n:
@@ -337,11 +335,10 @@ def member_effects(known: Data, learned: float) -> Array:
     return centred
 
 
-def fit_kernels(task: Task, known: Data, say: Callable[[str], None]) -> dict[str, Any]:
-    """Kernels of all processes."""
-    curves = np.nanmean(
-        known.curves - member_effects(known, task.hopeless)[known.members], axis=1
-    )
+def fit_kernels(known: Data, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return the kernels of all processes."""
+    own = known.curves - member_effects(known)[known.members]
+    curves = np.nanmean(own, axis=1)
     coordinates = basis(curves).project(curves)
     kernels: dict[str, Any] = {"curve": []}
     for k in range(COMPONENTS):
@@ -355,29 +352,29 @@ def fit_kernels(task: Task, known: Data, say: Callable[[str], None]) -> dict[str
 
 
 @lru_cache
-def load(task: Task = SEQDIGITS) -> Surrogate:
-    """The surrogate of a committed table."""
-    kernels = json.loads(task.file(KERNELS).read_text(encoding="utf-8"))["kernels"]
-    return Surrogate(task, data(task, table.read(task.file(TABLE))), kernels)
+def load() -> Surrogate:
+    """Return the surrogate of the committed table."""
+    kernels = json.loads(KERNELS.read_text(encoding="utf-8"))["kernels"]
+    return Surrogate(data(table.read(TABLE)), kernels)
 
 
 # --- validation ---
 
 
-def validate(task: Task, known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
+def validate(known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
     """What the surrogate says of points that it has not seen, ``FOLDS`` times a part of
     them."""
     n = len(known.unit)
     fold = np.random.default_rng(0).permutation(n) % FOLDS
     curves, truth = np.zeros((n, known.curves.shape[2])), np.zeros(n)
     for k in range(FOLDS):
-        model = Surrogate(task, known.subset(np.flatnonzero(fold != k)), kernels)
+        model = Surrogate(known.subset(np.flatnonzero(fold != k)), kernels)
         rows = np.flatnonzero(fold == k)
         curves[rows] = model.mean_curves(known.unit[rows])
         truth[rows] = model.truth(known.unit[rows], curves[rows])
     real = expit(known.curves)
     report: dict[str, Any] = {}
-    for name, kept in (("all", truth > 0), ("good", truth > task.good)):
+    for name, kept in (("all", truth > 0), ("good", truth > GOOD)):
         trained = {
             f"epoch {e}": (expit(curves[:, e - 1]), *_pairs(real[:, :, e - 1]))
             for e in EPOCHS
@@ -419,27 +416,19 @@ def _agreement(predicted: Array, measured: Array, floor: Array) -> dict[str, Any
     }
 
 
-def main(arguments: Sequence[str]) -> int:
+def main() -> None:
     """Fit, validate, write the kernels."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--task", choices=TASKS, default=SEQDIGITS.name)
-    parser.add_argument(
-        "--table", type=Path, help="the table to fit, if not the task's"
-    )
-    args = parser.parse_args(arguments)
-    task = TASKS[args.task]
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    known = data(task, table.read(args.table or task.file(TABLE)))
-    kernels = fit_kernels(task, known, say)
-    validation = validate(task, known, kernels)
+    known = data(table.read(TABLE))
+    kernels = fit_kernels(known, say)
+    validation = validate(known, kernels)
     say(json.dumps(validation, indent=1))
     fits = {"kernels": kernels, "validation": validation}
-    task.file(KERNELS).write_text(json.dumps(fits, indent=1) + "\n", encoding="utf-8")
-    return 0
+    KERNELS.write_text(json.dumps(fits, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -1,10 +1,6 @@
 """The tasks that searches are compared on: a study file each, and the data it names.
 
-The table of ``columns`` is small (64 points) and does not rank searches yet: where the
-default ends on it, real networks score two points less than its surrogate says.
-``mnist1d`` has no table.
-
-Networks are those of the file. Those of recorded tables may be others
+Networks are those of the file. Those of the recorded table of ``seqdigits`` are others
 (``Task.recorded``).
 """
 
@@ -41,25 +37,10 @@ class Task:
     its data."""
     recorded: Mapping[str, Any] = field(default_factory=dict)
     """Values by dotted key in place of the file's, in the recorded table."""
-    epochs: int = 100
-    """Of the table's networks of the search."""
-    scored: tuple[int, int] = (269, 899)
-    """Series that a network of the search and one of a confirmation are scored on."""
-    hopeless: float = 0.7
-    """Accuracy below which a point of the table is not worth another network."""
-    good: float = 0.85
-    """True accuracy from which a point counts as good."""
-    level: float = 0.92
-    """True accuracy; the page has the time to pass it first."""
     budget: int = 5000
-    """Epochs of a search on the table, all networks together."""
+    """Epochs of a search, all networks together."""
     tried: Sequence[str] = ()
     """More overrides, ``KEY=VALUE``."""
-
-    def file(self, kind: str) -> Path:
-        """Where its table, kernels or results lie."""
-        own = "" if self.name == "seqdigits" else f"{self.name}-"
-        return HERE / f"{own}{kind}"
 
     def spec(self, *, table: bool = False) -> StudySpec:
         """Return the study; with ``table``, that of the networks in the table."""
@@ -142,7 +123,6 @@ SEQDIGITS = Task(
         "space.batch_size.low": 20,
         "space.lr_decay.high": 200.0,
     },
-    epochs=143,
     budget=10_000,
 )
 """Its table has cold networks, from before the file had a thermal power: three steps
@@ -152,23 +132,7 @@ TASKS = {
     task.name: task
     for task in (
         SEQDIGITS,
-        Task(
-            name="columns",
-            study=HERE / "columns.toml",
-            make=columns,
-            recorded={"fixed.ema_decay": 0.0, "fixed.max_gradient": 1.0},
-            good=0.93,
-            level=0.96,
-        ),
-        Task(
-            name="mnist1d",
-            study=HERE / "mnist1d.toml",
-            make=mnist1d,
-            epochs=60,
-            scored=(240, 1000),
-            hopeless=0.3,
-            good=0.45,
-            level=0.5,
-        ),
+        Task(name="columns", study=HERE / "columns.toml", make=columns),
+        Task(name="mnist1d", study=HERE / "mnist1d.toml", make=mnist1d),
     )
 }
