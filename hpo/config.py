@@ -24,7 +24,6 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,43 +40,42 @@ class ConfigError(HpoError):
 
 
 _RESERVED = {
-    *(
-        "partition",
-        "time",
-        "account",
-        "qos",
-        "constraint",
-        "mem",
-        "cpus-per-task",
-        "gpus-per-node",
-    ),
-    *(
-        "signal",
-        "job-name",
-        "array",
-        "output",
-        "error",
-        "open-mode",
-        "requeue",
-        "no-requeue",
-    ),
-    *("dependency", "kill-on-invalid-dep", "wait", "test-only", "parsable"),
+    "partition",
+    "time",
+    "account",
+    "qos",
+    "constraint",
+    "mem",
+    "cpus-per-task",
+    "gpus-per-node",
+    "signal",
+    "job-name",
+    "array",
+    "output",
+    "error",
+    "open-mode",
+    "requeue",
+    "no-requeue",
+    "dependency",
+    "kill-on-invalid-dep",
+    "wait",
+    "test-only",
+    "parsable",
 }
 """Options of sbatch that a launch sets itself."""
 
 
 def _text(value: Any) -> Any:
     """Convert a whole number to text, as in ``time = 240``."""
-    return (
-        str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    )
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
 
 
 def _lines(value: Any) -> Any:
     """Convert a list, or the lines of a variable, to a tuple."""
-    value = (
-        list(filter(str.strip, value.splitlines())) if isinstance(value, str) else value
-    )
+    if isinstance(value, str):
+        value = [line for line in value.splitlines() if line.strip()]
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -85,14 +83,18 @@ def _options(value: Any) -> Any:
     """Convert options of sbatch, words ``KEY=VALUE`` or ``KEY``, to a table."""
     value = _lines(value)
     if isinstance(value, tuple):
-        parts = [str(text).strip().removeprefix("--").partition("=") for text in value]
-        if not all(key.replace("-", "").isalnum() for key, _, _ in parts):
-            raise ValueError("KEY=VALUE, as in reservation=lab")
-        value = {key: text if equals else True for key, equals, text in parts}
-    if taken := isinstance(value, Mapping) and sorted(_RESERVED & value.keys()):
-        raise ValueError(
-            f"every job sets the option {taken[0]} already: see the keys of [slurm]."
-        )
+        table: dict[str, str | bool] = {}
+        for word in value:
+            key, equals, text = str(word).strip().removeprefix("--").partition("=")
+            if not key.replace("-", "").isalnum():
+                raise ValueError("KEY=VALUE, as in reservation=lab")
+            table[key] = text if equals else True
+        value = table
+    if isinstance(value, Mapping):
+        for key in sorted(_RESERVED & value.keys()):
+            raise ValueError(
+                f"every job sets the option {key} already: see the keys of [slurm]."
+            )
     return value
 
 
@@ -115,6 +117,8 @@ Webhook = Annotated[
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Tables = dict[str, dict[str, Any]]
+"""Values by table and key, as in the file."""
 
 
 class _Table(BaseModel):
@@ -170,10 +174,10 @@ class SlurmDefaults(_Table):
             return None
         days, dash, rest = self.time.rpartition("-")
         parts = [int(part) for part in rest.split(":")]
-        units = (3600, 60, 1) if dash or len(parts) == 3 else (60, 1)
-        return 86400 * int(days or 0) + sum(
-            p * u for p, u in zip(parts, units, strict=False)
-        )
+        if not dash and len(parts) < 3:
+            parts.insert(0, 0)  # minutes come first
+        hours, minutes, seconds = [*parts, 0, 0][:3]
+        return seconds + 60 * (minutes + 60 * (hours + 24 * int(days or 0)))
 
 
 class DaskDefaults(_Table):
@@ -212,26 +216,31 @@ def load(options: Mapping[str, Any] | None = None) -> SiteConfig:
     Raises:
         ConfigError: the first invalid value, located by file, variable or option.
     """
-    file = find()
-    tree: dict[str, dict[str, Any]] = {table: {} for table in SiteConfig.model_fields}
-    cluster, workers_from = False, ""
-    file_source = [(str(file), _read(file))] if file else []
-    for where, source in chain(file_source, _variables(), _command_line(options or {})):
-        for table, values in _validate(
-            source, where, strict=where == str(file)
-        ).items():
-            sbatch = {**tree[table].get("options", {}), **values.get("options", {})}
-            tree[table] |= values | ({"options": sbatch} if sbatch else {})
-            workers_from = where if "workers" in values else workers_from
-        if where == str(file):
-            cluster = tree["launch"].get("executor", "local") != "local"
-    if cluster and workers_from == str(file) and tree["launch"]["executor"] == "local":
-        del tree["launch"][
-            "workers"
-        ]  # the number for the cluster does not fit this machine
+    path = find()
+    tree: Tables = {}
+    if path is not None:
+        tree = _validated(_read(path), str(path), strict=True)
+    changes: Tables = {}
+    for where, values in [*_variables(), *_command_line(options or {})]:
+        _override(changes, _validated(values, where))
+    on_cluster = tree.get("launch", {}).get("executor", "local") != "local"
+    if on_cluster and changes.get("launch", {}).get("executor") == "local":
+        # the number for the cluster does not fit this machine
+        tree["launch"].pop("workers", None)
+    _override(tree, changes)
     site = SiteConfig.model_validate(tree)
     _check_limit(site.slurm)
     return site
+
+
+def _override(tree: Tables, changes: Tables) -> None:
+    """Override the keys of a tree, and options of sbatch one by one."""
+    for table, values in changes.items():
+        old = tree.setdefault(table, {})
+        options = {**old.get("options", {}), **values.get("options", {})}
+        old.update(values)
+        if options:
+            old["options"] = options
 
 
 def _check_limit(slurm: SlurmDefaults) -> None:
@@ -255,7 +264,8 @@ def find() -> Path | None:
     for path in settings.config_files():
         if os.path.isfile(path):  # a Path's own raises where the name is too long
             return path
-    if name := os.environ.get("HPO_CONFIG"):
+    name = os.environ.get("HPO_CONFIG")
+    if name:
         raise ConfigError(
             f"HPO_CONFIG: the file {name} does not exist. Correct the path, or unset"
             " the variable."
@@ -275,45 +285,39 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(json.loads(json.dumps(raw, default=str)))  # 04:00:00 is a time in TOML
 
 
-Source = Iterator[tuple[str, dict[str, dict[str, Any]]]]
-"""Pairs of a variable's or option's name and its value, nested as in the file."""
-
-
-def _variables() -> Source:
+def _variables() -> Iterator[tuple[str, Tables]]:
+    """Yield each variable and its value, nested as in the file."""
     for name, text in sorted(os.environ.items()):
+        if not text or not name.startswith("HPO_"):
+            continue
         table, _, key = name.removeprefix("HPO_").lower().partition("_")
-        if name == "HPO_EXECUTOR" and text:
+        if name == "HPO_EXECUTOR":
             yield name, {"launch": {"executor": text}}
-        elif (
-            name.startswith("HPO_")
-            and table in SiteConfig.model_fields
-            and key
-            and text
-        ):
+        elif key and table in SiteConfig.model_fields:
             yield name, {table: {key: text}}
 
 
-def _command_line(options: Mapping[str, Any]) -> Source:
+def _command_line(options: Mapping[str, Any]) -> Iterator[tuple[str, Tables]]:
+    """Yield each option and its value, nested as in the file."""
     for table, defaults in SiteConfig():
         for key in type(defaults).model_fields:
             name = key if table == "launch" else f"{table}_{key}"
-            if (value := options.get(name)) is not None:
-                shown = name.removeprefix("dask_").removesuffix(
-                    "s" * (key == "options")
-                )
-                yield f"--{shown}".replace("_", "-"), {table: {key: value}}
+            value = options.get(name)
+            if value is None:
+                continue
+            option = name.removeprefix("dask_").replace("_", "-")
+            if key == "options":
+                option = option.removesuffix("s")
+            yield f"--{option}", {table: {key: value}}
 
 
-def _validate(
-    source: Mapping[str, Any], where: str, *, strict: bool
-) -> dict[str, dict[str, Any]]:
+def _validated(values: Tables, where: str, *, strict: bool = False) -> Tables:
     """Validate the values of one source, and return them by table."""
     try:
-        site = (
-            strictly(SiteConfig, source)
-            if strict
-            else SiteConfig.model_validate(source)
-        )
+        if strict:
+            site = strictly(SiteConfig, values)
+        else:
+            site = SiteConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(explain(error, SiteConfig, where)) from None
     return site.model_dump(exclude_unset=True)

@@ -43,3 +43,8 @@ def near_miss(word: str, valid: Iterable[str]) -> str:
     nothing."""
     close = difflib.get_close_matches(word, sorted(valid), n=1)
     return f"Did you mean {close[0]!r}? " if close else ""
+
+
+def one_line(error: object, longest: int = 300) -> str:
+    """Return the text of an error on one line, cut at ``longest`` characters."""
+    return " ".join(str(error).split())[:longest]

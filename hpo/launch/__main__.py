@@ -232,7 +232,7 @@ def launch(arguments: argparse.Namespace) -> int:
     """
     from hpo.launch import run
 
-    return run.run(arguments, arguments.command)
+    return run.run(arguments)
 
 
 if __name__ == "__main__":

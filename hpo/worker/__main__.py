@@ -30,12 +30,14 @@ _ONE_WORKER = ("name", "parent", "log", "heartbeat_file")
 
 
 def _check(parser: Parser, arguments: Namespace) -> None:
-    names = [name for name in _ONE_WORKER if getattr(arguments, name) is not None]
-    if arguments.workers is not None and names:
-        option = f"--{names[0].replace('_', '-')}"
-        parser.error(
-            f"{option} is for one worker, --workers for several: use one of the two"
-        )
+    if arguments.workers is None:
+        return
+    for name in _ONE_WORKER:
+        if getattr(arguments, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            parser.error(
+                f"{option} is for one worker, --workers for several: use one of the two"
+            )
 
 
 @command(
@@ -167,19 +169,26 @@ def _crew(arguments: Namespace) -> int:
     them."""
     from hpo import settings
 
-    job, task = settings.slurm_job(), os.environ.get("SLURM_PROCID", "0")
+    study = arguments.study
     options = [f"--lease={arguments.lease:g}"]
-    options += ["--no-confirm"] if arguments.no_confirm else []
-    several = crew.Crew(
-        arguments.study,
+    if arguments.no_confirm:
+        options.append("--no-confirm")
+    setup = crew.WorkerSetup(
+        study=study,
         storage_url=arguments.storage or settings.storage_url(),
-        logs=arguments.logs
-        or settings.home() / "logs" / (arguments.study or "every-study"),
+        logs=arguments.logs or settings.home() / "logs" / (study or "every-study"),
         threads=arguments.threads,
-        options=options,
-        prefix=f"{job}-{task}" if job and task != "0" else job,
+        options=tuple(options),
     )
-    return crew.serve(several, arguments.workers, usr2_grace_s=arguments.usr2_grace)
+    prefix = settings.slurm_job()
+    task = os.environ.get("SLURM_PROCID", "0")
+    if prefix and task != "0":
+        prefix += f"-{task}"
+    return crew.serve(
+        crew.Crew(setup, prefix=prefix),
+        arguments.workers,
+        usr2_grace_s=arguments.usr2_grace,
+    )
 
 
 if __name__ == "__main__":

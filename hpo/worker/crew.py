@@ -21,7 +21,6 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +47,8 @@ DEATHS_AT_START = 3
 """Failed starts in a row after which a crew gives up."""
 KEPT_DAYS = 30
 """Age at which logs of workers are removed, when others start."""
-POLL_S, STOP_POLL_S = 0.2, 0.02
+POLL_S = 0.2
+STOP_POLL_S = 0.02
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 """Signals that ask a crew or a worker to stop; SLURM sends SIGUSR2 before a time
 limit."""
@@ -73,20 +73,45 @@ class WorkerError(HpoError):
     """Workers die as soon as they are started."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkerSetup:
+    """What the workers of a crew, or of a launch, have in common."""
+
+    study: str | None
+    """Name of the study; None serves every open one."""
+    storage_url: str | None = field(repr=False)
+    """Passed in the environment, since anybody can read a command line."""
+    logs: Path
+    """Directory of the log files, one per worker."""
+    threads: int = 1
+    """CPU threads per worker."""
+    options: tuple[str, ...] = ()
+    """More options for every worker."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a worker process."""
+        environment = {**os.environ, **dict.fromkeys(THREADS, str(self.threads))}
+        if self.storage_url:
+            environment["HPO_STORAGE"] = self.storage_url
+        return environment
+
+
 @dataclass(kw_only=True)
 class _Place:
     """The place of one worker: its current process, and the history of earlier ones."""
 
     log: Path
-    environment: Mapping[str, str]
-    pause_s: float = field(default_factory=lambda: PAUSE_S[0])
-    """Pause before the next process."""
+    device: str | None
+    """The GPU of the worker, if each has its own."""
     process: subprocess.Popen[bytes] | None = None
     name: str = ""
     """Name of the worker in the ledger."""
     started_s: float = 0.0
     due_s: float = 0.0
     """Monotonic time to start the next process, once this one has ended."""
+    pause_s: float = field(default_factory=lambda: PAUSE_S[0])
+    """Pause before the next process."""
     deaths_at_start: int = 0
 
 
@@ -100,12 +125,8 @@ class Crew:
 
     def __init__(
         self,
-        study: str | None,
+        setup: WorkerSetup,
         *,
-        storage_url: str | None,
-        logs: Path,
-        threads: int = 1,
-        options: Sequence[str] = (),
         prefix: str | None = None,
         directory: Path | None = None,
         stays: bool = False,
@@ -113,32 +134,20 @@ class Crew:
         """Create a crew, which ``start`` starts.
 
         Args:
-            study: name of the study; None serves every open one.
-            storage_url: passed in the environment, since anybody can read a command
-                line.
-            logs: directory of the log files, one per worker.
-            threads: CPU threads per worker.
-            options: more options for every worker.
+            setup: what its workers have in common.
             prefix: beginning of the log names; by default, the time and six letters.
             directory: working directory of the workers, if it exists (default: the
                 current one).
             stays: restart workers that ended cleanly, too. Otherwise a clean end is
                 final: the study is over, or somebody stopped the worker.
         """
-        self._study, self.logs, self._options = study, logs, list(options)
-        self._prefix = (
-            prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
-        )
+        self._setup = setup
+        self._prefix = prefix or f"{time.strftime('%Y%m%d-%H%M%S')}-{_random()}"
         self._directory = directory if directory and directory.is_dir() else None
         self._stays = stays
-        self._url = storage_url
-        self._environment = {
-            **os.environ,
-            **dict.fromkeys(THREADS, str(threads)),
-            **({"HPO_STORAGE": storage_url} if storage_url else {}),
-        }
         self._places: list[_Place] = []
-        self._oom_kills, self._oom_s = oom_kills(), -math.inf
+        self._oom_kills = oom_kills()
+        self._oom_s = -math.inf
         self.until_s = math.inf
 
     @property
@@ -159,21 +168,21 @@ class Crew:
 
     def where(self, n: int) -> str:
         """Return where the workers run and log, as a launch prints it."""
-        return (
-            f"{n} worker{'s start' if n > 1 else ' starts'} here; logs in {self.logs}"
-        )
+        workers = "1 worker starts" if n == 1 else f"{n} workers start"
+        return f"{workers} here; logs in {self._setup.logs}"
 
     def start(self, n: int) -> None:
         """Start ``n`` processes."""
-        self.logs.mkdir(parents=True, exist_ok=True)
-        remove_old_logs(self.logs)
-        devices = [
-            d.strip() for d in os.environ.get(_DEVICES, "").split(",") if d.strip()
-        ]
-        for i in range(len(self._places), len(self._places) + n):
-            device = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
-            log = self.logs / f"{self._prefix}-{i + 1}.log"
-            place = _Place(log=log, environment={**self._environment, **device})
+        logs = self._setup.logs
+        logs.mkdir(parents=True, exist_ok=True)
+        remove_old_logs(logs)
+        listed = os.environ.get(_DEVICES, "").split(",")
+        devices = [device.strip() for device in listed if device.strip()]
+        for _ in range(n):
+            number = len(self._places)
+            place = _Place(log=logs / f"{self._prefix}-{number + 1}.log", device=None)
+            if len(devices) > 1:
+                place.device = devices[number % len(devices)]
             self._places.append(place)
             self._spawn(place)
 
@@ -187,18 +196,23 @@ class Crew:
             WorkerError: workers die at once; the message quotes the end of a log.
         """
         now = time.monotonic()
-        if (count := oom_kills()) > self._oom_kills:
-            self._oom_kills, self._oom_s = count, now
+        kills = oom_kills()
+        if kills > self._oom_kills:
+            self._oom_kills = kills
+            self._oom_s = now
         events = []
         for place in list(self._places):
             if place.process is None:
                 if now >= place.due_s:
                     self._spawn(place)
-            elif (status := place.process.poll()) == 0 and not self._stays:
+                continue
+            status = place.process.poll()
+            if status == 0 and not self._stays:
                 self._places.remove(place)
             elif status is not None:
-                text = self._ended(place, status, now)
-                events += [text] if status else []
+                event = self._ended(place, status, now)
+                if status != 0:
+                    events.append(event)
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
@@ -209,9 +223,7 @@ class Crew:
         for process in processes.values():
             process.terminate()
         try:
-            while time.monotonic() < self.until_s and any(
-                process.poll() is None for process in processes.values()
-            ):
+            while time.monotonic() < self.until_s and self.pids:
                 time.sleep(STOP_POLL_S)
         finally:  # also when a second Ctrl-C ends the waiting
             killed = [
@@ -223,7 +235,7 @@ class Crew:
                 process.wait()
             self._places.clear()
             for name in killed:
-                release_lost(name, None, self._url)
+                release_lost(name, None, self._setup.storage_url)
 
     def end_within(self, seconds: float) -> None:
         """Let ``stop`` kill the remaining processes after this time, or earlier if set
@@ -231,19 +243,25 @@ class Crew:
         self.until_s = min(self.until_s, time.monotonic() + seconds)
 
     def _spawn(self, place: _Place) -> None:
-        prefix = f"{self._study}@" if self._study else ""
-        place.name = f"{prefix}{platform.node()}-{uuid.uuid4().hex[:6]}"
-        command = [sys.executable, "-P", "-m", "hpo.worker", "--name", place.name]
-        command += ["--parent", str(os.getpid()), "--log", str(place.log.absolute())]
-        command += ["--study", self._study] if self._study else []
+        study = self._setup.study
+        place.name = f"{platform.node()}-{_random()}"
+        command = [sys.executable, "-P", "-m", "hpo.worker"]
+        if study:
+            place.name = f"{study}@{place.name}"
+            command += ["--study", study]
+        command += ["--name", place.name, "--parent", str(os.getpid())]
+        command += ["--log", str(place.log.absolute())]
+        environment = self._setup.environment
+        if place.device is not None:
+            environment[_DEVICES] = place.device
         place.log.touch(mode=0o600)  # it may quote secrets
         with place.log.open("ab") as log:
             place.process = subprocess.Popen(
-                [*command, *self._options],
+                [*command, *self._setup.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=place.environment,
+                env=environment,
                 cwd=self._directory,
                 start_new_session=True,
             )
@@ -251,32 +269,42 @@ class Crew:
 
     def _ended(self, place: _Place, status: int, now: float) -> str:
         """Plan the next process of a place after the last one has ended."""
-        lived_s = now - place.started_s
         place.process = None
         out_of_memory = status == -signal.SIGKILL and now - self._oom_s < OOM_S
-        how = f"exit status {status}"
-        if status < 0:
-            kernel = "out of memory: killed by the kernel"
-            how = (
-                kernel if out_of_memory else f"killed by {signal.Signals(-status).name}"
-            )
+        if out_of_memory:
+            how = "out of memory: killed by the kernel"
+        elif status < 0:
+            how = f"killed by {signal.Signals(-status).name}"
+        else:
+            how = f"exit status {status}"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
-        had_trial = release_lost(place.name, how if is_own else None, self._url)
+        why = how if is_own else None
+        had_trial = release_lost(place.name, why, self._setup.storage_url)
+        lived_s = now - place.started_s
         if lived_s >= HEALTHY_S or status == HUNG:
-            place.pause_s, place.deaths_at_start = PAUSE_S[0], 0
-        elif is_own and had_trial is not None:
-            place.deaths_at_start = 0 if had_trial else place.deaths_at_start + 1
-            if place.deaths_at_start >= DEATHS_AT_START:
-                raise WorkerError(
-                    f"{place.deaths_at_start} workers in a row died at once ({how})."
-                    f" The last one wrote:\n{tail(place.log)}\nIts log: {place.log}"
-                )
+            place.pause_s = PAUSE_S[0]
+            place.deaths_at_start = 0
+        elif is_own and had_trial:
+            place.deaths_at_start = 0
+        elif is_own and had_trial is False:
+            place.deaths_at_start += 1
+        if place.deaths_at_start >= DEATHS_AT_START:
+            raise WorkerError(
+                f"{place.deaths_at_start} workers in a row died at once ({how})."
+                f" The last one wrote:\n{tail(place.log)}\nIts log: {place.log}"
+            )
         pause_s = place.pause_s
-        place.due_s, place.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
+        place.due_s = now + pause_s
+        place.pause_s = min(2 * pause_s, PAUSE_S[1])
         return (
             f"a worker ended after {lived_s:.0f} s ({how}); the next one starts in "
             f"{pause_s:.0f} s; log: {place.log}"
         )
+
+
+def _random() -> str:
+    """Return six letters that no other process has."""
+    return uuid.uuid4().hex[:6]
 
 
 def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
@@ -296,8 +324,11 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
 
     for signum in STOPPING:
         signal.signal(signum, hear)
-    job = f"{settings.job()} on " if settings.job() else ""
-    say(f"{job}{platform.node()}: {crew.where(workers)}")
+    place = platform.node()
+    job = settings.job()
+    if job is not None:
+        place = f"{job} on {place}"
+    say(f"{place}: {crew.where(workers)}")
     try:
         crew.start(workers)
         while not crew.over and crew.until_s == math.inf:
@@ -307,11 +338,10 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
         stopped = crew.until_s < math.inf
     finally:
         crew.stop(usr2_grace_s)
-    say(
-        "asked to stop: the workers have stopped"
-        if stopped
-        else "all workers have ended"
-    )
+    if stopped:
+        say("asked to stop: the workers have stopped")
+    else:
+        say("all workers have ended")
     return 0
 
 
@@ -344,13 +374,11 @@ def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool 
 def remove_old_logs(directory: Path) -> None:
     """Remove logs and scripts of workers that are older than ``KEPT_DAYS``."""
     before = time.time() - 86400 * KEPT_DAYS
-    for path in directory.glob("*") if directory.is_dir() else ():
-        with suppress(OSError):  # another launch was faster
-            if (
-                path.suffix in (".log", ".sh", ".kills")
-                and path.stat().st_mtime < before
-            ):
-                path.unlink()
+    for path in directory.glob("*"):
+        if path.suffix in (".log", ".sh", ".kills"):
+            with suppress(OSError):  # another launch was faster
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
 
 def oom_kills() -> int:
@@ -358,12 +386,10 @@ def oom_kills() -> int:
 
     Containers count, too. 0 where the kernel does not say.
     """
-    text = _VMSTAT.read_text() if _VMSTAT.exists() else ""
-    return sum(
-        int(line.split()[1])
-        for line in text.splitlines()
-        if line.startswith("oom_kill ")
-    )
+    if not _VMSTAT.exists():
+        return 0
+    counts = dict(line.split() for line in _VMSTAT.read_text().splitlines())
+    return int(counts.get("oom_kill", 0))
 
 
 def tail(log: Path, lines: int = 8) -> str:

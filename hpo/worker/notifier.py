@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo import config
 from hpo.config import ConfigError, NotifyDefaults
+from hpo.errors import one_line
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
@@ -146,7 +147,7 @@ def _why(error: Exception) -> str:
         return f"exit status {error.returncode}"
     if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
         return f"timed out after {TIMEOUT_S:g} s"
-    return " ".join(str(error).split())[:200]
+    return one_line(error, 200)
 
 
 def _run(command: str, body: str, text: str) -> None:

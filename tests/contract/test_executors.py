@@ -17,7 +17,8 @@ from workers import ledger_at, table, toy_spec, undisturbed, wait_until
 
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
-from hpo.launch.executors import Executor, LaunchOptions, executor, slurm
+from hpo.launch.executors import Executor, executor, slurm
+from hpo.launch.options import LaunchOptions
 from hpo.ledger.ledger import Ledger
 from hpo.study.trials import StudyState, WorkerInfo
 

@@ -18,8 +18,8 @@ from workers import table, wait_until
 
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
-from hpo.launch.executors import LaunchOptions
-from hpo.launch.executors.dask import DaskExecutor
+from hpo.launch import executors
+from hpo.launch.options import LaunchOptions
 from hpo.study.trials import WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -117,10 +117,13 @@ def test_a_database_that_they_cannot_reach(
     """And what Dask logs of a task that failed has no password."""
     user.cluster.start_worker(threads=2)
     monkeypatch.setenv("HPO_HOME", str(user.directory / "home"))
-    site = {"dask": {"scheduler": user.cluster.address}}
+    site = {
+        "launch": {"executor": "dask"},
+        "dask": {"scheduler": user.cluster.address},
+    }
     options = LaunchOptions(command="", site=SiteConfig.model_validate(site))
     url = "postgresql://me:hunter2@127.0.0.1:1/hpo"
-    executor = DaskExecutor("toy", options=options, storage_url=url)
+    executor = executors.executor(options, "toy", url)
     executor.start(2)
     with pytest.raises(HpoError) as caught:
         wait_until(lambda: bool(executor.poll()) and False, timeout_s=150)

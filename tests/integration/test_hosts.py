@@ -20,7 +20,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import Embedded
 from hpo.study.trials import StudyState
-from hpo.worker.crew import Crew
+from hpo.worker.crew import Crew, WorkerSetup
 
 LITTLE_MEMORY = (
     "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
@@ -126,7 +126,10 @@ def test_what_ended_a_worker_is_known_where_it_can_be(
 ) -> None:
     hungry = {"objective": "odd_objectives:HungryObjective", "budget": {"epochs": 100}}
     ledger.register(toy_spec(fixed={"sleep_s": 0.2}, **hungry))
-    crew, said = Crew("toy", storage_url=database_url, logs=tmp_path), list[str]()
+    crew, said = (
+        Crew(WorkerSetup(study="toy", storage_url=database_url, logs=tmp_path)),
+        list[str](),
+    )
 
     def told() -> int:
         said.extend(crew.poll())

@@ -12,7 +12,7 @@ from hpo import config
 from hpo.errors import HpoError
 from hpo.launch import executors
 from hpo.launch.__main__ import launch
-from hpo.launch.executors import LaunchOptions
+from hpo.launch.options import LaunchOptions
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +32,9 @@ def load(*line: str) -> config.SiteConfig:
 
 
 def options(*line: str) -> LaunchOptions:
-    return LaunchOptions.of_line(
-        launch.parser().parse_args(["--study", "toy", *line]), "again"
-    )
+    arguments = launch.parser().parse_args(["--study", "toy", *line])
+    arguments.command = "again"
+    return LaunchOptions.of_line(arguments)
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
@@ -241,6 +241,6 @@ def test_what_an_executor_must_be_told(
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(HpoError) as caught:
-        executors.check(options(*line))
+        executors.check(options(*line).site)
     assert str(caught.value) == message
-    executors.check(options("--executor", "slurm", "--workers", "3"))
+    executors.check(options("--executor", "slurm", "--workers", "3").site)

@@ -10,98 +10,22 @@ uses nothing else, whatever the kind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from argparse import Namespace
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar
 
-from hpo import config, settings
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
-from hpo.postgres.urls import is_of_this_host, parse_url, place
-from hpo.worker.crew import GRACE_S, Crew
+from hpo.launch.options import LaunchOptions
+from hpo.worker.crew import GRACE_S, Crew, WorkerSetup
 
 __all__ = [
     "GRACE_S",
+    "ClusterExecutor",
     "Executor",
-    "LaunchOptions",
     "LocalExecutor",
     "check",
     "executor",
     "slurm",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaunchOptions:
-    """The options of a launch, from its command line or call, the environment and
-    hpo.toml."""
-
-    command: str
-    """Command that resumes the launch, without passwords."""
-    site: SiteConfig = field(default_factory=SiteConfig)
-    """How workers start."""
-    storage: str | None = None
-    """The value of ``--storage``; see ``url``."""
-    confirm: bool = True
-    timeout_s: float | None = None
-    json: bool = False
-    """Whether to print JSON for a program."""
-    in_cell: bool = False
-    """Whether it runs in the cell of a notebook."""
-    report: Path | None = None
-    """File of the report; None: named after the study."""
-    writes_report: bool = True
-
-    @classmethod
-    def of_line(cls, arguments: Namespace, command: str) -> LaunchOptions:
-        """Return the options of a parsed command line.
-
-        Raises:
-            ConfigError: an option, a variable or hpo.toml is invalid.
-        """
-        return cls(
-            command=command,
-            site=config.load(vars(arguments)),
-            storage=arguments.storage,
-            confirm=not arguments.no_confirm,
-            timeout_s=arguments.timeout,
-            json=arguments.json,
-            report=arguments.report,
-            writes_report=not arguments.no_report,
-        )
-
-    @property
-    def url(self) -> str | None:
-        """The address of the database; None: the embedded server."""
-        return settings.storage_url() if self.storage is None else self.storage
-
-    @property
-    def database(self) -> str:
-        """The database in words, without a password; opens no connection."""
-        url = self.url
-        return (
-            place(parse_url(url))
-            if url
-            else f"the embedded server in {settings.home()}"
-        )
-
-    @property
-    def only_here(self) -> bool:
-        """Whether only this host reaches the database."""
-        return self.url is None or is_of_this_host(parse_url(self.url))
-
-    @property
-    def of_workers(self) -> list[str]:
-        """The options of every worker."""
-        return [
-            f"--lease={self.site.launch.lease:g}",
-            *["--no-confirm"] * (not self.confirm),
-        ]
-
-    def logs(self, study: str) -> Path:
-        """Return the directory of the logs of a study's workers."""
-        return settings.home() / "logs" / study
 
 
 class Executor(ABC):
@@ -187,14 +111,53 @@ class LocalExecutor(Crew, Executor):
     """The workers of this machine: a crew in the process of the launch."""
 
 
-def check(options: LaunchOptions) -> None:
+class ClusterExecutor(Executor):
+    """An executor that asks a scheduler for workers, and reports what becomes of
+    them."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        """Submit nothing yet; ``setup`` is what the workers have in common."""
+        self._setup = setup
+        self._events: list[str] = []
+        self._silent = False
+
+    def poll(self) -> list[str]:
+        """Look after the workers, and return new events.
+
+        Raises:
+            HpoError: workers cannot run in the cluster.
+        """
+        self._look()
+        events = self._events
+        self._events = []
+        return events
+
+    @abstractmethod
+    def _look(self) -> None:
+        """Ask the scheduler if it is time; note events.
+
+        Raises:
+            HpoError: workers cannot run in the cluster.
+        """
+
+    def _hear(self, scheduler: str, trouble: str = "") -> None:
+        """Note once that the scheduler is in trouble, and once that it answers
+        again."""
+        if trouble and not self._silent:
+            self._events.append(trouble)
+        if self._silent and not trouble:
+            self._events.append(f"{scheduler} answers again")
+        self._silent = bool(trouble)
+
+
+def check(site: SiteConfig) -> None:
     """Check the options of the executor before anything is written.
 
     Raises:
         HpoError: the number of workers or the cluster is missing.
     """
-    name = options.site.launch.executor
-    if name != "local" and options.site.launch.workers is None:
+    name = site.launch.executor
+    if name != "local" and site.launch.workers is None:
         raise HpoError(
             f"{name}: the number of workers is missing. Use --workers N, or set workers"
             " in [launch] of hpo.toml."
@@ -202,7 +165,7 @@ def check(options: LaunchOptions) -> None:
     if name == "dask":
         from hpo.launch.executors import dask
 
-        dask.check(options.site.dask)
+        dask.check(site.dask)
 
 
 def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
@@ -213,19 +176,14 @@ def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
         study: name of the study.
         storage_url: URL at which workers reach the database.
     """
-    if options.site.launch.executor == "slurm":
+    site = options.site
+    setup = options.workers(study, storage_url)
+    if site.launch.executor == "slurm":
         from hpo.launch.executors.slurm import SlurmExecutor
 
-        return SlurmExecutor(study, options=options, storage_url=storage_url)
-    if options.site.launch.executor == "dask":
+        return SlurmExecutor(setup, site.slurm, options.database)
+    if site.launch.executor == "dask":
         from hpo.launch.executors.dask import DaskExecutor
 
-        return DaskExecutor(study, options=options, storage_url=storage_url)
-    return LocalExecutor(
-        study,
-        storage_url=storage_url,
-        logs=options.logs(study),
-        threads=options.site.launch.threads,
-        options=options.of_workers,
-        stays=True,
-    )
+        return DaskExecutor(setup, site.dask)
+    return LocalExecutor(setup, stays=True)

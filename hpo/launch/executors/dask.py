@@ -22,16 +22,21 @@ import time
 import uuid
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.config import DaskDefaults
-from hpo.errors import HpoError
-from hpo.launch.executors import GRACE_S, Executor, LaunchOptions
-from hpo.worker.crew import POLL_S, TERM_GRACE_S, Crew, remove_old_logs
+from hpo.errors import HpoError, one_line
+from hpo.launch.executors import GRACE_S, ClusterExecutor
+from hpo.worker.crew import (
+    POLL_S,
+    TERM_GRACE_S,
+    Crew,
+    WorkerSetup,
+    remove_old_logs,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -54,16 +59,12 @@ class DaskError(HpoError):
     """The Dask cluster cannot be reached, or cannot run workers."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """The argument of a task."""
-
-    crew: dict[str, Any] = field(repr=False)
-    """Arguments of its ``Crew``, with the address of the database."""
-
-
-def work(order: Order) -> None:
+def work(setup: WorkerSetup, directory: Path) -> None:
     """Run a worker until its study is over, as a task in a thread of a Dask worker.
+
+    Args:
+        setup: of the worker, with the address of the database.
+        directory: working directory of the launch, with the user's objectives.
 
     Raises:
         HpoError: the database cannot be reached from here, or no worker can run here.
@@ -73,18 +74,15 @@ def work(order: Order) -> None:
 
     here = get_worker()
     key = str(here.get_current_task())
-    _check_reachable(order.crew["storage_url"])
-    prefix = (  # that of the launch first
-        f"{key.rsplit('-', 2)[1]}_{uuid.uuid4().hex[:6]}"
-    )
-    crew = Crew(**order.crew, prefix=prefix)
+    _check_reachable(str(setup.storage_url))
+    launch = key.rsplit("-", 2)[1]
+    prefix = f"{launch}_{uuid.uuid4().hex[:6]}"
+    crew = Crew(setup, prefix=prefix, directory=directory)
     try:
         crew.start(1)
         while not crew.over:
-            if (
-                here.state.tasks[key].state != "executing"
-            ):  # cancelled, or its launch is gone
-                return
+            if here.state.tasks[key].state != "executing":
+                return  # cancelled, or its launch is gone
             if here.status.name not in ("running", "paused"):
                 raise Reschedule
             for event in crew.poll():
@@ -115,36 +113,25 @@ def _unfinished(prefix: str, dask_worker: Any = None) -> list[str]:
     return [key for key in dask_worker.state.tasks if str(key).startswith(prefix)]
 
 
-class DaskExecutor(Executor):
+class DaskExecutor(ClusterExecutor):
     """An executor that submits a task per worker to a Dask scheduler, which repeats
     lost tasks."""
 
-    def __init__(self, study: str, *, options: LaunchOptions, storage_url: str) -> None:
+    def __init__(self, setup: WorkerSetup, dask: DaskDefaults) -> None:
         """Submit nothing yet.
 
         Args:
-            study: name of the study.
-            options: options of the launch.
-            storage_url: URL of the database, part of the task's argument.
+            setup: what the workers have in common, part of each task's argument.
+            dask: the cluster.
         """
-        assert options.site.dask.scheduler is not None
-        self._scheduler, self._options = options.site.dask.scheduler, options
-        self._logs = (options.logs(study) / "dask").absolute()
-        self._order = Order(
-            {
-                "study": study,
-                "storage_url": storage_url,
-                "logs": self._logs,
-                "threads": options.site.launch.threads,
-                "options": options.of_workers,
-                "directory": Path.cwd(),  # with the user's objectives
-            }
-        )
-        self._prefix = f"hpo-{study}-{uuid.uuid4().hex[:6]}"
+        super().__init__(setup)
+        self._scheduler = str(dask.scheduler)
+        self._prefix = f"hpo-{setup.study}-{uuid.uuid4().hex[:6]}"
         self._client: Client | None = None
-        self._target, self._tasks = 0, list[Any]()
-        self._events: list[str] = []
-        self._silent, self._connect_s, self._place_s = False, 0.0, 0.0
+        self._target = 0
+        self._tasks: list[Any] = []
+        self._connect_s = 0.0
+        self._place_s = 0.0
 
     @property
     def alive(self) -> int:
@@ -153,8 +140,9 @@ class DaskExecutor(Executor):
 
     def where(self, n: int) -> str:
         """Describe ``n`` workers in the cluster."""
-        tasks = "1 worker starts" if n == 1 else f"{n} workers start"
-        return f"{tasks} in the Dask cluster at {self._scheduler}; logs in {self._logs}"
+        workers = "1 worker starts" if n == 1 else f"{n} workers start"
+        logs = self._setup.logs
+        return f"{workers} in the Dask cluster at {self._scheduler}; logs in {logs}"
 
     def start(self, n: int) -> None:
         """Submit a task to each free thread, at most ``n``; the others wait for
@@ -162,26 +150,28 @@ class DaskExecutor(Executor):
         if not n:
             return
         self._client = connect(self._scheduler)
-        remove_old_logs(self._logs)
+        remove_old_logs(self._setup.logs)
         self._target = n
         self._place(self._client)
-        if waiting := n - len(self._tasks):
+        free = len(self._tasks)
+        if free < n:
             self._events.append(
-                f"the Dask workers have {n - waiting} free threads: {waiting} of {n}"
+                f"the Dask workers have {free} free threads: {n - free} of {n}"
                 " workers wait for more threads (cluster.scale())"
             )
 
-    def poll(self) -> list[str]:
+    def _look(self) -> None:
         """Submit tasks to new threads, and again after a restart of the scheduler.
 
         Raises:
             HpoError: workers cannot run in the cluster.
         """
-        if self._target and (client := self._answering()):
+        if not self._target:
+            return
+        client = self._answering()
+        if client is not None:
             self._judge()
             self._place(client)
-        events, self._events = self._events, []
-        return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
         """Cancel all tasks, and wait until they have stopped their workers.
@@ -189,8 +179,11 @@ class DaskExecutor(Executor):
         A task kills its worker after 20 s. Without their scheduler, Dask workers end,
         and with them their tasks.
         """
-        client, tasks = self._client, self._tasks
-        self._client, self._tasks, self._target = None, [], 0
+        client = self._client
+        tasks = self._tasks
+        self._client = None
+        self._tasks = []
+        self._target = 0
         if client is None:
             return
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
@@ -199,10 +192,10 @@ class DaskExecutor(Executor):
                 if client.status == "running":
                     client.cancel(tasks)
                 while client.status == "running" and time.monotonic() < deadline:
-                    unfinished = client.run(
+                    tasks_left = client.run(
                         _unfinished, self._prefix, on_error="ignore"
                     )
-                    if not any(unfinished.values()):
+                    if not any(tasks_left.values()):
                         break
                     time.sleep(POLL_S)
             finally:
@@ -210,20 +203,21 @@ class DaskExecutor(Executor):
 
     def _place(self, client: Client) -> None:
         """Submit tasks to Dask workers with a free thread."""
-        missing, now = self._target - len(self._tasks), time.monotonic()
+        missing = self._target - len(self._tasks)
+        now = time.monotonic()
         if not missing or now < self._place_s:
             return
         try:
-            threads, busy = client.nthreads(), client.processing()
+            free = Counter(client.nthreads())
+            for host, keys in client.processing().items():
+                free[host] -= len(keys)
         except (OSError, RuntimeError):  # the scheduler went away
             return
-        free = Counter(threads) - Counter(
-            {host: len(keys) for host, keys in busy.items()}
-        )
         for host in islice(free.elements(), missing):
             task = client.submit(
                 work,
-                self._order,
+                self._setup,
+                Path.cwd(),
                 key=f"{self._prefix}-{uuid.uuid4().hex[:6]}",
                 workers=host,
                 allow_other_workers=True,  # if this one is lost
@@ -258,12 +252,12 @@ class DaskExecutor(Executor):
                 self._client = connect(self._scheduler)
                 self._tasks = []
             self._connect_s = time.monotonic() + AGAIN_S
-        silent = self._client.status != "running"
-        if silent != self._silent:
-            answer = "does not answer, retrying" if silent else "answers again"
-            self._events.append(f"the Dask scheduler at {self._scheduler} {answer}")
-        self._silent = silent
-        return None if silent else self._client
+        scheduler = f"the Dask scheduler at {self._scheduler}"
+        if self._client.status != "running":
+            self._hear(scheduler, f"{scheduler} does not answer, retrying")
+            return None
+        self._hear(scheduler)
+        return self._client
 
 
 def check(dask: DaskDefaults) -> None:
@@ -300,7 +294,7 @@ def connect(scheduler: str) -> Client:
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise DaskError(
             f"dask: the scheduler at {scheduler} does not answer:"
-            f" {' '.join(str(error).split())[:300] or type(error).__name__}. Start it"
+            f" {one_line(error) or type(error).__name__}. Start it"
             " (dask scheduler), or use the address that it prints, not that of its"
             " dashboard."
         ) from None
@@ -312,7 +306,7 @@ def _as_error(error: BaseException | None) -> HpoError:
         return error
     return DaskError(
         f"dask: a task failed in the cluster: {type(error).__name__}:"
-        f" {' '.join(str(error).split())[:300]}. Install the same version of this"
+        f" {one_line(error)}. Install the same version of this"
         " project where the scheduler and the Dask workers run, and let them write the"
         " directory of the logs."
     )

@@ -13,7 +13,7 @@ import pytest
 import hpo
 import hpo.launch
 from hpo.errors import SpecError, StudyError
-from hpo.launch.run import _plain
+from hpo.launch.options import plain
 
 
 def test_hpo_is_light_to_import_and_names_what_it_has() -> None:
@@ -38,13 +38,13 @@ def test_a_dict_may_hold_numbers_of_numpy_and_paths() -> None:
         "task": {"path": Path("x.npz")},
         "v": (1, 2.5),
     }
-    plain = {
+    expected = {
         "budget": {"trials": 8},
         "task": {"path": "x.npz"},
         "v": [1, 2.5],
         "grid": [1.0, 2.0],
     }
-    assert _plain({**study, "grid": np.array([1.0, 2.0])}) == plain
+    assert plain({**study, "grid": np.array([1.0, 2.0])}) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_dict_holds_nothing_else(value: object) -> None:
     with pytest.raises(
         SpecError, match="expected numbers, strings, lists or dicts, got"
     ):
-        _plain({"space": [value]})
+        plain({"space": [value]})
 
 
 def test_a_notebook_shows_an_error_as_one_message() -> None:

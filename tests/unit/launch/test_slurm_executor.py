@@ -24,8 +24,10 @@ from processes import script
 from workers import wait_until
 
 from hpo.config import SiteConfig
-from hpo.launch.executors import LaunchOptions, slurm
+from hpo.launch import executors
+from hpo.launch.executors import slurm, slurm_programs
 from hpo.launch.executors.slurm import SlurmError, SlurmExecutor
+from hpo.launch.options import LaunchOptions
 from hpo.postgres.urls import is_of_this_host
 
 Program = Callable[[str, str], None]
@@ -47,8 +49,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     write("sbatch", "echo '7;cluster'")
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     monkeypatch.setattr(slurm, "ASK_S", 0.0)
-    monkeypatch.setattr(slurm, "TIMEOUT_S", 2.0)
-    monkeypatch.setattr(slurm, "LOOK_S", 1.0)
+    monkeypatch.setattr(slurm_programs, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(slurm_programs, "LOOK_S", 1.0)
     return write
 
 
@@ -61,14 +63,19 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "my home"))
 
     def one(storage: str = URL, **site: Any) -> SlurmExecutor:
-        tables = {"launch": {"threads": 2}, "slurm": {"probe": False, **site}}
+        tables = {
+            "launch": {"executor": "slurm", "threads": 2},
+            "slurm": {"probe": False, **site},
+        }
         options = LaunchOptions(
             command="",
             site=SiteConfig.model_validate(tables),
             storage=storage,
             confirm=False,
         )
-        return SlurmExecutor("toy", options=options, storage_url=storage)
+        executor = executors.executor(options, "toy", storage)
+        assert isinstance(executor, SlurmExecutor)
+        return executor
 
     return one
 

@@ -20,7 +20,7 @@ from hpo import settings
 from hpo.errors import HpoError
 from hpo.worker import __main__ as worker
 from hpo.worker import crew
-from hpo.worker.crew import Crew
+from hpo.worker.crew import Crew, WorkerSetup
 
 WRONG_URL = "sqlite:///x.db"
 AWAY_URL = "postgresql://me@127.0.0.1:1/hpo"
@@ -56,7 +56,7 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
 ) -> None:
     monkeypatch.setattr(crew, "PAUSE_S", (0.01, 1.0))
     logs = tmp_path / "logs"
-    several = Crew("toy", storage_url=WRONG_URL, logs=logs)
+    several = Crew(WorkerSetup(study="toy", storage_url=WRONG_URL, logs=logs))
     several.start(1)
     events: list[str] = []
     with pytest.raises(HpoError) as caught:
@@ -90,7 +90,7 @@ def test_a_worker_that_was_able_to_start_is_started_again(
     script(tmp_path / "python", f"exit {status}")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     held[""] = holds
-    several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path)
+    several = Crew(WorkerSetup(study="toy", storage_url=AWAY_URL, logs=tmp_path))
     with genuine():
         several.start(1)
         follow(several, lambda: len(held) > 1 + crew.DEATHS_AT_START)
@@ -101,7 +101,9 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    several = Crew("toy", storage_url=AWAY_URL, logs=tmp_path, threads=3)
+    several = Crew(
+        WorkerSetup(study="toy", storage_url=AWAY_URL, logs=tmp_path, threads=3)
+    )
     several.start(3)
     seen = []
     for pid in several.pids:
@@ -115,7 +117,10 @@ def test_workers_get_a_gpu_each_and_their_threads_and_no_address_on_the_command_
         assert AWAY_URL not in Path(f"/proc/{pid}/cmdline").read_text()
     several.stop(grace_s=0)
     assert several.pids == []
-    assert several._prefix != Crew("toy", storage_url=AWAY_URL, logs=tmp_path)._prefix
+    assert (
+        several._prefix
+        != Crew(WorkerSetup(study="toy", storage_url=AWAY_URL, logs=tmp_path))._prefix
+    )
     assert seen == [("4", "3"), ("7", "3"), ("4", "3")]
 
 

@@ -239,7 +239,7 @@ def described(
         **{"protocol": protocol, "space": {"tau_ns": {"low": 1.0, "high": 2.0}}},
     }
     study = read(raw, base=tmp_path, where="test")
-    return plan.describe(study, plan.read(study))
+    return plan.describe_data(study)
 
 
 def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(

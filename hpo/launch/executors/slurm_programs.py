@@ -1,0 +1,171 @@
+"""Programs of SLURM: sbatch, squeue, scancel, sinfo; a function each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+from dataclasses import dataclass
+
+from hpo.errors import HpoError, one_line
+
+TIMEOUT_S = 60.0
+LOOK_S = 10.0
+"""Timeout of squeue, shorter since the launch waits for it."""
+FAULTS = {"BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
+_FORMAT = "%i|%T|%r|%N|%M"
+_GONE = {*FAULTS, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED", "VANISHED"}
+"""States of jobs that will not run again. SLURM shows them for a few minutes, then they
+vanish."""
+
+
+class SlurmError(HpoError):
+    """SLURM is missing, or a command of it failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job, or one task of a job array."""
+
+    id: str
+    """As in ``4711_3``."""
+    state: str = "PENDING"
+    reason: str = "None"
+    """Why it waits, as in ``Resources``; ``None`` if it does not."""
+    node: str = ""
+    ran: str = "0:00"
+    """Its run time, as in ``1-02:03:04``."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended for good."""
+        return self.state in _GONE
+
+    @property
+    def probes(self) -> bool:
+        """Whether it is the single job that tests the database; the others form an
+        array."""
+        return "_" not in self.id
+
+
+def queued(name: str) -> list[Job]:
+    """Return this user's jobs of a name, including those that ended recently.
+
+    Raises:
+        SlurmError: squeue does not answer.
+    """
+    answer = ask(
+        *("squeue", "--me", "--noheader", "--array", "--states=all"),
+        *(f"--format={_FORMAT}", f"--name={name}"),
+        timeout_s=LOOK_S,
+    )
+    return parsed(answer)
+
+
+def parsed(text: str) -> list[Job]:
+    """Parse the output of squeue.
+
+    Examples:
+        >>> parsed("4711_3|RUNNING|None|node-7|1-00:01:02\\n")
+        [Job(id='4711_3', state='RUNNING', reason='None', node='node-7',
+        ran='1-00:01:02')]
+    """
+    jobs = []
+    for line in text.splitlines():
+        if line.count("|") == 4:
+            number, state, reason, node, ran = line.strip().split("|")
+            why = reason.strip("()")
+            jobs.append(Job(id=number, state=state, reason=why, node=node, ran=ran))
+    return jobs
+
+
+def check_only_here(partitions: str | None, database: str) -> None:
+    """Check that jobs run only on this host, if no other host reaches the database.
+
+    Raises:
+        SlurmError: the partitions, by default the cluster's, have other nodes.
+    """
+    here = platform.node().split(".")[0]
+    others = set()
+    for line in ask("sinfo", "--noheader", "--format=%P|%n").splitlines():
+        partition, _, host = line.partition("|")
+        if partitions:
+            is_ours = partition.rstrip("*") in partitions.split(",")
+        else:
+            is_ours = partition.endswith("*")
+        if is_ours and host.split(".")[0] != here:
+            others.add(host)
+    if others:
+        shown = sorted(others)[:3]
+        if len(others) > 3:
+            shown.append("…")
+        raise SlurmError(
+            f"slurm: the nodes {','.join(shown)}"
+            f" of the partition cannot reach {database}, only {here} can. Set"
+            " HPO_STORAGE to a PostgreSQL server that all nodes reach"
+            " (docs/how-to/several-hosts.md)."
+        )
+
+
+def submit(script: str, storage_url: str) -> str:
+    """Submit a script, and return the number of its job.
+
+    Raises:
+        SlurmError: sbatch refuses.
+    """
+    # Options on the command line override the variables SBATCH_… of the environment.
+    options: list[str] = []
+    for line in script.splitlines():
+        if line.startswith("#SBATCH "):
+            options += shlex.split(line.removeprefix("#SBATCH "))
+    environment = {**os.environ, "HPO_STORAGE": storage_url}
+    command = ("sbatch", "--parsable", "--export=ALL", *options)
+    try:
+        answer = ask(*command, environment=environment, script=script)
+    except SlurmError as error:
+        raise SlurmError(
+            f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the"
+            " script."
+        ) from None
+    return answer.strip().partition(";")[0]  # the cluster's name may follow
+
+
+def ask(
+    program: str,
+    *arguments: str,
+    timeout_s: float | None = None,
+    environment: dict[str, str] | None = None,
+    script: str = "",
+) -> str:
+    """Return the output of a command of SLURM.
+
+    Raises:
+        SlurmError: the command is missing, fails, or does not answer in time.
+    """
+    try:
+        done = subprocess.run(
+            [program, *arguments],
+            input=script,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s or TIMEOUT_S,
+        )
+        if done.returncode == 0:
+            return done.stdout
+        answer = done.stderr or done.stdout
+    except FileNotFoundError:
+        raise SlurmError(
+            f"slurm: {program} is not in PATH={os.environ.get('PATH', '')}. Launch on a"
+            " host that submits to the cluster (a login node), load its module, or use"
+            " --executor local."
+        ) from None
+    except subprocess.TimeoutExpired as error:
+        answer = f"no answer in {error.timeout:g} s"
+    except OSError as error:
+        answer = str(error)
+    raise SlurmError(
+        f"slurm: {program} failed: {one_line(answer)}. Try `scontrol"
+        " ping`, or ask the cluster's administrator."
+    )

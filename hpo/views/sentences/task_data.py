@@ -1,0 +1,65 @@
+"""The data of a study's task in words."""
+
+from __future__ import annotations
+
+from hpo.contract import Protocol
+from hpo.objectives.data import Contents, SeriesContents
+from hpo.objectives.data.uncertainty import Uncertainty
+from hpo.study.spec import StudySpec
+
+
+def describe(
+    spec: StudySpec,
+    contents: Contents | SeriesContents | None,
+    uncertainty: Uncertainty | None,
+) -> list[str]:
+    """Describe the data in words, with a warning if axes look swapped.
+
+    ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899
+    test``
+    """
+    if contents is None:
+        return []
+    if isinstance(contents, SeriesContents):
+        return [_series(spec, contents)]
+    lines = [_classified(spec, contents)]
+    if contents.channels > contents.points:
+        lines.append(
+            f"warning: {contents.channels:,} channels exceed {contents.points:,}"
+            " points. If these are the time points, x must be (n, time, channels):"
+            " x.transpose(0, 2, 1)"
+        )
+    if uncertainty is not None:
+        lines += uncertainty.lines()
+    return lines
+
+
+def _series(spec: StudySpec, contents: SeriesContents) -> str:
+    targets = "1 target" if contents.outputs == 1 else f"{contents.outputs:,} targets"
+    return (
+        f"{contents.points:,} points × {_channels(contents)}, {targets};"
+        f" {contents.washout:,} washout / {_split(spec, contents)}"
+    )
+
+
+def _classified(spec: StudySpec, contents: Contents) -> str:
+    text = (
+        f"{contents.series:,} series × {contents.points:,} points ×"
+        f" {_channels(contents)}; {contents.classes:,} classes;"
+        f" {_split(spec, contents)}"
+    )
+    if contents.shortest < contents.points:
+        text += f"; lengths {contents.shortest:,}–{contents.points:,}, padded before"
+    return text
+
+
+def _channels(contents: Contents | SeriesContents) -> str:
+    return "1 channel" if contents.channels == 1 else f"{contents.channels:,} channels"
+
+
+def _split(spec: StudySpec, contents: Contents | SeriesContents) -> str:
+    if spec.protocol == Protocol.VALIDATION:
+        train = f"{contents.train:,} train / {contents.validation:,} validation"
+    else:
+        train = f"{contents.train + contents.validation:,} train"
+    return f"{train} / {contents.test:,} test"

@@ -1,0 +1,136 @@
+"""The plan of a launch as text: ``hpo launch --dry-run``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hpo.search.constraints import Fit
+from hpo.study import effort
+from hpo.study.spec import StudySpec
+from hpo.views.records.plan import Plan
+from hpo.views.sentences import formatting, task_data, verdict
+from hpo.views.terminal import text_tables
+
+
+def lines(plan: Plan) -> list[str]:
+    """Return what would run: its facts, and the space or the curves."""
+    rows = [[name, text] for name, text in _facts(plan) if text]
+    table = _curves(plan.spec) if plan.spec.curves else _space(plan.spec)
+    return [*text_tables.columns(rows), "", *table]
+
+
+def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
+    spec = plan.spec
+    budget = spec.budget
+    yield "study", f"{spec.name} (from {plan.where}, hash {spec.hash})"
+    task = spec.task_params.name
+    yield "objective", f"{spec.objective}, {task}, protocol {spec.protocol}"
+    name = "data"
+    for line in task_data.describe(spec, plan.data, plan.uncertainty):
+        yield name, line
+        name = ""
+    networks = formatting.networks_text(budget.members)
+    yield (
+        "budget",
+        f"{budget.trials:,} trials × {networks} × {budget.epochs} epochs,"
+        f" {budget.window} trials in flight at most",
+    )
+    if spec.aim != "sweep":
+        yield from _searching(spec, plan.fit)
+    yield "training", _training(plan)
+    reported = formatting.reported_text(spec).removeprefix("reported ")
+    yield "reported", reported or "nothing"
+    if spec.warm_start:
+        yield "warm start", formatting.warm_start_text(spec)
+    yield "fixed", text_tables.params_text(spec.fixed) or "nothing"
+    yield "score", verdict.hardware_text(spec)
+    yield "storage", plan.database
+    yield "workers", str(plan.workers)
+    if plan.workers and plan.executor != "local":
+        yield "jobs", plan.jobs
+
+
+def _searching(spec: StudySpec, fit: Fit | None) -> Iterator[tuple[str, str]]:
+    yield "sampler", _choice(spec.sampler.name, spec.sampler.options)
+    yield "pruner", _choice(spec.pruner.name, spec.pruner.options)
+    if spec.cost:
+        yield "cost", f"{' and '.join(spec.cost.name)}, as little as possible"
+    if fit is not None:
+        yield "constraints", _constraints(spec, fit)
+    if spec.stop:
+        rules = spec.stop.model_dump(exclude_none=True)
+        yield "stop", text_tables.params_text(rules)
+    yield "confirm", _confirm(spec)
+
+
+def _choice(name: str, options: dict[str, object]) -> str:
+    return " ".join([name, *(f"{key}={value}" for key, value in options.items())])
+
+
+def _constraints(spec: StudySpec, fit: Fit) -> str:
+    """Return the bounds, and the part of the space that satisfies them."""
+    bounds = []
+    for name, most in (spec.constraints or {}).items():
+        bound = f"{name} ≤ {formatting.value_text(most)}"
+        least = formatting.quantity(name, fit.least[name])
+        bounds.append(f"{bound} (smallest draw: {least})")
+    share = 100.0 * fit.fitting / fit.draws
+    draws = f"{share:.3g} % of {fit.draws:,} uniform draws are feasible"
+    return f"{', '.join(bounds)}; {draws}"
+
+
+def _confirm(spec: StudySpec) -> str:
+    confirm = spec.confirm
+    if confirm is None:
+        return "nothing"
+    best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
+    if confirm.by == "expected":
+        best += " by posterior mean"
+    return (
+        f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
+    )
+
+
+def _training(plan: Plan) -> str:
+    """Return the number of training epochs, as far as it is known before the study
+    runs."""
+    spec = plan.spec
+    most = effort.largest(spec)
+    least = plan.epochs_at_least
+    text = f"{most:,} epochs in the {'sweep' if spec.aim == 'sweep' else 'search'}"
+    if least is None:
+        text = f"at most {text}; [stop] may end it earlier"
+    elif least < most:
+        soonest = effort.soonest(spec)
+        ends = "1 epoch" if soonest == 1 else f"{soonest} epochs"
+        text = f"at most {text}, at least {least:,} (a trial can end after {ends})"
+    confirming = effort.confirmation_epochs(spec)
+    if confirming:
+        text += f"; {confirming:,} in the confirmation"
+    return text
+
+
+def _space(spec: StudySpec) -> list[str]:
+    reported = spec.reported_params
+    rows = [["parameter", "searched", "unit", "reported"]]
+    for name, dimension in spec.dimensions.items():
+        searched = dimension.allowed
+        if dimension.log:
+            searched += ", log"
+        if spec.kind(name) == "int":
+            searched += ", whole numbers"
+        searched = f"{searched} {formatting.condition_text(dimension)}".rstrip()
+        value = formatting.value_text(reported[name]) if name in reported else "–"
+        rows.append([name, searched, formatting.unit(name), value])
+    return text_tables.columns(rows, right=[3])
+
+
+def _curves(spec: StudySpec) -> list[str]:
+    rows = [["curve", "varies", "points", "from", "to", "fixed"]]
+    for curve in spec.curves:
+        names = " = ".join(curve.names)
+        first = formatting.value_text(curve.at[0])
+        last = formatting.value_text(curve.at[-1])
+        fixed = text_tables.params_text(curve.fixed) or "–"
+        rows.append([curve.label, names, str(len(curve.at)), first, last, fixed])
+    return text_tables.columns(rows, right=[2])
