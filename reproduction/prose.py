@@ -76,7 +76,7 @@ Medians and quartiles of 30 networks (10 below 0.1 and above 4 ns), on the [solv
 
 {table}
 
-A rule, written before most of the data, judges each claim. If fewer than 90 % of the resamples agree, a percentage gives the share in which the claim holds. [Sensitivity](sensitivity.md) lists the readings.
+A rule, written before most of the data, judges each claim. If fewer than 90 % of the resamples agree, a percentage gives the share in which the claim holds. [Each claim under each reading](records/sensitivity.md) lists the readings.
 
 All figures use thermal power 0, as the paper does, so they claim nothing of hardware.
 
@@ -85,13 +85,13 @@ All figures use thermal power 0, as the paper does, so they claim nothing of har
 READ_OTHERWISE = """\
 # How far each verdict depends on what the paper leaves open
 
-**With a [thermal power](how-to/thermal.md) of 1e-3, about that of a real oscillator, the paper's network keeps its accuracy and its maximum at 1 ns.** So it does at 1e-2, if trained with that power. The claims of a five-fold window and of dynamics around half of the maximum fail with and without it.
+**With a [thermal power](../how-to/thermal.md) of 1e-3, our estimate of a real oscillator's, the paper's network keeps its accuracy and its maximum at 1 ns.** So it does at 1e-2, if trained with that power. The claims of a five-fold window and of dynamics around half of the maximum fail with and without it.
 
 A *reading* is one way to fill in what the paper omits: the filter cut-off, the integration step, the initial state and weights, and the number of epochs. The paper does not say what `n_epoch` counts, or whether the last layer is filtered. Its Eq. (1) and (2) differ by a factor of 2.
 
-![Verdict on each claim under each reading](reproduction/{picture})
+![Verdict on each claim under each reading](../reproduction/{picture})
 
-A cell says whether a claim of [the reproduction](reproduction.md) holds (✓), holds partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds. Bold: at least 90 agree.
+A cell says whether a claim of [the paper](../reproduction.md) holds (✓), holds partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds. Bold: at least 90 agree.
 
 {table}
 
@@ -101,14 +101,12 @@ Some verdicts differ with thermal power:
 
 - At 1e-3, three hold only in part: *sparsified down to 50 % without loss*, *intra-layer connections down to 10 % without loss* and *variability grows with density*.
 - At 1e-2 the curves are bell-shaped, in 45 of 100 resamples.
-- At both, *more saturation and failed trainings at higher density* fails.
-
-[The records](records/sensitivity.md) have every claim under every reading."""
+- At both, *more saturation and failed trainings at higher density* fails."""
 
 SENSITIVITY = """\
-# Each claim under each reading
+## All four together
 
-[How far each verdict depends on what the paper leaves open](../sensitivity.md) has the result and the matrix. The claims of [the reproduction](reproduction.md) are judged under other readings of the paper, one change at a time (two in *factor 2, f_cut 0.05/ns*).
+The claims of [the reproduction](reproduction.md) are judged under other readings of the paper, one change at a time (two in *factor 2, f_cut 0.05/ns*).
 A claim is reproduced, or not, where all readings agree. It depends on the reading where cells of both kinds are settled; else it cannot be decided."""
 
 MEASURED = """\

@@ -1,5 +1,4 @@
-"""Every claim under every reading: ``docs/sensitivity.md``, its figure, and the record
-behind."""
+"""Every claim under every reading: ``docs/records/sensitivity.md`` and its figure."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ SIGNS = {Verdict.YES: "✓", Verdict.PARTLY: "~", Verdict.NO: "✗"}
 def write(
     answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path
 ) -> list[Path]:
-    """Write both pages and draw the matrix; nothing where the plain reading alone was
+    """Write the page and draw the matrix; nothing where the plain reading alone was
     measured."""
     measured = [reading for reading in readings.ALL if reading.name in evidences]
     if not {reading.name for reading in readings.OTHERS} & evidences.keys():
@@ -37,6 +36,7 @@ def write(
         picture=picture.name, table=_summary(answers, measured, evidences)
     )
     parts = [
+        summary,
         prose.SENSITIVITY,
         together_text(answers),
         "## Verdicts\n\n" + _verdicts(answers),
@@ -47,7 +47,7 @@ def write(
         + _details(answers),
     ]
     record = put(docs / "records" / "sensitivity.md", parts)
-    return [picture, put(docs / "sensitivity.md", [summary]), record]
+    return [picture, record]
 
 
 def _summary(

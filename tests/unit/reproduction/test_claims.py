@@ -272,11 +272,10 @@ def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "reproduction", "draw", "--docs", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for name in ("reproduction.md", "sensitivity.md"):
-        for path in (name, f"records/{name}"):
-            assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text(
-                "utf-8"
-            )
+    pages = ("reproduction.md", "records/reproduction.md", "records/sensitivity.md")
+    for page in pages:
+        written, committed = tmp_path / page, docs / page
+        assert written.read_text("utf-8") == committed.read_text("utf-8")
 
 
 def test_what_is_missing_is_known() -> None:
