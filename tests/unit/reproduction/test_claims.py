@@ -273,8 +273,8 @@ def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     pages = ("reproduction.md", "records/reproduction.md", "records/sensitivity.md")
-    for page in pages:
-        written, committed = tmp_path / page, docs / page
+    for name in pages:
+        written, committed = tmp_path / name, docs / name
         assert written.read_text("utf-8") == committed.read_text("utf-8")
 
 
