@@ -47,7 +47,7 @@ reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... on
 figures: $(VENV)/.ready ## draw every figure from the committed data, without training
 	@$(PY) -m reproduction draw
 
-bench: $(VENV)/.ready-dev ## measure networks, service, scale and window, in 20 minutes
+bench: $(VENV)/.ready-dev ## measure networks, service, scale and window, in an hour on two cores
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX, diffrax, torchdiffeq"
 	$(PY) -m benchmarks
 
