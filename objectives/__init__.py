@@ -125,7 +125,7 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
         )
     except ValueError as error:
         raise LookupError(f"objective {name!r}: {str(error).rstrip('.')}") from error
-    fields = {"name": name, "Params": params}
+    fields = {"name": name, "Params": params, "system": device.system}
     if not predicts:
         base = _import("hpo.objectives.devices.device:DeviceObjective")
         return _make(f"{device.__name__}Objective", base, fields)

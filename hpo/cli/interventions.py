@@ -202,13 +202,13 @@ def _reopen(study: Study) -> Answer:
 
 def _extend(study: Study) -> Answer:
     from hpo.ledger import interventions
-    from hpo.views.sentences import verdict
+    from hpo.views.sentences import progress
 
     trials = study.options.trials
     extended = interventions.extend(study.ledger, study.name, trials) == "extended"
     text = "extended" if extended else "already has that budget"
     record = {"trials": trials, "extended": extended}
-    return record, f"{text}; {verdict.progress(study.result)}"
+    return record, f"{text}; {progress.progress(study.result)}"
 
 
 def _retry(study: Study) -> Answer:
@@ -342,7 +342,7 @@ def delete(study: Study) -> Answer:
 
 
 def _ask_for_confirmation(study: Study) -> None:
-    from hpo.views.sentences import verdict
+    from hpo.views.sentences import progress
     from hpo.views.terminal import status
 
     name = study.name
@@ -352,7 +352,7 @@ def _ask_for_confirmation(study: Study) -> None:
             f"hpo delete {name}{storage_option(study.options.storage)} --yes."
         )
     print(*status.event_lines(study.ledger.events(5, name)), sep="\n")
-    progress = verdict.progress(study.result)
-    answer = input(f"Delete {name} ({progress}) for ever? Type its name: ").strip()
+    state = progress.progress(study.result)
+    answer = input(f"Delete {name} ({state}) for ever? Type its name: ").strip()
     if answer != name:
         raise HpoError(f"study {name!r}: not deleted, since you typed {answer!r}.")

@@ -104,7 +104,7 @@ def _write_picture(
     convergence; of several studies, their convergence."""
     from hpo.views.figures import declared, pictures
     from hpo.views.pages import side_by_side
-    from hpo.views.sentences import verdict
+    from hpo.views.sentences import progress
 
     if others:
         return pictures.write(side_by_side.figure([result, *others]), path)
@@ -122,7 +122,7 @@ def _write_picture(
     if not chart.groups:
         raise HpoError(
             f"study {result.name!r}: no trial has a value on the x axis"
-            f" ({chart.x_label}) yet: {verdict.progress(result)}. Wait for one, or"
+            f" ({chart.x_label}) yet: {progress.progress(result)}. Wait for one, or"
             " change `x` of its [figure]."
         )
     return pictures.write(declared.figure(chart), path)

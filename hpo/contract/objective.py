@@ -52,6 +52,8 @@ class Objective(ABC, Generic[P, T]):
     Every field has a default, and the table reaches ``Params`` as its field
     ``variability``, whose default is None. Objectives without it refuse the table.
     """
+    system: ClassVar[str] = "equation"
+    """What its networks stand for, as views call it: ``oscillator``."""
     costs: ClassVar[Mapping[str, str]] = {}
     """Costs of a network, by name with unit (``energy_pj``), each with its description.
     Every ``Outcome.info`` holds them as numbers, and a study may minimise them

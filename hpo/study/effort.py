@@ -113,17 +113,6 @@ def networks(spec: StudySpec, slot: Trial) -> int:
     return max(len(slot.members), int(len(slot.steps) >= spec.budget.scores))
 
 
-def after(spec: StudySpec, slot: Trial) -> str:
-    """Return how far a trial came that ended early: ``5 of 60 epochs``, ``1 of 4
-    networks``."""
-    how = ending(spec, slot)
-    if how is None:
-        return ""
-    if how == Ending.CURVE:
-        return epochs_text(spec, len(slot.steps)) if slot.steps else ""
-    return networks_text(spec, networks(spec, slot))
-
-
 def epochs_text(spec: StudySpec, n_steps: int) -> str:
     """Return the length of a curve with ``n_steps`` values: ``5 of 60 epochs``."""
     return f"{spec.budget.epochs_at(n_steps)} of {spec.budget.epochs} epochs"

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hpo.contract import Baseline
 from hpo.statistics import intervals
@@ -61,14 +61,13 @@ class Progress:
 class Headline:
     """The score of a study: the confirmed one, else the search's claim."""
 
-    trial: int
     estimate: Estimate
     """The score with its standard error; the best score of a search, a lucky one, has
     none."""
-    std: float | None
+    std: float | None = None
     """Sample standard deviation over the fresh seeds; None of a search, and below two
     scores."""
-    n: int
+    n: int = 0
     """Fresh seeds; 0 of a search."""
     costs: Mapping[str, float]
     reported: Estimate | None
@@ -93,18 +92,17 @@ class Result:
 
     selects: ClassVar[bool] = True
     """Whether there can be a best trial."""
-
-    @property
-    def costs(self) -> tuple[str, ...]:
-        """Names of the costs that a front is searched for; empty of other studies."""
-        return self.spec.costs if self.selects else ()
+    converges: ClassVar[bool] = False
+    """Whether it approaches one best score, so that there is a best so far."""
 
     @staticmethod
     def of(snapshot: StudySnapshot) -> Search | Front | Sweep:
         """Make the result of a snapshot."""
         if not snapshot.spec.selects:
             return Sweep(snapshot)
-        return Front(snapshot) if snapshot.spec.costs else Search(snapshot)
+        if snapshot.spec.costs:
+            return Front(snapshot)
+        return Search(snapshot)
 
     @property
     def spec(self) -> StudySpec:
@@ -132,6 +130,11 @@ class Result:
         return self.snapshot.confirm
 
     @property
+    def sign(self) -> float:
+        """The sign that makes a larger score a better one."""
+        return 1.0 if self.spec.maximize else -1.0
+
+    @property
     def all_trials(self) -> tuple[Trial, ...]:
         """The trials of the search, then the trainings of the confirmation."""
         return (*self.search, *self.confirm)
@@ -139,37 +142,43 @@ class Result:
     @cached_property
     def progress(self) -> Progress:
         """The progress of the search."""
-        snapshot, spec = self.snapshot, self.spec
-        waiting = [
-            t for t in self.search if t.state == SlotState.RUNNING and not t.held
-        ]
-        begun = sum(trial.attempts > 0 for trial in waiting)
-        named = Counter[tuple[SlotState, str]]()
-        for trial in (t for t in self.search if t.state != SlotState.RUNNING):
-            named[trial.state, state_name(spec, trial)] += trial.alike
-        ended = sorted(named, key=lambda key: ([*SlotState].index(key[0]), key[1]))
+        held = sum(trial.held for trial in self.search)
+        begun = 0
+        enqueued = 0
+        for trial in self.search:
+            if trial.state == SlotState.RUNNING and not trial.held:
+                begun += trial.attempts > 0
+                enqueued += trial.attempts == 0
         return Progress(
-            trials=snapshot.trials,
-            settled=snapshot.settled,
-            held=sum(trial.held for trial in self.search),
+            trials=self.snapshot.trials,
+            settled=self.snapshot.settled,
+            held=held,
             begun=begun,
-            enqueued=len(waiting) - begun,
-            ended={key: named[key] for key in ended},
-            epochs=sum(
-                trial.alike * effort.slot_epochs(spec, trial) for trial in self.search
-            ),
-            confirmation_epochs=sum(
-                effort.slot_epochs(spec, trial) for trial in self.confirm
-            ),
+            enqueued=enqueued,
+            ended=self._count_ended(),
+            epochs=sum(trial.alike * self.epochs(trial) for trial in self.search),
+            confirmation_epochs=sum(map(self.epochs, self.confirm)),
         )
+
+    def _count_ended(self) -> dict[tuple[SlotState, str], int]:
+        counts = Counter[tuple[SlotState, str]]()
+        for trial in self.search:
+            if trial.state != SlotState.RUNNING:
+                counts[trial.state, state_name(self.spec, trial)] += trial.alike
+        states = list(SlotState)
+        keys = sorted(counts, key=lambda key: (states.index(key[0]), key[1]))
+        return {key: counts[key] for key in keys}
+
+    def epochs(self, trial: Trial) -> int:
+        """Return the epochs of a trial's trained networks."""
+        return effort.slot_epochs(self.spec, trial)
 
     @cached_property
     def other_numerics(self) -> tuple[int, int]:
         """Number of trainings on a machine that may round differently from the first
         one's, and number of trainings whose machine is known."""
-        machines = [
-            t.lineage["numerics"] for t in self.all_trials if "numerics" in t.lineage
-        ]
+        known = (trial.lineage.get("numerics") for trial in self.all_trials)
+        machines = [machine for machine in known if machine is not None]
         return sum(machine != machines[0] for machine in machines), len(machines)
 
     def ended(self, state: SlotState) -> list[Trial]:
@@ -185,11 +194,39 @@ class Result:
         """Return the name of a trial: ``trial 12``, or ``trial 7, fresh seed 3 of
         10``."""
         confirm = self.spec.confirm
-        return slot_name(
-            trial.number, trial.source, confirm.members if confirm else None
-        )
+        fresh_seeds = confirm.members if confirm else None
+        return slot_name(trial.number, trial.source, fresh_seeds)
+
+    def point_score(self, trial: Trial) -> float | None:
+        """Return the score of a trial as a figure shows it."""
+        return trial.score
+
+    @cached_property
+    def scored(self) -> Sequence[Trial]:
+        """Settled trials with a score: complete ones, and those that ended early."""
+        states = (SlotState.COMPLETE, SlotState.PRUNED)
+        return [
+            trial
+            for trial in self.search
+            if trial.state in states and math.isfinite(_score(trial))
+        ]
+
+    @cached_property
+    def comparable(self) -> Sequence[Trial]:
+        """Those that trained a network to its end: complete, or out of a race."""
+        return [trial for trial in self.scored if trial.compares]
 
     # --- selected trials; empty where nothing is selected ---
+
+    @property
+    def costs(self) -> Sequence[str]:
+        """Names of the costs that a front is searched for."""
+        return ()
+
+    @property
+    def cost_columns(self) -> Sequence[str]:
+        """Names of these costs, then of the objective's other costs."""
+        return ()
 
     @property
     def ranking(self) -> Sequence[Trial]:
@@ -206,6 +243,15 @@ class Result:
         """The incumbent: the first of the ranking."""
         return next(iter(self.ranking), None)
 
+    def leading(self, top: int) -> Sequence[Trial]:
+        """Return the best trials: the one of the headline first."""
+        return self.ranking[:top]
+
+    @property
+    def selected(self) -> Sequence[Trial]:
+        """The trials that a report lists as its best."""
+        return ()
+
     @cached_property
     def confirmations(self) -> Sequence[Confirmation]:
         """Confirmed configurations among the best ``confirm.top``, in their order.
@@ -219,18 +265,39 @@ class Result:
         fresh: dict[int | None, list[Trial]] = {}
         for trial in self.confirm:
             fresh.setdefault(trial.source, []).append(trial)
-        chosen = [
-            trial for trial in self.ranking[: confirm.top] if trial.number in fresh
-        ]
         return [
-            _confirmation(self, trial, fresh[trial.number], confirm.members)
-            for trial in chosen
+            self._confirmation(trial, fresh[trial.number], confirm.members)
+            for trial in self.ranking[: confirm.top]
+            if trial.number in fresh
         ]
+
+    def _confirmation(
+        self, trial: Trial, fresh: Sequence[Trial], n_seeds: int
+    ) -> Confirmation:
+        claimed = self.claimed(trial)
+        scored = [own for own in fresh if own.score is not None and own.members]
+        costs = mean_costs(self.spec, *scored)
+        of_search = self.spec.named_costs(trial.costs)
+        return Confirmation(
+            source=trial.number,
+            params=trial.params,
+            search_score=math.nan if claimed is None else claimed,
+            costs=tuple(costs.get(name, cost) for name, cost in of_search.items()),
+            all_costs=costs,
+            members=tuple(own.members[0] for own in scored),
+            n_seeds=n_seeds,
+            failed=sum(own.state == SlotState.FAILED for own in fresh),
+        )
+
+    @cached_property
+    def tested(self) -> Sequence[Confirmation]:
+        """Confirmed configurations that have a score."""
+        return [item for item in self.confirmations if item.scores]
 
     @cached_property
     def confirmed(self) -> Confirmation | None:
         """The confirmed configuration of the headline: the first that has a score."""
-        return next((item for item in self.confirmations if item.scores), None)
+        return next(iter(self.tested), None)
 
     @property
     def confirmation_trials(self) -> list[Trial]:
@@ -242,8 +309,7 @@ class Result:
     def baselines(self) -> Sequence[Baseline]:
         """Scores of the simplest models on its task, the best first; see
         ``objectives``."""
-        sign = -1.0 if self.spec.maximize else 1.0
-        return sorted(self.snapshot.baselines, key=lambda one: sign * one.score)
+        return sorted(self.snapshot.baselines, key=lambda one: -self.sign * one.score)
 
     @property
     def chance(self) -> Baseline | None:
@@ -258,20 +324,29 @@ class Result:
         Also the best one that the confirmed score is behind: the best one may scatter
         too much.
         """
-        known = [(one, self.beside(one)) for one in self.baselines]
-        above = next(
-            (one for one, its in known if its and its.relation == "behind"), None
-        )
-        return [one for one, _ in known if one.is_like or one in (known[0][0], above)]
+        named = list(self.baselines[:1])
+        for one in self.baselines:
+            margin = self.beside(one)
+            if margin is not None and margin.relation == "behind":
+                named.append(one)
+                break
+        return [one for one in self.baselines if one.is_like or one in named]
 
     def beside(self, baseline: Baseline) -> Comparison | None:
         """Compare the confirmed score with a baseline; None while there is none."""
-        if (item := self.confirmed) is None:
+        if self.confirmed is None:
             return None
-        own, maximize = item.estimate(self.spec), self.spec.maximize
         return intervals.compare(
-            own, intervals.published(*baseline.published), maximize=maximize
+            self.confirmed.estimate(self.spec),
+            intervals.published(*baseline.published),
+            maximize=self.spec.maximize,
         )
+
+    @cached_property
+    def at_chance(self) -> bool:
+        """Whether the confirmed score is not ahead of chance."""
+        margin = self.chance and self.beside(self.chance)
+        return bool(margin and margin.relation in ("level", "behind"))
 
     @cached_property
     def trained(self) -> Sequence[Trial]:
@@ -279,14 +354,15 @@ class Result:
         a sweep."""
         return trained(self.search)
 
+    @property
+    def points(self) -> Sequence[Trial]:
+        """The trained points of a sweep; empty where a best trial is selected."""
+        return ()
+
     @cached_property
     def edges(self) -> Sequence[Edge]:
-        """The bounds of the space at which the best trials lie; of a front none."""
-        return (
-            ()
-            if self.costs
-            else study_edges.edges(self.spec, self.ranking, self.search)
-        )
+        """The bounds of the space at which the best trials lie."""
+        return ()
 
     def claimed(self, trial: Trial) -> float | None:
         """Return the search's claim of a trial: its posterior mean, else its score."""
@@ -303,64 +379,111 @@ class Result:
             return Estimate(mean=known.mean, seeds=known.std, n_series=own.n_series)
         return replace(own, mean=trial.score)
 
+    def claim_of(self, item: Confirmation) -> Estimate | None:
+        """Return the search's claim of a confirmed configuration."""
+        for trial in self.search:
+            if trial.number == item.source:
+                return self.claim(trial)
+        return None
+
     @cached_property
     def headline(self) -> Headline | None:
         """The score of the study; None while there is none."""
-        spec, item, best, known = (
-            self.spec,
-            self.confirmed,
-            self.best,
-            self.spec.reported,
-        )
-        reported = known and intervals.published(known.score, known.std, known.n)
-        facts: dict[str, Any] = {"reported": reported}
-        if item is not None:
-            n = len(item.scores)
-            facts |= {"trial": item.source, "std": item.std if n > 1 else None, "n": n}
-            costs = spec.named_costs(item.costs)
-            return Headline(estimate=item.estimate(spec), costs=costs, **facts)
-        if best is None or (score := self.claimed(best)) is None:
+        if self.confirmed is not None:
+            return self._confirmed_headline(self.confirmed)
+        if self.best is None:
             return None
-        expected = self.snapshot.expected.get(best.number)
-        claim = Estimate(mean=score, seeds=expected.std if expected else None)
-        facts |= {"trial": best.number, "std": None, "n": 0}
-        return Headline(estimate=claim, costs=spec.named_costs(best.costs), **facts)
+        score = self.claimed(self.best)
+        if score is None:
+            return None
+        expected = self.snapshot.expected.get(self.best.number)
+        return Headline(
+            estimate=Estimate(mean=score, seeds=expected.std if expected else None),
+            costs=self.spec.named_costs(self.best.costs),
+            reported=self._reported,
+        )
+
+    def _confirmed_headline(self, item: Confirmation) -> Headline:
+        n = len(item.scores)
+        return Headline(
+            estimate=item.estimate(self.spec),
+            std=item.std if n > 1 else None,
+            n=n,
+            costs=self.spec.named_costs(item.costs),
+            reported=self._reported,
+        )
+
+    @property
+    def _reported(self) -> Estimate | None:
+        known = self.spec.reported
+        if known is None:
+            return None
+        return intervals.published(known.score, known.std, known.n)
 
     @property
     def n_confirmations(self) -> int:
         """Number of confirmation trainings in all, for the present ranking."""
         confirm = self.spec.confirm
-        return (
-            0
-            if confirm is None
-            else min(confirm.top, len(self.ranking)) * confirm.members
-        )
+        if confirm is None:
+            return 0
+        return min(confirm.top, len(self.ranking)) * confirm.members
+
+
+LISTED = 10
+"""The fewest best trials that a report lists, if there are as many."""
 
 
 @dataclass(frozen=True)
 class Search(Result):
     """A search for the best score."""
 
+    converges: ClassVar[bool] = True
+
     @cached_property
     def ranking(self) -> Sequence[Trial]:
         """Complete trials, best by ``claimed`` first; of equals the earlier one."""
-        sign = -1.0 if self.spec.maximize else 1.0
-        trials = complete(self.search)
-        return sorted(
-            trials,
-            key=lambda trial: (sign * (self.claimed(trial) or 0.0), trial.number),
-        )
+
+        def place(trial: Trial) -> tuple[float, int]:
+            return -self.sign * (self.claimed(trial) or 0.0), trial.number
+
+        return sorted(complete(self.search), key=place)
+
+    @property
+    def selected(self) -> Sequence[Trial]:
+        """The first trials of the ranking, all that are to be confirmed among them."""
+        confirm = self.spec.confirm
+        return self.ranking[: max(LISTED, confirm.top if confirm else 0)]
+
+    @cached_property
+    def edges(self) -> Sequence[Edge]:
+        """The bounds of the space at which the best trials lie."""
+        return study_edges.edges(self.spec, self.ranking, self.search)
 
 
 @dataclass(frozen=True)
-class Front(Search):
+class Front(Result):
     """A search for the least cost of every score: ``[cost]``. See
     ``hpo.study.pareto``."""
+
+    @property
+    def costs(self) -> Sequence[str]:
+        """Names of the costs that a front is searched for."""
+        return self.spec.costs
+
+    @property
+    def cost_columns(self) -> Sequence[str]:
+        """Names of these costs, then of the objective's other costs."""
+        return list(dict.fromkeys((*self.costs, *self.spec.objective_impl.costs)))
 
     @cached_property
     def front(self) -> Sequence[Trial]:
         """Complete trials that no other beats in score and costs, cheapest first."""
         return pareto.front(self.spec, complete(self.search))
+
+    @property
+    def selected(self) -> Sequence[Trial]:
+        """The trials of the front, cheapest first."""
+        return self.front
 
     @cached_property
     def ranking(self) -> Sequence[Trial]:
@@ -371,10 +494,17 @@ class Front(Search):
     def best(self) -> Trial | None:
         """The trial of ``confirmed``, else the cheapest one that reached the reported
         score."""
-        item = self.confirmed
-        if item is None:
-            return next(iter(self.ranking), None)
-        return next(trial for trial in self.ranking if trial.number == item.source)
+        for trial in self.ranking:
+            if self.confirmed is None or trial.number == self.confirmed.source:
+                return trial
+        return None
+
+    def leading(self, top: int) -> Sequence[Trial]:
+        """Return the best trials: the one of the headline first."""
+        if self.best is None:
+            return ()
+        others = [trial for trial in self.ranking if trial is not self.best]
+        return [self.best, *others][:top]
 
     @cached_property
     def confirmations(self) -> Sequence[Confirmation]:
@@ -386,8 +516,8 @@ class Front(Search):
     def confirmed(self) -> Confirmation | None:
         """The cheapest configuration that holds the reported score; see
         ``pareto.headline``."""
-        scored = [item for item in self.confirmations if item.scores]
-        return pareto.headline(self.spec, [c for c in scored if c.complete] or scored)
+        complete = [item for item in self.tested if item.complete]
+        return pareto.headline(self.spec, complete or self.tested)
 
 
 @dataclass(frozen=True)
@@ -395,6 +525,16 @@ class Sweep(Result):
     """Points that are all measured: ``[sweep]``, or a space that is tested once."""
 
     selects: ClassVar[bool] = False
+
+    @property
+    def points(self) -> Sequence[Trial]:
+        """The trained points."""
+        return self.trained
+
+    def point_score(self, trial: Trial) -> float | None:
+        """Return the score on the solved equation if there is one, else at the study's
+        step."""
+        return statistics.fmean(trial.scores) if trial.checked else trial.score
 
     @cached_property
     def curves(self) -> dict[str, list[tuple[ParamValue, Trial]]]:
@@ -406,16 +546,17 @@ class Sweep(Result):
         sweep = self.spec.sweep
         if sweep is None:
             return {}
-        curves: list[list[tuple[ParamValue, Trial]]] = [[] for _ in sweep.curves]
+        curves: dict[str, list[tuple[ParamValue, Trial]]]
+        curves = {curve.label: [] for curve in sweep.curves}
         for trial in self.trained:
-            curve, x, _ = sweep.points[trial.number]
-            as_name = sweep.named and not isinstance(x, bool)
-            curves[curve].append((str(x) if as_name else x, trial))
+            number, x, _ = sweep.points[trial.number]
+            if sweep.named and not isinstance(x, bool):
+                x = str(x)
+            curves[sweep.curves[number].label].append((x, trial))
         if not sweep.named:
-            curves = [
-                sorted(points, key=lambda point: float(point[0])) for points in curves
-            ]
-        return dict(zip((curve.label for curve in sweep.curves), curves, strict=True))
+            for points in curves.values():
+                points.sort(key=lambda point: float(point[0]))
+        return curves
 
 
 def state_name(spec: StudySpec, trial: Trial) -> str:
@@ -424,34 +565,19 @@ def state_name(spec: StudySpec, trial: Trial) -> str:
     return str(how or trial.state)
 
 
-def _confirmation(
-    result: Result, trial: Trial, fresh: Sequence[Trial], n_seeds: int
-) -> Confirmation:
-    spec, claimed = result.spec, result.claimed(trial)
-    scored = [own for own in fresh if own.score is not None and own.members]
-    known = mean_costs(spec, *scored)
-    return Confirmation(
-        source=trial.number,
-        params=trial.params,
-        search_score=claimed if claimed is not None else math.nan,
-        costs=tuple(
-            known.get(n, cost) for n, cost in spec.named_costs(trial.costs).items()
-        ),
-        all_costs=known,
-        members=tuple(own.members[0] for own in scored),
-        n_seeds=n_seeds,
-        failed=sum(own.state == SlotState.FAILED for own in fresh),
-    )
+def _score(trial: Trial) -> float:
+    return math.nan if trial.score is None else trial.score
 
 
 def mean_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
     """Return mean costs over the networks of trials, by name, of all that the objective
     has."""
+    if not spec.costs:
+        return {}
+    infos = [member.info for trial in trials for member in trial.members]
     costs = {}
-    for name in spec.objective_impl.costs if spec.costs else ():
-        infos = [
-            m.info[name] for trial in trials for m in trial.members if name in m.info
-        ]
-        if infos:
-            costs[name] = statistics.fmean(map(float, infos))
+    for name in spec.objective_impl.costs:
+        values = [float(info[name]) for info in infos if name in info]
+        if values:
+            costs[name] = statistics.fmean(values)
     return costs

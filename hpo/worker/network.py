@@ -20,7 +20,7 @@ from hpo.study.trials import Trial
 from hpo.views.figures.networks import Confusion
 from hpo.views.records import kept_network
 from hpo.views.records.kept_network import KeptNetwork
-from hpo.views.sentences import verdict
+from hpo.views.sentences import progress
 from hpo.worker.crew import THREADS
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _trial(result: Result, number: int | None) -> Trial:
         return result.best
     why = "the study measures every point"
     if result.selects:
-        why = verdict.progress(result)
+        why = progress.progress(result)
     raise StudyError(f"{name}: there is no best trial: {why}.")
 
 

@@ -131,6 +131,8 @@ class Device(LayeredParams):
     the functions of this module: no ``if`` on a state.
     """
 
+    system: ClassVar[str] = "equation"
+    """What it is called where a score is no result of it."""
     states: ClassVar[tuple[str, ...]] = ("x",)
     """Names of the state variables of a neuron."""
     noise_parts: ClassVar[int] = 1

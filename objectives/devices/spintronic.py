@@ -74,6 +74,7 @@ class Spintronic(Device):
     The defaults are the optimum and the architecture of arXiv:2408.02835.
     """
 
+    system = "oscillator"
     states = ("x", "y")
     noise_parts = 2
     predicting: ClassVar[Mapping[str, Any]] = {

@@ -20,7 +20,7 @@ from hpo.study.trials import (
 )
 from hpo.views.figures.scores import axis_score, clocks, incumbents, reported_score
 from hpo.views.pages.page import template
-from hpo.views.sentences import caveats, formatting, verdict
+from hpo.views.sentences import caveats, comparison, formatting, progress, verdict
 
 WIDTH, HEIGHT = 260.0, 84.0
 """Size of a small plot, in its unit, without labels and the confirmed score beside
@@ -78,7 +78,7 @@ def card(result: Result) -> Card:
         result.confirmed,
         result.progress,
     )
-    ended = f": {counts}" if (counts := verdict.ended(result)) else ""
+    ended = f": {counts}" if (counts := progress.ended(result)) else ""
     facts = {
         "Trials": (
             f"{at.settled:,} of {at.trials:,} settled{ended}; {at.epochs:,} epochs"
@@ -91,12 +91,12 @@ def card(result: Result) -> Card:
         facts["Confirmed"] = f"trial {item.source}, on {score.n} fresh seeds"
         facts["Confirmed"] += f"; {aside}" if aside else ""
         facts["Search"] = f"claimed {formatting.score_text(spec, item.search_score)}"
-    facts["Baseline"] = verdict.beside(result).removeprefix("best baseline ")
+    facts["Baseline"] = comparison.beside(result).removeprefix("best baseline ")
     facts["Tags"] = ", ".join(spec.tags)
     return Card(
         description=spec.description,
         claim=verdict.headline(result),
-        gap=verdict.gap_text(result) or formatting.reported_text(spec),
+        gap=comparison.gap_text(result) or formatting.reported_text(spec),
         facts=facts,
         curve=curve(result),
         progress=at,

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from hpo.files import writing
 from hpo.study.result import Result
 from hpo.views.figures.palette import DARK
-from hpo.views.sentences import caveats, ranking, verdict
+from hpo.views.sentences import caveats, progress, ranking, verdict
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -163,8 +163,8 @@ def summary(result: Result) -> str:
     named = (
         result.confirmed.source if result.confirmed else None
     )  # the verdict warns of it
-    lines = [verdict.progress(result), *caveats.warnings(result, but=named)]
-    lines += [f"Edge: {text}." for text in verdict.edges(result)]
-    table = Table("", ranking.table(result, ranking.first(result, 5)))
+    lines = [progress.progress(result), *caveats.warnings(result, but=named)]
+    lines += [f"Edge: {text}." for text in progress.edges(result)]
+    table = Table("", ranking.table(result, result.leading(5)))
     facts = {"verdict": verdict.verdict(result), "lines": lines}
     return template("summary.html.j2").render(result=result, table=table, **facts)

@@ -31,7 +31,7 @@ from hpo.views.figures.networks import Confusion
 from hpo.views.figures.scores import focus
 from hpo.views.pages.page import Plot, Section, Table, code, plot, render, save
 from hpo.views.records import json_records
-from hpo.views.sentences import caveats, formatting, ranking
+from hpo.views.sentences import caveats, comparison, formatting, progress, ranking
 from hpo.views.sentences import verdict as words
 
 BEST_ROWS, ENDED_ROWS = 10, 50
@@ -77,7 +77,7 @@ def html(
         result=result,
         verdict=[formatting.capital(clause) for clause in words.clauses(result)],
         facts=[
-            words.progress(result),
+            progress.progress(result),
             (
                 f"{formatting.networks_text(spec.budget.members)} per trial, "
                 f"{spec.budget.epochs} epochs each"
@@ -235,7 +235,7 @@ def _parameters(result: Result) -> Section:
     figures = (
         parameters.parameters(result, only=name) for name in result.spec.dimensions
     )
-    warnings = [f"Edge: {text}." for text in words.edges(result)]
+    warnings = [f"Edge: {text}." for text in progress.edges(result)]
     parts = [plot("parameters", label, *figures, least=170)]
     return Section("parameters", note, parts, warnings=warnings)
 
@@ -299,7 +299,7 @@ def _beside(result: Result) -> Section | None:
             "score": formatting.score_text(spec, one.score, one.std),
             "seeds": one.n,
             "settings tried": one.tried,
-            "confirmed minus baseline": words.difference(result, one),
+            "confirmed minus baseline": comparison.difference(result, one),
         }
         for one in result.baselines
     ]
@@ -359,7 +359,7 @@ def _ended(result: Result, state: SlotState) -> Section | None:
         {
             "trial": result.label(trial),
             "score": formatting.score_cell(result.spec, trial),
-            "worker": trial.worker or ranking.NOTHING,
+            "worker": trial.worker or formatting.NOTHING,
             "message": _message(trial.message or ""),
         }
         for trial in trials[:ENDED_ROWS]

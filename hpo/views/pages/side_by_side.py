@@ -18,7 +18,7 @@ from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE
 from hpo.views.figures.scores import axis_score, clocks, focus, incumbents, scored
 from hpo.views.pages import overview
 from hpo.views.pages.page import Section, Table, plot, render
-from hpo.views.sentences import formatting, verdict
+from hpo.views.sentences import comparison, formatting, verdict
 
 LOOKS = (
     (BLUE, "diamond"),
@@ -137,14 +137,14 @@ def _relation(first: Result, other: Result) -> str:
     pair = one.estimate, two.estimate
     if not one.confirmed:
         pair = Estimate(mean=one.score), Estimate(mean=two.score)
-    text = f"{own}: {verdict.against(spec, *pair, what, pair[1].n_seeds)}"
+    text = f"{own}: {comparison.against(spec, *pair, what, pair[1].n_seeds)}"
     margin = compare(*pair, maximize=spec.maximize)
     if margin.p is not None:
         text += (
-            f"; difference {verdict.margin_text(spec, margin)}, p = {margin.p:.2g}"
+            f"; difference {comparison.margin_text(spec, margin)}, p = {margin.p:.2g}"
             f" ({TEST})"
         )
-    return text + verdict.direction(spec)
+    return text + comparison.direction(spec)
 
 
 def figure(results: Sequence[Result]) -> go.Figure:

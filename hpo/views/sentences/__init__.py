@@ -1,3 +1,11 @@
 """Plain text on a study: scores, verdict, caveats, tables of the best trials."""
 
-__all__ = ["caveats", "formatting", "ranking", "task_data", "verdict"]
+__all__ = [
+    "caveats",
+    "comparison",
+    "formatting",
+    "progress",
+    "ranking",
+    "task_data",
+    "verdict",
+]

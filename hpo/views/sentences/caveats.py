@@ -15,7 +15,7 @@ from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
-from hpo.views.sentences.formatting import capital, score_text, shown
+from hpo.views.sentences.formatting import capital, joined, score_text, shown
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's time step"
 """Where a confirmed score was measured: the claim, and the score for comparison."""
@@ -28,6 +28,7 @@ THERMAL_MEANS = (
     " power at saturation."
 )
 _NOISE = "with thermal noise"
+_POWERS = {"at_device": "the", "third": "a third of the", "triple": "three times the"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Caveats:
         """Return the faults without the ``basis``, and the advice; mostly empty."""
         if not self.wrong:
             return self.advice[:1].lower() + self.advice[1:]
-        return f"{'; '.join(self.wrong)}. {self.advice}".strip()
+        return self._advised(self.wrong)
 
     @property
     def warning(self) -> str:
@@ -55,63 +56,80 @@ class Caveats:
         empty."""
         if self.basis in ("", SOLVED):
             return self.remark
-        return f"{'; '.join((capital(self.basis), *self.wrong))}. {self.advice}".strip()
+        return self._advised([capital(self.basis), *self.wrong])
+
+    def _advised(self, faults: Sequence[str]) -> str:
+        return f"{'; '.join(faults)}. {self.advice}".strip()
 
 
 def of(spec: StudySpec, item: Confirmation) -> Caveats:
     """Return the caveats of a confirmed result."""
-    thermal = item.thermal
-    step, warm = _of_step(spec, item), _of_thermal(spec, item.mean, thermal)
-    remedies = [solved.remedy for solved in item.checks[:1] if step]
-    remedies += [thermal.remedy for _ in warm[:1] if thermal]
-    advice = " ".join(filter(None, remedies))
-    return Caveats(basis=basis(spec, item), wrong=[*step, *warm], advice=advice)
+    step = _of_step(spec, item)
+    warm = _of_thermal(spec, item.mean, item.thermal)
+    remedies = []
+    if step:
+        remedies += [solved.remedy for solved in item.checks[:1]]
+    if warm and item.thermal is not None:
+        remedies.append(item.thermal.remedy)
+    return Caveats(
+        basis=basis(spec, item), wrong=[*step, *warm], advice=joined(remedies, " ")
+    )
 
 
 def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
     """Return the caveats of the points of a sweep."""
-    checks = [c for p in points for c in p.checks]
-    expected = (spec.integrates and spec.protocol == Protocol.CONFIRM) or bool(checks)
-    of_step = sum(spec.differs(p.step_mean, p.mean) for p in points)
+    checks = [check for point in points for check in point.checks]
+    of_step = sum(spec.differs(point.step_mean, point.mean) for point in points)
+    step = _count(of_step, "was another", "were others", "at the study's own step")
+    step += _unsettled(checks)
     cold = [
-        p.thermal
-        for p in points
-        if _of_thermal(spec, statistics.fmean(p.scores), p.thermal)
-    ]
-    step = [
-        *_count(of_step, "was another", "were others", "at the study's own step"),
-        *_unsettled(checks),
+        point.thermal
+        for point in points
+        if point.thermal and _of_thermal(spec, point.mean, point.thermal)
     ]
     warm = f"at other thermal powers or {_NOISE}"
-    remedies = [solved.remedy for solved in checks[:1] if step]
-    remedies += [thermal.remedy for thermal in cold[:1] if thermal]
+    remedies = [check.remedy for check in checks[:1] if step]
+    remedies += [thermal.remedy for thermal in cold[:1]]
+    expected = bool(checks) or (spec.integrates and spec.protocol == Protocol.CONFIRM)
     return Caveats(
-        basis=_basis(all(p.checked for p in points), expected=expected),
+        basis=_basis(all(point.checked for point in points), expected=expected),
         wrong=[*step, *_count(len(cold), "does not hold", "do not hold", warm)],
-        advice=" ".join(filter(None, remedies)),
+        advice=joined(remedies, " "),
     )
 
 
 def _count(n: int, one: str, several: str, what: str) -> list[str]:
-    return [f"{n:,} of the points {one if n == 1 else several} {what}"] * bool(n)
+    if n == 0:
+        return []
+    return [f"{n:,} of the points {one if n == 1 else several} {what}"]
 
 
 def warning(result: Result) -> str:
     """Return the warning of the headline confirmation, or of the points of a sweep."""
     if result.confirmed is not None:
         return of(result.spec, result.confirmed).warning
-    points = () if result.selects else result.trained
-    return of_points(result.spec, points).warning if points else ""
+    if result.points:
+        return of_points(result.spec, result.points).warning
+    return ""
 
 
 def warnings(result: Result, *, but: int | None = None) -> list[str]:
     """Return a warning per confirmed trial except ``but``; for a sweep one for all its
     points."""
-    if not result.selects:
-        return [*filter(None, [warning(result)])]
-    items = [c for c in result.confirmations if c.scores and c.source != but]
-    texts = {item.source: of(result.spec, item).warning for item in items}
-    return [f"trial {source}: {text}" for source, text in texts.items() if text]
+    if result.points:
+        return [text for text in [warning(result)] if text]
+    texts = []
+    for item in result.tested:
+        text = of(result.spec, item).warning
+        if text and item.source != but:
+            texts.append(f"trial {item.source}: {text}")
+    return texts
+
+
+def further(result: Result) -> list[str]:
+    """Return the warnings that the verdict does not have."""
+    named = result.confirmed
+    return warnings(result, but=named.source if named else None)
 
 
 # --- the integration step ---
@@ -132,9 +150,11 @@ def _basis(checked: bool, *, expected: bool) -> str:
 def beside(spec: StudySpec, item: Confirmation) -> list[str]:
     """Return basis, score at the study's step, thermal check and yield of a confirmed
     score."""
-    score = score_text(spec, item.step_mean, item.step_std)
-    first = f"{SOLVED}, {score} {AT_STEP}" if item.checked else basis(spec, item)
-    return [*filter(None, [first]), *assured(spec, item)]
+    first = basis(spec, item)
+    if item.checked:
+        first += f", {score_text(spec, item.step_mean, item.step_std)} {AT_STEP}"
+    texts = assured(spec, item)
+    return [first, *texts] if first else texts
 
 
 def steps_text(steps: int | None) -> str:
@@ -144,23 +164,27 @@ def steps_text(steps: int | None) -> str:
 
 def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
     """Return the faults that the solved equation has shown."""
-    faults = []
-    if spec.differs(item.step_mean, item.mean):
-        what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
-        step, solved = score_text(spec, item.step_mean), score_text(spec, item.mean)
-        text = (
-            f"{step} with {steps_text(item.trained_steps_per_point)}, {solved} solved"
-        )
-        faults.append(f"a discretisation error, not a result of the {what}: {text}")
-    return [*faults, *_unsettled(item.checks)]
+    faults = _unsettled(item.checks)
+    if not spec.differs(item.step_mean, item.mean):
+        return faults
+    step = score_text(spec, item.step_mean)
+    steps = steps_text(item.trained_steps_per_point)
+    error = (
+        "a discretisation error, not a result of the"
+        f" {spec.objective_impl.system}: {step} with {steps},"
+        f" {score_text(spec, item.mean)} solved"
+    )
+    return [error, *faults]
 
 
 def _unsettled(checks: Sequence[Solved]) -> list[str]:
     """Count the networks whose score does not converge as the step is refined."""
     unsettled = sum(not solved.converged for solved in checks)
-    finest = steps_text(max((solved.steps_per_point for solved in checks), default=1))
+    if unsettled == 0:
+        return []
+    finest = steps_text(max(solved.steps_per_point for solved in checks))
     text = f"networks do not settle as the step is refined up to {finest}"
-    return [f"{unsettled:,} of {len(checks):,} {text}"] * bool(unsettled)
+    return [f"{unsettled:,} of {len(checks):,} {text}"]
 
 
 # --- thermal power and chips ---
@@ -171,22 +195,22 @@ def assured(
 ) -> list[str]:
     """Say if a confirmed score above chance holds for warm oscillators, and its
     yield."""
-    thermal, share = item.thermal, networks.chip_yield(spec, item.simulated)
     texts = []
-    if thermal is not None and not (
-        at_chance or networks.others(spec, item.mean, thermal)
-    ):
-        power = power_text(thermal.device_power)
-        noise = f", and {_NOISE} ({_noise(spec, thermal)})" if thermal.noisy else ""
-        texts.append(
-            f"holds from a third to three times the thermal power {power}{noise}"
-        )
+    thermal = item.thermal
+    changes = networks.others(spec, item.mean, thermal)
+    if thermal is not None and not at_chance and not changes:
+        text = "holds from a third to three times the thermal power "
+        text += power_text(thermal.device_power)
+        if thermal.noisy:
+            text += f", and {_NOISE} ({_noise(spec, thermal)})"
+        texts.append(text)
+    share = networks.chip_yield(spec, item.simulated)
     if share is not None:
         low, high = (f"{100 * end:.0f}" for end in share.interval)
-        of = (
-            f"{share.passed:,} of {share.chips:,} simulated chips {_reach(spec, share)}"
+        texts.append(
+            f"yield {_share(share)}: {share.passed:,} of {share.chips:,} simulated"
+            f" chips {_reach(spec, share)} (95 % interval {low} to {high} %)"
         )
-        texts.append(f"yield {_share(share)}: {of} (95 % interval {low} to {high} %)")
     return texts
 
 
@@ -198,32 +222,34 @@ def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[s
     wrong = networks.others(spec, mean, thermal)
     if thermal is None or not wrong:
         return []
-    at = power_text(thermal.device_power)
-    there, third, triple = (
-        score_text(spec, score)
-        for score in (thermal.at_device, thermal.third, thermal.triple)
-    )
-    noise = score_text(spec, statistics.fmean(thermal.noisy)) if thermal.noisy else ""
-    noisy, chips = f"{noise} {_NOISE}" * bool(noise), f"{len(thermal.noisy):,} chips"
+    power = power_text(thermal.device_power)
+    there = score_text(spec, thermal.at_device)
+    noise = noisy = ""
+    if thermal.noisy:
+        noise = score_text(spec, statistics.fmean(thermal.noisy))
+        noisy = f"{noise} {_NOISE}"
     if "at_device" in wrong and thermal.holds_below < thermal.device_power:
-        needs = "oscillators without thermal power; that of a warm oscillator is"
-        if below := thermal.holds_below:
-            needs = (
-                f"oscillator powers below {power_text(below)}; those of a warm"
-                " oscillator are"
-            )
-        return [
-            ", ".join(filter(None, (f"needs {needs} about {at}: {there} there", noisy)))
-        ]
+        needs = f"needs {_needs(thermal)} about {power}: {there} there"
+        return [joined([needs, noisy], ", ")]
     if "at_device" in wrong:
-        return [f"changes with thermal power: {there} at {at}, {noisy}"]
+        return [f"changes with thermal power: {there} at {power}, {noisy}"]
+    chips = f"{len(thermal.noisy):,} chips"
     if "third" not in wrong and "triple" not in wrong:
         return [f"changes with thermal noise: {noise} on {chips}"]
-    power = (
-        f"changes with thermal power: {third} at a third of {at}, {triple} at three"
-        " times"
-    )
-    return [power, *[f"{noisy} ({chips})"] * bool(noise)]
+    third = score_text(spec, thermal.third)
+    triple = score_text(spec, thermal.triple)
+    changes = f"{third} at a third of {power}, {triple} at three times"
+    texts = [f"changes with thermal power: {changes}"]
+    if noisy:
+        texts.append(f"{noisy} ({chips})")
+    return texts
+
+
+def _needs(thermal: Thermal) -> str:
+    if not thermal.holds_below:
+        return "oscillators without thermal power; that of a warm oscillator is"
+    below = power_text(thermal.holds_below)
+    return f"oscillator powers below {below}; those of a warm oscillator are"
 
 
 def aside(spec: StudySpec, item: Confirmation) -> str:
@@ -231,37 +257,39 @@ def aside(spec: StudySpec, item: Confirmation) -> str:
 
     Only the first of several at other thermal powers.
     """
-    texts = [f"{score_text(spec, item.step_mean)} {AT_STEP}"]
-    texts *= spec.differs(item.step_mean, item.mean)
-    power = power_text(item.thermal.device_power if item.thermal else 0.0)
-    for name, score in [*networks.others(spec, item.mean, item.thermal).items()][:1]:
-        where = {"third": "a third of the", "triple": "three times the"}.get(
-            name, "the"
-        )
-        where = _NOISE if name == "noisy" else f"at {where} thermal power {power}"
+    texts = []
+    if spec.differs(item.step_mean, item.mean):
+        texts.append(f"{score_text(spec, item.step_mean)} {AT_STEP}")
+    for name, score in networks.others(spec, item.mean, item.thermal).items():
+        where = _NOISE
+        if name != "noisy" and item.thermal is not None:
+            power = power_text(item.thermal.device_power)
+            where = f"at {_POWERS[name]} thermal power {power}"
         texts.append(f"{score_text(spec, score)} {where}")
+        break
     return ", ".join(texts)
 
 
 def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
     """Return these scores as cells of a table, by column."""
-    columns, thermal = {}, item.thermal
+    columns = {}
+    thermal = item.thermal
     if item.checked:
         columns[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
     if thermal is not None:
-        columns["thermal power"] = power_text(thermal.device_power)
-        scores = {
-            "at a third of it": thermal.third,
-            "at this power": thermal.at_device,
-            "at 3 times": thermal.triple,
-            "without any": thermal.none,
+        columns |= {
+            "thermal power": power_text(thermal.device_power),
+            "at a third of it": score_text(spec, thermal.third),
+            "at this power": score_text(spec, thermal.at_device),
+            "at 3 times": score_text(spec, thermal.triple),
+            "without any": score_text(spec, thermal.none),
         }
-        columns |= {name: score_text(spec, score) for name, score in scores.items()}
-        columns |= {_NOISE: _noise(spec, thermal)} if thermal.noisy else {}
-    if (share := networks.chip_yield(spec, item.simulated)) is not None:
-        columns[f"yield {_reach(spec, share)}"] = (
-            f"{_share(share)} of {share.chips:,} chips"
-        )
+        if thermal.noisy:
+            columns[_NOISE] = _noise(spec, thermal)
+    share = networks.chip_yield(spec, item.simulated)
+    if share is not None:
+        of_chips = f"{_share(share)} of {share.chips:,} chips"
+        columns[f"yield {_reach(spec, share)}"] = of_chips
     return columns
 
 
@@ -272,20 +300,24 @@ def power_text(power: float) -> str:
         >>> [power_text(power) for power in (1e-3, 3.3e-4, 0.25, 1.0, 0.0)]
         ['1e-3', '3.3e-4', '2.5e-1', '1e0', 'none']
     """
+    if not power:
+        return "none"
     digits, _, exponent = f"{power:.1e}".partition("e")
-    return f"{digits.removesuffix('.0')}e{int(exponent)}" if power else "none"
+    return f"{digits.removesuffix('.0')}e{int(exponent)}"
 
 
 def _noise(spec: StudySpec, thermal: Thermal) -> str:
     """Format the score with thermal noise: ``93.0 ± 0.5 % on 40 chips``."""
     noisy = thermal.noisy
-    std = statistics.stdev(noisy) if len(noisy) > 1 else None
-    return f"{score_text(spec, statistics.fmean(noisy), std)} on {len(noisy):,} chips"
+    score = score_text(spec, statistics.fmean(noisy), networks.std_of(noisy))
+    return f"{score} on {len(noisy):,} chips"
 
 
 def _reach(spec: StudySpec, share: Yield) -> str:
-    least = f"{shown(spec, share.threshold):.4g}{' %' * spec.is_accuracy}"
-    return f"at or {'above' if spec.maximize else 'below'} {least}"
+    least = f"{shown(spec, share.threshold):.4g}"
+    if spec.is_accuracy:
+        least += " %"
+    return f"at or above {least}" if spec.maximize else f"at or below {least}"
 
 
 def _share(chips: Yield) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hpo.contract import Baseline, Protocol
 from hpo.study import effort
@@ -13,23 +13,44 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
 
-_UNITS = {
-    **{
-        unit: unit
-        for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")
-    },
-    **{"hz": "Hz", "khz": "kHz", "mhz": "MHz", "ghz": "GHz", "thz": "THz"},
-    **{
-        "aj": "aJ",
-        "fj": "fJ",
-        "pj": "pJ",
-        "nj": "nJ",
-        "uw": "µW",
-        "mw": "mW",
-        "mv": "mV",
-    },
-    **{"ua": "µA", "ma": "mA", "mt": "mT", "ohm": "Ω", "um2": "µm²"},
+_SAME = ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")
+_UNITS = {name: name for name in _SAME} | {
+    "hz": "Hz",
+    "khz": "kHz",
+    "mhz": "MHz",
+    "ghz": "GHz",
+    "thz": "THz",
+    "aj": "aJ",
+    "fj": "fJ",
+    "pj": "pJ",
+    "nj": "nJ",
+    "uw": "µW",
+    "mw": "mW",
+    "mv": "mV",
+    "ua": "µA",
+    "ma": "mA",
+    "mt": "mT",
+    "ohm": "Ω",
+    "um2": "µm²",
 }
+"""Units as people write them, by the endings of names."""
+NOTHING = "–"
+"""A cell of a table without a value."""
+
+
+def plural(n: int, noun: str) -> str:
+    """Count things.
+
+    Examples:
+        >>> plural(1, "network"), plural(1200, "trial")
+        ('1 network', '1,200 trials')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def joined(parts: Iterable[str], separator: str = "; ") -> str:
+    """Join the texts that are not empty."""
+    return separator.join(filter(None, parts))
 
 
 def shown(spec: StudySpec, score: float) -> float:
@@ -39,13 +60,13 @@ def shown(spec: StudySpec, score: float) -> float:
 
 def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
     """Format a score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
-    finite = std is not None and math.isfinite(std)
+    if std is None or not math.isfinite(std):
+        return f"{100.0 * mean:.1f} %" if spec.is_accuracy else f"{mean:.4g}"
     if not spec.is_accuracy:
-        return f"{mean:.4g} ± {std:.2g}" if finite else f"{mean:.4g}"
-    spread = 100.0 * std if finite and std is not None else 1.0
-    decimals = 2 if 0 < spread < 0.1 else 1
-    text = f"{100.0 * mean:.{decimals}f}"
-    return f"{text} ± {spread:.{decimals}f} %" if finite else f"{text} %"
+        return f"{mean:.4g} ± {std:.2g}"
+    points = 100.0 * std
+    decimals = 2 if 0 < points < 0.1 else 1
+    return f"{100.0 * mean:.{decimals}f} ± {points:.{decimals}f} %"
 
 
 def metric(spec: StudySpec) -> str:
@@ -58,9 +79,11 @@ def reported_text(spec: StudySpec) -> str:
     reported."""
     if spec.reported is None:
         return ""
+    text = f"reported {reported_number(spec)}"
     costs = spec.reported_costs("cost")
-    at = f" at {quantities(costs)}" if costs else ""
-    return f"reported {reported_number(spec)}{at} ({spec.reported.source})"
+    if costs:
+        text += f" at {quantities(costs)}"
+    return f"{text} ({spec.reported.source})"
 
 
 def reported_number(spec: StudySpec) -> str:
@@ -71,24 +94,23 @@ def reported_number(spec: StudySpec) -> str:
         return ""
     if not spec.is_accuracy:
         return score_text(spec, reported.score, reported.std)
-    std = "" if reported.std is None else f" ± {100.0 * reported.std:.2f}"
-    return f"{100.0 * reported.score:.2f}{std} %"
+    text = f"{100.0 * reported.score:.2f}"
+    if reported.std is not None:
+        text += f" ± {100.0 * reported.std:.2f}"
+    return f"{text} %"
 
 
 def quantity(name: str, value: float) -> str:
     """Format a cost by its name, which carries its unit.
 
     Examples:
-        >>> quantity("energy_pj", 12.345), quantity("n_synapses", 1010), quantity("loss", 0.5)
-        ('12.3 pJ', '1,010 synapses', '0.5 loss')
+        >>> quantity("energy_pj", 12.345), quantity("n_synapses", 1010)
+        ('12.3 pJ', '1,010 synapses')
     """
-    if name.startswith("n_"):
-        return (
-            f"{value:,.4g} {name[2:]}"
-            if value != round(value)
-            else f"{value:,.0f} {name[2:]}"
-        )
-    return f"{amount(value)} {unit(name) or name}"
+    if not name.startswith("n_"):
+        return f"{amount(value)} {unit(name) or name}"
+    number = f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
+    return f"{number} {name[2:]}"
 
 
 def amount(value: float) -> str:
@@ -105,14 +127,16 @@ def quantity_label(name: str) -> str:
     """Return the label of a cost at an axis or in the head of a table.
 
     Examples:
-        >>> quantity_label("energy_pj"), quantity_label("n_synapses"), quantity_label("loss")
-        ('energy (pJ)', 'synapses', 'loss')
+        >>> quantity_label("energy_pj"), quantity_label("n_synapses")
+        ('energy (pJ)', 'synapses')
     """
     if name.startswith("n_"):
         return name[2:].replace("_", " ")
     suffix = unit(name)
-    stem = name.rpartition("_")[0] if suffix else name
-    return f"{stem.replace('_', ' ')} ({suffix})" if suffix else name
+    if not suffix:
+        return name
+    stem = name.rpartition("_")[0].replace("_", " ")
+    return f"{stem} ({suffix})"
 
 
 def baseline_text(spec: StudySpec, one: Baseline) -> str:
@@ -133,17 +157,29 @@ def score_cell(spec: StudySpec, trial: Trial) -> str:
 
     A trial that ended early has the last value of its learning curve: ``51.3 % after 5
     of 60 epochs``. A tested trial has both scores if the time step of every network was
-    checked:
-    ``94.4 %, 8.8 % solved``. A validated trial has one score.
+    checked: ``94.4 %, 8.8 % solved``. A validated trial has one score.
     """
     if trial.score is None:
-        return "–"
+        return NOTHING
     text = point_text(spec, trial.score, None, trial.costs)
-    text += f" after {after}" if (after := effort.after(spec, trial)) else ""
+    how_far = after(spec, trial)
+    if how_far:
+        text += f" after {how_far}"
     validated = trial.phase == Phase.SEARCH and spec.protocol == Protocol.VALIDATION
     if trial.checked and not validated:
         text += f", {score_text(spec, statistics.fmean(trial.scores))} solved"
     return text
+
+
+def after(spec: StudySpec, trial: Trial) -> str:
+    """Return how far a trial came that ended early: ``5 of 60 epochs``, ``1 of 4
+    networks``."""
+    how = effort.ending(spec, trial)
+    if how == effort.Ending.NETWORKS:
+        return effort.networks_text(spec, effort.networks(spec, trial))
+    if how == effort.Ending.CURVE and trial.steps:
+        return effort.epochs_text(spec, len(trial.steps))
+    return ""
 
 
 def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
@@ -161,7 +197,7 @@ def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
 
 def value_cell(value: ParamValue | None) -> str:
     """Format a value for a table: a dash if there is none."""
-    return "–" if value is None else value_text(value)
+    return NOTHING if value is None else value_text(value)
 
 
 def unit(parameter: str) -> str:
@@ -226,21 +262,26 @@ def warm_start_text(spec: StudySpec) -> str:
     if warm is None:
         return ""
     last = min(warm.count, spec.budget.trials) - 1
-    first = f"trials 0 to {last} begin" if last else "trial 0 begins"
+    text = f"trials 0 to {last} begin" if last else "trial 0 begins"
+    if warm.study:
+        return f"{text} with the best of {warm.study}"
     reported = spec.reported_params
-    is_reported = reported and reported.items() <= spec.warm_start_params(0).items()
-    points = "the reported point" if is_reported else "points of the file"
-    return f"{first} with " + (f"the best of {warm.study}" if warm.study else points)
+    if reported and reported.items() <= spec.warm_start_params(0).items():
+        return f"{text} with the reported point"
+    return f"{text} with points of the file"
 
 
 def networks_text(members: int) -> str:
     """Count the networks of a trial: ``4 networks``."""
-    return f"{members} network{'s' if members > 1 else ''}"
+    return plural(members, "network")
 
 
 def condition_text(dimension: Dimension) -> str:
     """Describe the condition of a dimension: ``if layers = 2 or 3``; empty without
     one."""
-    conditions = (dimension.when or {}).items()
-    each = [f"{name} = {' or '.join(map(str, values))}" for name, values in conditions]
-    return f"if {', '.join(each)}" if each else ""
+    if not dimension.when:
+        return ""
+    each = []
+    for name, values in dimension.when.items():
+        each.append(f"{name} = {' or '.join(map(str, values))}")
+    return f"if {', '.join(each)}"

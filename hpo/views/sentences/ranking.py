@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hpo.study.networks import Confirmation
-from hpo.study.result import Front, Result, mean_costs
+from hpo.study.result import Result, mean_costs
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
-from hpo.views.sentences import caveats, formatting
-
-TRIAL, SCORE, EXPECTED, CONFIRMED = (
-    "trial",
-    "search score",
-    "posterior mean",
-    "confirmed",
+from hpo.views.sentences import caveats
+from hpo.views.sentences.formatting import (
+    NOTHING,
+    amount,
+    quantity_label,
+    reported_number,
+    score_text,
+    value_cell,
 )
-SEEDS, REPORTED, NOTHING = "fresh seeds", "reported", "–"
-_Cells = dict[str, str]
-_Row = tuple[_Cells, _Cells, _Cells]
-"""Facts, costs and parameters of a trial, each by its column."""
+
+TRIAL = "trial"
+SCORE = "search score"
+EXPECTED = "posterior mean"
+CONFIRMED = "confirmed"
+SEEDS = "fresh seeds"
+REPORTED = "reported"
 
 
-def first(result: Result, top: int) -> list[Trial]:
-    """Return the best trials; the headline trial of a front comes first."""
-    best = result.best
-    if not isinstance(result, Front) or best is None:
-        return list(result.ranking[:top])
-    return [best, *(trial for trial in result.ranking if trial.number != best.number)][
-        :top
-    ]
+@dataclass
+class _Row:
+    """The cells of a trial, by column: facts stand before costs, then parameters."""
+
+    facts: dict[str, str]
+    costs: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
-def costs(result: Result) -> list[str]:
-    """Name the costs of a front, then the objective's other costs."""
-    others = result.spec.objective_impl.costs if result.costs else ()
-    return [*dict.fromkeys((*result.costs, *others))]
-
-
-def table(result: Result, trials: Sequence[Trial]) -> list[_Cells]:
+def table(result: Result, trials: Sequence[Trial]) -> list[dict[str, str]]:
     """Return a row per complete trial, its cells by column; the reported result is the
     last row.
 
@@ -50,60 +47,63 @@ def table(result: Result, trials: Sequence[Trial]) -> list[_Cells]:
     confirmed = {item.source: item for item in result.confirmations}
     rows = [_row(result, trial, confirmed.get(trial.number)) for trial in trials]
     if result.spec.reported is not None:
-        rows.append(
-            _reported(result.spec, confirmed=any(SEEDS in facts for facts, *_ in rows))
-        )
-    groups = zip(*rows, strict=True)
-    heads = dict.fromkeys(name for group in groups for cells in group for name in cells)
-    return [{name: ChainMap(*row).get(name, NOTHING) for name in heads} for row in rows]
+        is_confirmed = any(SEEDS in row.facts for row in rows)
+        rows.append(_reported(result.spec, is_confirmed=is_confirmed))
+    columns: dict[str, str] = {}
+    for group in ("facts", "costs", "parameters"):
+        for row in rows:
+            columns |= dict.fromkeys(getattr(row, group), NOTHING)
+    return [{**columns, **row.parameters, **row.costs, **row.facts} for row in rows]
 
 
 def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
-    spec, expected = result.spec, result.snapshot.expected.get(trial.number)
+    spec = result.spec
     facts = {
         TRIAL: f"trial {trial.number}",
-        SCORE: formatting.score_text(spec, trial.score or 0.0),
+        SCORE: score_text(spec, trial.score or 0.0),
     }
+    expected = result.snapshot.expected.get(trial.number)
     if expected is not None:
-        facts[EXPECTED] = formatting.score_text(spec, expected.mean, expected.std)
+        facts[EXPECTED] = score_text(spec, expected.mean, expected.std)
+    costs: Mapping[str, float] = mean_costs(spec, trial)
     if item is not None:
-        scored = (
-            formatting.score_text(spec, item.mean, item.std) if item.scores else NOTHING
-        )
-        facts |= {CONFIRMED: scored, SEEDS: _seeds(item), **caveats.cells(spec, item)}
-    values = item.all_costs if item and item.scores else mean_costs(spec, trial)
-    cells = {
-        name: formatting.amount(values[name])
-        for name in costs(result)
-        if name in values
-    }
-    return facts, _labelled(cells), _parameters(spec, trial.params)
+        facts[CONFIRMED] = NOTHING
+        if item.scores:
+            facts[CONFIRMED] = score_text(spec, item.mean, item.std)
+            costs = item.all_costs
+        facts[SEEDS] = _seeds(item)
+        facts |= caveats.cells(spec, item)
+    cells = {n: amount(costs[n]) for n in result.cost_columns if n in costs}
+    return _Row(facts, _labelled(cells), _parameters(spec, trial.params))
 
 
-def _reported(spec: StudySpec, *, confirmed: bool) -> _Row:
+def _reported(spec: StudySpec, *, is_confirmed: bool) -> _Row:
     """Return the published result; a cost with its value here: ``40 (here 24.7)``."""
-    facts = {
-        TRIAL: REPORTED,
-        CONFIRMED if confirmed else SCORE: formatting.reported_number(spec),
-    }
-    if confirmed and spec.reported is not None:
+    facts = {TRIAL: REPORTED}
+    if is_confirmed and spec.reported is not None:
+        facts[CONFIRMED] = reported_number(spec)
         facts[SEEDS] = str(spec.reported.n or NOTHING)
-    cells = {k: formatting.amount(v) for k, v in spec.reported_costs("cost").items()}
+    else:
+        facts[SCORE] = reported_number(spec)
+    cells = {n: amount(cost) for n, cost in spec.reported_costs("cost").items()}
     for name, here in spec.reported_costs("cost_here").items():
-        cells[name] = f"{cells.get(name, NOTHING)} (here {formatting.amount(here)})"
-    return facts, _labelled(cells), _parameters(spec, spec.reported_params)
+        cells[name] = f"{cells.get(name, NOTHING)} (here {amount(here)})"
+    return _Row(facts, _labelled(cells), _parameters(spec, spec.reported_params))
 
 
-def _labelled(cells: _Cells) -> _Cells:
-    return {formatting.quantity_label(name): text for name, text in cells.items()}
+def _labelled(cells: Mapping[str, str]) -> dict[str, str]:
+    return {quantity_label(name): text for name, text in cells.items()}
 
 
-def _parameters(spec: StudySpec, params: Mapping[str, ParamValue]) -> _Cells:
-    return {name: formatting.value_cell(params.get(name)) for name in spec.parameters}
+def _parameters(spec: StudySpec, params: Mapping[str, ParamValue]) -> dict[str, str]:
+    return {name: value_cell(params.get(name)) for name in spec.parameters}
 
 
 def _seeds(item: Confirmation) -> str:
     """Count the fresh seeds: ``10``, or ``8 of 10, 2 failed``."""
-    n = str(len(item.scores))
-    n += f" of {item.n_seeds}" if len(item.scores) < item.n_seeds else ""
-    return n + (f", {item.failed} failed" if item.failed else "")
+    text = str(len(item.scores))
+    if len(item.scores) < item.n_seeds:
+        text += f" of {item.n_seeds}"
+    if item.failed:
+        text += f", {item.failed} failed"
+    return text

@@ -21,7 +21,7 @@ from hpo.study import effort
 from hpo.study.result import Result, state_name
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views.records import json_records
-from hpo.views.sentences import formatting, verdict
+from hpo.views.sentences import formatting, progress, verdict
 from hpo.views.terminal import chart, status, text_tables
 
 QUIET_S = 60.0
@@ -87,7 +87,7 @@ class PlainView(View):
     def __init__(self, first: Result) -> None:
         """Print a line on the progress so far."""
         super().__init__(first)
-        self.note(f"{first.name}: {verdict.progress(first)}")
+        self.note(f"{first.name}: {progress.progress(first)}")
 
     def update(self, result: Result) -> None:
         """Print the newly settled trials."""
@@ -157,7 +157,7 @@ def settled_line(result: Result, trial: Trial, count: int) -> str:
 
 def waiting_line(result: Result) -> str:
     """Return a sign of life: progress, workers and the time left."""
-    alive, text = result.snapshot.helpers, f"waiting: {verdict.progress(result)}"
+    alive, text = result.snapshot.helpers, f"waiting: {progress.progress(result)}"
     if not alive:
         return f"{text}; no worker serves this study"
     silent = f"{min(worker.seconds_silent or 0.0 for worker in alive):.0f}"

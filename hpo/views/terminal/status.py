@@ -17,7 +17,7 @@ from hpo.study.trials import (
     WorkerInfo,
     WorkerState,
 )
-from hpo.views.sentences import caveats, formatting, verdict
+from hpo.views.sentences import caveats, comparison, formatting, progress, verdict
 from hpo.views.terminal import chart, text_tables
 
 FINISHED = 10
@@ -36,7 +36,7 @@ def sentences(result: Result) -> list[str]:
         StudyState.STOPPED,
     )  # as the verdict says
     lines = _verdict(result, "" if ended else f"{result.state}, ")
-    lines.append(verdict.progress(result))
+    lines.append(progress.progress(result))
     if result.confirm:
         settled = sum(
             trial.state != SlotState.RUNNING for trial in result.confirmation_trials
@@ -83,7 +83,7 @@ def of_launch(
         chart.chart(result, width=min(width - 1, 100)),
         [
             *_verdict(result),
-            verdict.progress(result),
+            progress.progress(result),
             *edge_lines(result),
             *failures(result, storage),
         ],
@@ -126,7 +126,7 @@ def _blocks(*blocks: list[str]) -> list[str]:
 
 def edge_lines(result: Result) -> list[str]:
     """Return a line per bound at which the best trials lie; see ``study.edges``."""
-    return [f"edge  {text}" for text in verdict.edges(result)]
+    return [f"edge  {text}" for text in progress.edges(result)]
 
 
 def failures(result: Result, storage: str = "") -> list[str]:
@@ -266,7 +266,7 @@ def _score(result: Result) -> tuple[str, str]:
     spec, item = result.spec, result.confirmed
     if result.headline is None:
         return "–", ""
-    gap = verdict.gap_text(result, formatting.reported_number(spec))
+    gap = comparison.gap_text(result, formatting.reported_number(spec))
     return verdict.headline(result, caveats.aside(spec, item) if item else ""), gap
 
 

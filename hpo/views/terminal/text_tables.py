@@ -68,7 +68,7 @@ def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str
 def best_table(result: Result, top: int) -> list[str]:
     """Return the best trials and the reported result, a column each; a row per
     parameter."""
-    cells = ranking.table(result, ranking.first(result, top))
+    cells = ranking.table(result, result.leading(top))
     plain = (ranking.SCORE, ranking.CONFIRMED, *result.spec.parameters)
     rows = [["", *(row.pop(ranking.TRIAL) for row in cells)]]
     for name in cells[0]:
@@ -90,7 +90,7 @@ def front_table(result: Result) -> list[str]:
     if not trials:
         return []
     cells = ranking.table(result, trials)
-    costs = map(formatting.quantity_label, ranking.costs(result))
+    costs = map(formatting.quantity_label, result.cost_columns)
     main = (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS)
     names = [name for name in (ranking.TRIAL, *costs, *main) if name in cells[0]]
     rows = [["n" if name == ranking.SEEDS else name for name in names]]

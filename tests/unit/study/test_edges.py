@@ -15,6 +15,7 @@ from hpo.study.edges import Edge
 from hpo.study.effort import Ending
 from hpo.study.result import Result
 from hpo.study.trials import SlotState
+from hpo.views.sentences import formatting
 
 SPACE: dict[str, Any] = {
     "x": {"low": 0.2, "high": 1.0},
@@ -179,7 +180,7 @@ def test_how_a_trial_ended_early(
 ) -> None:
     spec, state = snapshots.spec(**changes), facts.pop("state", SlotState.PRUNED)
     slot = snapshots.slot(0, state, score=0.1, **facts)
-    assert (effort.ending(spec, slot), effort.after(spec, slot)) == (ending, after)
+    assert (effort.ending(spec, slot), formatting.after(spec, slot)) == (ending, after)
 
 
 def test_an_excluded_trial_keeps_how_it_had_ended() -> None:

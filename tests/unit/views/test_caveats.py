@@ -272,7 +272,8 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
 
 
 def test_the_oscillator_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(SOLVED_STUDY.spec.objective_impl), "name", "spintronic")
+    objective = type(SOLVED_STUDY.spec.objective_impl)
+    monkeypatch.setattr(objective, "system", "oscillator")
     text = caveats.warning(SOLVED_STUDY)
     assert (
         "not a result of the oscillator: 94.4 % with one step per point, 8.8 % solved."

@@ -11,7 +11,7 @@ from hpo.study.trials import SlotState
 from hpo.views.figures import convergence, parameters
 from hpo.views.pages import report as page
 from hpo.views.records import json_records
-from hpo.views.sentences import verdict
+from hpo.views.sentences import progress
 from hpo.views.terminal import live, status
 from hpo.views.terminal.live import settled_line
 
@@ -45,7 +45,7 @@ EDGES = [
 
 
 def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
-    assert verdict.edges(AT_EDGE) == EDGES
+    assert progress.edges(AT_EDGE) == EDGES
     lines = status.of_launch(AT_EDGE, report=None, storage="", width=80)
     assert [line for line in lines if line.startswith("edge  ")] == [
         f"edge  {e}" for e in EDGES

@@ -17,7 +17,7 @@ from snapshots import worker
 from hpo.study.result import state_name
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views.records import json_records
-from hpo.views.sentences import formatting, verdict
+from hpo.views.sentences import comparison, formatting, verdict
 from hpo.views.terminal import chart, live, status
 from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, waiting_line
 
@@ -176,7 +176,7 @@ def test_the_live_view_shows_progress_best_workers_and_trials() -> None:
     assert "toy-study  toy_objective:ToyObjective" in text
     assert f"\n{'█' * 30}{'·' * 30} 30/60\n" in text
     assert "; 4 begun, waiting for a worker" in " ".join(text.split())
-    assert verdict.gap_text(at(30)) in text
+    assert comparison.gap_text(at(30)) in text
     assert "waiting [for] trial 3" in text, "brackets are text, not markup"
     assert "trial 29 " in text, "the last that was settled"
 

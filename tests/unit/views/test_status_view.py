@@ -12,7 +12,7 @@ from listing import known, listed
 
 from hpo.statistics.intervals import estimate, published
 from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
-from hpo.views.sentences import verdict
+from hpo.views.sentences import comparison, progress
 from hpo.views.terminal import status, text_tables
 
 DONE = snapshots.realistic(snapshots.spec())
@@ -37,9 +37,11 @@ def test_a_score_is_above_or_below_another_one_by_a_test_alone() -> None:
         0.89834: "level with it",
     }.items():
         own = estimate([score - 0.005, score + 0.005] * 5, 899)
-        assert verdict.against(spec, own, published(0.8983, 0.0291, 10), "it") == text
+        assert (
+            comparison.against(spec, own, published(0.8983, 0.0291, 10), "it") == text
+        )
     one, more = estimate([0.93]), "3.2 points more than it"
-    assert verdict.against(spec, one, published(0.8983), "it") == more, (
+    assert comparison.against(spec, one, published(0.8983), "it") == more, (
         "no error is known"
     )
 
@@ -142,5 +144,5 @@ def test_trials_that_were_computed_elsewhere_are_counted() -> None:
         "; 2 of 4 trials and confirmations ran on another type of CPU, or with other"
         " package versions or thread counts (lineage)"
     )
-    assert verdict.progress(snapshot).endswith(ending)
-    assert not verdict.remarks(snapshots.snapshot(snapshots.spec(), slots[:3]))
+    assert progress.progress(snapshot).endswith(ending)
+    assert not progress.remarks(snapshots.snapshot(snapshots.spec(), slots[:3]))

@@ -1,0 +1,94 @@
+"""Sentences on how far a study is, what is unusual about it, and where to widen it."""
+
+from __future__ import annotations
+
+from hpo.study import edges as study_edges
+from hpo.study.dimensions import split
+from hpo.study.result import Result
+from hpo.views.sentences.formatting import joined, plural, value_text
+
+
+def progress(result: Result) -> str:
+    """Describe the progress of the search.
+
+    ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of
+    training``
+    """
+    at = result.progress
+    text = f"{at.settled:,} of {at.trials:,} trials settled"
+    counts = ended(result)
+    if counts:
+        text += f": {counts}"
+    parts = [text]
+    if at.epochs:
+        parts.append(f"{at.epochs:,} epochs of training")
+    if result.snapshot.search_end_reason:
+        parts.append(f"ended by {result.snapshot.search_end_reason}")
+    if at.held:
+        parts.append(f"{at.held} running")
+    if at.begun:
+        parts.append(f"{at.begun} begun, waiting for a worker")
+    if at.enqueued:
+        parts.append(f"{at.enqueued} enqueued, not begun")
+    return joined([*parts, *remarks(result)])
+
+
+def remarks(result: Result) -> list[str]:
+    """Return remarks on unusual trials: enqueued by hand, other code, other numerics,
+    foreign."""
+    lines = []
+    by_hand = sum(bool(trial.enqueued) for trial in result.search)
+    if by_hand:
+        lines.append(f"{by_hand:,} enqueued by hand (hpo enqueue)")
+    since = ", ".join(map(str, result.snapshot.code_changes))
+    if since:
+        lines.append(
+            f"source of the objective changed at trial {since} (hpo resume --accept-code)"
+        )
+    n, total = result.other_numerics
+    if n:
+        lines.append(
+            f"{n:,} of {total:,} trials and confirmations ran on another type of CPU,"
+            " or with other package versions or thread counts (lineage)"
+        )
+    foreign = result.snapshot.foreign_trials
+    if foreign:
+        lines.append(
+            f"not counted: {plural(foreign, 'trial')} that other programs added to"
+            " Optuna's tables; Optuna's best_trial may be one of them"
+        )
+    return lines
+
+
+def ended(result: Result) -> str:
+    """Count the settled trials by how they ended.
+
+    ``41 complete, 10 curves cut short, 4 not replicated further, 2 failed``
+    """
+    parts = []
+    for (_, name), n in result.progress.ended.items():
+        many = name.replace("curve", "curves")
+        parts.append(f"{n:,} {many if n > 1 else name}")
+    return ", ".join(parts)
+
+
+def edges(result: Result) -> list[str]:
+    """Name the bounds at which the best trials lie, and what to widen; see
+    ``study.edges``.
+
+    ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range):
+    widen [space] tau_ns, low = 0.3``
+    """
+    lines = []
+    for edge in result.edges:
+        name = edge.parameter
+        which = "lower" if edge.bound == "low" else "upper"
+        at = value_text(edge.value)
+        if not study_edges.discrete(result.spec, name):
+            at += f" (within {100 * study_edges.WITHIN:.0f} % of the range)"
+        lines.append(
+            f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which}"
+            f" bound {at}: widen [space] {split(name)[0]}, {edge.bound} ="
+            f" {value_text(edge.widen)}"
+        )
+    return lines
