@@ -27,6 +27,7 @@ from hpo.views.figures import (
     networks,
     parameters,
 )
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import page
 from hpo.views.records import json_records
 from hpo.views.sentences import caveats
@@ -198,7 +199,7 @@ class Study:
             raise self._refuse(
                 "plot_convergence", "a single score", what, "plot_front()"
             )
-        return convergence.convergence(result)
+        return convergence.convergence(Plotted(result))
 
     def plot_confirmed(self) -> go.Figure:
         """Draw the scores of confirmed trials on fresh seeds, and the search's claims.
@@ -214,12 +215,12 @@ class Study:
             raise self._refuse(
                 "plot_confirmed", "a confirmed result", why, "plot_curves()"
             )
-        return networks.confirmed(result)
+        return networks.confirmed(Plotted(result))
 
     def plot_curves(self) -> go.Figure:
         """Draw the score after each epoch: the best trials by network, others in
         grey."""
-        return networks.learning_curves(self._result(curves=True))
+        return networks.learning_curves(Plotted(self._result(curves=True)))
 
     def plot_parameters(self) -> go.Figure:
         """Draw the score against each searched parameter.
@@ -232,7 +233,7 @@ class Study:
             raise self._refuse(
                 "plot_parameters", "a [space]", "a sweep", "plot_figure()"
             )
-        return parameters.parameters(result)
+        return parameters.parameters(Plotted(result))
 
     def plot_confusion_matrix(self) -> go.Figure:
         """Draw the confusion matrix of the stored network on the held-out test set.
@@ -262,7 +263,7 @@ class Study:
         shares = importance.measure(result) if result.selects else None
         if shares is None:
             raise StudyError(
-                f"{self.name}: plot_importance: {importance.note(result, None)}"
+                f"{self.name}: plot_importance: {importance.too_few(result)}"
             )
         return importance.bars(shares)
 
@@ -275,7 +276,7 @@ class Study:
         result = self._result()
         if not isinstance(result, Front):
             raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence()")
-        return front.figure(result)
+        return front.figure(Plotted(result))
 
     def plot_figure(self) -> go.Figure:
         """Draw the figure that the study file declares in ``[figure]``, or that of a

@@ -102,7 +102,7 @@ def _write_picture(
 ) -> Path:
     """Draw the study's ``[figure]``, else its front if it has a cost, else its
     convergence; of several studies, their convergence."""
-    from hpo.views.figures import declared, pictures
+    from hpo.views.figures import declared, main, pictures
     from hpo.views.pages import side_by_side
     from hpo.views.sentences import progress
 
@@ -110,7 +110,7 @@ def _write_picture(
         return pictures.write(side_by_side.figure([result, *others]), path)
     overlays = ledger.overlays(result.spec)
     if result.spec.drawn is None:
-        figure = declared.of_study(result, overlays)
+        figure = main.of_study(result, overlays)
         if figure is not None:
             return pictures.write(figure, path)
     chart = declared.chart(result, overlays)

@@ -22,7 +22,7 @@ from hpo.ledger.overview import Overview, read_marks
 from hpo.ledger.workers import read_workers
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
-from hpo.views.pages import overview, report
+from hpo.views.pages import metrics, overview, report
 
 SHORTEST_S = 2.0
 """Requests within this time share a page."""
@@ -192,8 +192,8 @@ class Pages:
     def metrics(self) -> Reply:
         """Return the metrics for Prometheus."""
         home, age_s = _soon(self._home)
-        body = overview.metrics(home.studies, home.workers, age_s)
-        return Reply(body.encode(), overview.MEDIA_TYPE)
+        body = metrics.metrics(home.studies, home.workers, age_s)
+        return Reply(body.encode(), metrics.MEDIA_TYPE)
 
     def study(self, name: str, accepted: str, etag: str) -> Reply:
         """Return the report of a study."""

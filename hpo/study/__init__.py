@@ -10,6 +10,7 @@ __all__ = [
     "networks",
     "parameters",
     "pareto",
+    "progress",
     "result",
     "rules",
     "spec",

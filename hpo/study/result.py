@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,8 +21,8 @@ from hpo.statistics.intervals import Comparison, Estimate
 from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
 from hpo.study.edges import Edge
-from hpo.study.effort import ending
 from hpo.study.networks import Confirmation
+from hpo.study.progress import Progress
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
@@ -35,26 +34,6 @@ from hpo.study.trials import (
     slot_name,
     trained,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """The progress of a search."""
-
-    trials: int
-    """Number of trials in all, as known now."""
-    settled: int
-    held: int
-    """Trials that a worker is at work on."""
-    begun: int
-    """Trials that were begun and wait for a worker."""
-    enqueued: int
-    """Trials that were given parameters by hand, and are not begun."""
-    ended: Mapping[tuple[SlotState, str], int]
-    """Numbers of trials by state and its name, in the order of the states."""
-    epochs: int
-    """Epochs of training of all search trials."""
-    confirmation_epochs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +69,8 @@ class Result:
 
     snapshot: StudySnapshot
 
+    kind: ClassVar[str]
+    """What it is called in messages."""
     selects: ClassVar[bool] = True
     """Whether there can be a best trial."""
     converges: ClassVar[bool] = False
@@ -142,32 +123,7 @@ class Result:
     @cached_property
     def progress(self) -> Progress:
         """The progress of the search."""
-        held = sum(trial.held for trial in self.search)
-        begun = 0
-        enqueued = 0
-        for trial in self.search:
-            if trial.state == SlotState.RUNNING and not trial.held:
-                begun += trial.attempts > 0
-                enqueued += trial.attempts == 0
-        return Progress(
-            trials=self.snapshot.trials,
-            settled=self.snapshot.settled,
-            held=held,
-            begun=begun,
-            enqueued=enqueued,
-            ended=self._count_ended(),
-            epochs=sum(trial.alike * self.epochs(trial) for trial in self.search),
-            confirmation_epochs=sum(map(self.epochs, self.confirm)),
-        )
-
-    def _count_ended(self) -> dict[tuple[SlotState, str], int]:
-        counts = Counter[tuple[SlotState, str]]()
-        for trial in self.search:
-            if trial.state != SlotState.RUNNING:
-                counts[trial.state, state_name(self.spec, trial)] += trial.alike
-        states = list(SlotState)
-        keys = sorted(counts, key=lambda key: (states.index(key[0]), key[1]))
-        return {key: counts[key] for key in keys}
+        return Progress.of(self.snapshot)
 
     def epochs(self, trial: Trial) -> int:
         """Return the epochs of a trial's trained networks."""
@@ -355,6 +311,11 @@ class Result:
         return trained(self.search)
 
     @property
+    def curves(self) -> Mapping[str, Sequence[tuple[ParamValue, Trial]]]:
+        """The curves of a sweep by their labels, each point with its x."""
+        return {}
+
+    @property
     def points(self) -> Sequence[Trial]:
         """The trained points of a sweep; empty where a best trial is selected."""
         return ()
@@ -437,6 +398,7 @@ LISTED = 10
 class Search(Result):
     """A search for the best score."""
 
+    kind: ClassVar[str] = "search"
     converges: ClassVar[bool] = True
 
     @cached_property
@@ -464,6 +426,8 @@ class Search(Result):
 class Front(Result):
     """A search for the least cost of every score: ``[cost]``. See
     ``hpo.study.pareto``."""
+
+    kind: ClassVar[str] = "front"
 
     @property
     def costs(self) -> Sequence[str]:
@@ -524,6 +488,7 @@ class Front(Result):
 class Sweep(Result):
     """Points that are all measured: ``[sweep]``, or a space that is tested once."""
 
+    kind: ClassVar[str] = "sweep"
     selects: ClassVar[bool] = False
 
     @property
@@ -557,12 +522,6 @@ class Sweep(Result):
             for points in curves.values():
                 points.sort(key=lambda point: float(point[0]))
         return curves
-
-
-def state_name(spec: StudySpec, trial: Trial) -> str:
-    """Return the name of a trial's state; of a pruned one, how it was pruned."""
-    how = ending(spec, trial) if trial.state == SlotState.PRUNED else None
-    return str(how or trial.state)
 
 
 def _score(trial: Trial) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import subprocess
 import threading
 import urllib.error
@@ -17,7 +16,6 @@ import urllib.request
 from collections.abc import Callable
 from functools import partial
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
 
 from hpo import config
 from hpo.config import ConfigError, NotifyDefaults
@@ -25,15 +23,8 @@ from hpo.errors import one_line
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
-from hpo.study.networks import Confirmation
-from hpo.study.result import Result, Search
-from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
-from hpo.views.records import json_records
-from hpo.views.sentences import verdict
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from hpo.views.records import json_records, optuna_records
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +42,6 @@ FIGURE = "hpo-result"
 """Optuna's id of the figure, which fixes its place."""
 _MARK = "**By hpo:** "
 """Beginning of our note. A note that begins otherwise is a user's, and stays."""
-_LINK = re.compile(r"://|www\.|@", re.IGNORECASE)
 _TEXTS = {StudyState.DONE: "is done", StudyState.FAILED: "has failed"}
 
 
@@ -181,65 +171,22 @@ def show_in_optuna(storage: Storage, study: str) -> None:
     import optuna  # imports of a second, needed only at the end of a study
     import optuna_dashboard
 
+    from hpo.views.figures import main
+
     ledger = Ledger(storage)
     result = ledger.result(study)
     optuna_storage = storage.optuna()
     try:
         shown = optuna.load_study(study_name=study, storage=optuna_storage)
-        items = [item for item in result.confirmations if len(item.scores) > 1]
-        shown.set_user_attr(
-            "hpo:confirmed", [_record(result.spec, item) for item in items]
-        )
-        figure = _figure(result, ledger.overlays(result.spec))
+        shown.set_user_attr("hpo:confirmed", optuna_records.confirmed(result))
+        figure = main.without_buttons(result, ledger.overlays(result.spec))
         if figure is not None:
             optuna_dashboard.save_plotly_graph_object(
                 shown, figure, graph_object_id=FIGURE
             )
         old = optuna_dashboard.get_note(shown)
-        new = f"{_MARK}{_escaped(verdict.verdict(result))}."
+        new = f"{_MARK}{optuna_records.note(result)}"
         if old != new and (not old or old.startswith(_MARK)):
             optuna_dashboard.save_note(shown, new)
     finally:
         optuna_storage.engine.dispose()  # a worker holds one connection
-
-
-def _record(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """Return the entry of ``hpo:confirmed`` for a configuration: its scores and their
-    limits."""
-    facts = json_records.confirmation(spec, item)
-    more = {name: facts[name] for name in ("chips", "yield", "warning") if facts[name]}
-    return item.record(spec) | more
-
-
-def _escaped(text: str) -> str:
-    """Return the text without Markdown, HTML or links.
-
-    Special characters are escaped; words that a renderer would turn into links become
-    code.
-
-    Examples:
-        >>> print(_escaped("1. *b* <img src=x> https://x.y"))
-        1\\. \\*b\\* \\<img src\\=x\\> `https://x.y`
-    """
-    return " ".join(
-        (
-            "`{}`".format(word.replace("`", "'"))
-            if _LINK.search(word)
-            else re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", word)
-        )
-        for word in text.split()
-    )
-
-
-def _figure(result: Result, others: list[Result]) -> go.Figure | None:
-    """Return the convergence plot of a search, or the figure of a front or sweep."""
-    from hpo.views.figures import declared
-
-    if (drawn := declared.of_study(result, others)) is not None and type(
-        result
-    ) is Search:
-        drawn.data = [
-            t for t in drawn.data if t.visible
-        ]  # without the buttons for other axes
-        drawn.update_layout(updatemenus=(), title_text="Convergence", margin_t=60)
-    return drawn

@@ -19,7 +19,7 @@ from hpo.postgres import sessions
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Suggestion
-from hpo.views.pages import overview
+from hpo.views.pages import metrics
 from hpo.views.terminal.status import worker_lines
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 
@@ -102,7 +102,7 @@ def test_a_clock_that_was_set_back_locks_nothing(
     (dead,) = ledger.workers()
     assert (dead.alive, dead.seconds_silent) == (False, None)
     assert worker_lines([dead])[1].endswith("  before the clock was set back")
-    assert '{worker="dead",host="h"} inf\n' in overview.metrics([], [dead], 0.0)
+    assert '{worker="dead",host="h"} inf\n' in metrics.metrics([], [dead], 0.0)
     assert not any(slot.held for slot in ledger.snapshot("toy").search)
     assert [at_work for _, at_work, _ in ledger.open_studies()] == [0, 0]
     assert interventions.stop(ledger, "toy") == 0

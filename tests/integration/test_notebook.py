@@ -27,6 +27,7 @@ from hpo.postgres.embedded import status
 from hpo.study.result import Search
 from hpo.study.trials import SlotState
 from hpo.views.figures import convergence, networks
+from hpo.views.figures.plotted import Plotted
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -229,8 +230,8 @@ def test_its_figures_are_those_of_the_report(url: str) -> None:
     study = hpo.load("toy", url)
     with ledger_at(url) as ledger:
         snapshot = ledger.result("toy")
-    assert study.plot_convergence() == convergence.convergence(snapshot)
-    assert study.plot_confirmed() == networks.confirmed(snapshot)
+    assert study.plot_convergence() == convergence.convergence(Plotted(snapshot))
+    assert study.plot_confirmed() == networks.confirmed(Plotted(snapshot))
     for figure in (study.plot_curves(), study.plot_parameters()):
         assert len(figure.data) > 2
 

@@ -5,10 +5,11 @@ __all__ = [
     "declared",
     "front",
     "importance",
+    "main",
     "networks",
     "palette",
     "parameters",
     "pictures",
-    "scores",
+    "plotted",
     "style",
 ]

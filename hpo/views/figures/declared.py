@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from hpo.study.result import Front, Result, Search, Sweep
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Reference
 from hpo.study.trials import Trial
-from hpo.views.figures import convergence, front
 from hpo.views.figures.palette import (
     BLUE,
     BROWN,
@@ -41,7 +40,12 @@ from hpo.views.figures.style import (
     safe,
     style,
 )
-from hpo.views.sentences import formatting
+from hpo.views.sentences.formatting import (
+    metric,
+    parameter_label,
+    parameter_lines,
+    shown,
+)
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
 SYMBOLS = (
@@ -101,17 +105,6 @@ class Chart:
     """The number of trained trials without a value on the x axis."""
 
 
-def of_study(result: Result, others: Sequence[Result] = ()) -> go.Figure | None:
-    """Return the main figure of a study: of a sweep, a front, or the convergence of a
-    search."""
-    if isinstance(result, Front):
-        return front.figure(result)
-    if isinstance(result, Search):
-        return convergence.convergence(result)
-    numbers = chart(result, others)
-    return None if numbers is None else figure(numbers)
-
-
 def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
     """Return the numbers of the study's figure; None if it declares none and is no
     sweep.
@@ -120,55 +113,72 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
     points, the same metric and the same kind of x, numbers or names; curves never
     overlay a search.
     """
-    spec, figure = result.spec, result.spec.drawn
+    spec = result.spec
+    figure = spec.drawn
     if figure is None:
         return None
-    groups = _groups([result], figure)
-    homeless = len(result.trained) - sum(len(group.points) for group in groups)
-    drawn, named = [result], _at_names(groups)
-    for other in others:
-        theirs = _at_names(_groups([other], figure))
-        same = formatting.metric(other.spec) == formatting.metric(spec)
-        if same and theirs and len(named | theirs) == 1:
-            drawn.append(other)
-            named |= theirs
-    groups, numbers = _groups(drawn, figure), True not in named
-    references = _references([study.spec for study in drawn]) if numbers else ()
-    places = [*figure.marks, *(x for reference in references for x in reference.places)]
-    places += [float(point.x) for group in groups for point in group.points if numbers]
+    own = _groups([result], figure)
+    at_home = sum(len(group.points) for group in own)
+    drawn = [result, *_overlays(result, others, figure)]
+    groups = _groups(drawn, figure)
+    x = [point.x for group in groups for point in group.points]
+    named = any(isinstance(place, str) for place in x)
+    title = figure.title or spec.description
+    x_label = figure.x_label or _x_name(spec, figure)
+    y_label = figure.y_label or metric(spec)
+    numbers: dict[str, Any] = {"log_x": False, "marks": (), "references": ()}
+    if not named:
+        references = _references([study.spec for study in drawn])
+        places = [*figure.marks, *map(float, x)]
+        for reference in references:
+            places += reference.places
+        numbers = {
+            "log_x": figure.log_x and min(places, default=1) > 0,
+            "marks": tuple(map(float, figure.marks)),
+            "references": references,
+        }
     return Chart(
-        title=figure.title or spec.description,
-        x_label=figure.x_label or _x_name(spec, figure),
-        y_label=figure.y_label or formatting.metric(spec),
-        log_x=figure.log_x and numbers and min(places, default=1) > 0,
-        marks=tuple(map(float, figure.marks)) if numbers else (),
+        title=title,
+        x_label=x_label,
+        y_label=y_label,
         joined=figure.kind == "curves",
         groups=groups,
-        references=references,
         others=tuple(other.spec for other in drawn[1:]),
-        homeless=homeless,
+        homeless=len(result.trained) - at_home,
+        **numbers,
     )
+
+
+def _overlays(
+    result: Result, others: Sequence[Result], figure: Figure
+) -> Iterator[Result]:
+    """Yield the other studies that fit the axes."""
+    named = _at_names(_groups([result], figure))
+    for other in others:
+        theirs = _at_names(_groups([other], figure))
+        same = metric(other.spec) == metric(result.spec)
+        if same and theirs and len(named | theirs) == 1:
+            named |= theirs
+            yield other
 
 
 def _references(specs: Sequence[StudySpec]) -> tuple[Reference, ...]:
     """Return the references of the first study's figure, and of others with the same
     x."""
+    first = specs[0]
     references: dict[Reference, None] = {}
     for spec in specs:
         figure = spec.drawn
-        if figure and _x_name(spec, figure) == _x_name(
-            specs[0], specs[0].drawn or figure
-        ):
+        axes = figure and first.drawn and _x_name(first, first.drawn)
+        if figure and _x_name(spec, figure) == axes:
             references |= dict.fromkeys(figure.reference or ())
 
-    def shown(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        return values and tuple(formatting.shown(specs[0], value) for value in values)
+    def converted(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return values and tuple(shown(first, value) for value in values)
 
     return tuple(
-        reference.model_copy(
-            update={"y": shown(reference.y), "std": shown(reference.std)}
-        )
-        for reference in references
+        one.model_copy(update={"y": converted(one.y), "std": converted(one.std)})
+        for one in references
     )
 
 
@@ -182,13 +192,13 @@ def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
     clouds: dict[tuple[int, str], list[Point]] = {
         (0, label): [] for label in _labels(figure)
     }
-    curves = figure.kind == "curves"
     for index, result in enumerate(studies):
-        for label, x, trial in _curves(result) if curves else _clouds(result, figure):
-            scores = [formatting.shown(result.spec, score) for score in trial.scores]
-            low, median, high = np.percentile(scores, (25, 50, 75)).tolist()
-            point = Point(x=x, median=median, low=low, high=high, trial=trial)
-            clouds.setdefault((index if curves else 0, label), []).append(point)
+        placed = _clouds(result, figure)
+        if figure.kind == "curves":
+            placed = _curves(result)
+        for label, x, trial in placed:
+            key = (index if figure.kind == "curves" else 0, label)
+            clouds.setdefault(key, []).append(_point(result.spec, x, trial))
     return tuple(
         Group(label=label, points=tuple(points))
         for (_, label), points in clouds.items()
@@ -196,38 +206,48 @@ def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
     )
 
 
+def _point(spec: StudySpec, x: float | str, trial: Trial) -> Point:
+    scores = [shown(spec, score) for score in trial.scores]
+    low, median, high = np.percentile(scores, (25, 50, 75)).tolist()
+    return Point(x=x, median=median, low=low, high=high, trial=trial)
+
+
 _Placed = Iterator[tuple[str, float | str, Trial]]
 
 
 def _curves(result: Result) -> _Placed:
     """Yield the points of a sweep, each with the label of its curve."""
-    for label, points in result.curves.items() if isinstance(result, Sweep) else ():
+    for label, points in result.curves.items():
         for x, trial in points:
             yield label, position(x), trial
 
 
 def _clouds(result: Result, figure: Figure) -> _Placed:
     """Yield the trained trials of a scatter that have an x, each with its label."""
-    rule, labels = figure.rule(), _labels(figure)
+    labels = _labels(figure)
+    left, right = figure.rule() or (0, 1)
     for trial in result.trained:
         values = {**result.spec.params(trial.params).model_dump(), **trial.params}
         x = _place(trial, figure, values)
-        left, right = (values.get(str(side), side) for side in rule or (0, 1))
-        if x is None or isinstance(left, str) or isinstance(right, str):
+        one = values.get(str(left), left)
+        other = values.get(str(right), right)
+        if x is None or isinstance(one, str) or isinstance(other, str):
             continue  # another objective, without this parameter
-        yield labels[0 if left < right else 1], x, trial
+        yield labels[0] if one < other else labels[1], x, trial
 
 
 def _x_name(spec: StudySpec, figure: Figure) -> str:
-    name = ", ".join(spec.swept) if figure.x is None else figure.x.removeprefix("info.")
-    return formatting.parameter_label(name) if name else ""
+    name = ", ".join(spec.swept)
+    if figure.x is not None:
+        name = figure.x.removeprefix("info.")
+    return parameter_label(name) if name else ""
 
 
 def _labels(figure: Figure) -> tuple[str, ...]:
     if figure.kind == "curves":
         return ()
     if figure.colour is None:
-        return ("trial",)
+        return ("trial", "")
     left, _, right = figure.colour.partition(" < ")
     return figure.colour_labels or (figure.colour, f"{left} ≥ {right}")
 
@@ -240,10 +260,9 @@ def _place(
     if name == figure.x:
         value = values.get(name)
         return position(value) if isinstance(value, bool | str | int | float) else None
-    measured = [m.info.get(name) for m in trial.members]
-    finite = [
-        float(v) for v in measured if isinstance(v, int | float) and math.isfinite(v)
-    ]
+    measured = [member.info.get(name) for member in trial.members]
+    numbers = [float(v) for v in measured if isinstance(v, int | float)]
+    finite = list(filter(math.isfinite, numbers))
     return statistics.median(finite) if finite else None
 
 
@@ -251,8 +270,10 @@ def figure(chart: Chart) -> go.Figure:
     """Draw a chart."""
     drawing = style(go.Figure(), height=520)
     for index, group in enumerate(chart.groups):
-        colour, symbol = COLOURS[index % len(COLOURS)], SYMBOLS[index % len(SYMBOLS)]
-        drawing.add_traces(_traces(group, colour, symbol, joined=chart.joined))
+        points = _points(group, index, opacity=1.0 if chart.joined else 0.75)
+        if chart.joined:
+            drawing.add_trace(_band(group, points))
+        drawing.add_trace(points)
     for mark in chart.marks:
         drawing.add_vline(mark, **DASHED)
     for index, reference in enumerate(chart.references):
@@ -264,58 +285,75 @@ def figure(chart: Chart) -> go.Figure:
     return drawing
 
 
-def _traces(
-    group: Group, colour: str, symbol: str, *, joined: bool
-) -> list[go.Scatter]:
-    """Return points; if they are joined, also a line and the band of their
-    quartiles."""
-    name, spots = safe(group.label), []
-    for p in group.points:
+def _points(group: Group, index: int, *, opacity: float) -> go.Scatter:
+    """Return the medians of a group as markers."""
+    spots = []
+    for point in group.points:
+        trial = point.trial
         lines = [
-            f"{group.label}, trial {p.trial.number}",
-            f"median {p.median:.4g}, quartiles {p.low:.4g} – {p.high:.4g}, "
-            f"n = {len(p.trial.members)}",
-            *formatting.parameter_lines(p.trial.params),
+            f"{group.label}, trial {trial.number}",
+            f"median {point.median:.4g}, quartiles {point.low:.4g} – {point.high:.4g}, "
+            f"n = {len(trial.members)}",
+            *parameter_lines(trial.params),
         ]
-        spots.append(Spot(p.x, p.median, "<br>".join(map(safe, lines))))
+        text = "<br>".join(map(safe, lines))
+        spots.append(Spot(point.x, point.median, text))
     marker = {
-        "color": colour,
+        "color": COLOURS[index % len(COLOURS)],
         "size": 8,
-        "symbol": symbol,
-        "opacity": 1.0 if joined else 0.75,
+        "symbol": SYMBOLS[index % len(SYMBOLS)],
+        "opacity": opacity,
     }
-    points = markers(spots, name=name, marker=marker)
-    if not joined:
-        return [points]
-    x = [spot.x for spot in spots]
-    low, high = [p.low for p in group.points], [p.high for p in group.points]
-    band = go.Scatter(x=[*x, *x[::-1]], y=[*high, *low[::-1]], fill="toself", name=name)
-    band.update(
-        mode="lines", line_width=0, fillcolor=colour, opacity=0.18, hoverinfo="skip"
-    )
+    return markers(spots, name=safe(group.label), marker=marker)
+
+
+def _band(group: Group, points: go.Scatter) -> go.Scatter:
+    """Join the markers of a curve, and return the band of its quartiles."""
+    colour = points.marker.color
     points.update(mode="lines+markers", line={"color": colour, "width": 2})
-    return [
-        trace.update(legendgroup=name)
-        for trace in (band.update(showlegend=False), points)
-    ]
+    points.update(legendgroup=points.name)
+    x = [point.x for point in group.points]
+    low = [point.low for point in group.points]
+    high = [point.high for point in group.points]
+    return go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*high, *low[::-1]],
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.18,
+        mode="lines",
+        line_width=0,
+        hoverinfo="skip",
+        name=points.name,
+        legendgroup=points.name,
+        showlegend=False,
+    )
 
 
 def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None:
     """Add hollow points with error bars of different caps, or a band, or a line."""
-    line = {"color": SLATE, "width": 1.6, "dash": DASHES[index % len(DASHES)]}
+    dash = index % len(DASHES)
+    line = {"color": SLATE, "width": 1.6, "dash": DASHES[dash]}
     look = {"name": safe(reference.label), "showlegend": True}
     if reference.window is not None:
         look |= {"fillcolor": GRID, "opacity": 0.6, "layer": "below", "line": line}
         drawing.add_vrect(*reference.window, **look)
-    elif reference.mark is not None:
+        return
+    if reference.mark is not None:
         drawing.add_vline(reference.mark, line=line, **look)
-    else:
-        symbol = SYMBOLS[(index + 2) % len(SYMBOLS)]
-        marker = {"color": "white", "size": 10, "symbol": symbol}
-        marker["line"] = {"color": SLATE, "width": 1.6}
-        trace = go.Scatter(
-            x=reference.x, y=reference.y, mode="markers", marker=marker, **look
-        )
-        bars = {"array": reference.std, "color": SLATE, "thickness": 1.6}
-        trace.update(error_y={**bars, "width": 4 + 2 * (index % len(DASHES))})
-        drawing.add_trace(trace.update(cliponaxis=False, hoverlabel_namelength=-1))
+        return
+    marker = {
+        "color": "white",
+        "size": 10,
+        "symbol": SYMBOLS[(index + 2) % len(SYMBOLS)],
+        "line": {"color": SLATE, "width": 1.6},
+    }
+    bars = {
+        "array": reference.std,
+        "color": SLATE,
+        "thickness": 1.6,
+        "width": 4 + 2 * dash,
+    }
+    points = go.Scatter(x=reference.x, y=reference.y, mode="markers", marker=marker)
+    points.update(look, error_y=bars, cliponaxis=False, hoverlabel_namelength=-1)
+    drawing.add_trace(points)

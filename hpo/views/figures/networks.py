@@ -11,144 +11,144 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo.contract.facts import PER_EPOCH
-from hpo.study.result import Result
-from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, GREY, ORANGE, PAPER
-from hpo.views.sentences import formatting
+from hpo.views.figures.plotted import Plotted
+from hpo.views.figures.style import Spot
+from hpo.views.sentences.formatting import (
+    parameter_label,
+    point_text,
+    quantities,
+    shown,
+)
 
-MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
+MAX_CURVES = 100
+MAX_CURVE_POINTS = 200
+MAX_MEMBERS = 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
+_SEEDS = {"color": GREEN, "size": 8, "opacity": 0.55}
+Curve = list[float]
 
 
-def learning_curves(result: Result, value: str = "") -> go.Figure:
+def learning_curves(plotted: Plotted, value: str = "") -> go.Figure:
     """Draw learning curves: the best trials member by member, a sample of the others in
     grey.
 
     ``value`` names what is drawn in place of the score, of ``Outcome.per_epoch``.
     """
-    spec = result.spec
-    figure = style.style(go.Figure(), height=460 if not value else 320)
-    best = [trial for trial in result.ranking if _curves(spec, trial, value)][
-        : len(BEST_COLOURS)
-    ]
-    numbers = {trial.number for trial in best}
-    others = [
-        s for s in result.search if s.number not in numbers and _curves(spec, s, value)
-    ]
+    figure = style.style(go.Figure(), height=320 if value else 460)
+    result = plotted.result
+    curves = {t.number: _curves(plotted, t, value) for t in result.search}
+    best = [trial for trial in result.ranking if curves[trial.number]]
+    best = best[: len(BEST_COLOURS)]
+    drawn = {trial.number for trial in best}
+    others = [own for n, own in curves.items() if own and n not in drawn]
     if others:
         some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
-        means = [_mean_curve(_curves(spec, trial, value)) for trial in some]
-        grey = _thinned(
-            spec, means, GREY, 0.8, name="other trials", hoverinfo="skip", opacity=0.6
-        )
+        grey = _thinned(plotted, [_mean_curve(own) for own in some], GREY, 0.8)
+        grey.update(name="other trials", hoverinfo="skip", opacity=0.6)
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
-        figure.add_traces(_of_best(spec, trial, colour, value))
+        own = curves[trial.number]
+        figure.add_traces(_of_best(plotted, trial, own, colour))
     if not value:
-        style.add_references(figure, result)
-    label = style.safe(formatting.parameter_label(value)) or formatting.metric(spec)
+        style.add_lines(figure, plotted.references)
+    label = style.safe(parameter_label(value)) if value else plotted.metric
     figure.update_layout(xaxis_title_text="epoch", yaxis_title_text=label)
     return figure.update_layout(legend_traceorder="reversed")
 
 
 def _of_best(
-    spec: StudySpec, trial: Trial, colour: str, value: str
+    plotted: Plotted, trial: Trial, curves: list[Curve], colour: str
 ) -> list[go.Scatter]:
     """Return a thin line per member and a thick one for their mean."""
-    curves = _curves(spec, trial, value)
-    score = formatting.point_text(spec, trial.score or 0.0, None, trial.costs)
+    score = point_text(plotted.spec, trial.score or 0.0, None, trial.costs)
     name = f"trial {trial.number}: {score}"
-    members = _thinned(
-        spec, curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name
-    )
+    members = _thinned(plotted, curves[:MAX_MEMBERS], colour, 1)
     members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
-    mean = _thinned(spec, [_mean_curve(curves)], colour, 3, name=name, legendgroup=name)
+    mean = _thinned(plotted, [_mean_curve(curves)], colour, 3)
     mean.update(hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>")
-    return [members, mean]
+    return [trace.update(name=name, legendgroup=name) for trace in (members, mean)]
 
 
-def _curves(spec: StudySpec, trial: Trial, value: str) -> list[list[float]]:
+def _curves(plotted: Plotted, trial: Trial, value: str) -> list[Curve]:
     """Return the curves of the finished members; without any, the scores of the first
     member.
 
     These are a trial's first steps, see ``pruning.TrialProgress``.
     """
     if value:
-        return [
-            [*c] for m in trial.members if (c := m.info.get(PER_EPOCH, {}).get(value))
-        ]
-    curves = [m.curve for m in trial.members if m.curve] or [
-        trial.steps[: spec.budget.scores]
-    ]
-    finite = [
-        [formatting.shown(spec, v) for v in curve if math.isfinite(v)]
-        for curve in curves
-    ]
-    return [curve for curve in finite if curve]
+        known = [member.info.get(PER_EPOCH, {}) for member in trial.members]
+        return [list(own[value]) for own in known if own.get(value)]
+    curves = [member.curve for member in trial.members if member.curve]
+    if not curves:
+        curves = [trial.steps[: plotted.spec.budget.scores]]
+    finite = [list(filter(math.isfinite, curve)) for curve in curves]
+    return [[shown(plotted.spec, score) for score in own] for own in finite if own]
 
 
-def _mean_curve(curves: list[list[float]]) -> list[float]:
-    return [
-        sum(v / len(values) for v in values) for values in zip(*curves, strict=False)
-    ]
+def _mean_curve(curves: list[Curve]) -> Curve:
+    mean = []
+    for values in zip(*curves, strict=False):
+        mean.append(sum(value / len(values) for value in values))
+    return mean
 
 
 def _thinned(
-    spec: StudySpec, curves: list[list[float]], colour: str, width: float, **look: Any
+    plotted: Plotted, curves: list[Curve], colour: str, width: float
 ) -> go.Scatter:
     """Return curves as one line with gaps, each with at most ``MAX_CURVE_POINTS``
     points."""
+    epochs_at = plotted.spec.budget.epochs_at
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
-        places = sorted({0, *style.sample(len(curve), MAX_CURVE_POINTS)})
-        x += [*(spec.budget.epochs_at(place + 1) for place in places), None]
-        y += [*(curve[place] for place in places), None]
+        if x:
+            x.append(None)
+            y.append(None)
+        for place in sorted({0, *style.sample(len(curve), MAX_CURVE_POINTS)}):
+            x.append(epochs_at(place + 1))
+            y.append(curve[place])
     line = {"color": colour, "width": width}
-    return go.Scatter(x=x[:-1], y=y[:-1], mode="lines", line=line, **look)
+    return go.Scatter(x=x, y=y, mode="lines", line=line)
 
 
 # --- confirmed on fresh seeds ---
 
 
-def confirmed(result: Result) -> go.Figure:
+def confirmed(plotted: Plotted) -> go.Figure:
     """Draw fresh-seed scores of confirmed trials against the search's claim, a row for
     each.
 
     The fresh seeds are dots, spread a little.
     """
-    spec, items = result.spec, [c for c in result.confirmations if c.scores]
+    spec = plotted.spec
+    items = plotted.result.tested
     figure = style.style(go.Figure(), height=170 + 70 * max(1, len(items)))
-    seeds = [
-        style.Spot(
-            row - 0.1 * (i % 3) - 0.12, formatting.shown(spec, score), f"fresh seed {i}"
-        )
-        for row, item in enumerate(items)
-        for i, score in enumerate(item.scores)
-    ]
-    means = [style.confirmed(spec, item, row + 0.12) for row, item in enumerate(items)]
-    claims = [style.claimed(spec, item, row + 0.12) for row, item in enumerate(items)]
-    dots = {"color": GREEN, "size": 8, "opacity": 0.55}
+    seeds = []
+    means = []
+    claims = []
+    labels = []
+    for row, item in enumerate(items):
+        for i, score in enumerate(item.scores):
+            at = row - 0.1 * (i % 3) - 0.12
+            seeds.append(Spot(at, shown(spec, score), f"fresh seed {i}"))
+        means.append(plotted.confirmed(item, row + 0.12))
+        claims.append(plotted.claim(item, row + 0.12))
+        costs = quantities(spec.named_costs(item.costs))
+        label = f"trial {item.source}, {costs}" if costs else f"trial {item.source}"
+        labels.append(style.safe(label))
     for spots, name, marker in (
-        (seeds, "fresh seed, test set", dots),
+        (seeds, "fresh seed, test set", _SEEDS),
         (means, "mean ± std", style.CONFIRMED),
         (claims, "claimed by the search", style.CLAIMED),
     ):
         figure.add_trace(style.markers(spots, name=name, marker=marker, across=True))
-    labels = [
-        f"trial {c.source}, {formatting.quantities(spec.named_costs(c.costs))}".rstrip(
-            ", "
-        )
-        for c in items
-    ]
     figure.update_yaxes(range=[len(items) - 0.4, -0.6], showgrid=False)
-    figure.update_yaxes(
-        tickvals=[*range(len(items))], ticktext=[*map(style.safe, labels)]
-    )
-    figure.update_xaxes(title_text=formatting.metric(spec))
-    style.add_references(figure, result, vertical=True)
+    figure.update_yaxes(tickvals=list(range(len(items))), ticktext=labels)
+    figure.update_xaxes(title_text=plotted.metric)
+    style.add_lines(figure, plotted.references, vertical=True)
     return figure
 
 
@@ -165,6 +165,16 @@ class Confusion:
     counts: Sequence[Sequence[int]]
     """Number of series, (classes, read_as)."""
 
+    @property
+    def total(self) -> int:
+        """Number of series."""
+        return sum(map(sum, self.counts))
+
+    @property
+    def correct(self) -> int:
+        """Number of series that are read as their class."""
+        return sum(row[i] for i, row in enumerate(self.counts))
+
 
 def confusion(matrix: Confusion) -> go.Figure:
     """Draw series by class (down) and predicted class (across), coloured by share of a
@@ -173,21 +183,22 @@ def confusion(matrix: Confusion) -> go.Figure:
     names = [style.safe(name) for name in matrix.classes]
     across = [style.safe(name) or "not finite" for name in matrix.read_as]
     figure = style.style(go.Figure(), height=120 + min(30 * len(names), 780))
-    cells = go.Heatmap(
-        z=shares, zmin=0, zmax=100, x=across, y=names, showscale=False, xgap=1, ygap=1
-    )
-    cells.update(colorscale=[[0, PAPER], [1, BLUE]], customdata=matrix.counts)
-    cells.update(
-        hovertemplate=(
-            "%{y} predicted as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>"
-        )
-    )
+    hover = "%{y} predicted as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>"
+    look: dict[str, Any] = {"zmin": 0, "zmax": 100, "xgap": 1, "ygap": 1}
     if len(names) <= 26:  # more leave no room for numbers
-        cells.update(text=[[str(n or "") for n in row] for row in matrix.counts])
-        cells.update(texttemplate="%{text}")
+        look["text"] = [[str(n or "") for n in row] for row in matrix.counts]
+        look["texttemplate"] = "%{text}"
+    cells = go.Heatmap(
+        z=shares,
+        x=across,
+        y=names,
+        customdata=matrix.counts,
+        colorscale=[[0, PAPER], [1, BLUE]],
+        showscale=False,
+        hovertemplate=hover,
+        **look,
+    )
     figure.add_trace(cells).update_layout(margin_b=50)
     figure.update_xaxes(type="category", title_text="predicted class", showgrid=False)
-    figure.update_yaxes(
-        type="category", title_text="class", showgrid=False, autorange="reversed"
-    )
-    return figure
+    figure.update_yaxes(type="category", title_text="class", showgrid=False)
+    return figure.update_yaxes(autorange="reversed")

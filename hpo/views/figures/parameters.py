@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREY, INK, ORANGE
-from hpo.views.figures.scores import axis_score, focus, scored
-from hpo.views.sentences import formatting, verdict
+from hpo.views.figures.plotted import Plotted
+from hpo.views.figures.style import Spot
+from hpo.views.sentences import verdict
+from hpo.views.sentences.formatting import parameter_label, score_cell, value_text
+
+_STAR = {
+    "color": ORANGE,
+    "size": 15,
+    "symbol": "star",
+    "line": {"width": 1, "color": INK},
+}
+_SYMBOLS = {SlotState.COMPLETE: "circle", SlotState.PRUNED: "circle-open"}
 
 
-def parameters(result: Result, *, only: str | None = None) -> go.Figure:
+def parameters(plotted: Plotted, *, only: str | None = None) -> go.Figure:
     """Draw a panel per parameter, coloured by trial number; scores off the scale stand
     at the edge.
 
     ``only`` selects one parameter: a low panel without a colour bar.
     """
-    spec, view, shown = result.spec, focus(result), scored(result)
-    names = [name for name in spec.dimensions if only in (None, name)]
+    names = list(plotted.spec.dimensions) if only is None else [only]
     columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
     rows = math.ceil(len(names) / columns)
     apart = {"horizontal_spacing": 0.035, "vertical_spacing": 0.24 / rows}
@@ -34,85 +41,86 @@ def parameters(result: Result, *, only: str | None = None) -> go.Figure:
     style.style(figure, height=270 if only else 80 + 250 * rows)
     for i, name in enumerate(names):
         place = {"row": i // columns + 1, "col": i % columns + 1}
-        for state, symbol in (
-            (SlotState.COMPLETE, "circle"),
-            (SlotState.PRUNED, "circle-open"),
-        ):
-            some = [t for t in shown if t.state == state and name in t.params]
-            cloud = _cloud(spec, some, name, view)
-            figure.add_trace(
-                cloud.update(name=f"{state} trial", marker_symbol=symbol), **place
-            )
-        for trace in _marks(result, name, view):
+        for trace in [*_trials(plotted, name), *_marks(plotted, name)]:
             figure.add_trace(trace, **place)
-        figure.update_xaxes(**_axis(spec, name), **place)
-    figure.update_yaxes(range=list(view)).update_yaxes(
-        title_text=formatting.metric(spec), col=1
-    )
+        figure.update_xaxes(**_axis(plotted.spec, name), **place)
+    figure.update_yaxes(range=list(plotted.view))
+    figure.update_yaxes(title_text=plotted.metric, col=1)
     bar = {
         "title": {"text": "trial"},
         "thickness": 12,
         "len": min(1.0, 0.6 + 0.4 / rows),
     }
-    colours: dict[str, Any] = {
+    colours = {
         "colorscale": [[0, GREY], [0.6, BLUE], [1, INK]],
         "colorbar": bar,
+        "showscale": only is None,
     }
-    colours["showscale"] = only is None
     return figure.update_layout(coloraxis=colours, showlegend=False, margin_b=60)
 
 
+def _trials(plotted: Plotted, name: str) -> list[go.Scatter]:
+    """Return complete trials along a parameter, and those that ended early."""
+    traces = []
+    for state, symbol in _SYMBOLS.items():
+        some = [
+            trial
+            for trial in plotted.result.scored
+            if trial.state == state and name in trial.params
+        ]
+        traces.append(_cloud(plotted, some, name))
+        traces[-1].update(name=f"{state} trial", marker_symbol=symbol)
+    return traces
+
+
 def _cloud(
-    spec: StudySpec, trials: Sequence[Trial], name: str, view: tuple[float, float]
+    plotted: Plotted, trials: Sequence[Trial], name: str
 ) -> go.Scatter | go.Scattergl:
     """Return trials along one parameter."""
-    spots = [
-        style.Spot(
-            style.position(t.params[name]),
-            min(max(axis_score(spec, t), view[0]), view[1]),
-            f"trial {t.number}: {formatting.score_cell(spec, t)}",
-        )
-        for t in trials
-    ]
-    marker: dict[str, Any] = {
-        "color": [t.number for t in trials],
+    spots = []
+    for trial in trials:
+        x = style.position(trial.params[name])
+        text = f"trial {trial.number}: {score_cell(plotted.spec, trial)}"
+        spots.append(Spot(x, plotted.clipped(plotted.y(trial)), text))
+    marker = {
+        "color": [trial.number for trial in trials],
         "coloraxis": "coloraxis",
+        "size": 6,
+        "opacity": 0.8,
     }
-    marker |= {"size": 6, "opacity": 0.8}
     trace = style.markers(spots, name="", marker=marker)
-    return trace.update(
-        hovertemplate=f"%{{text}}<br>{style.safe(name)} = %{{x}}<extra></extra>"
-    )
+    template = f"%{{text}}<br>{style.safe(name)} = %{{x}}<extra></extra>"
+    return trace.update(hovertemplate=template)
 
 
-def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scatter]:
+def _marks(plotted: Plotted, name: str) -> list[go.Scatter]:
     """Return a star at the best value, and a line at the reported one."""
-    spec, best = result.spec, result.best
     traces = []
+    best = plotted.result.best
     if best is not None and name in best.params:
-        line = {"width": 1, "color": INK}
-        marker = {"color": ORANGE, "size": 15, "symbol": "star", "line": line}
-        star = style.spot(spec, best, style.position(best.params[name]))
-        star = replace(star, text=f"{verdict.named(result)}, {star.text}")
-        traces.append(style.markers([star], name="best", marker=marker))
-    if spec.reported is not None and name in spec.reported_params:
-        value = spec.reported_params[name]
-        x = [style.position(value)] * 2
-        across = go.Scatter(x=x, y=list(view), mode="lines", name="reported")
-        text = style.safe(f"reported {name} = {formatting.value_text(value)}")
-        traces.append(
-            across.update(**style.DASHED, hovertemplate=f"{text}<extra></extra>")
-        )
+        text = f"{verdict.named(plotted.result)}, {plotted.hover(best)}"
+        x = style.position(best.params[name])
+        star = Spot(x, plotted.y(best), text)
+        traces.append(style.markers([star], name="best", marker=_STAR))
+    reported = plotted.spec.reported_params
+    if name in reported:
+        x = style.position(reported[name])
+        view = list(plotted.view)
+        line = go.Scatter(x=[x, x], y=view, mode="lines", name="reported")
+        text = style.safe(f"reported {name} = {value_text(reported[name])}")
+        line.update(**style.DASHED, hovertemplate=f"{text}<extra></extra>")
+        traces.append(line)
     return traces
 
 
 def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
     dimension = spec.dimensions[name]
-    title = {"text": style.safe(formatting.parameter_label(name)), "standoff": 4}
+    title = {"text": style.safe(parameter_label(name)), "standoff": 4}
     axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
     if dimension.choices is not None:
-        order = [style.position(choice) for choice in dimension.choices]
-        axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
+        axis["type"] = "category"
+        axis["categoryorder"] = "array"
+        axis["categoryarray"] = [style.position(one) for one in dimension.choices]
     elif dimension.log:
         axis |= {**style.LOG_AXIS, "exponentformat": "power"}
     return axis

@@ -1,34 +1,31 @@
-"""All studies of a database at one moment: the dashboard's home page, and Prometheus
-metrics; and the workers and events on the page of a study.
-"""
+"""All studies of a database at one moment: the dashboard's home page; and the workers
+and events on the page of a study."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 
-from hpo.study.result import Progress, Result, Search
-from hpo.study.trials import (
-    Event,
-    Listed,
-    SlotState,
-    StudyState,
-    WorkerInfo,
-    WorkerState,
-)
-from hpo.views.figures.scores import axis_score, clocks, incumbents, reported_score
+from hpo.study.progress import Progress
+from hpo.study.result import Result
+from hpo.study.trials import Event, Listed, StudyState, WorkerInfo
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages.page import template
-from hpo.views.sentences import caveats, comparison, formatting, progress, verdict
+from hpo.views.sentences import caveats, comparison, progress, verdict
+from hpo.views.sentences.formatting import (
+    cut,
+    joined,
+    plural,
+    reported_text,
+    score_text,
+    shown,
+)
 
-WIDTH, HEIGHT = 260.0, 84.0
+WIDTH = 260.0
+HEIGHT = 84.0
 """Size of a small plot, in its unit, without labels and the confirmed score beside
 it."""
 _LONGEST = 200
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Prometheus' text format."""
-_Samples = Iterable[tuple[Mapping[str, str], float]]
 _Heights = tuple[float, float, float]
 
 
@@ -72,35 +69,54 @@ Study = tuple[Listed, Card | None]
 
 def card(result: Result) -> Card:
     """Return the card of a result: small, so that every study's can be cached."""
-    spec, score, item, at = (
-        result.spec,
-        result.headline,
-        result.confirmed,
-        result.progress,
-    )
-    ended = f": {counts}" if (counts := progress.ended(result)) else ""
-    facts = {
-        "Trials": (
-            f"{at.settled:,} of {at.trials:,} settled{ended}; {at.epochs:,} epochs"
-        )
-    }
-    if not result.selects:
-        facts["Points"] = verdict.verdict(result)
-    if item is not None and score is not None:
-        aside = caveats.aside(spec, item)
-        facts["Confirmed"] = f"trial {item.source}, on {score.n} fresh seeds"
-        facts["Confirmed"] += f"; {aside}" if aside else ""
-        facts["Search"] = f"claimed {formatting.score_text(spec, item.search_score)}"
+    spec = result.spec
+    at = result.progress
+    trials = f"{at.settled:,} of {at.trials:,} settled"
+    ended = progress.ended(result)
+    if ended:
+        trials += f": {ended}"
+    facts = {"Trials": f"{trials}; {at.epochs:,} epochs"}
+    facts["Points"] = verdict.of(result).points()
+    item = result.confirmed
+    if item is not None:
+        confirmed = f"trial {item.source}, on {len(item.scores)} fresh seeds"
+        facts["Confirmed"] = joined([confirmed, caveats.aside(spec, item)])
+        facts["Search"] = f"claimed {score_text(spec, item.search_score)}"
     facts["Baseline"] = comparison.beside(result).removeprefix("best baseline ")
     facts["Tags"] = ", ".join(spec.tags)
     return Card(
         description=spec.description,
         claim=verdict.headline(result),
-        gap=comparison.gap_text(result) or formatting.reported_text(spec),
+        gap=comparison.gap_text(result) or reported_text(spec),
         facts=facts,
         curve=curve(result),
         progress=at,
     )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The axes of a small plot."""
+
+    low: float
+    high: float
+    trials: int
+
+    def y(self, score: float) -> float:
+        """Return the height of a score; it may lie a little outside."""
+        share = (self.high - score) / (self.high - self.low)
+        return round(min(max(share, -1.0), 2.0) * HEIGHT, 1)
+
+    def x(self, trials: int) -> float:
+        """Return the place of a number of trials."""
+        return round(WIDTH * min(1.0, trials / max(1, self.trials)), 1)
+
+    def heights(self, pair: tuple[float, float] | None) -> _Heights | None:
+        """Return the heights of a score and the ends of its deviation."""
+        if pair is None:
+            return None
+        score, std = pair
+        return self.y(score), self.y(score + std), self.y(score - std)
 
 
 def curve(result: Result) -> Curve | None:
@@ -109,51 +125,49 @@ def curve(result: Result) -> Curve | None:
 
     The width is the whole budget. The first half of the steps may lie below the plot.
     """
-    spec, at, score = result.spec, result.progress, result.headline
-    best = incumbents(result, clocks(result)[0]) if type(result) is Search else []
+    if not result.converges:
+        return None
+    spec = result.spec
+    plotted = Plotted(result)
+    best = plotted.best_so_far(plotted.clocks[0])
     if not best:
         return None
-    confirmed, reported = None, reported_score(spec)
+    confirmed = simplest = None
+    score = result.headline
     if score is not None and score.confirmed:
-        confirmed = (
-            formatting.shown(spec, score.score),
-            formatting.shown(spec, score.std or 0.0),
-        )
-    scores = [axis_score(spec, trial) for trial in best]
-    shown = scores[len(scores) // 2 :]
-    simplest = next(
-        ((formatting.shown(spec, one.score), 0.0) for one in result.baselines), None
+        confirmed = shown(spec, score.score), shown(spec, score.std or 0.0)
+    if result.baselines:
+        simplest = shown(spec, result.baselines[0].score), 0.0
+    scale = _scale(
+        [spot.y for spot in best[len(best) // 2 :]],
+        [pair for pair in (plotted.reported, confirmed, simplest) if pair],
+        result,
     )
-    for centre, spread in filter(None, (reported, confirmed, simplest)):
-        shown += [centre - spread, centre + spread]
-    margin = 0.08 * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
-    low, high = min(shown) - margin, max(shown) + margin
-    high = min(high, 100.0) if spec.is_accuracy else high
-
-    def y(value: float) -> float:
-        share = (high - value) / (high - low)
-        return round(min(max(share, -1.0), 2.0) * HEIGHT, 1)
-
-    def x(trials: int) -> float:
-        return round(WIDTH * min(1.0, trials / max(1, at.trials)), 1)
-
-    def heights(pair: tuple[float, float] | None) -> _Heights | None:
-        return pair and (y(pair[0]), y(pair[0] + pair[1]), y(pair[0] - pair[1]))
-
-    corners = [
-        (x(trial.number + 1), y(value))
-        for trial, value in zip(best, scores, strict=True)
-    ]
-    path = "".join(f"H{right}V{height}" for right, height in corners)
-    end = x(max(at.settled, best[-1].number + 1))
+    x = [scale.x(int(spot.x) + 1) for spot in best]
+    y = [scale.y(spot.y) for spot in best]
+    path = "".join(f"H{right}V{height}" for right, height in zip(x, y, strict=True))
+    end = scale.x(max(result.progress.settled, int(best[-1].x) + 1))
     return Curve(
-        high=f"{high:.3g}",
-        low=f"{low:.3g}",
-        best=f"M{corners[0][0]} {corners[0][1]}{path}H{end}",
-        reported=heights(reported),
-        confirmed=heights(confirmed),
-        baseline=heights(simplest),
+        high=f"{scale.high:.3g}",
+        low=f"{scale.low:.3g}",
+        best=f"M{x[0]} {y[0]}{path}H{end}",
+        reported=scale.heights(plotted.reported),
+        confirmed=scale.heights(confirmed),
+        baseline=scale.heights(simplest),
     )
+
+
+def _scale(
+    scores: list[float], marks: Sequence[tuple[float, float]], result: Result
+) -> _Scale:
+    """Return axes that show some scores, and others with their deviations."""
+    for score, std in marks:
+        scores += [score - std, score + std]
+    margin = 0.08 * (max(scores) - min(scores)) or 0.05 * abs(scores[0]) or 1.0
+    high = max(scores) + margin
+    if result.spec.is_accuracy:
+        high = min(high, 100.0)
+    return _Scale(min(scores) - margin, high, result.progress.trials)
 
 
 # --- pages ---
@@ -170,35 +184,37 @@ class _Shown:
     @property
     def state(self) -> str:
         """Return the state in a word, with regard to the workers."""
+        if self.study.state == StudyState.DONE:
+            return "finished"
         if self.study.state != StudyState.OPEN:
-            return (
-                "finished"
-                if self.study.state == StudyState.DONE
-                else str(self.study.state)
-            )
+            return str(self.study.state)
         if not self.workers:
             return "waiting"
-        searched = (
-            self.card is not None and self.study.settled >= self.card.progress.trials
-        )
-        return "confirming" if searched else "running"
+        if self.card and self.study.settled >= self.card.progress.trials:
+            return "confirming"
+        return "running"
 
     @property
     def facts(self) -> Mapping[str, str]:
-        study, reason = self.study, (self.study.reason or "").strip().partition("\n")[0]
+        study = self.study
         facts = dict(self.card.facts) if self.card else {}
-        facts["Unreadable"] = formatting.cut(study.problem, _LONGEST)
+        facts["Unreadable"] = cut(study.problem, _LONGEST)
+        reason = (study.reason or "").strip().partition("\n")[0]
         if study.state == StudyState.OPEN:
-            facts |= {"Workers": self._at_work(), "Priority": str(study.priority or "")}
-        if study.state in (StudyState.FAILED, StudyState.STOPPED):
-            head = "Reason" if study.state == StudyState.FAILED else "Stopped by"
-            facts[head] = formatting.cut(reason, _LONGEST)
+            facts["Workers"] = self._at_work()
+            facts["Priority"] = str(study.priority or "")
+        elif study.state == StudyState.FAILED:
+            facts["Reason"] = cut(reason, _LONGEST)
+        elif study.state == StudyState.STOPPED:
+            facts["Stopped by"] = cut(reason, _LONGEST)
         return {name: text for name, text in facts.items() if text}
 
     def _at_work(self) -> str:
         hosts = {worker.host for worker in self.workers}
-        where = f"{len(hosts)} hosts" if len(hosts) > 1 else "".join(hosts)
-        return f"{len(self.workers)} at work on {where}" if hosts else "none at work"
+        if not hosts:
+            return "none at work"
+        where = "".join(hosts) if len(hosts) == 1 else f"{len(hosts)} hosts"
+        return f"{len(self.workers)} at work on {where}"
 
 
 def home(
@@ -213,21 +229,19 @@ def home(
     own studies, ``events`` are sorted newest last.
     """
     alive = [worker for worker in workers if worker.alive]
-    shown = [
-        _Shown(study, card, [worker for worker in alive if worker.study == study.name])
-        for study, card in reversed(studies)
-    ]
+    shown = []
+    for study, own in reversed(studies):
+        at_work = [worker for worker in alive if worker.study == study.name]
+        shown.append(_Shown(study, own, at_work))
     running = sum(bool(one.workers) for one in shown)
+    many = "1 study" if len(shown) == 1 else f"{len(shown):,} studies"
+    n_alive = plural(len(alive), "worker") if alive else "no worker"
     return template("home.html.j2").render(
         running=[one for one in shown if one.study.state != StudyState.DONE],
         finished=[one for one in shown if one.study.state == StudyState.DONE],
         others=others,
         events=events[::-1],
-        heading=(
-            f"{len(shown):,} {'study' if len(shown) == 1 else 'studies'}, {running}"
-            f" running; {len(alive) or 'no'}"
-            f" {'worker' if len(alive) < 2 else 'workers'} alive"
-        ),
+        heading=f"{many}, {running} running; {n_alive} alive",
         width=WIDTH,
         height=HEIGHT,
     )
@@ -264,76 +278,3 @@ def now(
     return template("now.html.j2").render(
         number=number, workers=serving, events=events[::-1]
     )
-
-
-# --- Prometheus ---
-
-
-def metrics(
-    studies: Sequence[Study], workers: Sequence[WorkerInfo], age_s: float
-) -> str:
-    """Return every metric with its help; all are gauges, since a retry takes results
-    back.
-
-    ``age_s``: seconds since the values were read.
-    """
-    states = Counter(item.state for item, _ in studies)
-    queues = [
-        (
-            {"study": item.name},
-            max(0, card.progress.trials - item.settled - item.running),
-        )
-        for item, card in studies
-        if card and item.state == StudyState.OPEN
-    ]
-    silent = [  # infinite if unknown, so that an alert fires
-        (
-            {"worker": w.name, "host": w.host},
-            inf if (s := w.seconds_silent) is None else round(s, 1),
-        )
-        for w in workers
-        if w.alive or w.state != WorkerState.ENDED
-    ]
-    families: dict[tuple[str, str], _Samples] = {
-        ("age_seconds", "Seconds since these values were read."): [
-            ({}, round(age_s, 1))
-        ],
-        ("studies", "Studies by state."): [
-            ({"state": s}, states[s]) for s in StudyState
-        ],
-        ("trials", "Search trials by study and state."): _trials(studies),
-        ("queue_length", "Trials of an open study that no worker has started."): queues,
-        ("workers_alive", "Live workers."): [({}, sum(w.alive for w in workers))],
-        (
-            "worker_heartbeat_age_seconds",
-            "Seconds since a worker's last heartbeat.",
-        ): silent,
-    }
-    return "".join(
-        _family(f"hpo_{name}", text, s) for (name, text), s in families.items()
-    )
-
-
-def _trials(studies: Sequence[Study]) -> _Samples:
-    for item, card in studies:
-        counts = Counter({SlotState.RUNNING: item.running})
-        for (state, _), n in card.progress.ended.items() if card else ():
-            counts[state] += n
-        for state in SlotState:
-            yield {"study": item.name, "state": state}, counts[state]
-
-
-def _family(name: str, help_: str, samples: _Samples) -> str:
-    lines = [f"# HELP {name} {help_}", f"# TYPE {name} gauge"]
-    for labels, value in samples:
-        named = ",".join(
-            f'{label}="{_escaped(text)}"' for label, text in labels.items()
-        )
-        lines.append(
-            f"{name}{{{named}}} {value:.12g}" if named else f"{name} {value:.12g}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

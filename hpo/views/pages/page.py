@@ -10,7 +10,7 @@ import base64
 import gzip
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,8 @@ from hpo.views.sentences import caveats, progress, ranking, verdict
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_LEGEND, _NARROW_LEGEND = 44, 34
+_LEGEND = 44
+_NARROW_LEGEND = 34
 """Characters per line of a legend: one fits a telephone, two of the narrow ones a page
 of paper."""
 
@@ -70,30 +71,48 @@ def code(text: str) -> Markup:
     return Markup("<code>{}</code>").format(text)
 
 
-def plot(name: str, label: str, *figures: go.Figure, least: int = 0) -> Plot:
-    """Return figures as part of a section; with ``least``, a row holds as many as
-    fit."""
-    width = _LEGEND if len(figures) == 1 else _NARROW_LEGEND
+def plot(name: str, label: str, figure: go.Figure) -> Plot:
+    """Return a figure as part of a section."""
+    _fit(figure, _LEGEND)
+    return Plot({f"{name}-plot": figure}, label)
+
+
+def grid(name: str, label: str, figures: Sequence[go.Figure], *, least: int) -> Plot:
+    """Return figures as part of a section; a row holds as many as fit."""
     for figure in figures:
-        figure.update_layout(margin_t=14)  # its buttons are the page's
-        for item in (*figure.data, *figure.layout.shapes):
-            if item.name:  # in a legend, which does not break lines by itself
-                item.name = "<br>".join(
-                    textwrap.wrap(item.name, width, break_long_words=False)
-                )
-    ends = (f"-{i}" if least else "" for i in range(len(figures)))
-    by_id = dict(zip((f"{name}-plot{end}" for end in ends), figures, strict=True))
+        _fit(figure, _LEGEND if len(figures) == 1 else _NARROW_LEGEND)
+    by_id = {f"{name}-plot-{i}": figure for i, figure in enumerate(figures)}
     return Plot(by_id, label, least)
+
+
+def _fit(figure: go.Figure, width: int) -> None:
+    """Break the lines of a legend, and leave the room of buttons, which the page
+    has."""
+    figure.update_layout(margin_t=14)
+    for item in (*figure.data, *figure.layout.shapes):
+        if item.name:
+            lines = textwrap.wrap(item.name, width, break_long_words=False)
+            item.name = "<br>".join(lines)
 
 
 @cache
 def template(name: str) -> Template:
     """Load a template by its file name."""
-    loader = PackageLoader("hpo.views.pages")
     pages = Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("hpo.views.pages"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    pages.globals["solved"] = caveats.SOLVED_MEANS
+    pages.globals["thermal"] = caveats.THERMAL_MEANS
     return pages.get_template(name)
+
+
+def note(name: str, **facts: Any) -> str:
+    """Return what a section says of itself: the macro of that name."""
+    macro = getattr(template("notes.html.j2").module, name)
+    return Markup(" ".join(macro(**facts).split()))
 
 
 @cache
@@ -137,13 +156,24 @@ def render(
     The page is self-contained, with the code of plotly.js; or ``live``: scripts of the
     dashboard then draw it and keep it current.
     """
-    drawn = ",".join(
-        f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items()
-    )
-    packed = {"figures": _packed(f"{{{drawn}}}")} | (
-        {} if live else {"plotly": _plotly()}
-    )
+    entries = [f"{json.dumps(id_)}:{compact(one)}" for id_, one in figures.items()]
+    packed = {"figures": _packed(f"{{{','.join(entries)}}}")}
+    if not live:
+        packed["plotly"] = _plotly()
     return template(page).render(values, packed=packed, live=live, dark=DARK)
+
+
+def render_sections(
+    page: str, sections: Iterable[Section], *, live: bool = False, **values: Any
+) -> str:
+    """Render a page of sections; see ``render``."""
+    sections = list(sections)
+    figures: dict[str, go.Figure] = {}
+    for section in sections:
+        for part in section.parts:
+            if isinstance(part, Plot):
+                figures |= part.figures
+    return render(page, figures, live=live, sections=sections, **values)
 
 
 def save(text: str, path: Path) -> Path:
@@ -160,11 +190,11 @@ def save(text: str, path: Path) -> Path:
 def summary(result: Result) -> str:
     """Return the summary of a study for a notebook cell: verdict, progress, best
     trials."""
-    named = (
-        result.confirmed.source if result.confirmed else None
-    )  # the verdict warns of it
-    lines = [progress.progress(result), *caveats.warnings(result, but=named)]
+    lines = [progress.progress(result), *caveats.further(result)]
     lines += [f"Edge: {text}." for text in progress.edges(result)]
-    table = Table("", ranking.table(result, result.leading(5)))
-    facts = {"verdict": verdict.verdict(result), "lines": lines}
-    return template("summary.html.j2").render(result=result, table=table, **facts)
+    return template("summary.html.j2").render(
+        result=result,
+        verdict=verdict.verdict(result),
+        lines=lines,
+        rows=ranking.table(result, result.leading(5)),
+    )

@@ -4,21 +4,21 @@ files."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import plotly.graph_objects as go
 
 from hpo.errors import StudyError
 from hpo.statistics.intervals import TEST, Estimate, compare
-from hpo.study.result import Result, Search
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec, flattened
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE
-from hpo.views.figures.scores import axis_score, clocks, focus, incumbents, scored
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import overview
-from hpo.views.pages.page import Section, Table, plot, render
-from hpo.views.sentences import comparison, formatting, verdict
+from hpo.views.pages.page import Section, Table, plot, render_sections
+from hpo.views.sentences import comparison, verdict
+from hpo.views.sentences.formatting import reported_text, value_cell
 
 LOOKS = (
     (BLUE, "diamond"),
@@ -27,6 +27,11 @@ LOOKS = (
     (PURPLE, "triangle-down"),
 )
 """The colour of each study, and the marker of its confirmed score."""
+_CURVES = (
+    "Dots are trials, lines the best score so far. On the right: mean ± standard"
+    " deviation over fresh seeds, on the held-out test set."
+)
+_OTHER_TASKS = "Their tasks differ: the scores are of different data."
 
 
 def html(results: Sequence[Result]) -> str:
@@ -36,66 +41,55 @@ def html(results: Sequence[Result]) -> str:
         StudyError: one of them is something else.
     """
     first, *others = results
-    curves = plot(
+    drawn = plot(
         "curves", "Best score so far against epochs of training", figure(results)
     )
     files = {result.name: _whole(result.spec) for result in results}
-    own = files[first.name]
-    keys = {
-        k
-        for file in files.values()
-        for k in {**own, **file}
-        if file.get(k) != own.get(k)
-    }
+    differ = sorted(_differing(list(files.values())))
     facts = {result.name: _facts(result) for result in results}
-    note = (
-        "Dots are trials, lines the best score so far. On the right: mean ± standard"
-        " deviation "
+    heads = dict.fromkeys(name for own in facts.values() for name in own)
+    warnings = []
+    relations = []
+    if any(key.startswith("task") for key in differ):
+        warnings.append(_OTHER_TASKS)
+    else:
+        relations = [_relation(first, other) for other in others]
+    note = "Keys that differ, of all that trials depend on."
+    if not differ:
+        note = "They agree."
+    scores = _table("result of", facts, heads)
+    keys = _table("key of", files, differ)
+    return render_sections(
+        "side_by_side.html.j2",
+        [
+            Section("curves", _CURVES, [drawn], title="Search", warnings=warnings),
+            Section("scores", "", [scores]),
+            Section("files", note, [keys], title="Study files"),
+        ],
+        names=list(files),
+        verdict=list(filter(None, relations)),
     )
-    note += "over fresh seeds, on the held-out test set."
-    warnings = ["Their tasks differ: the scores are of different data."]
-    other_tasks = any(key.startswith("task") for key in keys)
-    differ = (
-        "Keys that differ, of all that trials depend on." if keys else "They agree."
-    )
-    sections = [
-        Section(
-            "curves", note, [curves], title="Search", warnings=warnings * other_tasks
-        ),
-        Section(
-            "scores",
-            "",
-            [_table("result of", facts, dict.fromkeys(chain(*facts.values())))],
-        ),
-        Section(
-            "files", differ, [_table("key of", files, sorted(keys))], "Study files"
-        ),
-    ]
-    texts = [
-        text
-        for other in others
-        if not other_tasks and (text := _relation(first, other))
-    ]
-    page = "side_by_side.html.j2"
-    return render(
-        page, curves.figures, sections=sections, names=[*files], verdict=texts
-    )
+
+
+def _differing(files: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the keys whose values differ from those of the first file."""
+    first = files[0]
+    keys = {key for file in files for key in file}
+    return {key for key in keys for file in files if file.get(key) != first.get(key)}
 
 
 def _whole(spec: StudySpec) -> dict[str, Any]:
     """Return the keys that trials depend on, with the defaults of task and
     objective."""
-    tree, task = spec.essential(), spec.task_params
-    own = task.model_dump(mode="json", exclude=set(getattr(task, "places", ())))
-    fixed = {
-        key: value for key, value in spec.defaults.items() if key not in spec.space
-    }
-    fixed |= {
-        **tree.get("fixed", {}),
-        "epochs": None,
-        "score_every": None,
-    }  # of the budget
-    return flattened({**tree, "task": own, "fixed": fixed})
+    tree = spec.essential()
+    task = spec.task_params
+    places = set(getattr(task, "places", ()))
+    fixed = {name: own for name, own in spec.defaults.items() if name not in spec.space}
+    fixed |= tree.get("fixed", {})
+    fixed |= {"epochs": None, "score_every": None}  # of the budget
+    tree["task"] = task.model_dump(mode="json", exclude=places)
+    tree["fixed"] = fixed
+    return flattened(tree)
 
 
 def _facts(result: Result) -> dict[str, str]:
@@ -108,15 +102,10 @@ def _table(
     caption: str, columns: Mapping[str, Mapping[str, Any]], keys: Iterable[str]
 ) -> Table:
     """Return a table with a column for each study and a row for each key."""
-    rows = [
-        {
-            caption: key,
-            **{
-                name: formatting.value_cell(of.get(key)) for name, of in columns.items()
-            },
-        }
-        for key in keys
-    ]
+    rows = []
+    for key in keys:
+        cells = {name: value_cell(own.get(key)) for name, own in columns.items()}
+        rows.append({caption: key, **cells})
     return Table(caption, rows or [{caption: "none"}], css="studies")
 
 
@@ -126,24 +115,24 @@ def _relation(first: Result, other: Result) -> str:
 
     The best scores of searches, lucky ones, have no errors.
     """
-    one, two, spec = first.headline, other.headline, first.spec
-    if one is None or two is None:
+    spec = first.spec
+    if first.headline is None or other.headline is None:
         return ""
-    what, own = (
-        f"{result.name}, {verdict.headline(result)}" for result in (other, first)
-    )
-    if one.confirmed != two.confirmed:
+    own = f"{first.name}, {verdict.headline(first)}"
+    what = f"{other.name}, {verdict.headline(other)}"
+    confirmed = first.headline.confirmed
+    if other.headline.confirmed != confirmed:
         return f"{own}; {what}: only one is confirmed, so they are not compared"
-    pair = one.estimate, two.estimate
-    if not one.confirmed:
-        pair = Estimate(mean=one.score), Estimate(mean=two.score)
-    text = f"{own}: {comparison.against(spec, *pair, what, pair[1].n_seeds)}"
-    margin = compare(*pair, maximize=spec.maximize)
+    one = first.headline.estimate
+    two = other.headline.estimate
+    if not confirmed:
+        one = Estimate(mean=one.mean)
+        two = Estimate(mean=two.mean)
+    text = f"{own}: {comparison.against(spec, one, two, what, two.n_seeds)}"
+    margin = compare(one, two, maximize=spec.maximize)
     if margin.p is not None:
-        text += (
-            f"; difference {comparison.margin_text(spec, margin)}, p = {margin.p:.2g}"
-            f" ({TEST})"
-        )
+        difference = comparison.margin_text(spec, margin)
+        text += f"; difference {difference}, p = {margin.p:.2g} ({TEST})"
     return text + comparison.direction(spec)
 
 
@@ -154,48 +143,54 @@ def figure(results: Sequence[Result]) -> go.Figure:
         StudyError: one of them is no search for the best score, by the metric of the
             first.
     """
+    _check(results)
+    studies = [Plotted(result) for result in results]
+    low = min(plotted.view[0] for plotted in studies)
+    high = max(plotted.view[1] for plotted in studies)
+    end = max(plotted.clocks[1].end for plotted in studies)
+    drawn = style.style(go.Figure(), height=480)
+    for i, plotted in enumerate(studies):
+        shared = plotted.within((low, high))
+        _add_study(drawn, shared, *LOOKS[i], end * (1.04 + 0.03 * i))
+    named = {reported_text(plotted.spec): plotted for plotted in studies}
+    named.pop("", None)
+    for plotted in named.values() or studies[:1]:
+        style.add_lines(drawn, plotted.references)
+    drawn.update_xaxes(title_text="epochs of training in the search")
+    return drawn.update_yaxes(title_text=studies[0].metric, range=[low, high])
+
+
+def _check(results: Sequence[Result]) -> None:
+    """Check that all are searches by the metric of the first."""
     if len(results) > len(LOOKS):
         raise StudyError(f"expected at most {len(LOOKS)} studies, got {len(results)}.")
     metric = results[0].spec.objective_impl.metric
     for result in results:
-        if type(result) is not Search or result.spec.objective_impl.metric != metric:
-            got = (
-                f"a {type(result).__name__.lower()} of"
-                f" {result.spec.objective_impl.metric}"
+        own = result.spec.objective_impl.metric
+        if not result.converges or own != metric:
+            raise StudyError(
+                f"study {result.name!r}: expected a search for the best {metric},"
+                f" without [cost] and [sweep], got a {result.kind} of {own}."
             )
-            rule = f"a search for the best {metric}, without [cost] and [sweep]"
-            raise StudyError(f"study {result.name!r}: expected {rule}, got {got}.")
-    views = [focus(result) for result in results]
-    view = min(low for low, _ in views), max(high for _, high in views)
-    end = max(clocks(result)[1].end for result in results)
-    drawn = style.style(go.Figure(), height=480)
-    for i, (result, (colour, symbol)) in enumerate(zip(results, LOOKS, strict=False)):
-        spec, clock, name = result.spec, clocks(result)[1], style.safe(result.name)
-        dots = [
-            style.spot(spec, trial, clock.at[trial.number], view)
-            for trial in scored(result)
-        ]
-        look = {"color": colour, "opacity": 0.4, "size": 6}
-        drawn.add_trace(
-            style.markers(dots, name=name, marker=look).update(showlegend=False)
-        )
-        best = incumbents(result, clock)
-        x, y = (
-            [clock.at[trial.number] for trial in best],
-            [axis_score(spec, t) for t in best],
-        )
-        line = style.steps(x, y, clock.end, line_color=colour, line_width=2.5)
-        drawn.add_trace(line.update(name=name, hoverinfo="skip"))
-        if (item := result.confirmed) is not None:
-            spot = style.confirmed(spec, item, end * (1.04 + 0.03 * i))
-            look = {**style.CONFIRMED, "color": colour, "symbol": symbol}
-            drawn.add_trace(
-                style.markers([spot], name=f"{name}, confirmed", marker=look)
-            )
-    named = {text: r for r in results if (text := formatting.reported_text(r.spec))}
-    for result in named.values() or results[:1]:
-        style.add_references(drawn, result)
-    drawn.update_xaxes(title_text="epochs of training in the search")
-    return drawn.update_yaxes(
-        title_text=formatting.metric(results[0].spec), range=list(view)
-    )
+
+
+def _add_study(
+    drawn: go.Figure, plotted: Plotted, colour: str, symbol: str, beyond: float
+) -> None:
+    """Add a study's trials, best so far, and beyond the last trial what was
+    confirmed."""
+    clock = plotted.clocks[1]
+    name = style.safe(plotted.result.name)
+    dots = [plotted.spot(t, clock.at[t.number]) for t in plotted.result.scored]
+    look = {"color": colour, "opacity": 0.4, "size": 6}
+    trace = style.markers(dots, name=name, marker=look)
+    drawn.add_trace(trace.update(showlegend=False))
+    best = plotted.best_so_far(clock)
+    line = style.steps(best, clock.end, line_color=colour, line_width=2.5)
+    drawn.add_trace(line.update(name=name, hoverinfo="skip"))
+    item = plotted.result.confirmed
+    if item is not None:
+        spot = plotted.confirmed(item, beyond)
+        look = {**style.CONFIRMED, "color": colour, "symbol": symbol}
+        label = f"{name}, confirmed"
+        drawn.add_trace(style.markers([spot], name=label, marker=look))

@@ -1,3 +1,3 @@
 """Studies for programs: records of plain values."""
 
-__all__ = ["json_records", "kept_network", "plan"]
+__all__ = ["json_records", "kept_network", "optuna_records", "plan"]

@@ -150,6 +150,10 @@ class SearchWords:
         """Return what the best trial is called."""
         return "best by posterior mean" if self.result.snapshot.expected else "best"
 
+    def points(self) -> str:
+        """Describe the points of a sweep; empty of other studies."""
+        return ""
+
     @property
     def caption(self) -> str:
         """The caption of the table of the best trials."""
@@ -262,6 +266,14 @@ class SweepWords(SearchWords):
     def clauses(self) -> list[str]:
         """Return the clauses of the verdict; empty ones do not count."""
         return [self._measured(), beside(self.result)]
+
+    def named(self) -> str:
+        """Return nothing: no point is the best."""
+        return ""
+
+    def points(self) -> str:
+        """Describe the points of a sweep."""
+        return verdict(self.result)
 
     def _measured(self) -> str:
         spec = self.spec

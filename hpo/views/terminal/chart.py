@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hpo.study.effort import Ending, ending
-from hpo.study.result import Result, Search
-from hpo.study.spec import StudySpec
-from hpo.study.trials import complete
-from hpo.views.figures.scores import comparable
-from hpo.views.sentences import formatting
+from hpo.study.result import Result
+from hpo.study.trials import Trial, complete
+from hpo.views.sentences.formatting import reported_text, score_text
 
 _LABEL = 9
 """Width of the score labels, in characters."""
@@ -27,66 +26,91 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
         Lines of text; none if fewer than two trials are complete or ``width`` is too
         small.
     """
-    spec, trials = result.spec, comparable(result)
-    if width < 30 or type(result) is not Search or len(trials) < 2:
+    trials = result.comparable
+    if width < 30 or not result.converges or len(trials) < 2:
         return []
-    whole = complete(result.search)
-    best = list(
-        accumulate((t.score or 0.0 for t in whole), max if spec.maximize else min)
-    )
-    low, high = _range(spec, [t.score or 0.0 for t in trials], best[:1])
-    columns, last = width - _LABEL - 2, max(trial.number for trial in result.search)
-    cells = [[" "] * columns for _ in range(rows)]
-
-    def row(score: float) -> int:
-        return min(rows - 1, max(0, round((high - score) / (high - low) * (rows - 1))))
-
-    def column(number: int) -> int:
-        return round(number / max(1, last) * (columns - 1))
-
-    if spec.reported is not None:
-        cells[row(spec.reported.score)] = ["╌"] * columns
-    for trial in sorted(trials, key=lambda trial: not ending(spec, trial)):
-        mark = "∘" if ending(spec, trial) else "·"
-        cells[row(trial.score or 0.0)][column(trial.number)] = mark
-    ends = [*(column(trial.number) for trial in whole[1:]), columns]
-    for trial, score, end in zip(whole, best, ends, strict=False):
-        begin = column(trial.number)
-        cells[row(score)][begin:end] = "━" * (end - begin)
+    last = max(trial.number for trial in result.search)
+    low, high = _range(result, trials)
+    grid = _Grid(low, high, last, rows, columns=width - _LABEL - 2)
+    cells = [[" "] * grid.columns for _ in range(rows)]
+    if result.spec.reported is not None:
+        row = grid.row(result.spec.reported.score)
+        cells[row] = ["╌"] * grid.columns
+    early = [trial for trial in trials if ending(result.spec, trial)]
+    for trial in early:
+        cells[grid.row(trial.score)][grid.column(trial)] = "∘"
+    for trial in trials:
+        if trial not in early:
+            cells[grid.row(trial.score)][grid.column(trial)] = "·"
+    _draw_best(result, grid, cells)
     legend = "· trial   "
-    if any(ending(spec, trial) for trial in trials):
+    if early:
         legend += f"∘ {Ending.NETWORKS}   "
     legend += "━ best so far"
-    if text := formatting.reported_text(spec):
-        legend += f"   ╌ {text}"
+    if result.spec.reported is not None:
+        legend += f"   ╌ {reported_text(result.spec)}"
     lines = []
     for index, line in enumerate(cells):
-        labelled = index % 3 == 0 or index == rows - 1
-        score = high - index * (high - low) / (rows - 1)
-        label = formatting.score_text(spec, score) if labelled else ""
-        lines.append(
-            f"{label:>{_LABEL}} {'┤' if labelled else '│'}{''.join(line)}".rstrip()
-        )
+        tick = f"{'':>{_LABEL}} │"
+        if index % 3 == 0 or index == rows - 1:
+            score = high - index * (high - low) / (rows - 1)
+            tick = f"{score_text(result.spec, score):>{_LABEL}} ┤"
+        lines.append(f"{tick}{''.join(line)}".rstrip())
     indent = " " * (_LABEL + 1)
-    axis = f"0{'trial':^{columns - 1 - len(str(last))}}{last}"
+    axis = f"0{'trial':^{grid.columns - 1 - len(str(last))}}{last}"
     return [
         *lines,
-        f"{indent}└{'─' * columns}",
+        f"{indent}└{'─' * grid.columns}",
         f"{indent} {axis}",
         f"{indent} {legend}",
     ]
 
 
-def _range(
-    spec: StudySpec, scores: list[float], first: list[float]
-) -> tuple[float, float]:
-    """Return the range of the chart: without the worst quarter, with ``first`` and
-    reported."""
-    sign = 1.0 if spec.maximize else -1.0
-    good = sorted(sign * score for score in scores)
-    ends = [good[len(good) // 4], good[-1], *(sign * score for score in first)]
-    if spec.reported is not None:
-        ends.append(sign * spec.reported.score)
+@dataclass(frozen=True)
+class _Grid:
+    """The places of scores and trial numbers in a grid of characters."""
+
+    low: float
+    high: float
+    last: int
+    rows: int
+    columns: int
+
+    def row(self, score: float | None) -> int:
+        """Return the row of a score, from the top; off the scale, the last one."""
+        share = (self.high - (score or 0.0)) / (self.high - self.low)
+        return min(self.rows - 1, max(0, round(share * (self.rows - 1))))
+
+    def column(self, trial: Trial) -> int:
+        """Return the column of a trial."""
+        return round(trial.number / max(1, self.last) * (self.columns - 1))
+
+
+def _draw_best(result: Result, grid: _Grid, cells: list[list[str]]) -> None:
+    """Draw the best score so far as steps."""
+    best: float | None = None
+    begin = 0
+    for trial in complete(result.search):
+        column = grid.column(trial)
+        if best is not None:
+            cells[grid.row(best)][begin:column] = "━" * (column - begin)
+        score = trial.score or 0.0
+        if best is None or result.sign * (score - best) > 0:
+            best = score
+        begin = column
+    if best is not None:
+        cells[grid.row(best)][begin:] = "━" * (grid.columns - begin)
+
+
+def _range(result: Result, trials: Sequence[Trial]) -> tuple[float, float]:
+    """Return the range of the chart: without the worst quarter, with the first complete
+    trial and the reported score."""
+    sign = result.sign
+    good = sorted(sign * (trial.score or 0.0) for trial in trials)
+    ends = [good[len(good) // 4], good[-1]]
+    ends += [sign * (trial.score or 0.0) for trial in complete(result.search)[:1]]
+    if result.spec.reported is not None:
+        ends.append(sign * result.spec.reported.score)
     margin = 0.05 * (max(ends) - min(ends)) or 0.01 * abs(max(ends)) or 0.01
     low, high = sorted((sign * (min(ends) - margin), sign * (max(ends) + margin)))
     return low, high

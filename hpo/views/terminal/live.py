@@ -18,7 +18,8 @@ from rich.live import Live
 from rich.text import Text
 
 from hpo.study import effort
-from hpo.study.result import Result, state_name
+from hpo.study.progress import state_name
+from hpo.study.result import Result
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views.records import json_records
 from hpo.views.sentences import formatting, progress, verdict

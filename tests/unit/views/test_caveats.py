@@ -19,7 +19,8 @@ from hpo.study.file import validate
 from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, StudyState
-from hpo.views.figures import front, scores, style
+from hpo.views.figures import front
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import overview
 from hpo.views.pages import report as report_page
 from hpo.views.records import json_records
@@ -198,7 +199,7 @@ def test_every_view_says_what_limits_a_confirmed_score(
     assert [f"<strong>{line}</strong>" in page for line in lines] == [True] * len(lines)
     (item,) = result.confirmations
     for words in assured:
-        assert f"<br>{words}" in style.confirmed(result.spec, item, 0).text
+        assert f"<br>{words}" in Plotted(result).confirmed(item, 0).text
 
 
 def test_a_score_at_chance_holds_at_no_thermal_power() -> None:
@@ -265,8 +266,9 @@ def test_a_sweep_says_what_limits_its_points(
 def test_a_point_of_a_sweep_is_shown_solved() -> None:
     spec, point = SWEPT.spec, SWEPT.search[0]
     assert formatting.score_cell(spec, point) == "94.4 %, 8.8 % solved"
-    assert scores.axis_score(spec, point) == pytest.approx(8.8)
-    assert style.hover(spec, point).startswith("trial 0: 94.4 %, 8.8 % solved<br>")
+    plotted = Plotted(SWEPT)
+    assert plotted.y(point) == pytest.approx(8.8)
+    assert plotted.hover(point).startswith("trial 0: 94.4 %, 8.8 % solved<br>")
     part = sweep([(LOW,), ()]).search[0]
     assert formatting.score_cell(spec, part) == "94.4 %"
 
@@ -302,7 +304,7 @@ def test_a_front_holds_the_solved_score() -> None:
         for t in result.confirm
     )
     result = snapshots.changed(result, search=search, confirm=fresh)
-    (spot,) = front.fresh(result, "energy_pj")
+    (spot,) = front.fresh(Plotted(result), "energy_pj")
     assert spot.y == pytest.approx(8.3)
     assert spot.text.endswith(
         "on the solved equation, 94.4 ± 0.0 % at the study's time step"

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hpo.study.trials import SlotState
 from hpo.views.figures import convergence, parameters
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import report as page
 from hpo.views.records import json_records
 from hpo.views.sentences import progress
@@ -90,7 +91,7 @@ def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() ->
 
 
 def test_figures_tell_them_apart() -> None:
-    figure = convergence.convergence(ENDED)
+    figure = convergence.convergence(Plotted(ENDED))
     found = {trace.name: trace for trace in figure.data if trace.meta == "by trial"}
     cut, left = found["curve cut short"], found["not replicated further"]
     assert cut.text[0].startswith(
@@ -103,6 +104,8 @@ def test_figures_tell_them_apart() -> None:
         cut.marker.symbol != left.marker.symbol != found["complete trial"].marker.symbol
     )
     hollow = [
-        t for t in parameters.parameters(ENDED).data if t.marker.symbol == "circle-open"
+        t
+        for t in parameters.parameters(Plotted(ENDED)).data
+        if t.marker.symbol == "circle-open"
     ]
     assert hollow[0].text[0] == "trial 25: 51.3 % after 5 of 30 epochs"

@@ -13,6 +13,7 @@ from hpo.contract import Outcome
 from hpo.contract.facts import member_info
 from hpo.study.trials import SlotState, StudySnapshot
 from hpo.views.figures import convergence, networks, parameters
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import report
 
 
@@ -41,7 +42,7 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
         snapshots.slot(2, SlotState.FAILED, steps=(0.4,) * 3),
         replace(last, number=3),
     )
-    figure = convergence.convergence(snapshots.changed(trials(), search=slots))
+    figure = convergence.convergence(Plotted(snapshots.changed(trials(), search=slots)))
     traces = {t.name: t for t in figure.data if t.meta == "by epochs"}
     assert list(traces["complete trial"].x) == [90, 195]
     assert list(traces["curve cut short"].x) == [102]
@@ -53,7 +54,9 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
 
 
 def test_one_outlier_does_not_squash_the_rest_and_stands_at_the_edge() -> None:
-    figure = convergence.convergence(trials(*[0.9 + 0.001 * i for i in range(20)], 0.1))
+    figure = convergence.convergence(
+        Plotted(trials(*[0.9 + 0.001 * i for i in range(20)], 0.1))
+    )
     edge = figure.layout.yaxis.range[0]
     assert edge > 80
     cloud = trace(figure, "complete trial")
@@ -62,7 +65,7 @@ def test_one_outlier_does_not_squash_the_rest_and_stands_at_the_edge() -> None:
 
 
 def test_every_button_chooses_traces_that_exist() -> None:
-    figure = convergence.convergence(snapshots.realistic(snapshots.spec()))
+    figure = convergence.convergence(Plotted(snapshots.realistic(snapshots.spec())))
     buttons = figure.layout.updatemenus[0].buttons
     assert [b.label for b in buttons] == ["by trial", "by epochs", "by time"]
     shown = [b.args[0]["visible"] for b in buttons]
@@ -72,7 +75,7 @@ def test_every_button_chooses_traces_that_exist() -> None:
 
 
 def test_parameters_have_the_axes_of_the_space() -> None:
-    figure = parameters.parameters(snapshots.realistic(snapshots.spec()))
+    figure = parameters.parameters(Plotted(snapshots.realistic(snapshots.spec())))
     axes = [figure.layout[f"xaxis{i}"] for i in ("", 2, 3, 4)]
     assert [a.title.text for a in axes] == ["x", "k", "rate_per_ns (1/ns)", "colour"]
     assert [a.type for a in axes] == [None, None, "log", "category"]
@@ -84,7 +87,7 @@ def test_parameters_have_the_axes_of_the_space() -> None:
 def test_learning_curves_draw_members_and_a_bounded_number_of_others() -> None:
     spec = snapshots.spec(budget={"trials": 400, "members": 3, "epochs": 30})
     snapshot = snapshots.realistic(spec)
-    figure = networks.learning_curves(snapshot)
+    figure = networks.learning_curves(Plotted(snapshot))
     best = [t for t in figure.data if t.line.width == 3]
     assert [t.name for t in best][-1].startswith(f"trial {snapshot.ranking[0].number}:")
     members = [t for t in figure.data if t.line.width == 1]
@@ -109,7 +112,9 @@ def test_steps_after_the_first_member_are_no_epochs() -> None:
     members = tuple(snapshots.member(i, (0.4 + 0.2 * i,) * 30) for i in range(2))
     steps = (*members[0].curve, 0.5)  # the mean of two members, see TrialProgress
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
-    figure = networks.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    figure = networks.learning_curves(
+        Plotted(snapshots.snapshot(snapshots.spec(), (slot,)))
+    )
     assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)
 
 
@@ -118,7 +123,7 @@ def test_long_curves_are_thinned_and_keep_their_end() -> None:
     slot = snapshots.slot(0, SlotState.COMPLETE, members=(snapshots.member(0, curve),))
     budget = {"trials": 1, "members": 1, "epochs": 29_999, "score_every": 3}
     spec = snapshots.spec(budget=budget)
-    figure = networks.learning_curves(snapshots.snapshot(spec, (slot,)))
+    figure = networks.learning_curves(Plotted(snapshots.snapshot(spec, (slot,))))
     x = list(figure.data[-1].x)
     assert len(x) <= networks.MAX_CURVE_POINTS + 1
     assert (x[0], x[-1]) == (3, 29_999)
@@ -129,7 +134,9 @@ def test_confirmed_shows_every_seed_mean_and_claim() -> None:
     fresh = tuple(
         snapshots.confirmation(3, i, s) for i, s in enumerate((0.90, 0.94, None))
     )
-    figure = networks.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
+    figure = networks.confirmed(
+        Plotted(snapshots.snapshot(snapshots.spec(), (source,), fresh))
+    )
     assert list(trace(figure, "fresh seed, test set").x) == pytest.approx([90, 94])
     assert list(trace(figure, "mean ± std").x) == pytest.approx([92])
     assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(
@@ -142,7 +149,7 @@ def test_confirmed_shows_every_seed_mean_and_claim() -> None:
 def test_beyond_the_last_trial_stands_what_was_claimed_and_confirmed() -> None:
     fresh = (snapshots.confirmation(1, 0, 0.95), snapshots.confirmation(1, 1, 0.97))
     figure = convergence.convergence(
-        snapshots.changed(trials(0.9, 0.99), confirm=fresh)
+        Plotted(snapshots.changed(trials(0.9, 0.99), confirm=fresh))
     )
     assert list(trace(figure, "claimed by the search").y) == pytest.approx([99])
     assert list(trace(figure, "confirmed on fresh seeds").y) == pytest.approx([96])

@@ -7,6 +7,7 @@ import pytest
 
 from hpo import notebook
 from hpo.views.figures import front as figures_front
+from hpo.views.figures.plotted import Plotted
 from hpo.views.sentences import verdict
 from hpo.views.terminal import live
 
@@ -63,7 +64,7 @@ def test_a_table_of_trials_holds_all_costs() -> None:
 
 def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
     snapshot = fronts.study()
-    figure = figures_front.figure(snapshot)
+    figure = figures_front.figure(Plotted(snapshot))
     traces = {trace.name: trace for trace in figure.data}
     confirmed = traces["confirmed on fresh seeds, mean ± std"]
     assert list(confirmed.x) == pytest.approx([12.3, 14.0, 30.0])
@@ -93,7 +94,7 @@ def test_within_a_decade_the_axis_is_linear() -> None:
     reported = {**fronts.REPORTED, "cost": 15.0, "cost_here": None}
     spec = fronts.spec(reported=reported)
     drawn = figures_front.figure(
-        fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={})
+        Plotted(fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={}))
     )
     assert drawn.layout.xaxis.type is None
     assert not any("as measured here" in (trace.name or "") for trace in drawn.data)
@@ -114,22 +115,25 @@ def test_less_can_be_better() -> None:
 def test_a_figure_has_a_panel_for_each_cost_with_the_same_front() -> None:
     snapshot = fronts.both()
     energy, synapses = (
-        figures_front.trials(snapshot, name, along=True) for name in fronts.BOTH
+        figures_front.trials(Plotted(snapshot), name, along=True)
+        for name in fronts.BOTH
     )
     assert [spot.x for spot in energy] == [5.0, 12.3, 14.0, 30.0]
     assert [spot.x for spot in synapses] == [400.0, 900.0, 1000.0, 1200.0]
     assert {spot.text for spot in energy} == {spot.text for spot in synapses}
-    assert figures_front.line(snapshot, "energy_pj") == energy
-    kept = [spot.x for spot in figures_front.line(snapshot, "n_synapses")]
+    assert figures_front.line(Plotted(snapshot), "energy_pj") == energy
+    kept = [spot.x for spot in figures_front.line(Plotted(snapshot), "n_synapses")]
     assert kept == [400.0, 1200.0], "what it alone would keep"
-    counts = [len(figures_front.reported(snapshot, name)) for name in fronts.BOTH]
+    counts = [
+        len(figures_front.reported(Plotted(snapshot), name)) for name in fronts.BOTH
+    ]
     assert counts == [2, 1], "what is not told is not drawn"
-    figure = figures_front.figure(snapshot)
+    figure = figures_front.figure(Plotted(snapshot))
     rings = [
         t
         for t in figure.data
         if t.name == "front of the search" and t.mode == "markers"
     ]
     assert [sorted(trace.text) for trace in rings] == [sorted(rings[0].text)] * 2
-    one = figures_front.figure(snapshot, only="n_synapses")
+    one = figures_front.figure(Plotted(snapshot), only="n_synapses")
     assert one.layout.xaxis.title.text == "synapses"

@@ -14,7 +14,7 @@ from listing import known, listed
 
 from hpo.study.result import Result
 from hpo.study.trials import Event, Listed, Phase, SlotState, StudyState, WorkerInfo
-from hpo.views.pages import overview
+from hpo.views.pages import metrics, overview
 
 DONE = snapshots.realistic(snapshots.spec())
 OPEN = snapshots.changed(
@@ -96,7 +96,7 @@ def test_names_and_texts_of_people_stay_text() -> None:
     found += overview.now(hostile, 7, workers, [event])
     assert not {"img", "onerror"} & pages.names(found)
     assert found.count("&lt;img src=x") >= 14
-    text = overview.metrics([(listed('a"b\\c\nd'), overview.card(OPEN))], [], 0.0)
+    text = metrics.metrics([(listed('a"b\\c\nd'), overview.card(OPEN))], [], 0.0)
     assert 'hpo_trials{study="a\\"b\\\\c\\nd",state="running"} 4\n' in text
 
 
@@ -108,7 +108,7 @@ def test_metrics_count_trials_workers_and_the_queue_and_tell_their_age() -> None
         (listed("unread"), None),
     ]
     workers = [at_work(seconds_silent=4.0), lost]
-    lines = overview.metrics(studies, workers, 1.25).splitlines()
+    lines = metrics.metrics(studies, workers, 1.25).splitlines()
     pruned = sum(trial.state == SlotState.PRUNED for trial in OPEN.search)
     for line in (
         "hpo_age_seconds 1.2",

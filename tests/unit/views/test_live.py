@@ -14,7 +14,7 @@ import snapshots
 from rich.console import Console
 from snapshots import worker
 
-from hpo.study.result import state_name
+from hpo.study.progress import state_name
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views.records import json_records
 from hpo.views.sentences import comparison, formatting, verdict

@@ -10,6 +10,7 @@ import snapshots
 
 from hpo.errors import HpoError
 from hpo.views.figures import convergence, front, networks, pictures
+from hpo.views.figures.plotted import Plotted
 
 DONE = snapshots.realistic(snapshots.spec())
 
@@ -20,7 +21,7 @@ DONE = snapshots.realistic(snapshots.spec())
 def test_a_picture_is_written_and_the_same_again(
     ending: str, magic: bytes, tmp_path: Path
 ) -> None:
-    figure = front.figure(fronts.both())
+    figure = front.figure(Plotted(fronts.both()))
     one, two = (pictures.write(figure, tmp_path / f"{name}{ending}") for name in "ab")
     assert one.read_bytes().startswith(magic)
     assert one.read_bytes() == two.read_bytes()
@@ -31,7 +32,7 @@ def test_a_picture_is_written_and_the_same_again(
 
 
 def test_a_convergence_has_trials_best_reported_and_confirmed() -> None:
-    (axes,) = pictures.drawn(convergence.convergence(DONE)).axes
+    (axes,) = pictures.drawn(convergence.convergence(Plotted(DONE))).axes
     labels = axes.get_legend_handles_labels()[1]
     assert {"complete trial", "best so far", "confirmed on fresh seeds"} <= {*labels}
     assert any("89.83 ± 2.91 %" in label for label in labels)
@@ -43,7 +44,7 @@ def test_a_convergence_has_trials_best_reported_and_confirmed() -> None:
 
 
 def test_a_front_has_a_panel_for_each_cost_and_one_legend() -> None:
-    drawn = pictures.drawn(front.figure(fronts.both()))
+    drawn = pictures.drawn(front.figure(Plotted(fronts.both())))
     assert [axes.get_xlabel() for axes in drawn.axes] == ["energy (pJ)", "synapses"]
     assert [axes.get_ylabel() for axes in drawn.axes] == ["accuracy (%)", ""]
     assert min(len(axes.containers) for axes in drawn.axes) >= 5
@@ -53,7 +54,10 @@ def test_a_front_has_a_panel_for_each_cost_and_one_legend() -> None:
 
 
 def test_other_figures_can_be_drawn_too_also_before_any_trial_is_complete() -> None:
-    for figure in (networks.confirmed(DONE), networks.learning_curves(DONE)):
+    for figure in (
+        networks.confirmed(Plotted(DONE)),
+        networks.learning_curves(Plotted(DONE)),
+    ):
         assert pictures.drawn(figure).axes
     empty = snapshots.changed(DONE, search=(), confirm=())
-    assert len(pictures.drawn(convergence.convergence(empty)).axes) == 1
+    assert len(pictures.drawn(convergence.convergence(Plotted(empty))).axes) == 1

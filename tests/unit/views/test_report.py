@@ -19,6 +19,7 @@ from hpo.contract import Baseline
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from hpo.views.figures import convergence, importance
 from hpo.views.figures.networks import Confusion
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import report as report_page
 from hpo.views.records import json_records
 from hpo.views.sentences import formatting, verdict
@@ -174,7 +175,7 @@ def test_a_verdict_holds_what_is_confirmed_against_the_best_baseline(
     assert before.endswith(
         f"; best baseline ESN ({100 * score:.1f} ± {100 * std:.1f} %)"
     )
-    shapes = convergence.convergence(found).layout.shapes
+    shapes = convergence.convergence(Plotted(found)).layout.shapes
     line = f"chance, majority class ({100 * chance:.1f} %)" in [
         shape.name for shape in shapes
     ]
