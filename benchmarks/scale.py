@@ -24,20 +24,17 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import func, select
 
 from benchmarks import service
 from benchmarks.delay import delayed
 from hpo import settings
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.schema import slots
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded import read_password
 from hpo.postgres.layout import PORT, Layout
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
@@ -128,11 +125,16 @@ def begin(trials: int) -> Begin:
         return Begin(trials=trials, cold_s=cold_s, warm_ms=warm_ms)
 
 
+_SETTLED = "SELECT count(*) FROM hpo_ledger.slots WHERE state <> 'running'"
+
+
 def _cold_s(storage: Storage, url: str, study: str) -> float:
     """Seconds from the start of a process to the parameters of its first trial."""
-    begun = select(func.count()).where(slots.c.state == SlotState.RUNNING)
-    settled = select(func.count()).where(slots.c.state != SlotState.RUNNING)
-    begun = begun.where(slots.c.params.is_not(None))
+    begun = sa.text(
+        "SELECT count(*) FROM hpo_ledger.slots"
+        " WHERE state = 'running' AND params IS NOT NULL"
+    )
+    settled = sa.text(_SETTLED)
     command = [sys.executable, "-m", "hpo.worker", "--study", study, "--no-confirm"]
     with storage.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -275,8 +277,10 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
 
 
 def _over(connection: sa.Connection, specs: Sequence[StudySpec]) -> bool:
-    query = select(func.count()).where(slots.c.state != SlotState.RUNNING)
-    return bool(connection.scalar(query) == sum(spec.budget.trials for spec in specs))
+    return bool(
+        connection.scalar(sa.text(_SETTLED))
+        == sum(spec.budget.trials for spec in specs)
+    )
 
 
 def _connections(connection: sa.Connection) -> int:

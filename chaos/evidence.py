@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from chaos import objective
 from hpo.ledger import past, snapshots
-from hpo.ledger.schema import checkpoints, slots
 from hpo.postgres.connect import Storage
 from hpo.search import suggest
 from hpo.study.result import Result
@@ -142,12 +141,12 @@ def trained_again(storage: Storage, journal: Path) -> Iterator[str]:
     """
     claims: defaultdict[str, list[tuple[float, sa.Row[Any]]]] = defaultdict(list)
     with storage.engine.connect() as connection:
-        left = connection.scalar(sa.select(sa.func.count()).select_from(checkpoints))
+        left = connection.scalar(sa.text("SELECT count(*) FROM hpo_ledger.checkpoints"))
         noted = connection.execute(
             sa.text("SELECT * FROM chaos.claims ORDER BY at")
         ).all()
         rows = connection.execute(
-            sa.select(*slots.c["id", "phase", "number", "params"])
+            sa.text("SELECT id, phase, number, params FROM hpo_ledger.slots")
         ).all()
     if left:
         yield f"{left} checkpoints are left"

@@ -15,10 +15,8 @@ from chaos.server import Given, Own
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.schema import slots
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import retry
-from hpo.study.trials import SlotState
 
 TICK_S = 0.1
 AT_WORK = 0.8
@@ -157,8 +155,9 @@ class Storm:
 
     def _slots(self) -> dict[str, str]:
         """Who holds a slot, and which."""
-        columns = slots.c["worker", "phase", "number"]
-        query = sa.select(*columns).where(slots.c.state == SlotState.RUNNING)
+        query = sa.text(
+            "SELECT worker, phase, number FROM hpo_ledger.slots WHERE state = 'running'"
+        )
 
         def read() -> dict[str, str]:
             with self._storage.engine.connect() as connection:

@@ -10,32 +10,24 @@ their checkpoints.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from hpo.errors import StudyError
 from hpo.ledger import backup_file, events, optuna_tables, snapshots, writing
-from hpo.ledger.backup_file import BackupError, Line
+from hpo.ledger.backup_file import BackupError
 from hpo.ledger.backup_lines import Addition, Backup, Header, Record, open_backup
 from hpo.ledger.claims import End
 from hpo.ledger.rows import from_row
-from hpo.ledger.schema import (
-    Row,
-    ask,
-    checkpoints,
-    members,
-    networks,
-    schema,
-    slots,
-    studies,
-)
-from hpo.ledger.statements import optuna as sql
+from hpo.ledger.schema import Row, ask, schema
+from hpo.ledger.statements import backups as sql
+from hpo.ledger.statements import optuna
 from hpo.ledger.statements.studies import LOCK_NAME, SELECT_STUDY
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.spec import StudySpec
@@ -43,7 +35,7 @@ from hpo.study.trials import Phase, SlotState
 
 BATCH = 50
 """Number of slots in memory at a time."""
-_ADD = {"user": sql.SET_STUDY_USER_ATTRS, "system": sql.SET_STUDY_SYSTEM_ATTRS}
+_ADD = {"user": optuna.SET_STUDY_USER_ATTRS, "system": optuna.SET_STUDY_SYSTEM_ATTRS}
 """Statements that add an attribute to a study, by its kind."""
 _OURS = rf"^(hpo:(spec|spec_hash|reported)|{optuna_tables.METRIC_NAMES})$"
 """Keys of attributes that hpo writes itself."""
@@ -78,18 +70,15 @@ def export(storage: Storage, study: str, path: Path) -> None:
         backup_file.write(path, Header.model_validate(header, strict=False), lines)
 
 
-def _read_records(connection: Connection, study_id: int) -> Iterator[Line]:
+def _read_records(connection: Connection, study_id: int) -> Iterator[Record]:
     """Yield the record of every slot: the search in order, then the confirmations."""
-    order = (slots.c.phase.desc(), slots.c.number)
-    query = select(slots.c.id).where(slots.c.study_id == study_id).order_by(*order)
-    ids = connection.scalars(query).all()
+    ids = ask(connection, sql.SELECT_SLOT_IDS, study_id=study_id).scalars().all()
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        trained = _group_by_slot(connection, members, batch)
-        saved = _group_by_slot(connection, checkpoints, batch)
-        kept = _group_by_slot(connection, networks, batch)
-        rows = select(slots).where(slots.c.id.in_(batch)).order_by(*order)
-        for row in connection.execute(rows).all():
+        trained = _group_by_slot(connection, sql.SELECT_MEMBERS, batch)
+        saved = _group_by_slot(connection, sql.SELECT_CHECKPOINTS, batch)
+        kept = _group_by_slot(connection, sql.SELECT_NETWORKS, batch)
+        for row in ask(connection, sql.SELECT_SLOTS, ids=batch).all():
             record = {
                 "slot": row,
                 "members": trained[row.id],
@@ -100,11 +89,10 @@ def _read_records(connection: Connection, study_id: int) -> Iterator[Line]:
 
 
 def _group_by_slot(
-    connection: Connection, table: Table, ids: Sequence[int]
+    connection: Connection, statement: str, ids: Sequence[int]
 ) -> defaultdict[int, list[Row]]:
     groups: defaultdict[int, list[Row]] = defaultdict(list)
-    query = select(table).where(table.c.slot_id.in_(ids)).order_by(*table.primary_key)
-    for row in connection.execute(query):
+    for row in ask(connection, statement, ids=ids):
         groups[row.slot_id].append(row)
     return groups
 
@@ -113,7 +101,7 @@ def _read_additions(connection: Connection, study_id: int) -> Iterator[Addition]
     """Yield what other tools added to a study, by Optuna's id of the study."""
     ids = _read_trial_ids(connection, study_id)
     numbers = {trial_id: number for number, trial_id in ids.items()}
-    for row in ask(connection, sql.SELECT_ADDITIONS, id=study_id, ours=_OURS):
+    for row in ask(connection, optuna.SELECT_ADDITIONS, id=study_id, ours=_OURS):
         key = _rename_trial(row.key, numbers)
         yield Addition(kind=row.kind, key=key, text=row.value_json)
 
@@ -173,19 +161,19 @@ def _refuse_taken_name(connection: Connection, backup: Backup, path: Path) -> No
 
 
 def _insert_study(
-    connection: Connection, backup: Backup, records: Iterable[Any]
+    connection: Connection, backup: Backup, records: Iterable[Record]
 ) -> None:
     spec = backup.spec
     line = backup.header.study
     optuna_id = optuna_tables.create_study(connection, spec)
-    values = {
-        **dict(line),
-        "name": spec.name,
-        "spec": {**line.spec, "name": spec.name},
-        "optuna_study_id": optuna_id,
-    }
-    new = insert(studies).values(values).returning(studies)
-    study = connection.execute(new).one()
+    study = ask(
+        connection,
+        sql.INSERT_STUDY,
+        row=line.model_dump_json(),
+        name=spec.name,
+        spec=json.dumps({**line.spec, "name": spec.name}),
+        optuna_study_id=optuna_id,
+    ).one()
     for record in records:
         _insert_slot(connection, spec, record, study)
     ids = _read_trial_ids(connection, optuna_id)
@@ -197,25 +185,35 @@ def _insert_study(
 
 
 def _insert_slot(
-    connection: Connection, spec: StudySpec, record: Any, study: Row
+    connection: Connection, spec: StudySpec, record: Record, study: Row
 ) -> None:
     """Write a slot with its members, checkpoint and network, in Optuna's tables,
     too."""
     line = record.slot
-    is_trial = line.phase == Phase.SEARCH
-    values = {**dict(line), "study_id": study.id}
-    if is_trial:
-        values["state"] = SlotState.RUNNING  # until it is settled
-        values["optuna_trial_id"] = optuna_tables.open_trial(
+    state = line.state
+    trial_id = None
+    if line.phase == Phase.SEARCH:
+        state = SlotState.RUNNING  # until it is settled
+        trial_id = optuna_tables.open_trial(
             connection, study.optuna_study_id, line.number, line.started_at
         )
-    slot = connection.execute(insert(slots).values(values).returning(slots)).one()
-    _insert_parts(connection, members, slot, record.members)
+    slot = ask(
+        connection,
+        sql.INSERT_SLOT,
+        row=line.model_dump_json(),
+        study_id=study.id,
+        optuna_trial_id=trial_id,
+        state=state,
+    ).one()
+    for member in record.members:
+        row = member.model_dump_json()
+        ask(connection, sql.INSERT_MEMBER, slot_id=slot.id, row=row)
     if record.checkpoint is not None:
-        _insert_parts(connection, checkpoints, slot, [record.checkpoint])
+        saved = dict(record.checkpoint)
+        ask(connection, sql.INSERT_CHECKPOINT, slot_id=slot.id, **saved)
     if record.network is not None:
-        _insert_parts(connection, networks, slot, [{"data": record.network}])
-    if is_trial:
+        ask(connection, sql.INSERT_NETWORK, slot_id=slot.id, data=record.network)
+    if line.phase == Phase.SEARCH:
         # its message unchanged
         end = from_row(
             End, line, trained=None, last=None, network=None, message=line.message
@@ -223,17 +221,9 @@ def _insert_slot(
         writing.restore(connection, spec, slot, end)
 
 
-def _insert_parts(
-    connection: Connection, table: Table, slot: Row, parts: Sequence[Any]
-) -> None:
-    rows = [{"slot_id": slot.id, **dict(part)} for part in parts]
-    if rows:
-        connection.execute(insert(table), rows)
-
-
 def _read_trial_ids(connection: Connection, study_id: int) -> dict[int, int]:
     """Return Optuna's ids of a study's trials, by number."""
-    rows = ask(connection, sql.SELECT_TRIAL_IDS, id=study_id)
+    rows = ask(connection, optuna.SELECT_TRIAL_IDS, id=study_id)
     return {row.number: row.trial_id for row in rows}
 
 

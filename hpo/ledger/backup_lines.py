@@ -7,25 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import GenericAlias
 from typing import Annotated, Any, Literal
 
-import sqlalchemy as sa
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, AllowInfNan, AwareDatetime, Strict, create_model
-from sqlalchemy import Table
-from sqlalchemy.dialects.postgresql import ARRAY, JSON
+from pydantic import AfterValidator, AllowInfNan, AwareDatetime, Strict
 
 from hpo.contract import MAX_SCORE
 from hpo.ledger import backup_file
 from hpo.ledger.backup_file import CHANGED, BackupError, Line
-from hpo.ledger.schema import (
-    SCHEMA_VERSION,
-    checkpoints,
-    members,
-    slots,
-    studies,
-)
+from hpo.ledger.schema import SCHEMA_VERSION
 from hpo.search import space
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
@@ -56,64 +46,81 @@ Score = Annotated[float, Ge(-MAX_SCORE), Le(MAX_SCORE)]
 Finite = Annotated[float, AllowInfNan(False)]
 Number = Annotated[float, Strict(False)]
 """A value of a curve; inf and NaN are strings, since JSON has neither."""
-_OMITTED = {
-    "id",
-    "study_id",
-    "slot_id",
-    "lease_until",
-    "lease_s",
-    "optuna_study_id",
-    "optuna_trial_id",
-    "cost",
-    "expected",
-}
-"""Keys, leases and computed columns."""
-_OF_TYPE: dict[type[Any], Any] = {
-    sa.Integer: Count,
-    sa.BigInteger: int,
-    sa.Text: str,
-    sa.Float: Finite,
-    sa.Boolean: bool,
-    sa.DateTime: AwareDatetime,
-    sa.LargeBinary: bytes,
-    ARRAY: list[Number],
-    JSON: Json,
-}
-_OF_COLUMN: dict[Any, Any] = {
-    studies.c.state: StudyState,
-    studies.c.priority: int,
-    studies.c.code: list[Json],
-    studies.c.baselines: list[Json],
-    slots.c.phase: Phase,
-    slots.c.state: SlotState,
-    slots.c.score: Score,
-    slots.c.costs: list[Finite],
-    slots.c.amendments: list[Annotated[Json, AfterValidator(_check_amendment)]],
-    members.c.score: Score,
-}
-"""Columns with stricter types than the database's."""
 
 
-def line_of(table: Table) -> Any:
-    """Return the model of a row in a file."""
-    fields: dict[str, Any] = {}
-    for column in table.c:
-        kind = _OF_COLUMN.get(column, _OF_TYPE[type(column.type)])
-        if column.nullable:
-            kind = kind | None
-        if column.name not in _OMITTED:
-            fields[column.name] = kind, ...
-    return create_model(table.name, __base__=Line, **fields)
+class StudyLine(Line):
+    """A study, without keys and what follows from its trials."""
+
+    name: str
+    spec: Json
+    spec_hash: str
+    state: StudyState
+    state_since: AwareDatetime
+    reason: str | None
+    priority: int
+    amendments: Count
+    failures_from: Count
+    search_end: Count | None
+    search_end_reason: str | None
+    code: list[Json]
+    baselines: list[Json] | None
+    created_at: AwareDatetime
 
 
-_RECORD: dict[str, Any] = {
-    "slot": (line_of(slots), ...),
-    "members": (GenericAlias(list, line_of(members)), ...),
-    "checkpoint": (line_of(checkpoints) | None, ...),
-    "network": (bytes | None, ...),
-}
-Record = create_model("Record", __base__=Line, **_RECORD)
-"""A slot with its members, checkpoint and network."""
+class SlotLine(Line):
+    """A slot, without keys and its lease."""
+
+    phase: Phase
+    number: Count
+    source: Count | None
+    state: SlotState
+    params: Json | None
+    attrs: Json
+    score: Score | None
+    costs: list[Finite]
+    steps: list[Number]
+    worker: str | None
+    token: str | None
+    attempts: Count
+    losses: Count
+    losses_in_a_row: Count
+    message: str | None
+    lineage: Json
+    amendments: list[Annotated[Json, AfterValidator(_check_amendment)]]
+    started_at: AwareDatetime
+    settled_at: AwareDatetime | None
+
+
+class MemberLine(Line):
+    """A trained network of a slot."""
+
+    member: Count
+    seed: int
+    score: Score
+    curve: list[Number]
+    loss_curve: list[Number]
+    diverged: bool
+    info: Json
+    seconds: Finite
+    worker: str
+
+
+class CheckpointLine(Line):
+    """The checkpoint of a slot's unfinished training."""
+
+    member: Count
+    curve: list[Number]
+    seconds: Finite
+    data: bytes
+
+
+class Record(Line):
+    """A slot with its members, checkpoint and network."""
+
+    slot: SlotLine
+    members: list[MemberLine]
+    checkpoint: CheckpointLine | None
+    network: bytes | None
 
 
 class Addition(Line):
@@ -124,23 +131,21 @@ class Addition(Line):
     text: Annotated[str, AfterValidator(_check_json_text)]
 
 
-Header = create_model(
-    "Header",
-    __base__=Line,
-    hpo_backup=(int, SCHEMA_VERSION),
-    software=(str, ...),
-    written_at=(AwareDatetime, ...),
-    study=(line_of(studies), ...),
-    additions=(list[Addition], ...),
-)
-"""The first line of a file."""
+class Header(Line):
+    """The first line of a file."""
+
+    hpo_backup: int = SCHEMA_VERSION
+    software: str
+    written_at: AwareDatetime
+    study: StudyLine
+    additions: list[Addition]
 
 
 @dataclass(kw_only=True)
 class Backup:
     """A backup file with a valid header."""
 
-    header: Any
+    header: Header
     spec: StudySpec
     """The spec under its new name."""
     place: str
@@ -149,7 +154,7 @@ class Backup:
     """Number of search slots per state, of those read so far."""
 
 
-def open_backup(path: Path, name: str | None) -> tuple[Backup, Iterator[Any]]:
+def open_backup(path: Path, name: str | None) -> tuple[Backup, Iterator[Record]]:
     """Return a backup, perhaps under another ``name``, and an iterator of its checked
     records.
 
@@ -160,7 +165,7 @@ def open_backup(path: Path, name: str | None) -> tuple[Backup, Iterator[Any]]:
     """
     lines = backup_file.read(path)
     where, line = next(lines)
-    header: Any = backup_file.parse(Header, line, where)
+    header = backup_file.parse(Header, line, where)
     study = header.study
     if study.spec.get("name") != study.name:
         raise BackupError(
@@ -172,13 +177,15 @@ def open_backup(path: Path, name: str | None) -> tuple[Backup, Iterator[Any]]:
     return backup, _read_records(backup, lines)
 
 
-def _read_records(backup: Backup, lines: Iterator[tuple[str, bytes]]) -> Iterator[Any]:
+def _read_records(
+    backup: Backup, lines: Iterator[tuple[str, bytes]]
+) -> Iterator[Record]:
     spec = backup.spec
     n_trials = 0
     last_confirmation = -1
     for where, line in lines:
         backup.place = where
-        record: Any = backup_file.parse(Record, line, where)
+        record = backup_file.parse(Record, line, where)
         slot = record.slot
         number = slot.number
         if slot.phase == Phase.SEARCH:
@@ -199,7 +206,7 @@ def _read_records(backup: Backup, lines: Iterator[tuple[str, bytes]]) -> Iterato
         yield record
 
 
-def _check_slot(spec: StudySpec, slot: Any, where: str) -> None:
+def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
     """Check the fields of a slot against each other and the spec."""
     is_running = slot.state == SlotState.RUNNING
     is_scored = slot.state in (SlotState.COMPLETE, SlotState.PRUNED)

@@ -30,7 +30,7 @@ from hpo.ledger.statements.claims import (
     SELECT_CONFIRMATIONS,
     TAKE_SLOT,
 )
-from hpo.ledger.statements.studies import SELECT_STATE
+from hpo.ledger.statements.studies import END_SEARCH, SELECT_STATE, SET_EXPECTED
 from hpo.postgres.sessions import driver_of
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Phase, SlotState, StudyState, Suggestion
@@ -211,11 +211,11 @@ def _end_search(study: LockedStudy, who: Claimant) -> None:
     if study.spec.stop is None or study.row.search_end is not None:
         return
     number = study.progress().opened
-    key = (study.id, study.row.amendments)
+    key = (study.row.id, study.row.amendments)
     read = partial(past.read, study.connection)
     why = past.explain_end(study.spec, number, lambda n: who.known.first(n, key, read))
     if why is not None:
-        study.change(search_end=number, search_end_reason=why)
+        study.ask(END_SEARCH, number=number, why=why)
 
 
 def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over | None:
@@ -249,7 +249,8 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
     if any(states[number] == SlotState.RUNNING for number in trainings):
         return Wait(f"{study.name}: the last confirmations are running")
     study.ask(DELETE_UNFINISHED_CONFIRMATIONS)  # those of other trials
-    study.change(expected={n: asdict(item) for n, item in expected.items()})
+    stored = json.dumps({n: asdict(item) for n, item in expected.items()})
+    study.ask(SET_EXPECTED, expected=stored)
     study.turn(StudyState.DONE)
     return Over(f"{study.name} is {StudyState.DONE}", ended=True)
 

@@ -19,15 +19,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import null, update
-
 from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, pins, snapshots
 from hpo.ledger.claims import End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.locked import LockedStudy
 from hpo.ledger.rows import from_row
-from hpo.ledger.schema import HIGHEST_PRIORITY, Row, slots
+from hpo.ledger.schema import Row
 from hpo.ledger.statements import interventions as sql
 from hpo.search import constraints
 from hpo.study import file, parameters
@@ -42,6 +40,8 @@ from hpo.study.trials import (
     StudyState,
     sampler_attrs,
 )
+
+HIGHEST_PRIORITY = 1000
 
 
 def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
@@ -93,7 +93,7 @@ def resume(
         state = StudyState(study.row.state)
         is_stuck = study.ask(sql.IS_STUCK, most=MAX_LOSSES).scalar()
         if state == StudyState.FAILED and not is_stuck:
-            study.change(failures_from=study.progress().unbegun)
+            study.ask(sql.ACCEPT_FAILURES, since=study.progress().unbegun)
         if state in (StudyState.STOPPED, StudyState.FAILED):
             study.turn(StudyState.OPEN)
             study.ask(sql.FORGET_LOSSES)
@@ -219,19 +219,7 @@ def retry(
 def _reopen_slot(study: LockedStudy, slot: Row, since: int) -> None:
     """Turn a failed slot into a running one without a worker; keep its stored
     members."""
-    _amend_slot(
-        study,
-        slot,
-        "retry",
-        since,
-        state=SlotState.RUNNING,
-        steps=[],
-        losses_in_a_row=0,
-        message=null(),
-        token=null(),
-        lease_until=null(),
-        settled_at=null(),
-    )
+    _amend_slot(study, slot, "retry", since, sql.REOPEN_SLOT)
     if slot.optuna_trial_id is not None:
         optuna_tables.reopen_trial(study.connection, slot.optuna_trial_id)
 
@@ -279,15 +267,7 @@ def _refuse_excluded(study: LockedStudy, slot: Row) -> None:
 def _exclude_slot(study: LockedStudy, slot: Row, since: int, message: str) -> None:
     """Replace the outcome of a slot, in Optuna's tables, too."""
     amendments = _amend_slot(
-        study,
-        slot,
-        "exclude",
-        since,
-        state=SlotState.EXCLUDED,
-        settled_at=slot.settled_at or study.row.now,
-        message=message,
-        lease_until=null(),
-        token=null(),  # later writes of its worker are refused
+        study, slot, "exclude", since, sql.EXCLUDE_SLOT, message=message
     )
     study.ask(sql.DELETE_CHECKPOINT, slot_id=slot.id)
     if slot.optuna_trial_id is not None:
@@ -322,7 +302,7 @@ def prioritise(
         old: int = study.row.priority
         if priority is None or priority == old:
             return old, old
-        study.change(priority=priority)
+        study.ask(sql.SET_PRIORITY, priority=priority)
         study.note(f"priority {priority} (was {old})")
         return old, priority
 
@@ -402,7 +382,8 @@ def _amend_slot(
     slot: Row,
     what: Literal["retry", "exclude"],
     since: int,
-    **columns: Any,
+    statement: str,
+    **values: Any,
 ) -> list[dict[str, Any]]:
     """Replace the outcome of a slot, store the old one as an amendment, return all
     amendments."""
@@ -418,16 +399,19 @@ def _amend_slot(
         steps=tuple(slot.steps),
     )
     amendments = [*slot.amendments, amendment.stored()]
-    columns["amendments"] = amendments
-    # other attributes would let successive halving still compare with it
-    columns["attrs"] = sampler_attrs(slot.attrs)
-    changed = update(slots).where(slots.c.id == slot.id).values(columns)
-    study.connection.execute(changed)
+    study.ask(
+        statement,
+        slot_id=slot.id,
+        amendments=json.dumps(amendments),
+        # other attributes would let successive halving still compare with it
+        attrs=json.dumps(sampler_attrs(slot.attrs)),
+        **values,
+    )
     return amendments
 
 
 def _count_amendment(study: LockedStudy, *, reopen: Sequence[StudyState]) -> None:
     """Count a change of the history; reopen a study in one of the states ``reopen``."""
-    study.change(amendments=study.row.amendments + 1)
+    study.ask(sql.COUNT_AMENDMENT)
     if study.row.state in reopen:
         study.turn(StudyState.OPEN)

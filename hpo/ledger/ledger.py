@@ -7,6 +7,7 @@ Every method is one transaction or two, and safe to repeat when its answer was l
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, Unpack
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from hpo.ledger import (
     claiming,
@@ -33,8 +34,13 @@ from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
 from hpo.ledger.locked import LockedStudy, lock_study
 from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
-from hpo.ledger.schema import ask, check_version, studies
-from hpo.ledger.statements.studies import LOCK_NAME, LOCK_STUDY
+from hpo.ledger.schema import ask, check_version
+from hpo.ledger.statements.studies import (
+    CREATE_STUDY,
+    LOCK_NAME,
+    LOCK_STUDY,
+    SET_SPEC,
+)
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file
@@ -62,7 +68,7 @@ def _register(
     extended = file.extends(old, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
-    study.change(spec=spec.stored())
+    study.ask(SET_SPEC, spec=json.dumps(spec.stored()))
     if extended and row.state == StudyState.DONE:
         study.turn(StudyState.OPEN)
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
@@ -74,15 +80,15 @@ def _register(
 
 
 def _create(connection: Connection, spec: StudySpec) -> None:
-    new = {
-        "name": spec.name,
-        "spec": spec.stored(),
-        "spec_hash": spec.hash,
-        "optuna_study_id": optuna_tables.create_study(connection, spec),
-        "state": StudyState.OPEN,
-    }
-    created = insert(studies).values(new).returning(studies)
-    study = LockedStudy(connection, connection.execute(created).one())
+    created = ask(
+        connection,
+        CREATE_STUDY,
+        name=spec.name,
+        spec=json.dumps(spec.stored()),
+        spec_hash=spec.hash,
+        optuna_study_id=optuna_tables.create_study(connection, spec),
+    )
+    study = LockedStudy(connection, created.one())
     pins.pin(study)
     study.note("submitted")
 
@@ -186,7 +192,7 @@ class Ledger(LedgerReader):
             with self._engine.begin() as connection:
                 check_version(connection)
                 locked = lock_study(connection, study)
-                locked.spec = self._spec(locked.id, locked.row.spec)
+                locked.spec = self._spec(locked.row.id, locked.row.spec)
                 answer = self._claim_locked(locked, who, in_touch, numerics, confirm)
             if answer is not None:
                 return answer

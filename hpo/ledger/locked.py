@@ -5,16 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from hpo.errors import StudyError
 from hpo.ledger import events, snapshots
-from hpo.ledger.schema import NOW, Row, Rows, ask, studies
-from hpo.ledger.statements.studies import (
-    COUNT_PROGRESS,
-    LOCK_STUDY,
-    LOCK_STUDY_BY_ID,
-)
+from hpo.ledger.schema import Row, Rows, ask
+from hpo.ledger.statements import studies as sql
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
@@ -27,7 +23,6 @@ class LockedStudy:
         """Take the locked row."""
         self.connection = connection
         self.row = row
-        self.id: int = row.id
         self.name: str = row.name
 
     @cached_property
@@ -37,16 +32,11 @@ class LockedStudy:
 
     def ask(self, statement: str, **values: Any) -> Rows:
         """Run a statement with the parameter ``:study_id`` and others."""
-        return ask(self.connection, statement, study_id=self.id, **values)
-
-    def change(self, **columns: Any) -> None:
-        """Change columns of the study."""
-        changed = update(studies).where(studies.c.id == self.id).values(columns)
-        self.connection.execute(changed)
+        return ask(self.connection, statement, study_id=self.row.id, **values)
 
     def turn(self, state: StudyState, reason: str | None = None) -> None:
         """Set the state of the study."""
-        self.change(state=state, state_since=NOW, reason=reason)
+        self.ask(sql.SET_STATE, state=state, reason=reason)
 
     def note(self, what: str) -> None:
         """Record what the user of this process does to the study."""
@@ -54,7 +44,7 @@ class LockedStudy:
 
     def progress(self, above: int = -1) -> Row:
         """Return the progress of the search; see ``COUNT_PROGRESS``."""
-        return self.ask(COUNT_PROGRESS, above=above).one()
+        return self.ask(sql.COUNT_PROGRESS, above=above).one()
 
     def refusal(self, why: str) -> StudyError:
         """Return the error that says why the study does not allow this."""
@@ -67,11 +57,11 @@ def lock_study(connection: Connection, name: str) -> LockedStudy:
     Raises:
         StudyError: there is no such study; the message lists those that exist.
     """
-    row = snapshots.find_study(connection, name, LOCK_STUDY)
+    row = snapshots.find_study(connection, name, sql.LOCK_STUDY)
     return LockedStudy(connection, row)
 
 
 def lock_study_by_id(connection: Connection, study_id: int) -> LockedStudy | None:
     """Lock a study until the transaction ends; return None if it was deleted."""
-    row = ask(connection, LOCK_STUDY_BY_ID, study_id=study_id).one_or_none()
+    row = ask(connection, sql.LOCK_STUDY_BY_ID, study_id=study_id).one_or_none()
     return None if row is None else LockedStudy(connection, row)

@@ -7,6 +7,7 @@ sums, if the study asks for it; and the points of ``[warm_start] study``, see
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import hpo.search
 from hpo import objectives
 from hpo.ledger.locked import LockedStudy
 from hpo.ledger.statements.claims import SELECT_FIRST_NUMERICS
+from hpo.ledger.statements.studies import SET_CODE
 from hpo.provenance import source
 from hpo.study.spec import StudySpec
 
@@ -125,5 +127,5 @@ def _store_source(study: LockedStudy) -> int:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
     }
-    study.change(code=[*study.row.code, entry])
+    study.ask(SET_CODE, code=json.dumps([*study.row.code, entry]))
     return since

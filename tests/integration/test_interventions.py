@@ -16,7 +16,7 @@ from workers import kill, start_worker, toy_spec, wait_until
 
 from hpo.cli import main
 from hpo.errors import StudyError
-from hpo.ledger import interventions, schema
+from hpo.ledger import interventions
 from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -271,8 +271,8 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
     assert [study.name for study in ledger.studies()] == ["kept"]
     with storage.engine.connect() as connection:
         for table_ in (
-            schema.slots,
-            schema.members,
+            sa.table("slots", schema="hpo_ledger"),
+            sa.table("members", schema="hpo_ledger"),
             sa.table("trials"),
             sa.table("trial_params"),
         ):

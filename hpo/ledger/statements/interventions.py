@@ -48,3 +48,27 @@ change."""
 DELETE_CHECKPOINT = "DELETE FROM hpo_ledger.checkpoints WHERE slot_id = :slot_id"
 
 DELETE_STUDY = "DELETE FROM hpo_ledger.studies WHERE id = :study_id"
+
+ACCEPT_FAILURES = """
+UPDATE hpo_ledger.studies SET failures_from = :since WHERE id = :study_id"""
+
+SET_PRIORITY = """
+UPDATE hpo_ledger.studies SET priority = :priority WHERE id = :study_id"""
+
+COUNT_AMENDMENT = """
+UPDATE hpo_ledger.studies SET amendments = amendments + 1 WHERE id = :study_id"""
+
+REOPEN_SLOT = """
+UPDATE hpo_ledger.slots
+SET state = 'running', steps = '{}', losses_in_a_row = 0, message = NULL, token = NULL,
+    lease_until = NULL, settled_at = NULL, attrs = CAST(:attrs AS json),
+    amendments = CAST(:amendments AS json)
+WHERE id = :slot_id"""
+
+EXCLUDE_SLOT = """
+UPDATE hpo_ledger.slots
+SET state = 'excluded', settled_at = coalesce(settled_at, hpo_ledger.clock()),
+    message = :message, token = NULL, lease_until = NULL, attrs = CAST(:attrs AS json),
+    amendments = CAST(:amendments AS json)
+WHERE id = :slot_id"""
+"""Exclude a slot; without its token, later writes of its worker are refused."""

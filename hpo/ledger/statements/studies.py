@@ -175,3 +175,27 @@ LIMIT_READER = f"""
 SELECT {_BE_PATIENT}, set_config('statement_timeout', :seconds, true)"""
 """Let a transaction idle while a busy host processes the rows of very many trials; the
 database cancels its queries after this many seconds."""
+
+CREATE_STUDY = """
+INSERT INTO hpo_ledger.studies (name, spec, spec_hash, state, optuna_study_id)
+VALUES (:name, CAST(:spec AS json), :spec_hash, 'open', :optuna_study_id)
+RETURNING *"""
+
+SET_STATE = """
+UPDATE hpo_ledger.studies
+SET state = :state, state_since = hpo_ledger.clock(), reason = :reason
+WHERE id = :study_id"""
+
+SET_SPEC = """
+UPDATE hpo_ledger.studies SET spec = CAST(:spec AS json) WHERE id = :study_id"""
+
+SET_CODE = """
+UPDATE hpo_ledger.studies SET code = CAST(:code AS json) WHERE id = :study_id"""
+
+SET_EXPECTED = """
+UPDATE hpo_ledger.studies SET expected = CAST(:expected AS json)
+WHERE id = :study_id"""
+
+END_SEARCH = """
+UPDATE hpo_ledger.studies SET search_end = :number, search_end_reason = :why
+WHERE id = :study_id"""

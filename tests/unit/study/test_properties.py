@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, TypeAdapter
 
-from hpo.ledger import backup, backup_lines
+from hpo.ledger import backup
 from hpo.ledger.backup_file import BackupError, parse
-from hpo.ledger.schema import checkpoints, members
+from hpo.ledger.backup_lines import CheckpointLine, MemberLine
 from hpo.study import file as study_file
 from hpo.study.file import validate
 from hpo.study.spec import derived_seed
@@ -120,9 +120,8 @@ def test_a_spec_written_as_a_file_or_stored_is_the_same_spec(
 # --- backups ---
 
 
-Member, Checkpoint = backup_lines.line_of(members), backup_lines.line_of(checkpoints)
 MEMBERS = st.builds(
-    Member,
+    MemberLine,
     member=st.integers(0, 2**31 - 1),
     seed=st.integers(-(2**63), 2**63 - 1),
     score=st.floats(-1e100, 1e100),
@@ -137,10 +136,10 @@ MEMBERS = st.builds(
 
 @given(MEMBERS, st.binary(), TIMES)
 def test_a_row_survives_its_file(member: Any, data: bytes, at: datetime) -> None:
-    read = parse(Member, member.model_dump_json().encode(), "f")
+    read = parse(MemberLine, member.model_dump_json().encode(), "f")
     assert repr(read) == repr(member)
-    saved = Checkpoint(member=0, curve=[], seconds=0.0, data=data)
-    assert parse(Checkpoint, saved.model_dump_json().encode(), "f") == saved
+    saved = CheckpointLine(member=0, curve=[], seconds=0.0, data=data)
+    assert parse(CheckpointLine, saved.model_dump_json().encode(), "f") == saved
     assert TIME.validate_json(TIME.dump_json(at)) == at
 
 
@@ -154,13 +153,13 @@ def test_no_file_does_worse_than_being_refused(before: bytes, content: bytes) ->
             backup.check(file)
 
 
-@given(st.sampled_from(sorted(Member.model_fields)), JSONS, MEMBERS)
+@given(st.sampled_from(sorted(MemberLine.model_fields)), JSONS, MEMBERS)
 def test_no_value_does_worse_than_being_refused(
     name: str, value: Any, member: Any
 ) -> None:
     changed = {**json.loads(member.model_dump_json()), name: value}
     with suppress(BackupError):
-        parse(Member, json.dumps(changed).encode(), "f: line 1")
+        parse(MemberLine, json.dumps(changed).encode(), "f: line 1")
 
 
 # --- seeds ---

@@ -1,0 +1,53 @@
+"""Statements of backups: whole rows out, and rows of a file in."""
+
+SELECT_SLOT_IDS = """
+SELECT id FROM hpo_ledger.slots WHERE study_id = :study_id
+ORDER BY phase DESC, number"""
+"""Select the search in order, then the confirmations."""
+
+SELECT_SLOTS = """
+SELECT * FROM hpo_ledger.slots WHERE id = ANY(:ids) ORDER BY phase DESC, number"""
+
+SELECT_MEMBERS = """
+SELECT * FROM hpo_ledger.members WHERE slot_id = ANY(:ids) ORDER BY slot_id, member"""
+
+SELECT_CHECKPOINTS = "SELECT * FROM hpo_ledger.checkpoints WHERE slot_id = ANY(:ids)"
+
+SELECT_NETWORKS = "SELECT * FROM hpo_ledger.networks WHERE slot_id = ANY(:ids)"
+
+INSERT_STUDY = """
+INSERT INTO hpo_ledger.studies (
+  name, optuna_study_id, spec, spec_hash, state, state_since, reason, priority,
+  amendments, failures_from, search_end, search_end_reason, code, baselines, created_at)
+SELECT
+  :name, :optuna_study_id, CAST(:spec AS json), spec_hash, state, state_since, reason,
+  priority, amendments, failures_from, search_end, search_end_reason, code, baselines,
+  created_at
+FROM json_populate_record(CAST(NULL AS hpo_ledger.studies), CAST(:row AS json))
+RETURNING id, optuna_study_id"""
+
+INSERT_SLOT = """
+INSERT INTO hpo_ledger.slots (
+  study_id, optuna_trial_id, state, phase, number, source, params, attrs, score, costs,
+  steps, worker, token, attempts, losses, losses_in_a_row, message, lineage, amendments,
+  started_at, settled_at)
+SELECT
+  :study_id, CAST(:optuna_trial_id AS integer), :state, phase, number, source, params,
+  attrs, score, costs, steps, worker, token, attempts, losses, losses_in_a_row, message,
+  lineage, amendments, started_at, settled_at
+FROM json_populate_record(CAST(NULL AS hpo_ledger.slots), CAST(:row AS json))
+RETURNING *"""
+
+INSERT_MEMBER = """
+INSERT INTO hpo_ledger.members (
+  slot_id, member, seed, score, curve, loss_curve, diverged, info, seconds, worker)
+SELECT
+  :slot_id, member, seed, score, curve, loss_curve, diverged, info, seconds, worker
+FROM json_populate_record(CAST(NULL AS hpo_ledger.members), CAST(:row AS json))"""
+
+INSERT_CHECKPOINT = """
+INSERT INTO hpo_ledger.checkpoints (slot_id, member, curve, seconds, data)
+VALUES (:slot_id, :member, CAST(:curve AS float8[]), :seconds, :data)"""
+
+INSERT_NETWORK = """
+INSERT INTO hpo_ledger.networks (slot_id, data) VALUES (:slot_id, :data)"""

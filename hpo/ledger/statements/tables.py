@@ -1,0 +1,240 @@
+"""The ledger's tables.
+
+All time stamps come from the database's clock, so clocks of hosts do not matter. Each
+table checks its values, so readers meet no invalid ones, whoever has written them.
+Comparisons with BETWEEN refuse NaN, and casts to jsonb refuse NUL and half characters.
+Python has no years of five digits.
+"""
+
+CREATE_SCHEMA = "CREATE SCHEMA IF NOT EXISTS hpo_ledger"
+
+CREATE_CLOCK = """
+CREATE OR REPLACE FUNCTION hpo_ledger.clock() RETURNS timestamptz
+LANGUAGE sql VOLATILE
+AS 'SELECT clock_timestamp()'"""
+
+CREATE_HOLDS = """
+CREATE OR REPLACE FUNCTION hpo_ledger.holds(until timestamptz, lease_s float8)
+RETURNS boolean LANGUAGE sql VOLATILE
+AS 'SELECT until > hpo_ledger.clock()
+AND until <= hpo_ledger.clock() + make_interval(secs => lease_s * 4 / 3)'"""
+"""Whether a lease is valid: for at most four thirds of it from now on, whatever the
+clock said at its renewal. A clock that goes back a little frees no slot."""
+
+CREATE_VERSION = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.version (
+  id integer PRIMARY KEY DEFAULT 1,
+  version integer NOT NULL)"""
+
+CREATE_STUDIES = r"""
+CREATE TABLE IF NOT EXISTS hpo_ledger.studies (
+  id serial PRIMARY KEY,
+  name text NOT NULL UNIQUE
+    CHECK (name !~ E'[\u0001-\u001f\u007f-\u009f]'),
+  spec json NOT NULL
+    CHECK (CAST(spec AS jsonb) @@
+      '$.objective.type() == "string" && $.budget.trials.type() == "number"'),
+  spec_hash text NOT NULL,
+  state text NOT NULL
+    CHECK (state IN ('open', 'done', 'failed', 'stopped')),
+  state_since timestamptz NOT NULL DEFAULT hpo_ledger.clock()
+    CHECK (state_since BETWEEN '1900-01-01' AND '9000-01-01'),
+  reason text,
+  priority integer NOT NULL DEFAULT 0
+    CHECK (priority BETWEEN -1000 AND 1000),
+  optuna_study_id integer NOT NULL,
+  amendments integer NOT NULL DEFAULT 0
+    CHECK (amendments >= 0),
+  failures_from integer NOT NULL DEFAULT 0
+    CHECK (failures_from >= 0),
+  search_end integer
+    CHECK (search_end >= 0),
+  search_end_reason text,
+  code json NOT NULL DEFAULT '[]'
+    CHECK (CAST(code AS jsonb) @@
+      '!exists($[*] ?
+        (!(exists(@.hash) && exists(@.modules.*) && exists(@.revision))))'),
+  expected json NOT NULL DEFAULT '{}'
+    CHECK (json_typeof(expected) = 'object'),
+  baselines json
+    CHECK (json_typeof(baselines) = 'array'),
+  created_at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
+    CHECK (created_at BETWEEN '1900-01-01' AND '9000-01-01'))"""
+
+CREATE_WORKERS = r"""
+CREATE TABLE IF NOT EXISTS hpo_ledger.workers (
+  name text PRIMARY KEY
+    CHECK (name !~ E'[\u0001-\u001f\u007f-\u009f]'),
+  host text NOT NULL,
+  pid integer NOT NULL,
+  serves text,
+  state text NOT NULL
+    CHECK (state IN ('idle', 'working', 'waiting', 'ended', 'refused', 'lost')),
+  doing text NOT NULL,
+  refuses json NOT NULL DEFAULT '{}'
+    CHECK (CAST(refuses AS jsonb) @@
+      '$.type() == "object" && !exists($.* ? (@.type() != "string"))'),
+  lease_s float8 NOT NULL
+    CHECK (lease_s BETWEEN 0 AND 1e12),
+  job text,
+  log text,
+  started_at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
+    CHECK (started_at BETWEEN '1900-01-01' AND '9000-01-01'),
+  seen_at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
+    CHECK (seen_at BETWEEN '1900-01-01' AND '9000-01-01'),
+  ended_at timestamptz
+    CHECK (ended_at BETWEEN '1900-01-01' AND '9000-01-01'),
+  numerics text)"""
+
+CREATE_SLOTS = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.slots (
+  id bigserial PRIMARY KEY,
+  study_id integer NOT NULL REFERENCES hpo_ledger.studies ON DELETE CASCADE,
+  phase text NOT NULL
+    CHECK (phase IN ('search', 'confirm')),
+  number integer NOT NULL
+    CHECK (number >= 0),
+  source integer
+    CHECK (source >= 0),
+  state text NOT NULL
+    CHECK (state IN ('running', 'complete', 'pruned', 'failed', 'excluded')),
+  params json
+    CHECK (json_typeof(params) = 'object'),
+  attrs json NOT NULL DEFAULT '{}'
+    CHECK (json_typeof(attrs) = 'object'),
+  score float8
+    CHECK (score BETWEEN -1e100 AND 1e100),
+  costs float8[] NOT NULL DEFAULT '{}'
+    CHECK (array_position(costs, NULL) IS NULL
+      AND coalesce(array_ndims(costs), 1) = 1
+      AND NOT costs && CAST(ARRAY['NaN', 'Infinity', '-Infinity'] AS float8[])),
+  cost float8 GENERATED ALWAYS AS (costs[1]) STORED,  -- for people's queries
+  steps float8[] NOT NULL DEFAULT '{}'
+    CHECK (array_position(steps, NULL) IS NULL
+      AND coalesce(array_ndims(steps), 1) = 1),
+  worker text,
+  token text,
+  lease_until timestamptz
+    CHECK (lease_until BETWEEN '1900-01-01' AND '9000-01-01'),
+  lease_s float8
+    CHECK (lease_s BETWEEN 0 AND 1e12),
+  attempts integer NOT NULL
+    CHECK (attempts >= 0),
+  losses integer NOT NULL DEFAULT 0
+    CHECK (losses >= 0),
+  losses_in_a_row integer NOT NULL DEFAULT 0
+    CHECK (losses_in_a_row >= 0),
+  message text,
+  lineage json NOT NULL DEFAULT '{}'
+    CHECK (json_typeof(lineage) = 'object'),
+  amendments json NOT NULL DEFAULT '[]'
+    CHECK (json_typeof(amendments) = 'array'),
+  optuna_trial_id integer,
+  started_at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
+    CHECK (started_at BETWEEN '1900-01-01' AND '9000-01-01'),
+  settled_at timestamptz
+    CHECK (settled_at BETWEEN '1900-01-01' AND '9000-01-01'),
+  UNIQUE (study_id, phase, number))"""
+
+CREATE_RUNNING = """
+CREATE INDEX IF NOT EXISTS slots_running ON hpo_ledger.slots (study_id, number)
+WHERE state = 'running'"""
+
+CREATE_FAILED = """
+CREATE INDEX IF NOT EXISTS slots_failed ON hpo_ledger.slots (study_id, number)
+WHERE state = 'failed'"""
+
+CREATE_MEMBERS = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.members (
+  slot_id bigint REFERENCES hpo_ledger.slots ON DELETE CASCADE,
+  member integer,
+  seed bigint NOT NULL,
+  score float8 NOT NULL
+    CHECK (score BETWEEN -1e100 AND 1e100),
+  curve float8[] NOT NULL
+    CHECK (array_position(curve, NULL) IS NULL
+      AND coalesce(array_ndims(curve), 1) = 1),
+  loss_curve float8[] NOT NULL
+    CHECK (array_position(loss_curve, NULL) IS NULL
+      AND coalesce(array_ndims(loss_curve), 1) = 1),
+  diverged boolean NOT NULL,
+  info json NOT NULL
+    CHECK (json_typeof(info) = 'object'),
+  seconds float8 NOT NULL
+    CHECK (seconds BETWEEN 0 AND 1e12),
+  worker text NOT NULL,
+  PRIMARY KEY (slot_id, member))"""
+
+CREATE_CHECKPOINTS = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.checkpoints (
+  slot_id bigint PRIMARY KEY REFERENCES hpo_ledger.slots ON DELETE CASCADE,
+  member integer NOT NULL,
+  curve float8[] NOT NULL
+    CHECK (array_position(curve, NULL) IS NULL
+      AND coalesce(array_ndims(curve), 1) = 1),
+  seconds float8 NOT NULL
+    CHECK (seconds BETWEEN 0 AND 1e12),
+  data bytea NOT NULL)"""
+
+CREATE_NETWORKS = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.networks (
+  slot_id bigint PRIMARY KEY REFERENCES hpo_ledger.slots ON DELETE CASCADE,
+  data bytea NOT NULL)"""
+"""The network of the first fresh seed of each confirmed trial."""
+
+CREATE_NOTICES = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.notices (
+  study_id integer REFERENCES hpo_ledger.studies ON DELETE CASCADE,
+  notice text,
+  claimed_at timestamptz,
+  told_at timestamptz,
+  PRIMARY KEY (study_id, notice))"""
+"""Notifications of studies: the last one sent, and one that a worker is sending."""
+
+CREATE_EVENTS = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.events (
+  id bigserial PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
+    CHECK (at BETWEEN '1900-01-01' AND '9000-01-01'),
+  who text NOT NULL,
+  what text NOT NULL,
+  study text NOT NULL)"""
+"""Interventions and notifications, of deleted studies, too. The role of workers only
+adds to it."""
+
+CREATE_ALL = (
+    CREATE_SCHEMA,
+    CREATE_CLOCK,
+    CREATE_HOLDS,
+    CREATE_VERSION,
+    CREATE_STUDIES,
+    CREATE_WORKERS,
+    CREATE_SLOTS,
+    CREATE_RUNNING,
+    CREATE_FAILED,
+    CREATE_MEMBERS,
+    CREATE_CHECKPOINTS,
+    CREATE_NETWORKS,
+    CREATE_NOTICES,
+    CREATE_EVENTS,
+)
+
+STORE_VERSION = """
+INSERT INTO hpo_ledger.version (version) VALUES (:version) ON CONFLICT DO NOTHING"""
+
+HAS_VERSION = "SELECT to_regclass('hpo_ledger.version') IS NOT NULL"
+
+SELECT_VERSION = "SELECT version FROM hpo_ledger.version"
+
+SELECT_RESETS = """
+SELECT
+  rolname,
+  concat('ALTER ROLE ', quote_ident(rolname), ' IN DATABASE ' || quote_ident(datname),
+         ' RESET ALL') AS reset
+FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole
+LEFT JOIN pg_database d ON d.oid = setdatabase
+WHERE NOT rolsuper AND has_table_privilege(r.oid, 'hpo_ledger.slots', 'UPDATE')
+  AND NOT pg_has_role(r.oid, (
+    SELECT relowner FROM pg_class
+    WHERE oid = CAST('hpo_ledger.slots' AS regclass)), 'MEMBER')"""
+"""Select the roles of workers with lasting settings, and statements that reset these."""
