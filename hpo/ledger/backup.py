@@ -15,13 +15,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from hpo.errors import StudyError
 from hpo.ledger import backup_file, events, optuna_tables, snapshots, writing
-from hpo.ledger.backup_file import BackupError
+from hpo.ledger.backup_file import BackupError, Line
 from hpo.ledger.backup_lines import Addition, Backup, Header, Record, open_backup
 from hpo.ledger.claims import End
 from hpo.ledger.rows import from_row
@@ -33,6 +34,7 @@ from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState
 
+_JSON_LISTS = ("code", "baselines", "amendments")
 BATCH = 50
 """Number of slots in memory at a time."""
 _ADD = {"user": optuna.SET_STUDY_USER_ATTRS, "system": optuna.SET_STUDY_SYSTEM_ATTRS}
@@ -166,14 +168,10 @@ def _insert_study(
     spec = backup.spec
     line = backup.header.study
     optuna_id = optuna_tables.create_study(connection, spec)
-    study = ask(
-        connection,
-        sql.INSERT_STUDY,
-        row=line.model_dump_json(),
-        name=spec.name,
-        spec=json.dumps({**line.spec, "name": spec.name}),
-        optuna_study_id=optuna_id,
-    ).one()
+    values = _list_values(line)
+    values["name"] = spec.name
+    values["spec"] = json.dumps({**line.spec, "name": spec.name})
+    study = ask(connection, sql.INSERT_STUDY, **values, optuna_study_id=optuna_id).one()
     for record in records:
         _insert_slot(connection, spec, record, study)
     ids = _read_trial_ids(connection, optuna_id)
@@ -190,26 +188,18 @@ def _insert_slot(
     """Write a slot with its members, checkpoint and network, in Optuna's tables,
     too."""
     line = record.slot
-    state = line.state
-    trial_id = None
+    values = _list_values(line)
+    values["optuna_trial_id"] = None
     if line.phase == Phase.SEARCH:
-        state = SlotState.RUNNING  # until it is settled
-        trial_id = optuna_tables.open_trial(
+        values["state"] = SlotState.RUNNING  # until it is settled
+        values["optuna_trial_id"] = optuna_tables.open_trial(
             connection, study.optuna_study_id, line.number, line.started_at
         )
-    slot = ask(
-        connection,
-        sql.INSERT_SLOT,
-        row=line.model_dump_json(),
-        study_id=study.id,
-        optuna_trial_id=trial_id,
-        state=state,
-    ).one()
+    slot = ask(connection, sql.INSERT_SLOT, study_id=study.id, **values).one()
     for member in record.members:
-        row = member.model_dump_json()
-        ask(connection, sql.INSERT_MEMBER, slot_id=slot.id, row=row)
+        ask(connection, sql.INSERT_MEMBER, slot_id=slot.id, **_list_values(member))
     if record.checkpoint is not None:
-        saved = dict(record.checkpoint)
+        saved = _list_values(record.checkpoint)
         ask(connection, sql.INSERT_CHECKPOINT, slot_id=slot.id, **saved)
     if record.network is not None:
         ask(connection, sql.INSERT_NETWORK, slot_id=slot.id, data=record.network)
@@ -219,6 +209,16 @@ def _insert_slot(
             End, line, trained=None, last=None, network=None, message=line.message
         )
         writing.restore(connection, spec, slot, end)
+
+
+def _list_values(line: Line) -> dict[str, Any]:
+    """Return the values of a row, JSON as text."""
+    values = dict(line)
+    for name, value in line:
+        is_list = name in _JSON_LISTS and isinstance(value, list)
+        if is_list or isinstance(value, dict):
+            values[name] = json.dumps(value)
+    return values
 
 
 def _read_trial_ids(connection: Connection, study_id: int) -> dict[int, int]:

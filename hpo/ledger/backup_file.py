@@ -17,13 +17,13 @@ import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hpo.errors import HpoError
+from hpo.files import writing
 from hpo.ledger.schema import SCHEMA_VERSION
 
 CHANGED = "The file was changed; use another copy."
@@ -91,8 +91,8 @@ def write(path: Path, header: Line, records: Iterable[Line]) -> None:
     """Write a backup file completely, or not at all.
 
     Raises:
-        BackupError: its name has none of the ``ENDINGS``, or the file cannot be
-            written.
+        BackupError: its name has none of the ``ENDINGS``.
+        HpoError: the file cannot be written.
     """
     if not path.name.endswith(ENDINGS):
         raise BackupError(
@@ -100,23 +100,15 @@ def write(path: Path, header: Line, records: Iterable[Line]) -> None:
             f" {path.name}. Choose one of these; any tool may compress a .jsonl"
             " further."
         )
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as raw:
-            with (
-                _packed(raw, "wb") if path.name.endswith(".gz") else nullcontext(raw)
-            ) as stream:
-                _write_lines(stream, itertools.chain([header], records))
-            raw.flush()
-            os.fsync(raw.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise BackupError(
-            f"{path}: cannot be written: {error.strerror or error}."
-        ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    with writing(path) as draft, draft.open("wb") as raw:
+        rows = itertools.chain([header], records)
+        if path.suffix == ".gz":
+            with _packed(raw, "wb") as packed:
+                _write_lines(packed, rows)
+        else:
+            _write_lines(raw, rows)
+        raw.flush()
+        os.fsync(raw.fileno())
 
 
 def _packed(raw: IO[bytes], mode: str) -> IO[bytes]:

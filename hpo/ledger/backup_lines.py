@@ -211,37 +211,37 @@ def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
     is_running = slot.state == SlotState.RUNNING
     is_scored = slot.state in (SlotState.COMPLETE, SlotState.PRUNED)
     fixed = slot.attrs.get(FIXED_PARAMS, {})
-    _require(
-        (slot.settled_at is None) == is_running,
-        f"{where}.settled_at",
-        "a time for settled slots alone",
-        slot.settled_at,
-    )
-    _require(
-        slot.score is not None or not is_scored,
-        f"{where}.score",
-        f"a score of {slot.state} slots",
-        slot.score,
-    )
-    _require(
-        len(slot.costs) in space.n_costs(spec, slot.state),
-        f"{where}.costs",
-        "a number for each cost of the study",
-        slot.costs,
-    )
-    _require(
-        isinstance(fixed, dict) and space.contains(spec, fixed),
-        f"{where}.attrs",
-        f"{FIXED_PARAMS} in the study's space",
-        fixed,
-    )
+    is_placed = True
     if slot.params or slot.score is not None:
-        _require(
-            space.contains(spec, slot.params or {}, whole=True),
-            f"{where}.params",
-            "parameters in the study's space",
-            slot.params,
-        )
+        is_placed = space.contains(spec, slot.params or {}, whole=True)
+    for name, holds, rule, got in (
+        (
+            "settled_at",
+            (slot.settled_at is None) == is_running,
+            "a time for settled slots alone",
+            slot.settled_at,
+        ),
+        (
+            "score",
+            slot.score is not None or not is_scored,
+            f"a score of {slot.state} slots",
+            slot.score,
+        ),
+        (
+            "costs",
+            len(slot.costs) in space.n_costs(spec, slot.state),
+            "a number for each cost of the study",
+            slot.costs,
+        ),
+        (
+            "attrs",
+            isinstance(fixed, dict) and space.contains(spec, fixed),
+            f"{FIXED_PARAMS} in the study's space",
+            fixed,
+        ),
+        ("params", is_placed, "parameters in the study's space", slot.params),
+    ):
+        _require(holds, f"{where}.{name}", rule, got)
 
 
 def _require(holds: bool, where: str, rule: str, got: Any) -> None:

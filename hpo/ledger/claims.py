@@ -108,20 +108,23 @@ class End:
     """The network of a confirmation to store."""
 
     def list_facts(
-        self, attempts: int, amendments: Sequence[Mapping[str, Any]]
+        self,
+        trained: Sequence[Member],
+        attempts: int,
+        amendments: Sequence[Mapping[str, Any]],
     ) -> dict[str, Any]:
         """Return the user attributes of such a trial in Optuna's tables."""
         facts = {f"lineage:{key}": value for key, value in self.lineage.items()}
         facts["attempts"] = attempts
-        if self.trained:
-            facts["members:score"] = [m.score for m in self.trained]
-            facts["members:seed"] = [m.seed for m in self.trained]
-            facts["members:diverged"] = sum(m.diverged for m in self.trained)
+        if trained:
+            facts["members:score"] = [one.score for one in trained]
+            facts["members:seed"] = [one.seed for one in trained]
+            facts["members:diverged"] = sum(one.diverged for one in trained)
         if self.message:
             facts["message"] = self.message
         if amendments:
             facts["amendments"] = [
-                {"what": a["what"], "since": a["since"]} for a in amendments
+                {"what": one["what"], "since": one["since"]} for one in amendments
             ]
         if self.state == SlotState.EXCLUDED:
             facts["excluded:score"] = self.score

@@ -26,29 +26,21 @@ from hpo.study.trials import StudyState, WorkerState
 
 def register_worker(
     connection: Connection,
+    /,
     worker: str,
     *,
     host: str,
     pid: int,
     lease_s: float,
-    serves: str | None = None,
-    job: str | None = None,
-    log: str | None = None,
-    numerics: str | None = None,
+    **more: str | None,
 ) -> None:
-    """Register a worker as alive; it replaces an earlier one of the same name."""
-    ask(
-        connection,
-        REGISTER_WORKER,
-        worker=worker,
-        host=host,
-        pid=pid,
-        lease_s=lease_s,
-        serves=serves,
-        job=job,
-        log=log,
-        numerics=numerics,
-    )
+    """Register a worker as alive; it replaces an earlier one of the same name.
+
+    ``more`` are its fields ``serves``, ``job``, ``log`` and ``numerics``.
+    """
+    row: dict[str, Any] = {"host": host, "pid": pid, "lease_s": lease_s}
+    row |= {"serves": None, "job": None, "log": None, "numerics": None, **more}
+    ask(connection, REGISTER_WORKER, worker=worker, **row)
 
 
 def renew(

@@ -276,9 +276,9 @@ def _exclude_slot(study: LockedStudy, slot: Row, since: int, message: str) -> No
             score=slot.score,
             message=message,
             lineage=slot.lineage,
-            trained=snapshots.read_members(study.connection, slot.id),
         )
-        facts = end.list_facts(slot.attempts, amendments)
+        trained = snapshots.read_members(study.connection, slot.id)
+        facts = end.list_facts(trained, slot.attempts, amendments)
         optuna_tables.exclude_trial(study.connection, slot.optuna_trial_id, facts)
 
 

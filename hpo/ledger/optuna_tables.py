@@ -9,7 +9,6 @@ Optuna.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -20,14 +19,12 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection
 
 from hpo.errors import StudyError
-from hpo.ledger.claims import End
 from hpo.ledger.locked import LockedStudy
 from hpo.ledger.schema import ask
 from hpo.ledger.statements import optuna as sql
-from hpo.search.space import directions, distributions, names, values
-from hpo.study import effort
+from hpo.search.space import directions, distributions, names
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState, Suggestion
+from hpo.study.trials import Suggestion
 
 METRIC_NAMES = "study:metric_names"
 TRIAL_USER_OF_OTHERS = (
@@ -37,13 +34,6 @@ TRIAL_USER_OF_OTHERS = (
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise keys of its system attributes; all others are the sampler's and the
 pruner's."""
-
-_STATES = {
-    SlotState.COMPLETE: TrialState.COMPLETE,
-    SlotState.PRUNED: TrialState.PRUNED,
-    SlotState.FAILED: TrialState.FAIL,
-    SlotState.EXCLUDED: TrialState.FAIL,  # so that Optuna ignores it
-}
 
 
 def create_study(connection: Connection, spec: StudySpec) -> int:
@@ -60,8 +50,8 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
             f"study {spec.name!r}: another program has made an Optuna study of this"
             " name. Choose another name: --name NEW."
         )
-    named = {METRIC_NAMES: json.dumps(names(spec))}
-    set_attrs(connection, sql.SET_STUDY_SYSTEM_ATTRS, study_id, named)
+    metrics = {METRIC_NAMES: json.dumps(names(spec))}
+    set_attrs(connection, sql.SET_STUDY_SYSTEM_ATTRS, study_id, metrics)
     publish_study(connection, study_id, spec)
     return study_id
 
@@ -72,15 +62,18 @@ def publish_study(connection: Connection, study_id: int, spec: StudySpec) -> Non
     shown = {"hpo:spec_hash": spec.hash, "hpo:spec": spec.stored()}
     if spec.reported is not None:
         shown["hpo:reported"] = spec.reported.model_dump(exclude_none=True)
-    texts = {key: json.dumps(value) for key, value in shown.items()}
-    set_attrs(connection, sql.SET_STUDY_USER_ATTRS, study_id, texts)
+    set_attrs(connection, sql.SET_STUDY_USER_ATTRS, study_id, write_texts(shown))
+
+
+def write_texts(attrs: Mapping[str, Any]) -> dict[str, str]:
+    """Return attributes as Optuna stores them: each value as JSON."""
+    return {key: json.dumps(value) for key, value in attrs.items()}
 
 
 def set_attrs(
     connection: Connection, statement: str, owner_id: int, texts: Mapping[str, str]
 ) -> None:
-    """Write attributes of a study or trial, given as JSON; replace those of the same
-    keys."""
+    """Write attributes of a study or trial; replace those of the same keys."""
     values = {"keys": list(texts), "texts": list(texts.values())}
     ask(connection, statement, id=owner_id, **values)
 
@@ -136,8 +129,7 @@ def exclude_trial(
     if ask(connection, sql.LOCK_TRIAL, id=trial_id).scalar() is None:
         return  # deleted by optuna-dashboard
     _forget_outcome(connection, trial_id, TrialState.FAIL)
-    texts = {key: json.dumps(value) for key, value in user_attrs.items()}
-    set_attrs(connection, sql.SET_TRIAL_USER_ATTRS, trial_id, texts)
+    set_attrs(connection, sql.SET_TRIAL_USER_ATTRS, trial_id, write_texts(user_attrs))
 
 
 def _forget_outcome(connection: Connection, trial_id: int, state: TrialState) -> None:
@@ -162,27 +154,3 @@ def list_params(spec: StudySpec, suggestion: Suggestion) -> dict[str, list[Any]]
             rows["values"].append(float(value))
             rows["distributions"].append(distribution_to_json(distribution))
     return rows
-
-
-def list_outcome(
-    spec: StudySpec, end: End, user_attrs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the parameters of ``SETTLE_SLOT`` for Optuna's tables."""
-    scores: list[float] = []
-    if end.state in (SlotState.COMPLETE, SlotState.PRUNED):
-        scores = values(end.score, end.costs)
-    steps = [step if math.isfinite(step) else math.nan for step in end.steps]
-    system_attrs = end.attrs or {}
-    if end.state == SlotState.EXCLUDED:  # as ``exclude_trial`` leaves it
-        steps = []
-        system_attrs = {}
-    return {
-        "trial_state": _STATES[end.state].name,
-        "scores": scores,
-        "numbers": effort.step_numbers(spec)[: len(steps)],
-        "mirrored_steps": steps,
-        "user_keys": list(user_attrs),
-        "user_texts": [json.dumps(value) for value in user_attrs.values()],
-        "own_keys": list(system_attrs),
-        "own_texts": [json.dumps(value) for value in system_attrs.values()],
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,13 +19,13 @@ from hpo.ledger.statements.slots import (
     CHECK_SLOT,
     LOCK_HELD_SLOT,
     RELEASE_SLOT,
-    SELECT_ATTRS,
     SETTLE_SLOT,
     STORE_CHECKPOINT,
     STORE_MEMBER,
     STORE_SUGGESTION,
 )
 from hpo.ledger.statements.studies import LACKS_BASELINES, STORE_BASELINES
+from hpo.study import effort
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
@@ -132,11 +132,6 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
     Raises:
         LeaseLostError: another worker holds the slot now.
     """
-    if end.attrs is None:
-        attrs = ask(connection, SELECT_ATTRS, slot_id=claim.slot_id).scalar()
-        end = replace(end, attrs=attrs or {})
-    if end.trained is None:
-        end = replace(end, trained=snapshots.read_members(connection, claim.slot_id))
     row = _settle(connection, claim.spec, claim.owner, end, claim.slot_amendments)
     if row is not None:
         return row.failures or end.state == SlotState.FAILED
@@ -152,17 +147,23 @@ def _settle(
     end: End,
     amendments: Sequence[Any],
 ) -> Row | None:
+    trained = end.trained
+    if trained is None:
+        trained = snapshots.read_members(connection, owner["slot_id"])
+    facts = end.list_facts(trained, owner["attempt"], amendments)
+    texts = optuna_tables.write_texts(facts)
     values = {
         **vars(end),
+        **_list_member(end.last),
         "costs": list(end.costs),
         "steps": list(end.steps),
-        "attrs": json.dumps(end.attrs),
+        "numbers": effort.step_numbers(spec)[: len(end.steps)],
+        "attrs": None if end.attrs is None else json.dumps(end.attrs),
         "lineage": json.dumps(end.lineage),
+        "keys": list(texts),
+        "texts": list(texts.values()),
     }
-    shown = end.list_facts(owner["attempt"], amendments)
-    mirrored = optuna_tables.list_outcome(spec, end, shown)
-    last = _list_member(end.last)
-    return ask(connection, SETTLE_SLOT, **owner, **values, **mirrored, **last).first()
+    return ask(connection, SETTLE_SLOT, **owner, **values).first()
 
 
 def restore(connection: Connection, spec: StudySpec, slot: Row, end: End) -> None:
@@ -179,7 +180,6 @@ def restore(connection: Connection, spec: StudySpec, slot: Row, end: End) -> Non
         values = _list_suggestion(spec, suggestion)
         ask(connection, STORE_SUGGESTION, **owner, **values)
     if end.state != SlotState.RUNNING:
-        end = replace(end, trained=snapshots.read_members(connection, slot.id))
         _settle(connection, spec, owner, end, slot.amendments)
 
 

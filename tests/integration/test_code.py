@@ -49,9 +49,9 @@ def changed(outcome):
 
 EDITS = [
     ("hpo.ledger.past", "ORDER BY number", "ORDER BY number DESC"),
-    ("hpo.statistics.scales", "_EDGE = 0.002", "_EDGE = 0.003"),
     ("hpo.search.pruning", '"""', '# another comment\n"""'),
     ("hpo.search.suggest", "ATTEMPTS = 8", "ATTEMPTS = 9"),
+    ("hpo.statistics.scales", "_EDGE = 0.002", "_EDGE = 0.003"),
     ("hpo.study.effort", "from enum", "import math\nfrom enum"),
     ("hpo.study.result", "from dataclasses", "import math\nfrom dataclasses"),
     ("hpo.worker.trial", "LARGEST = 16", "LARGEST = 15"),

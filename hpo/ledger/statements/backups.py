@@ -19,31 +19,30 @@ INSERT_STUDY = """
 INSERT INTO hpo_ledger.studies (
   name, optuna_study_id, spec, spec_hash, state, state_since, reason, priority,
   amendments, failures_from, search_end, search_end_reason, code, baselines, created_at)
-SELECT
-  :name, :optuna_study_id, CAST(:spec AS json), spec_hash, state, state_since, reason,
-  priority, amendments, failures_from, search_end, search_end_reason, code, baselines,
-  created_at
-FROM json_populate_record(CAST(NULL AS hpo_ledger.studies), CAST(:row AS json))
+VALUES (
+  :name, :optuna_study_id, CAST(:spec AS json), :spec_hash, :state, :state_since,
+  :reason, :priority, :amendments, :failures_from, :search_end, :search_end_reason,
+  CAST(:code AS json), CAST(:baselines AS json), :created_at)
 RETURNING id, optuna_study_id"""
 
 INSERT_SLOT = """
 INSERT INTO hpo_ledger.slots (
-  study_id, optuna_trial_id, state, phase, number, source, params, attrs, score, costs,
+  study_id, optuna_trial_id, phase, number, source, state, params, attrs, score, costs,
   steps, worker, token, attempts, losses, losses_in_a_row, message, lineage, amendments,
   started_at, settled_at)
-SELECT
-  :study_id, CAST(:optuna_trial_id AS integer), :state, phase, number, source, params,
-  attrs, score, costs, steps, worker, token, attempts, losses, losses_in_a_row, message,
-  lineage, amendments, started_at, settled_at
-FROM json_populate_record(CAST(NULL AS hpo_ledger.slots), CAST(:row AS json))
+VALUES (
+  :study_id, :optuna_trial_id, :phase, :number, :source, :state, CAST(:params AS json),
+  CAST(:attrs AS json), :score, CAST(:costs AS float8[]), CAST(:steps AS float8[]),
+  :worker, :token, :attempts, :losses, :losses_in_a_row, :message,
+  CAST(:lineage AS json), CAST(:amendments AS json), :started_at, :settled_at)
 RETURNING *"""
 
 INSERT_MEMBER = """
 INSERT INTO hpo_ledger.members (
   slot_id, member, seed, score, curve, loss_curve, diverged, info, seconds, worker)
-SELECT
-  :slot_id, member, seed, score, curve, loss_curve, diverged, info, seconds, worker
-FROM json_populate_record(CAST(NULL AS hpo_ledger.members), CAST(:row AS json))"""
+VALUES (
+  :slot_id, :member, :seed, :score, CAST(:curve AS float8[]),
+  CAST(:loss_curve AS float8[]), :diverged, CAST(:info AS json), :seconds, :worker)"""
 
 INSERT_CHECKPOINT = """
 INSERT INTO hpo_ledger.checkpoints (slot_id, member, curve, seconds, data)

@@ -72,8 +72,6 @@ CHECK_SETTLED = f"SELECT id FROM hpo_ledger.slots WHERE {_MINE}"
 
 CHECK_SLOT = "SELECT id FROM hpo_ledger.slots WHERE id = :slot_id"
 
-SELECT_ATTRS = "SELECT attrs FROM hpo_ledger.slots WHERE id = :slot_id"
-
 STORE_MEMBER = f"""{_HELD}{_PROGRESSED}{_MEMBER}
 needless AS (DELETE FROM hpo_ledger.checkpoints USING held WHERE slot_id = held.id)
 SELECT id FROM held"""
@@ -104,60 +102,66 @@ kept AS (
 settled AS (
   UPDATE hpo_ledger.slots
   SET state = :state, score = CAST(:score AS float8), costs = CAST(:costs AS float8[]),
-      steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
+      steps = CAST(:steps AS float8[]), attrs = coalesce(CAST(:attrs AS json), attrs),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json),
       lease_until = NULL,
       settled_at = coalesce(CAST(:settled_at AS timestamptz), hpo_ledger.clock())
   WHERE id = (SELECT id FROM held) AND state = 'running'
-  RETURNING id, study_id, settled_at, optuna_trial_id),
+  RETURNING *),
 needless AS (
   DELETE FROM hpo_ledger.checkpoints USING settled WHERE slot_id = settled.id),
 mirrored AS (
-  SELECT trials.trial_id, settled_at AS at
+  SELECT
+    trials.trial_id, settled.state AS outcome, settled.settled_at,
+    CASE WHEN settled.state IN ('complete', 'pruned') AND settled.score IS NOT NULL
+         THEN array_prepend(settled.score, settled.costs) ELSE '{{}}' END AS scores,
+    CASE WHEN settled.state = 'excluded' THEN '{{}}' ELSE settled.steps END AS steps,
+    CASE WHEN settled.state = 'excluded' THEN '{{}}' ELSE settled.attrs END AS attrs
   FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
   FOR KEY SHARE OF trials),
 mirrored_scores AS (
   INSERT INTO trial_values (trial_id, objective, value, value_type)
   SELECT trial_id, place - 1, value, 'FINITE'
-  FROM mirrored,
-    unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)
+  FROM mirrored, unnest(scores) WITH ORDINALITY AS v (value, place)
   ON CONFLICT (trial_id, objective) DO UPDATE
   SET value = excluded.value, value_type = excluded.value_type),
 scores_of_others AS (
   DELETE FROM trial_values USING mirrored
-  WHERE trial_values.trial_id = mirrored.trial_id
-    AND objective >= cardinality(CAST(:scores AS float8[]))),
+  WHERE trial_values.trial_id = mirrored.trial_id AND objective >= cardinality(scores)),
+steps AS (
+  SELECT trial_id, step, CASE WHEN abs(value) < 'Infinity' THEN value END AS value
+  FROM mirrored, unnest(steps, CAST(:numbers AS integer[])) AS s (value, step)
+  WHERE value IS NOT NULL),
 mirrored_steps AS (
   INSERT INTO trial_intermediate_values (
     trial_id, step, intermediate_value, intermediate_value_type)
   SELECT
-    trial_id, step, nullif(value, 'NaN'),
-    CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END
+    trial_id, step, value,
+    CAST(CASE WHEN value IS NULL THEN 'NAN' ELSE 'FINITE' END
          AS trialintermediatevaluetype)
-  FROM mirrored, unnest(
-    CAST(:mirrored_steps AS float8[]), CAST(:numbers AS int[])) AS s (value, step)
+  FROM steps
   ON CONFLICT (trial_id, step) DO UPDATE
   SET intermediate_value = excluded.intermediate_value,
       intermediate_value_type = excluded.intermediate_value_type),
 steps_of_others AS (
   DELETE FROM trial_intermediate_values AS t USING mirrored
-  WHERE t.trial_id = mirrored.trial_id AND step <> ALL (CAST(:numbers AS int[]))),
+  WHERE t.trial_id = mirrored.trial_id AND step NOT IN (SELECT step FROM steps)),
 mirrored_user_attrs AS (
   INSERT INTO trial_user_attributes (trial_id, key, value_json)
   SELECT trial_id, key, value
-  FROM mirrored, unnest(
-    CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)
+  FROM mirrored,
+    unnest(CAST(:keys AS text[]), CAST(:texts AS text[])) AS a (key, value)
   ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
 mirrored_system_attrs AS (
   INSERT INTO trial_system_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, value
-  FROM mirrored, unnest(
-    CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)
+  SELECT trial_id, key, CAST(value AS text) FROM mirrored, json_each(attrs)
   ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
 mirrored_end AS (
   UPDATE trials
-  SET state = CAST(:trial_state AS trialstate),
-      datetime_complete = timezone('UTC', mirrored.at)
+  SET datetime_complete = timezone('UTC', mirrored.settled_at),
+      state = CAST(CASE outcome WHEN 'complete' THEN 'COMPLETE'
+                                WHEN 'pruned' THEN 'PRUNED'
+                                ELSE 'FAIL' END AS trialstate)
   FROM mirrored WHERE trials.trial_id = mirrored.trial_id)
 SELECT EXISTS (
   SELECT FROM hpo_ledger.slots failed
@@ -165,9 +169,11 @@ SELECT EXISTS (
 FROM settled"""
 """Settle a slot with all its data, and return whether any slot of its study has failed.
 
-Parameters: the owner's; the last member's, null if all are stored; its ``network``,
-null if it is not to be stored; the slot's end (``claims.End``; ``settled_at`` is null
-for now); those of ``optuna_tables.list_outcome``.
+Optuna ignores failed and excluded trials; an excluded one is left there as
+``optuna_tables.exclude_trial`` leaves it. Parameters: the owner's; the last member's,
+null if all are stored; its ``network``, null if it is not to be stored; the slot's end
+(``claims.End``; null are ``attrs`` for those of the suggestion, ``settled_at`` for
+now); ``keys`` and ``texts`` of its user attributes; the ``numbers`` of its steps.
 """
 
 COUNT_LOSS = """
