@@ -10,15 +10,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hpo.contract import Baseline
-from hpo.ledger import failures, optuna_tables, snapshots
+from hpo.ledger import failures, snapshots
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.locked import lock_study_by_id
+from hpo.ledger.optuna_tables import list_params, write_texts
 from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.slots import (
     CHECK_SETTLED,
     CHECK_SLOT,
     LOCK_HELD_SLOT,
     RELEASE_SLOT,
+    SELECT_ATTRS,
     SETTLE_SLOT,
     STORE_CHECKPOINT,
     STORE_MEMBER,
@@ -88,7 +90,7 @@ def _list_suggestion(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     return {
         "params": json.dumps(dict(suggestion.params)),
         "attrs": json.dumps(dict(suggestion.attrs)),
-        **optuna_tables.list_params(spec, suggestion),
+        **list_params(spec, suggestion),
     }
 
 
@@ -150,18 +152,23 @@ def _settle(
     trained = end.trained
     if trained is None:
         trained = snapshots.read_members(connection, owner["slot_id"])
-    facts = end.list_facts(trained, owner["attempt"], amendments)
-    texts = optuna_tables.write_texts(facts)
+    attrs = end.attrs
+    if attrs is None:
+        attrs = ask(connection, SELECT_ATTRS, **owner).scalar() or {}
+    user_texts = write_texts(end.list_facts(trained, owner["attempt"], amendments))
+    system_texts = write_texts(attrs)
     values = {
         **vars(end),
         **_list_member(end.last),
         "costs": list(end.costs),
         "steps": list(end.steps),
         "numbers": effort.step_numbers(spec)[: len(end.steps)],
-        "attrs": None if end.attrs is None else json.dumps(end.attrs),
+        "attrs": json.dumps(attrs),
         "lineage": json.dumps(end.lineage),
-        "keys": list(texts),
-        "texts": list(texts.values()),
+        "user_keys": list(user_texts),
+        "user_texts": list(user_texts.values()),
+        "system_keys": list(system_texts),
+        "system_texts": list(system_texts.values()),
     }
     return ask(connection, SETTLE_SLOT, **owner, **values).first()
 

@@ -72,6 +72,8 @@ CHECK_SETTLED = f"SELECT id FROM hpo_ledger.slots WHERE {_MINE}"
 
 CHECK_SLOT = "SELECT id FROM hpo_ledger.slots WHERE id = :slot_id"
 
+SELECT_ATTRS = "SELECT attrs FROM hpo_ledger.slots WHERE id = :slot_id"
+
 STORE_MEMBER = f"""{_HELD}{_PROGRESSED}{_MEMBER}
 needless AS (DELETE FROM hpo_ledger.checkpoints USING held WHERE slot_id = held.id)
 SELECT id FROM held"""
@@ -102,7 +104,7 @@ kept AS (
 settled AS (
   UPDATE hpo_ledger.slots
   SET state = :state, score = CAST(:score AS float8), costs = CAST(:costs AS float8[]),
-      steps = CAST(:steps AS float8[]), attrs = coalesce(CAST(:attrs AS json), attrs),
+      steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json),
       lease_until = NULL,
       settled_at = coalesce(CAST(:settled_at AS timestamptz), hpo_ledger.clock())
@@ -115,8 +117,7 @@ mirrored AS (
     trials.trial_id, settled.state AS outcome, settled.settled_at,
     CASE WHEN settled.state IN ('complete', 'pruned') AND settled.score IS NOT NULL
          THEN array_prepend(settled.score, settled.costs) ELSE '{{}}' END AS scores,
-    CASE WHEN settled.state = 'excluded' THEN '{{}}' ELSE settled.steps END AS steps,
-    CASE WHEN settled.state = 'excluded' THEN '{{}}' ELSE settled.attrs END AS attrs
+    CASE WHEN settled.state = 'excluded' THEN '{{}}' ELSE settled.steps END AS steps
   FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
   FOR KEY SHARE OF trials),
 mirrored_scores AS (
@@ -149,12 +150,15 @@ steps_of_others AS (
 mirrored_user_attrs AS (
   INSERT INTO trial_user_attributes (trial_id, key, value_json)
   SELECT trial_id, key, value
-  FROM mirrored,
-    unnest(CAST(:keys AS text[]), CAST(:texts AS text[])) AS a (key, value)
+  FROM mirrored, unnest(
+    CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)
   ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
 mirrored_system_attrs AS (
   INSERT INTO trial_system_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, CAST(value AS text) FROM mirrored, json_each(attrs)
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(
+    CAST(:system_keys AS text[]), CAST(:system_texts AS text[])) AS a (key, value)
+  WHERE outcome <> 'excluded'
   ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
 mirrored_end AS (
   UPDATE trials
@@ -172,8 +176,8 @@ FROM settled"""
 Optuna ignores failed and excluded trials; an excluded one is left there as
 ``optuna_tables.exclude_trial`` leaves it. Parameters: the owner's; the last member's,
 null if all are stored; its ``network``, null if it is not to be stored; the slot's end
-(``claims.End``; null are ``attrs`` for those of the suggestion, ``settled_at`` for
-now); ``keys`` and ``texts`` of its user attributes; the ``numbers`` of its steps.
+(``claims.End``; ``settled_at`` is null for now); the ``numbers`` of its steps; keys and
+texts of its user and system attributes.
 """
 
 COUNT_LOSS = """
