@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpo.objectives.networks.integrators import Stepping, _runge_kutta
-from hpo.objectives.networks.kernels.generating import Pointwise, generate_steps
+from hpo.objectives.networks.kernels.generating import GeneratedSteps, generate_steps
 from hpo.objectives.networks.pointwise import DeviceNetwork
 
 
@@ -52,7 +52,7 @@ class Step:
     functions."""
 
     def __init__(self, device: Any, *, by_flow: bool, jump: bool) -> None:
-        self.made: Pointwise = generate_steps(device, by_flow=by_flow)
+        self.made: GeneratedSteps = generate_steps(device, by_flow=by_flow)
         self.by_flow, self.jump = by_flow, jump
         random = np.random.default_rng(5)
         n = GROUPS * WIDTH
