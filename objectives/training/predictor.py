@@ -31,6 +31,7 @@ from ..data.windows import windows
 from ..hardware.variability import Variability
 from ..networks.devices import Training
 from ..networks.kernels.chips import IDEAL, Chip
+from ..networks.kernels.updates import Descent
 from ..networks.layered import LayeredNetwork, Noise
 from ..randomness import stream
 from .classifier import LayeredMember, Measure, trace_fields
@@ -176,16 +177,16 @@ class Predictor(LayeredMember):
 
     def _fit(self, part: Examples) -> None:
         """Set the linear readout of a network to its optimum, by ridge regression."""
-        how: Any = {"learning_rate": 0.0, "max_gradient": 0.0}
+        chip = IDEAL
         device, seen = network_device(self.network), nominal(self._training)
         u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
         if seen.varies:
-            how["chip"], inputs = next(seen.chips(0, part.shape[1]))
+            chip, inputs = next(seen.chips(0, part.shape[1]))
             size = seen.variability.input_noise if seen.variability else 0.0
             u = noisy_input(u, size, inputs)
-        RidgeUpdates(self.network, self._ridge, self._noise("train")).update(
-            u, target, **how
-        )
+        descent = Descent(learning_rate=0.0, max_gradient=0.0)
+        updates = RidgeUpdates(self.network, self._ridge, self._noise("train"))
+        updates.update(u, target, descent, chip)
 
     def _noise(self, name: str) -> Noise | None:
         """Return the readout noise of a part; None if there is none."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..networks.kernels.chips import IDEAL, Chip
-from ..networks.kernels.updates import Updates
+from ..networks.kernels.updates import Descent, Updates
 from ..networks.layered import LayeredNetwork, Noise
 
 Array = NDArray[np.float64]
@@ -63,14 +63,7 @@ class RidgeUpdates(Updates):
         self._network, self._ridge, self._noise = network, ridge, noise
 
     def update(
-        self,
-        u: Tensor,
-        label: Tensor,
-        *,
-        learning_rate: float,
-        max_gradient: float,
-        label_smoothing: float = 0.0,
-        chip: Chip = IDEAL,
+        self, u: Tensor, label: Tensor, descent: Descent, chip: Chip = IDEAL
     ) -> tuple[float, bool]:
         """Fit all points of ``label``, whatever the learning rate; see ``Updates``.
 

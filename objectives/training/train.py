@@ -28,7 +28,7 @@ from hpo.contract import OnEpoch, Outcome, Progress, Protocol
 from ..data.examples import Examples, Split
 from ..networks.devices import Training
 from ..networks.kernels.chips import IDEAL
-from ..networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
+from ..networks.kernels.updates import Descent, FusedUpdates, TorchUpdates, Updates
 from ..networks.layered import LayeredNetwork
 from ..randomness import stream
 from .scoring import (
@@ -312,20 +312,18 @@ def train_epoch(
     if not is_finite(network):
         return math.nan, 0
     total, n_skipped = 0.0, 0
-    learning_rate = recipe.learning_rate(epoch)
+    descent = Descent(
+        learning_rate=recipe.learning_rate(epoch),
+        max_gradient=recipe.max_gradient,
+        label_smoothing=recipe.label_smoothing,
+    )
     size = devices.variability.input_noise if devices and devices.variability else 0.0
     ideal = itertools.repeat((IDEAL, np.random.default_rng(0)))
     chips = devices.chips(epoch, examples.shape[1]) if devices else ideal
     parts = batches(examples, recipe.batch_size, network_device(network))
     for (u, label), (chip, inputs) in zip(parts, chips, strict=False):
-        loss, moved = updates.update(
-            noisy_input(u, size, inputs),
-            label,
-            learning_rate=learning_rate,
-            max_gradient=recipe.max_gradient,
-            label_smoothing=recipe.label_smoothing,
-            chip=chip,
-        )
+        u = noisy_input(u, size, inputs)
+        loss, moved = updates.update(u, label, descent, chip)
         total += loss * len(label)
         n_skipped += not moved
     updates.settle()

@@ -13,7 +13,7 @@ from hpo import objectives
 
 from ..data.examples import Examples
 from ..networks.devices import Training
-from ..networks.kernels.updates import Updates
+from ..networks.kernels.updates import Descent, Updates
 from .train import choose_updates
 
 
@@ -45,8 +45,9 @@ def _train(network: Any, noise: bool) -> None:
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     updates: Updates = choose_updates(network, optimizer, examples, noisy=noise)
     chip, _ = next(Training(network=network, seed=0, noise=noise).chips(0, 1))
+    descent = Descent(learning_rate=1e-3, max_gradient=1.0)
     for label in (torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1, 2)):
-        updates.update(u, label, learning_rate=1e-3, max_gradient=1.0, chip=chip)
+        updates.update(u, label, descent, chip)
     with torch.no_grad():
         network(u)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,17 @@ from torch import Tensor
 from hpo import objectives
 from hpo.objectives.data.examples import Examples
 from hpo.objectives.networks.kernels import learning
-from hpo.objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
+from hpo.objectives.networks.kernels.updates import (
+    Descent,
+    FusedUpdates,
+    TorchUpdates,
+    Updates,
+)
 from hpo.objectives.networks.layered import LayeredNetwork
 from hpo.objectives.training.train import choose_updates
 
 DENSE = {"density_inter": 1.0, "density_intra": 1.0}
-HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}
+HOW = Descent(learning_rate=0.01, max_gradient=1e-3)
 
 
 def network(kind: str, **changes: Any) -> LayeredNetwork:
@@ -100,16 +106,14 @@ def test_losses_moments_and_weights_are_those_of_torch(
 
     Each batch is on a chip of its own; where there is noise, labels are smoothed.
     """
-    results, smooth = [], {"label_smoothing": noise}
+    results, smooth = [], replace(HOW, label_smoothing=noise)
     for how in (FusedUpdates, TorchUpdates):
         net = network(kind, **changes)
         update, optimizer = updates(net, how, noisy=noise > 0)
         losses = []
         for n, points in [(64, 6), (150, 6), (3, 6), (70, 9)]:
             chip = make_chip(net, points, spread=n / 1000, noise=noise)
-            losses.append(
-                update.update(*batch(n, points, n_read), **HOW, **smooth, chip=chip)
-            )
+            losses.append(update.update(*batch(n, points, n_read), smooth, chip))
         update.settle()
         states = [optimizer.state[p] for p in net.parameters()]
         assert all(float(state["step"]) == 4.0 for state in states)
@@ -138,7 +142,7 @@ def test_a_gradient_with_a_nan_moves_nothing(how: type[Updates]) -> None:
     before = [p.detach().clone() for p in net.parameters()]
     u, label = batch(5)
     u[2] = math.nan
-    loss, moved = update.update(u, label, **HOW)
+    loss, moved = update.update(u, label, HOW)
     update.settle()
     assert math.isnan(loss)
     assert not moved
@@ -166,8 +170,8 @@ def test_series_beyond_a_block_repeat_its_first(density: float) -> None:
 def test_an_infinite_gradient_is_clipped() -> None:
     weights, first, second = (np.zeros(3, np.float32) for _ in range(3))
     gradient = np.array([math.inf, -math.inf, 0.25], np.float32)
-    constants = tuple(map(np.float32, (0.9, 0.999, 0.1, 1.0, 1e-8)))
-    assert learning.adam(weights, gradient, first, second, np.float32(0.5), constants)
+    constants = tuple(map(np.float32, (0.9, 0.999, 0.1, 1.0, 1e-8, 0.5)))
+    assert learning.adam(weights, gradient, first, second, constants)
     np.testing.assert_allclose(first, [0.05, -0.05, 0.025], rtol=1e-6)
     np.testing.assert_allclose(second, [2.5e-4, 2.5e-4, 6.25e-5], rtol=1e-4)
     np.testing.assert_allclose(weights, -0.1 * first / np.sqrt(second), rtol=1e-5)
@@ -185,7 +189,7 @@ def test_cores_share_a_batch_and_find_the_same(kind: str, threads: int) -> None:
         with torch.no_grad():
             before = net(u)
         update, _ = updates(net, FusedUpdates)
-        losses = [update.update(u, label, **HOW)[0] for _ in range(3)]
+        losses = [update.update(u, label, HOW)[0] for _ in range(3)]
         update.settle()
         found.append((before, losses, [p.detach() for p in net.parameters()]))
     (

@@ -21,10 +21,23 @@ from .chips import IDEAL, Chip, steps_between_jumps
 from .driver import Jumps, Shape
 from .layout import Floats, Layout, Weights
 from .sizes import round_up
-from .work import Work
+from .work import allocate
 
 Array = NDArray[np.float64]
-_UNUSED: Floats = np.zeros(1, np.float32)
+_FORWARD = ("held", "drive", "outputs", "values", "states", "kept")
+_BACKWARD = (
+    "values",
+    "kept",
+    "held",
+    "drive_adjoints",
+    "pulled",
+    "adjoints",
+    "zeros",
+    "entered",
+    "sums",
+)
+"""Arrays that the kernels take, in this order."""
+_NO_NOISE: Floats = np.zeros(1, np.float32)
 
 
 class Pointwise(Protocol):
@@ -140,7 +153,7 @@ class Pass:
     def __init__(
         self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1
     ) -> None:
-        """Reserve the memory; it returns to the pool with the last reference."""
+        """Reserve the memory."""
         self.kernel = kernel
         self.n_points = n_points
         self.n_read = n_read
@@ -155,60 +168,57 @@ class Pass:
             floats = (kernel.pointwise.n_kept + 1) * layout.row * kernel.n_steps
             per_segment = sizes.segment_points(n_points, floats)
         self._starts = list(range(0, n_points, per_segment))
-        self.work = self._allocate(min(n_points, per_segment) * kernel.n_steps)
-        self.read = self.work["read"]
+        self._work = self._allocate(min(n_points, per_segment) * kernel.n_steps)
+        self.read = self._work["read"]
         """Values read of the present block: (n_read, series, stride), flat."""
-        self.entering = self.work["entering"]
+        self.entering = self._work["entering"]
         """Their adjoint, shaped alike."""
         for name in ("read", "entering", "zeros", "entered"):
-            self.work[name].fill(0.0)
+            self._work[name].fill(0.0)
         n_weights = layout.parts["back" if keep else "biases"].stop
         self._weighed = Weights(*(array[:n_weights] for array in layout.weights))
         *self._weights, self._back = (
-            self.work["weights"][part] for part in layout.parts.values()
+            self._work["weights"][part] for part in layout.parts.values()
         )
         self._chip: Chip | None = None
 
-    def _allocate(self, n_steps: int) -> Work:
-        """Return work arrays for segments of ``n_steps``."""
+    def _allocate(self, n_steps: int) -> dict[str, Floats]:
+        """Return the arrays for segments of ``n_steps``."""
         layout, steps = self.kernel.layout, self.kernel.pointwise
-        row = layout.row
+        row, keep = layout.row, int(self._keep)
         read = self.n_read * layout.block * self.stride
-        forward = {
-            "weights": len(layout.weights.place),
-            "held": row,
-            "drive": row,
-            "outputs": 2 * row,
-            "states": steps.n_states * row,
-            "read": read,
-        }
-        if not self._keep:
-            names = ("entering", "zeros", "entered")
-            unused = dict.fromkeys(names, 0)
-            return Work(layout.pool, **forward, values=2 * row, kept=1, **unused)
-        return Work(
-            layout.pool,
-            **forward,
-            values=(n_steps + 1) * row,
-            kept=(n_steps + 1) * steps.n_kept * row,
-            entering=read,
-            sums=len(layout.gradient.place) * layout.fold,
-            drive_adjoints=self.kernel.n_steps * row,
-            pulled=4 * row,
-            adjoints=steps.n_states * row,
-            zeros=layout.n_columns,
-            entered=row,
+        return allocate(
+            weights=len(layout.weights.place),
+            held=row,
+            drive=row,
+            outputs=2 * row,
+            states=steps.n_states * row,
+            read=read,
+            values=(n_steps + 1 if keep else 2) * row,
+            kept=(n_steps + 1) * steps.n_kept * row * keep + 1,
+            entering=read * keep,
+            sums=len(layout.gradient.place) * layout.fold * keep,
+            drive_adjoints=self.kernel.n_steps * row * keep,
+            pulled=4 * row * keep,
+            adjoints=steps.n_states * row * keep,
+            zeros=layout.n_columns * keep,
+            entered=row * keep,
         )
+
+    @property
+    def floats(self) -> int:
+        """Size of the memory."""
+        return sum(map(len, self._work.values()))
 
     def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
         """Take the joined weights and biases and a chip, and clear the sums."""
         if chip is not self._chip:
             self._take(chip)
         driver.weigh(
-            parameters, *self._weighed, self._scales, self._added, self.work["weights"]
+            parameters, *self._weighed, self._scales, self._added, self._work["weights"]
         )
         if self._keep:
-            self.work["sums"].fill(0.0)
+            self._work["sums"].fill(0.0)
 
     def _take(self, chip: Chip) -> None:
         """Compute what depends on a chip alone."""
@@ -231,7 +241,7 @@ class Pass:
         # for the weights to each neuron, and then for its bias
         self._scales = np.concatenate([s, s])
         self._added = np.concatenate([np.zeros_like(fixed), fixed])
-        self._noise = _UNUSED if chip.normals is None else chip.normals
+        self._noise = _NO_NOISE if chip.normals is None else chip.normals
 
     def forward(self, u: Floats, n_series: int) -> Floats:
         """Take a block, see ``Layout.pad``, through time; return the part of ``read``
@@ -250,20 +260,9 @@ class Pass:
 
     def backward(self, u: Floats, n_series: int) -> None:
         """Add the gradient of the block that ``forward`` took last."""
-        work = self.work.parts(
-            "values",
-            "kept",
-            "held",
-            "drive_adjoints",
-            "pulled",
-            "adjoints",
-            "zeros",
-            "entered",
-            "sums",
-        )
         last = len(self._starts) - 1
-        self.work["pulled"].fill(0.0)
-        self.work["adjoints"].fill(0.0)
+        self._work["pulled"].fill(0.0)
+        self._work["adjoints"].fill(0.0)
         for k in range(last, -1, -1):
             if k < last:
                 states = self._states.get(k, [])
@@ -277,7 +276,7 @@ class Pass:
                 shape,
                 (self.kernel.layout.structure, self._back),
                 (self.kernel.pointwise.pull, self._constants),
-                work,
+                self._arrays(*_BACKWARD),
                 self._interval,
             )
 
@@ -286,13 +285,13 @@ class Pass:
         kernel, steps = self.kernel, self.kernel.pointwise
         row = kernel.layout.row
         if k == 0:
-            self.work["states"][:] = self._rest[:-1].reshape(-1)
-            self.work["outputs"][:row] = self._rest[-1]
-            self.work["outputs"][row:] = self._rest[-1]
-            self.work["values"][:row] = self._rest[-1]
+            self._work["states"][:] = self._rest[:-1].reshape(-1)
+            self._work["outputs"][:row] = self._rest[-1]
+            self._work["outputs"][row:] = self._rest[-1]
+            self._work["values"][:row] = self._rest[-1]
         if keep and steps.n_kept > 0:  # a device may keep its first state
             start = (steps.n_kept - 1) * row
-            self.work["kept"][start : start + row] = self.work["states"][:row]
+            self._work["kept"][start : start + row] = self._work["states"][:row]
         before = 0
         if self._interval > 0:
             before = self._starts[k] * kernel.n_steps // self._interval
@@ -303,7 +302,7 @@ class Pass:
             shape,
             (kernel.layout.structure, *self._weights),
             (steps.advance if keep else steps.advance_only, self._constants),
-            self.work.parts("held", "drive", "outputs", "values", "states", "kept"),
+            self._arrays(*_FORWARD),
             Jumps(self._noise, self._interval, before, kernel.floats_per_jump),
             keep,
         )
@@ -311,7 +310,10 @@ class Pass:
     def _carried(self) -> list[Floats]:
         """Return the arrays that carry over between two segments."""
         row = self.kernel.layout.row
-        return [*self.work.parts("outputs", "states"), self.work["values"][:row]]
+        return [*self._arrays("outputs", "states"), self._work["values"][:row]]
+
+    def _arrays(self, *names: str) -> tuple[Floats, ...]:
+        return tuple(self._work[name] for name in names)
 
     def _segment(
         self, u: Floats, n_series: int, k: int, by_point: Floats
@@ -356,5 +358,5 @@ class Pass:
         """Add the gradient since ``begin`` to ``gradient``, joined like the
         parameters."""
         layout = self.kernel.layout
-        sums = self.work["sums"]
+        sums = self._work["sums"]
         driver.deliver(sums, layout.fold, *layout.gradient, self._scales, gradient)

@@ -15,7 +15,7 @@ layout.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -87,8 +87,6 @@ class Layout:
     """Slices of "forward", "inputs", "biases" and "back"."""
     gradient: Weights
     """All weights in the order of the sums of their gradients."""
-    pool: list[Floats] = field(default_factory=list, repr=False)
-    """Work arrays that are not in use."""
 
     @property
     def dense(self) -> bool:

@@ -6,7 +6,7 @@ and ``Adam``, the reference. docs/explanation/equations.md, "Readout", has the r
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,70 +17,99 @@ from .simd import load, maximum, splat, store
 from .sizes import WIDTH
 
 
+class Size(NamedTuple):
+    """Sizes of the readout of a block."""
+
+    n_points: int
+    """Outputs of a series, one after the other in time."""
+    n_series: int
+    """Series with padding."""
+    n_own: int
+    """Series without padding."""
+    n_averaged: int
+    """Points read for one output."""
+    stride: int
+    """Floats per series and point in the array of values read."""
+    n_features: int
+    """Features, padded to a multiple of WIDTH."""
+    n_outputs: int
+    """Outputs, padded to a multiple of WIDTH."""
+    n_real: int
+    """Outputs without padding."""
+
+
 @inline
-def _gather_features(
-    read: Any, places: Any, parts: Any, size: Any, features: Any
-) -> None:
+def _average(read: Any, start: Any, step: Any, places: Any, n: Any, out: Any) -> None:
+    """Write the mean of ``n`` rows to read, ``step`` apart."""
+    features, to = out
+    for i in range(len(places)):
+        features[to + i] = ZERO
+    for t in range(n):
+        at = start + t * step
+        for i in range(len(places)):
+            features[to + i] += read[at + places[i]]
+    share = ONE / np.float32(n)
+    for i in range(len(places)):
+        features[to + i] *= share
+
+
+@inline
+def _gather_features(series: Any, parts: Any, size: Any, features: Any) -> None:
     """Write the features of ``networks.readout``: (points, rows) to (rows,
     features)."""
     last, mean, squares = parts
-    n_points, n_rows, stride, n_features = size
-    n, share = len(places), ONE / np.float32(n_points)
+    read, _, places = series
+    n, n_rows = len(places), size.n_points * size.n_series
+    step = n_rows * size.stride
     for row in range(n_rows):
-        at = row * n_features
+        at = row * size.n_features
+        start = row * size.stride
         end = at
         if last:
+            final = start + (size.n_averaged - 1) * step
             for i in range(n):
-                features[end + i] = read[
-                    ((n_points - 1) * n_rows + row) * stride + places[i]
-                ]
+                features[end + i] = read[final + places[i]]
             end += n
         if mean:
-            for i in range(n):
-                features[end + i] = ZERO
-            for t in range(n_points):
-                for i in range(n):
-                    features[end + i] += read[(t * n_rows + row) * stride + places[i]]
-            for i in range(n):
-                features[end + i] *= share
+            _average(read, start, step, places, size.n_averaged, (features, end))
             end += n
         if squares:
-            for i in range(end - at):
-                features[end + i] = features[at + i] * features[at + i]
+            for i in range(at, end):
+                features[end - at + i] = features[i] * features[i]
 
 
 @inline
 def _spread_adjoint(
-    features: Any, adjoint: Any, places: Any, parts: Any, size: Any, entering: Any
+    features: Any, adjoint: Any, series: Any, parts: Any, size: Any
 ) -> None:
     """Write the adjoint of ``_gather_features`` from that of the features, which it
     changes."""
     last, mean, squares = parts
-    n_points, n_rows, stride, n_features = size
-    n, share = len(places), ONE / np.float32(n_points)
+    _, entering, places = series
+    n, n_points = len(places), size.n_averaged
+    n_rows = size.n_points * size.n_series
+    share = ONE / np.float32(n_points)
     for row in range(n_rows):
-        at = row * n_features
+        at = row * size.n_features
         end = at + n if last and mean else at
         if squares:
             for k in range(at, end + n):
                 adjoint[k] += TWO * features[k] * adjoint[k + end + n - at]
         for t in range(n_points):
+            start = (t * n_rows + row) * size.stride
             for i in range(n):
                 own = share * adjoint[end + i] if mean else ZERO
                 if last and t == n_points - 1:
                     own += adjoint[at + i]
-                entering[(t * n_rows + row) * stride + places[i]] = own
+                entering[start + places[i]] = own
 
 
 @kernel
 def read_out(
-    read: Any,
-    entering: Any,
-    places: Any,
+    series: Any,
     parts: Any,
     readout: Any,
-    labels: Any,
-    targets: Any,
+    wanted: Any,
     scale: Any,
     work: Any,
     size: Any,
@@ -89,73 +118,77 @@ def read_out(
     ``scale``.
 
     Args:
-        read: values read of neurons, (points read, series, stride).
-        entering: their adjoint, written.
-        places: places of the neurons in a row of ``read``.
+        series: values read of neurons, (points read, series, stride); their adjoint,
+            written; places of the neurons in a row of these.
         parts: see ``Features.parts``.
         readout: weights, (features, outputs), and (outputs, features); biases,
             (outputs,); zeros, (features,).
-        labels: class of each series of the block; empty for prediction.
-        targets: target outputs, (points, own series, outputs); empty for classes.
+        wanted: class of each series of the block, empty for prediction; target
+            outputs, (points, own series, outputs), empty for classes.
         scale: factor of the adjoint, 1 over the number of values in the mean loss of
             the batch; and the label smoothing of classes.
         work: scratch for features and their adjoint, (points, series, features), and
             for outputs and their adjoint, (points, series, outputs); gradients of
             weights, (features, outputs), and biases, (outputs,), added to.
-        size: points; series with and without padding; points per averaged one; stride;
-            features and outputs, padded to a multiple of WIDTH; outputs without
-            padding.
+        size: see ``Size``.
     """
     forward, back, bias, zeros = readout
     features, adjoint, outputs, sums = work
-    n_points, n_series, n_own, n_averaged, stride, n_features, n_outputs, n_real = size
-    n_rows = n_points * n_series
-    share, _ = scale
-    taken = (n_averaged, n_rows, stride, n_features)
-    _gather_features(read, places, parts, taken, features)
-    out, left = (outputs, 0, n_outputs), (features, 0, n_features, 1, 0)
-    size_of = (n_rows, n_outputs, n_features, 1)
-    multiply(out, (bias, 0, 0), left, (forward, 0, n_outputs, 0), size_of)
-    loss = 0.0
-    for row in range(n_rows):
-        at, series = row * n_outputs, row % n_series
-        if series >= n_own:
-            for k in range(0, n_outputs, WIDTH):
-                store(outputs, at + k, splat(ZERO, WIDTH))
-        elif len(labels) > 0:
-            loss += _cross_entropy(
-                outputs, at, labels[series], n_outputs, n_real, scale
-            )
-        else:
-            first = (row // n_series * n_own + series) * n_real
-            for c in range(n_real):
-                error = outputs[at + c] - targets[first + c]
-                loss += np.float64(error) * np.float64(error)
-                outputs[at + c] = TWO * share * error
-    out, left = (adjoint, 0, n_features), (outputs, 0, n_outputs, 1, 0)
-    size_of = (n_rows, n_features, n_outputs, 1)
-    multiply(out, (zeros, 0, 0), left, (back, 0, n_features, 0), size_of)
-    out, left = (sums, 0, n_outputs), (features, 0, 1, n_features, 0)
-    size_of = (n_features, n_outputs, n_rows, 1)
-    multiply(out, out, left, (outputs, 0, n_outputs, 0), size_of)
+    n_features, n_outputs = size.n_features, size.n_outputs
+    n_rows = size.n_points * size.n_series
+    _gather_features(series, parts, size, features)
+    left = (features, 0, n_features, 1, 0)
+    right = (forward, 0, n_outputs, 0)
+    counts = (n_rows, n_outputs, n_features, 1)
+    multiply((outputs, 0, n_outputs), (bias, 0, 0), left, right, counts)
+    loss: float = _replace_by_adjoints(outputs, wanted, scale, size)
+    left = (outputs, 0, n_outputs, 1, 0)
+    right = (back, 0, n_features, 0)
+    counts = (n_rows, n_features, n_outputs, 1)
+    multiply((adjoint, 0, n_features), (zeros, 0, 0), left, right, counts)
+    out = (sums, 0, n_outputs)
+    left = (features, 0, 1, n_features, 0)
+    right = (outputs, 0, n_outputs, 0)
+    multiply(out, out, left, right, (n_features, n_outputs, n_rows, 1))
     for k in range(0, n_outputs, WIDTH):
         total = load(sums, n_features * n_outputs + k, WIDTH)
         for row in range(n_rows):
             total = total + load(outputs, row * n_outputs + k, WIDTH)
         store(sums, n_features * n_outputs + k, total)
-    _spread_adjoint(features, adjoint, places, parts, taken, entering)
+    _spread_adjoint(features, adjoint, series, parts, size)
     return loss
 
 
 @inline
-def _cross_entropy(
-    logits: Any, at: Any, label: Any, n_outputs: Any, n_real: Any, scale: Any
-) -> Any:
+def _replace_by_adjoints(outputs: Any, wanted: Any, scale: Any, size: Any) -> Any:
+    """Return the summed loss of outputs; its adjoint replaces them."""
+    labels, targets = wanted
+    n_outputs = size.n_outputs
+    loss = 0.0
+    for row in range(size.n_points * size.n_series):
+        at, series = row * n_outputs, row % size.n_series
+        if series >= size.n_own:
+            for k in range(0, n_outputs, WIDTH):
+                store(outputs, at + k, splat(ZERO, WIDTH))
+        elif len(labels) > 0:
+            loss += _cross_entropy(outputs, at, labels[series], size, scale)
+        else:
+            first = (row // size.n_series * size.n_own + series) * size.n_real
+            for c in range(size.n_real):
+                error = outputs[at + c] - targets[first + c]
+                loss += np.float64(error) * np.float64(error)
+                outputs[at + c] = TWO * scale[0] * error
+    return loss
+
+
+@inline
+def _cross_entropy(logits: Any, at: Any, label: Any, size: Any, scale: Any) -> Any:
     """Return minus the log probability of a class; its adjoint replaces the logits.
 
     The part ``smoothing`` of the loss is the mean over all classes.
     """
-    scale, smoothing = scale
+    factor, smoothing = scale
+    n_outputs, n_real = size.n_outputs, size.n_real
     highest = logits[at]
     for c in range(1, n_real):
         highest = maximum(highest, logits[at + c])
@@ -170,22 +203,22 @@ def _cross_entropy(
     whole = ZERO
     for c in range(n_real):
         whole += logits[at + c]
-    share = scale / whole
+    share = factor / whole
     for k in range(0, n_outputs, WIDTH):
         store(logits, at + k, share * load(logits, at + k, WIDTH))
     for c in range(n_real, n_outputs):
         logits[at + c] = ZERO
     for c in range(n_real):
-        logits[at + c] -= scale * each
-    logits[at + label] -= scale * (ONE - smoothing)
+        logits[at + c] -= factor * each
+    logits[at + label] -= factor * (ONE - smoothing)
     return np.float64(log(whole) - own)
 
 
 @kernel
 def adam(
-    parameters: Any, gradient: Any, first: Any, second: Any, bound: Any, constants: Any
+    parameters: Any, gradient: Any, first: Any, second: Any, constants: Any
 ) -> bool:
-    """Take one step of Adam after clipping to ``bound``, unless the gradient has a NaN.
+    """Take one step of Adam after clipping, unless the gradient has a NaN.
 
     D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1, with bias correction.
 
@@ -193,13 +226,13 @@ def adam(
         parameters: parameters, changed in place.
         gradient: their gradient.
         first, second: running means of the gradient and of its square.
-        bound: elements of the gradient are clipped to +- this.
-        constants: beta1; beta2; lr / (1 - beta1^t); 1 / sqrt(1 - beta2^t); epsilon.
+        constants: beta1; beta2; lr / (1 - beta1^t); 1 / sqrt(1 - beta2^t); epsilon;
+            and the bound to which elements of the gradient are clipped.
 
     Returns:
         True if the parameters moved.
     """
-    beta1, beta2, size, correction, epsilon = constants
+    beta1, beta2, size, correction, epsilon, bound = constants
     n_nan = 0
     for k in range(len(gradient)):
         n_nan += gradient[k] != gradient[k]
@@ -209,6 +242,7 @@ def adam(
         g = min(max(gradient[k], -bound), bound)
         m = first[k] + (ONE - beta1) * (g - first[k])
         v = beta2 * second[k] + (ONE - beta2) * g * g
-        first[k], second[k] = m, v
+        first[k] = m
+        second[k] = v
         parameters[k] -= size * m / (np.sqrt(v) * correction + epsilon)
     return True

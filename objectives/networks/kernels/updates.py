@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,24 @@ from . import driver, learning
 from .chips import IDEAL, Chip
 from .kernel import Kernel, Pass
 from .layout import Floats, Integers, Weights, join_aligned
-from .sizes import WIDTH
+from .sizes import WIDTH, round_up
 from .work import in_threads
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _NO_LABELS, _NO_TARGETS = np.empty(0, np.int64), np.empty(0, np.float32)
-_ONE, _NONE = np.ones(1, np.float32), np.zeros(1, np.float32)
+_ONE, _ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How weights follow the gradient of the loss."""
+
+    learning_rate: float
+    """Learning rate of Adam."""
+    max_gradient: float
+    """Each element of the gradient is clipped to ± this."""
+    label_smoothing: float = 0.0
+    """Part of the cross-entropy that is the mean loss over all classes."""
 
 
 class Updates(ABC):
@@ -30,17 +43,9 @@ class Updates(ABC):
 
     @abstractmethod
     def update(
-        self,
-        u: Tensor,
-        label: Tensor,
-        *,
-        learning_rate: float,
-        max_gradient: float,
-        label_smoothing: float = 0.0,
-        chip: Chip = IDEAL,
+        self, u: Tensor, label: Tensor, descent: Descent, chip: Chip = IDEAL
     ) -> tuple[float, bool]:
-        """Minimise the mean loss by a step of Adam, each gradient clipped to ±
-        ``max_gradient``.
+        """Minimise the mean loss by a step of Adam.
 
         With integer ``label``, (batch,), the loss is the cross-entropy of the readout
         after the last point. With floating ``label``, (batch, points read, outputs), it
@@ -53,10 +58,7 @@ class Updates(ABC):
         Args:
             u: input, (batch, time, channels).
             label: see above.
-            learning_rate: learning rate of Adam.
-            max_gradient: see above.
-            label_smoothing: part of the cross-entropy that is the mean loss over all
-                classes.
+            descent: learning rate, clipping and label smoothing.
             chip: deviations of the neurons from the ideal.
 
         Returns:
@@ -77,29 +79,22 @@ class TorchUpdates(Updates):
         self._optimizer = optimizer
 
     def update(
-        self,
-        u: Tensor,
-        label: Tensor,
-        *,
-        learning_rate: float,
-        max_gradient: float,
-        label_smoothing: float = 0.0,
-        chip: Chip = IDEAL,
+        self, u: Tensor, label: Tensor, descent: Descent, chip: Chip = IDEAL
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         self._optimizer.zero_grad()
-        loss = self._loss(u, label, chip, label_smoothing)
+        loss = self._loss(u, label, descent.label_smoothing, chip)
         torch.autograd.backward(loss)
-        gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
-        if any(bool(gradient.isnan().any()) for gradient in gradients):
-            return loss.item(), False
-        nn.utils.clip_grad_value_(self._network.parameters(), max_gradient)
+        for parameter in self._network.parameters():
+            if parameter.grad is not None and parameter.grad.isnan().any():
+                return loss.item(), False
+        nn.utils.clip_grad_value_(self._network.parameters(), descent.max_gradient)
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = descent.learning_rate
         self._optimizer.step()
         return loss.item(), True
 
-    def _loss(self, u: Tensor, label: Tensor, chip: Chip, smoothing: float) -> Tensor:
+    def _loss(self, u: Tensor, label: Tensor, smoothing: float, chip: Chip) -> Tensor:
         on_chip = {} if chip is IDEAL else {"chip": chip}
         if label.is_floating_point():
             predictions = self._network.series(u, label.shape[1], **on_chip)[0]
@@ -132,55 +127,43 @@ class FusedUpdates(Updates):
         threads: int = 1,
     ) -> None:
         """Take over the parameters and the state of the optimizer."""
-        self._kernel, self._tensors, self._optimizer = (
-            kernel,
-            list(parameters),
-            optimizer,
-        )
+        self._kernel = kernel
+        self._tensors = list(parameters)
+        self._optimizer = optimizer
+        self._threads = threads
         self._parameters = _join(self._tensors)
         self._gradient = np.zeros_like(self._parameters)
         states = [optimizer.state.get(p, {}) for p in self._tensors]
-        pairs = list(zip(self._tensors, states, strict=True))
         self._n_steps = int(states[0].get("step", 0))
-        self._moments = [
-            _join([state.get(name, torch.zeros_like(p)) for p, state in pairs])
-            for name in _MOMENTS
-        ]
+        self._moments = [np.zeros_like(self._parameters) for _ in _MOMENTS]
+        if self._n_steps > 0:
+            self._moments = [_join([s[name] for s in states]) for name in _MOMENTS]
         *_, w_out, bias_out = parameters
         n_readout = w_out.numel() + bias_out.numel()
         self._network = slice(0, len(self._parameters) - n_readout)
         readout = self._parameters[self._network.stop :]
         self._readout = _Readout(readout, bias_out.numel(), w_out.shape[-1])
-        self._parts = [_Part(kernel, self._readout) for _ in range(threads)]
+        self._parts: list[_Part] = []
+        self._sizes = (0, 0)
 
     def update(
-        self,
-        u: Tensor,
-        label: Tensor,
-        *,
-        learning_rate: float,
-        max_gradient: float,
-        label_smoothing: float = 0.0,
-        chip: Chip = IDEAL,
+        self, u: Tensor, label: Tensor, descent: Descent, chip: Chip = IDEAL
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         series, labels, layout = u.numpy(), label.numpy(), self._kernel.layout
         blocks = list(layout.blocks(len(series)))
-        n_points, n_read = series.shape[1], labels.shape[1] if labels.ndim > 1 else 1
-        if self._kernel.features.averaged:
-            n_read = n_points
+        scale = (np.float32(1.0 / labels.size), np.float32(descent.label_smoothing))
+        self._allocate(series.shape[1], labels.shape[1] if labels.ndim > 1 else 1)
         self._readout.begin()
 
         def take(first: int) -> float:
             part, loss = self._parts[first], 0.0
-            pass_ = part.begin(self._parameters[self._network], n_points, n_read, chip)
+            part.begin(self._parameters[self._network], chip)
             for rows, n_series in blocks[first :: len(self._parts)]:
                 block = layout.pad(series[rows], n_series)
-                pass_.forward(block, n_series)
-                loss += part.read_out(
-                    labels[rows], n_series, labels.size, label_smoothing
-                )
-                pass_.backward(block, n_series)
+                part.pass_.forward(block, n_series)
+                loss += part.read_out(labels[rows], n_series, scale)
+                part.pass_.backward(block, n_series)
             return loss
 
         losses = in_threads(take, min(len(self._parts), len(blocks)))
@@ -188,20 +171,28 @@ class FusedUpdates(Updates):
         for part in self._parts[: len(losses)]:
             part.pass_.deliver(self._gradient[self._network])
             self._readout.deliver(part.sums, self._gradient[self._network.stop :])
-        return sum(losses) / labels.size, self._step(learning_rate, max_gradient)
+        return sum(losses) / labels.size, self._step(descent)
 
-    def _step(self, learning_rate: float, max_gradient: float) -> bool:
+    def _allocate(self, n_points: int, n_read: int) -> None:
+        """Make a part for each core, unless there are some for series as long."""
+        if self._sizes != (n_points, n_read):
+            self._sizes = (n_points, n_read)
+            self._parts = [
+                _Part(self._kernel, self._readout, n_points, n_read)
+                for _ in range(self._threads)
+            ]
+
+    def _step(self, descent: Descent) -> bool:
         group = self._optimizer.param_groups[0]
         beta1, beta2 = group["betas"]
         t = self._n_steps + 1
-        size, correction = learning_rate / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
-        constants = tuple(
-            map(np.float32, (beta1, beta2, size, correction, group["eps"]))
-        )
+        size = descent.learning_rate / (1 - beta1**t)
+        correction = 1 / math.sqrt(1 - beta2**t)
+        numbers = (beta1, beta2, size, correction, group["eps"], descent.max_gradient)
+        constants = tuple(map(np.float32, numbers))
         first, second = self._moments
-        bound = np.float32(max_gradient)
         moved = learning.adam(
-            self._parameters, self._gradient, first, second, bound, constants
+            self._parameters, self._gradient, first, second, constants
         )
         self._n_steps += moved
         return bool(moved)
@@ -209,7 +200,7 @@ class FusedUpdates(Updates):
     def settle(self) -> None:
         """Write the joined parameters and moments back to PyTorch's tensors."""
         _split(self._parameters, [p.data for p in self._tensors])
-        if not self._n_steps:
+        if self._n_steps == 0:
             return
         states = [self._optimizer.state[p] for p in self._tensors]
         for p, state in zip(self._tensors, states, strict=True):
@@ -229,28 +220,29 @@ class _Readout:
 
     def __init__(self, joined: Floats, n_outputs: int, n_features: int) -> None:
         """Use ``joined``, the readout's part of the joined parameters."""
-        self._joined, self.n_outputs = joined, n_outputs
-        self.outputs, self.features = (
-            -(-n // WIDTH) * WIDTH for n in (n_outputs, n_features)
-        )
+        self._joined = joined
+        self.n_outputs = n_outputs
+        self.outputs = round_up(n_outputs, WIDTH)
+        self.features = round_up(n_features, WIDTH)
+        n_weights = n_outputs * n_features
+        weights = np.arange(n_weights).reshape(n_outputs, n_features)
         forward = np.full((self.features, self.outputs), -1, np.int32)
-        weights = np.arange(n_outputs * n_features, dtype=np.int32).reshape(
-            n_outputs, n_features
-        )
         forward[:n_features, :n_outputs] = weights.T
         bias = np.full(self.outputs, -1, np.int32)
-        bias[:n_outputs] = weights.size + np.arange(n_outputs)
-        parts = {"forward": forward, "back": forward.T, "bias": bias}
-        parts["zeros"] = np.full(self.features, -1, np.int32)
-        unscaled = {name: _unscaled(part) for name, part in parts.items()}
-        self._weights, places = join_aligned(**unscaled)
+        bias[:n_outputs] = n_weights + np.arange(n_outputs)
+        self._weights, parts = join_aligned(
+            forward=_unscaled(forward),
+            back=_unscaled(forward.T),
+            bias=_unscaled(bias),
+            zeros=_unscaled(np.full(self.features, -1, np.int32)),
+        )
         self._gradient = _unscaled(np.concatenate([forward.reshape(-1), bias]))
         self._weighed = np.empty(len(self._weights.place), np.float32)
-        self.arrays = tuple(self._weighed[part] for part in places.values())
+        self.arrays = tuple(self._weighed[part] for part in parts.values())
 
     def begin(self) -> None:
         """Take the present weights and biases."""
-        driver.weigh(self._joined, *self._weights, _ONE, _NONE, self._weighed)
+        driver.weigh(self._joined, *self._weights, _ONE, _ZERO, self._weighed)
 
     def deliver(self, sums: Floats, gradient: Floats) -> None:
         """Add sums, (features + 1, outputs), to the gradient."""
@@ -265,65 +257,63 @@ def _unscaled(place: Integers) -> Weights:
 class _Part:
     """The pass of one core over its blocks, and the sums of their readout gradients."""
 
-    pass_: Pass
-
-    def __init__(self, kernel: Kernel, readout: _Readout) -> None:
-        """Allocate the sums of the readout."""
-        self._kernel, self._readout = kernel, readout
+    def __init__(
+        self, kernel: Kernel, readout: _Readout, n_points: int, n_read: int
+    ) -> None:
+        """Allocate the memory for series of ``n_points``, and ``n_read`` outputs."""
+        self._readout = readout
+        self._features = kernel.features
+        self._n_averaged = n_points if kernel.features.averaged else 1
+        self._n_read = n_read
+        n_all = n_read * self._n_averaged
+        self.pass_ = Pass(kernel, n_points, keep=True, n_read=n_all)
+        n_rows = n_read * kernel.layout.block
         self.sums = np.empty((readout.features + 1) * readout.outputs, np.float32)
+        self._work = (
+            np.zeros(n_rows * readout.features, np.float32),
+            np.zeros(n_rows * readout.features, np.float32),
+            np.empty(n_rows * readout.outputs, np.float32),
+            self.sums,
+        )
 
-    def begin(self, parameters: Floats, n_points: int, n_read: int, chip: Chip) -> Pass:
-        """Clear the sums and return the pass, the same for all blocks of equal
-        length."""
-        pass_ = getattr(self, "pass_", None)
-        if pass_ is None or (pass_.n_points, pass_.n_read) != (n_points, n_read):
-            self.pass_ = pass_ = Pass(self._kernel, n_points, keep=True, n_read=n_read)
-            self._n_points = 1 if self._kernel.features.averaged else n_read
-            n_rows, readout = self._n_points * self._kernel.layout.block, self._readout
-            features, adjoint = np.zeros((2, n_rows * readout.features), np.float32)
-            outputs = np.empty(n_rows * readout.outputs, np.float32)
-            self._work = (features, adjoint, outputs, self.sums)
-        pass_.begin(parameters, chip)
+    def begin(self, parameters: Floats, chip: Chip) -> None:
+        """Take parameters and a chip, and clear the sums."""
+        self.pass_.begin(parameters, chip)
         self.sums.fill(0.0)
-        return pass_
 
     def read_out(
-        self, label: NDArray[Any], n_series: int, n_all: int, smoothing: float = 0.0
+        self, label: NDArray[Any], n_series: int, scale: tuple[np.float32, np.float32]
     ) -> float:
-        """Return the summed loss of a block after its pass, and write its adjoint."""
-        labels, targets = label, _NO_TARGETS
+        """Return the summed loss of a block after its pass, and write its adjoint.
+
+        ``scale`` is that of ``learning.read_out``.
+        """
+        wanted = (label, _NO_TARGETS)
         if label.ndim > 1:
-            labels, targets = (
-                _NO_LABELS,
-                np.ascontiguousarray(label.swapaxes(0, 1)).reshape(-1),
-            )
+            targets = np.ascontiguousarray(label.swapaxes(0, 1))
+            wanted = (_NO_LABELS, targets.reshape(-1))
         pass_, readout = self.pass_, self._readout
-        size = (
-            self._n_points,
-            n_series,
-            len(label),
-            pass_.n_read // self._n_points,
-            pass_.stride,
+        size = learning.Size(
+            n_points=self._n_read,
+            n_series=n_series,
+            n_own=len(label),
+            n_averaged=self._n_averaged,
+            stride=pass_.stride,
+            n_features=readout.features,
+            n_outputs=readout.outputs,
+            n_real=readout.n_outputs,
         )
+        series = (pass_.read, pass_.entering, pass_.places)
+        parts, work = self._features.parts, self._work
         loss: float = learning.read_out(
-            pass_.read,
-            pass_.entering,
-            pass_.places,
-            self._kernel.features.parts,
-            readout.arrays,
-            labels,
-            targets,
-            (np.float32(1.0 / n_all), np.float32(smoothing)),
-            self._work,
-            (*size, readout.features, readout.outputs, readout.n_outputs),
+            series, parts, readout.arrays, wanted, scale, work, size
         )
         return loss
 
 
 def _join(tensors: Sequence[Tensor]) -> Floats:
-    joined: Floats = torch.cat(
-        [tensor.detach().reshape(-1) for tensor in tensors]
-    ).numpy()
+    flat = [tensor.detach().reshape(-1) for tensor in tensors]
+    joined: Floats = torch.cat(flat).numpy()
     return joined
 
 

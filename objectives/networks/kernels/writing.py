@@ -86,7 +86,7 @@ class Writer(Printer):  # type: ignore[misc]
     def _print_Add(self, expression: Any) -> str:
         """Write terms that are no products, then one fused multiply-add for each
         product."""
-        total = ""
+        total: str = ""
         products = []
         for term in expression.args:
             number, rest = term.as_coeff_Mul()
