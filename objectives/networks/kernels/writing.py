@@ -133,14 +133,15 @@ class Writer(Printer):  # type: ignore[misc]
             product = self._variable(f"{product} * {factor}")
         if denominator != 1:
             product = self._variable(f"{product} / {self._print(denominator)}")
-        return product
+        return str(product)
 
     def _print_Pow(self, power: Any) -> str:
         return self._power(*power.as_base_exp())
 
     def _power(self, base: Any, exponent: Any) -> str:
         if exponent.is_Integer and exponent > 0:
-            return self._whole_power(self._print(base), int(exponent))
+            own: str = self._print(base)
+            return self._whole_power(own, int(exponent))
         if exponent.could_extract_minus_sign():
             return self._variable(f"1.0 / {self._print(base**-exponent)}")
         if (2 * exponent).is_Integer:
