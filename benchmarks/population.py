@@ -44,9 +44,10 @@ WORKERS, LEASE_S, TRIAL_S, BEAT_S = 100, 3 * 86_400.0, 30.0, 10.0
 """Workers of such leases beat three times in each; these do as often as by default."""
 
 _SLOTS = """
-INSERT INTO hpo_ledger.slots (study_id, phase, number, source, state, params, score, costs, steps,
-  attempts, worker, lineage, started_at, settled_at)
-SELECT s.id, :phase, t.number, t.source, t.state, t.params, t.score, CAST(:costs AS float8[]),
+INSERT INTO hpo_ledger.slots (study_id, phase, number, source, state, params, score,
+  costs, steps, attempts, worker, lineage, started_at, settled_at)
+SELECT s.id, :phase, t.number, t.source, t.state, t.params, t.score,
+  CAST(:costs AS float8[]),
   array(SELECT t.score * (1 - exp(-3.0 * e / :steps)) FROM generate_series(1, t.n) e),
   1, 'bench', CAST(:lineage AS json), now() - (:size - t.number) * interval '10 s',
   now() - (:size - t.number - 1) * interval '10 s'
@@ -59,8 +60,8 @@ _COSTS = (
     "UPDATE hpo_ledger.slots SET costs = ARRAY[5 + 40 * random()] WHERE study_id = :id"
 )
 _MEMBERS = """
-INSERT INTO hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
-                                seconds, worker)
+INSERT INTO hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve,
+                                diverged, info, seconds, worker)
 SELECT l.id, m, l.number, l.score, c, c, false, CAST(:info AS json), 20, 'bench'
 FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id, LATERAL (
   SELECT CASE WHEN phase = 'search' THEN array(
@@ -73,8 +74,8 @@ _MIRROR = (
 INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete)
 SELECT number, optuna_study_id, CAST(upper(l.state) AS trialstate),
        timezone('UTC', started_at), timezone('UTC', settled_at)
-FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id WHERE phase = 'search'
-ORDER BY study_id, number""",
+FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id
+WHERE phase = 'search' ORDER BY study_id, number""",
     """
 UPDATE hpo_ledger.slots l SET optuna_trial_id = trial_id
 FROM hpo_ledger.studies s, trials t
@@ -89,21 +90,29 @@ WHERE phase = 'search'""",
 INSERT INTO trial_intermediate_values
   (trial_id, step, intermediate_value, intermediate_value_type)
 SELECT optuna_trial_id, step, value, 'FINITE'
-FROM hpo_ledger.slots, unnest(steps) WITH ORDINALITY AS v (value, step) WHERE phase = 'search'""",
+FROM hpo_ledger.slots, unnest(steps) WITH ORDINALITY AS v (value, step)
+WHERE phase = 'search'""",
     """
 INSERT INTO trial_user_attributes (trial_id, key, value_json)
 SELECT optuna_trial_id, 'lineage:' || key, value
-FROM hpo_ledger.slots, json_each(lineage) AS a (key, value) WHERE phase = 'search'""",
+FROM hpo_ledger.slots, json_each(lineage) AS a (key, value)
+WHERE phase = 'search'""",
 )
 _PARAMS = """
 INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
 SELECT optuna_trial_id, d.name, CAST(params ->> d.name AS float8), distribution
 FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id,
-     unnest(CAST(:names AS text[]), CAST(:distributions AS text[])) AS d (name, distribution)
+     unnest(CAST(:names AS text[]), CAST(:distributions AS text[]))
+       AS d (name, distribution)
 WHERE s.name = :study AND phase = 'search' AND params ->> d.name IS NOT NULL"""
+_SCORES = """
+SELECT number, score
+FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id
+WHERE name = :name AND phase = 'search' AND l.state = 'complete'"""
 _DONE = """
-UPDATE hpo_ledger.studies SET state = :state, reason = :reason, created_at = created_at - CAST(
-  :age AS interval), expected = CAST(:expected AS json) WHERE name = :name"""
+UPDATE hpo_ledger.studies SET state = :state, reason = :reason,
+  created_at = created_at - CAST(:age AS interval), expected = CAST(:expected AS json)
+WHERE name = :name"""
 
 
 def specs() -> Iterator[tuple[StudySpec, StudyState]]:
@@ -249,9 +258,7 @@ def _state(connection: Any, spec: StudySpec, state: StudyState, age: int) -> Non
         and spec.confirm.by == "expected"
         and state == StudyState.DONE
     ):
-        scores = """SELECT number, score FROM hpo_ledger.slots l JOIN hpo_ledger.studies s
-        ON s.id = study_id WHERE name = :name AND phase = 'search' AND l.state = 'complete'"""
-        rows = connection.execute(text(scores), {"name": spec.name}).all()
+        rows = connection.execute(text(_SCORES), {"name": spec.name}).all()
         means = {row.number: {"mean": row.score - 0.005, "std": 0.01} for row in rows}
         expected = json.dumps(means)
     reason = "hpo stop, on lab" if state == StudyState.STOPPED else None

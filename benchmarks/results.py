@@ -36,21 +36,22 @@ _PACKAGES = (
 _HEAD = """\
 # Benchmarks
 
-`python -m benchmarks` (`make bench`) wrote this file. `python -m benchmarks networks` measures that
-section anew and leaves the others as they are; so do `service`, `workers`,
-`scale`, `overviews` and `window`.
+`python -m benchmarks` (`make bench`) wrote this file. `python -m benchmarks networks`
+measures that section anew and leaves the others as they are; so do `service`,
+`workers`, `scale`, `overviews` and `window`.
 
-All networks on this page have thermal power 0 (cold oscillators, `docs/how-to/thermal.md`). Their
-accuracies and errors compare solvers, and claim nothing of hardware. Training with thermal noise
-takes about 1.4 times as long. A load above the number of cores means that other work slowed
-the measurement; compare ratios and CPU times then.
+All networks on this page have thermal power 0 (cold oscillators,
+`docs/how-to/thermal.md`). Their accuracies and errors compare solvers, and claim
+nothing of hardware. Training with thermal noise takes about 1.4 times as long. A load
+above the number of cores means that other work slowed the measurement; compare ratios
+and CPU times then.
 """
 _SECTION = """\
 
 ## {title}
 
-Measured on {date} in {minutes:.0f} minutes: {cpu}, {cores} cores, load {load} at the start.
-{versions}.
+Measured on {date} in {minutes:.0f} minutes: {cpu}, {cores} cores, load {load} at the
+start. {versions}.
 
 """
 TITLES = {
@@ -70,97 +71,105 @@ _SUMMARY = """\
 """
 _PEERS = ("eager", "JAX scan + jit", "torchdiffeq", "diffrax", "ours, an own device")
 _NETWORKS = """\
-One epoch of training: sequential digits, 898 series of 64 points in batches of 120, forward,
-backward, clipping and Adam, float32; three layers; milliseconds per member, median (least – most)
-of 5, 3 and 2 rounds (width 32, 64, 128).
-All begin from the same weights, of networks trained for {epochs} epochs with our
-default, and integrate the same equations **at equal exactness**: in the fewest equal steps per
-input point for an error of the logits no larger than ours. "error" is its norm divided by
-that of the logits, on the test half, against {fine} steps. "gap" is the accuracy minus that on the
-solved equation, in points; **ratio** is the time divided by ours. Density is 0.5 unless a row
-gives it. Only ours is faster for it: the other programs compute masked weights, too.
+One epoch of training: sequential digits, 898 series of 64 points in batches of 120,
+forward, backward, clipping and Adam, float32; three layers; milliseconds per member,
+median (least – most) of 5, 3 and 2 rounds (width 32, 64, 128). All begin from the same
+weights, of networks trained for {epochs} epochs with our default, and integrate the
+same equations **at equal exactness**: in the fewest equal steps per input point for an
+error of the logits no larger than ours. "error" is its norm divided by that of the
+logits, on the test half, against {fine} steps. "gap" is the accuracy minus that on the
+solved equation, in points; **ratio** is the time divided by ours. Density is 0.5 unless
+a row gives it. Only ours is faster for it: the other programs compute masked weights,
+too.
 
-The programs alternated, at least {turn_s} s each, in one process on one core; times are the
-process's CPU time. Other work on the machine still acts through caches and clock: repeat before you
-believe a few per cent.
+The programs alternated, at least {turn_s} s each, in one process on one core; times are
+the process's CPU time. Other work on the machine still acts through caches and clock:
+repeat before you believe a few per cent.
 
-"one step" is one first-order step per point, with its discretisation error. "an own device" is a
-leaky node with cubic damping, dx/dt = [tanh(tau I) - x - a x^3] / tau, with as many neurons and
-steps; it defines its `rate` alone (`cubic.py`), and its logits equal those of its PyTorch reference
-within 1e-5. "eager" is the loop of the equations by our own scheme, layer by layer, as a user would
-write it. "layers stacked" has one batched product for all layers; "{members} members" trains as
-many networks at once. torchdiffeq and diffrax solve the same equations, with the input constant
-over each point, by the fastest of their explicit solvers and gradient methods (`torch_solvers.py`,
-`jax_solvers.py`). They were not timed on networks wider than {widest}.
+"one step" is one first-order step per point, with its discretisation error. "an own
+device" is a leaky node with cubic damping, dx/dt = [tanh(tau I) - x - a x^3] / tau,
+with as many neurons and steps; it defines its `rate` alone (`cubic.py`), and its logits
+equal those of its PyTorch reference within 1e-5. "eager" is the loop of the equations
+by our own scheme, layer by layer, as a user would write it. "layers stacked" has one
+batched product for all layers; "{members} members" trains as many networks at once.
+torchdiffeq and diffrax solve the same equations, with the input constant over each
+point, by the fastest of their explicit solvers and gradient methods
+(`torch_solvers.py`, `jax_solvers.py`). They were not timed on networks wider than
+{widest}.
 
 **AVX2**: the same, with numba, PyTorch and XLA compiled for vectors of 256 bits, as on
 a processor without AVX-512. The networks are the same, to the last bit.
 """
 _PRICE = """\
 
-**What exactness costs.** Time of an epoch with our default scheme, divided by that with one
-first-order step per point, density 0.5: {ratios}. What the input adds to
-the drives is computed once per point; all else, forward and back, once per step.
+**What exactness costs.** Time of an epoch with our default scheme, divided by that with
+one first-order step per point, density 0.5: {ratios}. What the input adds to the drives
+is computed once per point; all else, forward and back, once per step.
 """
 _PARTS = """\
 
 ### Where our time goes, width {width}
 
-Milliseconds of CPU time of the quickest of {epochs} epochs of one process, batches of 120.
-"neurons" is what the kernels take for the same network without a synapse, "synapses" what synapses
-add to that; each is forward + adjoint on one block, the best of many repetitions. The extra time
-within an epoch is "caches". "weights": sorting them for the kernels, and their gradients back;
-"batches": sorting the series of a block; "readout" with its loss and adjoint; "Python": the rest.
-"bound": the multiply-adds on the non-zeros of an epoch, three per synapse,
-series and step, at the peak of this core, which was measured too: {peaks}.
+Milliseconds of CPU time of the quickest of {epochs} epochs of one process, batches of
+120. "neurons" is what the kernels take for the same network without a synapse,
+"synapses" what synapses add to that; each is forward + adjoint on one block, the best
+of many repetitions. The extra time within an epoch is "caches". "weights": sorting them
+for the kernels, and their gradients back; "batches": sorting the series of a block;
+"readout" with its loss and adjoint; "Python": the rest. "bound": the multiply-adds on
+the non-zeros of an epoch, three per synapse, series and step, at the peak of this core,
+which was measured too: {peaks}.
 """
 _LAYOUTS = """\
 
 ### Dense or sparse
 
-Microseconds per series, forward and back, of a spintronic network in the dense layout / in the
-sparse one, alone, the best of many. From a share of {dense} of the possible weights on,
-`sizes.DENSE`, a network is laid out densely: that must follow from the masks alone, since last bits
-depend on it. (Sparse blocks have 32 series: of a batch of 20, 12 are empty.) `layouts.py` measures
-this with the rest of this section.
+Microseconds per series, forward and back, of a spintronic network in the dense layout /
+in the sparse one, alone, the best of many. From a share of {dense} of the possible
+weights on, `sizes.DENSE`, a network is laid out densely: that must follow from the
+masks alone, since last bits depend on it. (Sparse blocks have 32 series: of a batch of
+20, 12 are empty.) `layouts.py` measures this with the rest of this section.
 """
 _SERVICE = """\
-CPU milliseconds of the worker's process per trial, training aside, once the study holds that many
-trials; PostgreSQL's in brackets. A trial of ours stores {members} members with learning
-curves of {epochs} epochs each; one of plain Optuna reports {reports} values and tests for pruning.
-"first": until the first trial of a fresh process begins to train.
+CPU milliseconds of the worker's process per trial, training aside, once the study holds
+that many trials; PostgreSQL's in brackets. A trial of ours stores {members} members
+with learning curves of {epochs} epochs each; one of plain Optuna reports {reports}
+values and tests for pruning. "first": until the first trial of a fresh process begins
+to train.
 
 Every second trial of the study was pruned. "suggesting": the sampler's part of
 "ours". The rows without a pruner and with random sampling show the service alone.
 """
 
 _SCALE = """\
-Real workers and their real loop on one PostgreSQL, each a process, all of them and the server on
-the same {cores} cores, over a network with a round trip of {round_trip_ms:.0f} ms. Trials train
-nothing: the database is as busy as possible. Every trial is claimed, suggested, trained,
-pruned and settled, in the ledger and in Optuna's tables. A study of 10,000 trials holds most of
-them already. The window is twice the workers. Workers, server and other work share the cores, which
-lowers claims per second.
+Real workers and their real loop on one PostgreSQL, each a process, all of them and the
+server on the same {cores} cores, over a network with a round trip of
+{round_trip_ms:.0f} ms. Trials train nothing: the database is as busy as possible. Every
+trial is claimed, suggested, trained, pruned and settled, in the ledger and in Optuna's
+tables. A study of 10,000 trials holds most of them already. The window is twice the
+workers. Workers, server and other work share the cores, which lowers claims per second.
 
-"claim": milliseconds that a successful claim takes, network and other workers included, median /
-99 %. "between": from a settled trial to the next claim, failed claims and pauses included.
-"CPU": milliseconds per trial, of the worker + of PostgreSQL. "messages": statements per trial; with
-TPE, most of them ask if the suggestions of earlier trials are there, on which its own depends.
+"claim": milliseconds that a successful claim takes, network and other workers included,
+median / 99 %. "between": from a settled trial to the next claim, failed claims and
+pauses included. "CPU": milliseconds per trial, of the worker + of PostgreSQL.
+"messages": statements per trial; with TPE, most of them ask if the suggestions of
+earlier trials are there, on which its own depends.
 """
 _BEGIN = """\
 
-A lone worker, TPE: from asking for a trial to its parameters being in the database, median of
-further trials; and for the first one of a fresh process, from the start of that process on.
+A lone worker, TPE: from asking for a trial to its parameters being in the database,
+median of further trials; and for the first one of a fresh process, from the start of
+that process on.
 """
 _OVERVIEWS = """\
-What people wait for in a large database: {studies} studies with {trials:,} trials on an embedded
-PostgreSQL, one of them (`large`) with {large:,}; shipped study files with made-up outcomes. {n}
-workers go on with {open} of the studies meanwhile, on {connections} connections (of 200 that the
-server accepts), under leases of three days: they beat every {beat_s:.0f} s, and settle
-{pace:.1f} trials a second. Wall seconds, median (least – most) of n; "CPU" is that of the process,
-"peak" the most memory that it had (VmHWM). Server, workers and what is measured share the cores:
-with other work on the machine (see its load), the wall times are longer than on a quiet one, and
-CPU seconds say what a quiet core takes, but for the database's share.
+What people wait for in a large database: {studies} studies with {trials:,} trials on an
+embedded PostgreSQL, one of them (`large`) with {large:,}; shipped study files with
+made-up outcomes. {n} workers go on with {open} of the studies meanwhile, on
+{connections} connections (of 200 that the server accepts), under leases of three days:
+they beat every {beat_s:.0f} s, and settle {pace:.1f} trials a second. Wall seconds,
+median (least – most) of n; "CPU" is that of the process, "peak" the most memory that it
+had (VmHWM). Server, workers and what is measured share the cores: with other work on
+the machine (see its load), the wall times are longer than on a quiet one, and CPU
+seconds say what a quiet core takes, but for the database's share.
 """
 
 

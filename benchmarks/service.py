@@ -57,8 +57,8 @@ OPTUNAS: dict[str, type[optuna.samplers.BaseSampler]] = {
 }
 
 _SLOTS = """
-insert into hpo_ledger.slots (study_id, phase, number, state, params, attrs, score, steps, attempts,
-                              worker, settled_at)
+insert into hpo_ledger.slots (study_id, phase, number, state, params, attrs, score,
+                              steps, attempts, worker, settled_at)
 select id, :phase, g, case when g % 2 < :whole then 'complete' else 'pruned' end,
        json_build_object({params}), json_build_object({attrs}), random(),
        array(select :high * random() from generate_series(
@@ -66,15 +66,16 @@ select id, :phase, g, case when g % 2 < :whole then 'complete' else 'pruned' end
        1, 'bench', now()
 from hpo_ledger.studies, generate_series(0, :n - 1) g where name = :study"""
 _MEMBERS = """
-insert into hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
-                                seconds, worker)
+insert into hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve,
+                                diverged, info, seconds, worker)
 select slots.id, m, m, random(), c, c, false, '{{}}', 1, 'bench'
 from hpo_ledger.slots, generate_series(0, :members - 1) m,
      (select array(select 0.1 * random() from generate_series(1, :epochs)) c) curve"""
 _OPTUNA = (
     """
 insert into trials (number, study_id, state, datetime_start, datetime_complete)
-select g, :id, cast(case when g % 2 < :whole then 'COMPLETE' else 'PRUNED' end as trialstate),
+select g, :id,
+       cast(case when g % 2 < :whole then 'COMPLETE' else 'PRUNED' end as trialstate),
        now(), now() from generate_series(0, :n - 1) g""",
     """
 insert into trial_values (trial_id, objective, value, value_type)
@@ -88,7 +89,8 @@ insert into trial_intermediate_values
        (trial_id, step, intermediate_value, intermediate_value_type)
 select trial_id, s, :high * random(), 'FINITE'
 from trials, generate_series(
-  1, case when number % 2 < :whole then :reports else :reports / 2 end) s where study_id = :id""",
+  1, case when number % 2 < :whole then :reports else :reports / 2 end) s
+where study_id = :id""",
     """
 insert into trial_system_attributes (trial_id, key, value_json)
 select trial_id, rung, cast(0.1 * random() as text)

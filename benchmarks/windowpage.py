@@ -22,35 +22,36 @@ if TYPE_CHECKING:
 DRAWN = {4: BLUE, 8: ORANGE, 16: GREEN, 32: VERMILLION, 64: PURPLE}
 """Colours of the numbers of workers in the figure."""
 _COSTS = """\
-Share of the workers' time that is spent waiting for the window, by simulation of the rule of
-`hpo/ledger/`. Every trial takes as long as one that is drawn at random from {trials} real ones of
-`reproduction/seqdigits-tpe.toml` (`durations.json`: mean {mean:.2f} s, standard deviation {spread:.0f} %
-of it, {pruned:.0f} % pruned early). A worker continues as soon as the window
-allows. N workers, window W.
+Share of the workers' time that is spent waiting for the window, by simulation of the
+rule of `hpo/ledger/`. Every trial takes as long as one that is drawn at random from
+{trials} real ones of `reproduction/seqdigits-tpe.toml` (`durations.json`: mean
+{mean:.2f} s, standard deviation {spread:.0f} % of it, {pruned:.0f} % pruned early). A
+worker continues as soon as the window allows. N workers, window W.
 
 While the search goes on, away from its start and its end:
 """
 _WHOLE = """
-Of a whole search, start to end: mean of {draws} draws. Its end costs, too: a worker has nothing
-left to do while the last trials run.
+Of a whole search, start to end: mean of {draws} draws. Its end costs, too: a worker has
+nothing left to do while the last trials run.
 """
 _VARIANTS = """
-Eight workers under other conditions, away from start and end. "complete": unpruned trials only.
-"two speeds": every other worker takes twice as long. "asking": real workers that wait ask after
-pauses of 0.1 s, doubled up to 2 s; here with trials as they were, and of a minute on average.
-"lost": how much longer a search of {budget} trials takes when a worker vanishes during a trial and
-is back after its lease (30 s).
+Eight workers under other conditions, away from start and end. "complete": unpruned
+trials only. "two speeds": every other worker takes twice as long. "asking": real
+workers that wait ask after pauses of 0.1 s, doubled up to 2 s; here with trials as they
+were, and of a minute on average. "lost": how much longer a search of {budget} trials
+takes when a worker vanishes during a trial and is back after its lease (30 s).
 """
 _CHECKS = """
-Eight real workers on an embedded PostgreSQL; their {trials} trials sleep as long as the real ones
-took, scaled to {mean} s in the mean; beside them a simulation of those very trials.
+Eight real workers on an embedded PostgreSQL; their {trials} trials sleep as long as the
+real ones took, scaled to {mean} s in the mean; beside them a simulation of those very
+trials.
 """
 _QUALITIES = """
-The other side: searches by `hpo.search` over the seven parameters of `seqdigits-tpe`, with its
-sampler, on known functions with noise {noise}; no pruning. True value of the trial that scored
-best, of 0.95: median (quartiles) of {repeats} repetitions, which share seeds and noise.
-"bowl" is a quadratic, "Hartmann" his function of six variables, with several optima; the seventh is
-idle.
+The other side: searches by `hpo.search` over the seven parameters of `seqdigits-tpe`,
+with its sampler, on known functions with noise {noise}; no pruning. True value of the
+trial that scored best, of 0.95: median (quartiles) of {repeats} repetitions, which
+share seeds and noise. "bowl" is a quadratic, "Hartmann" his function of six variables,
+with several optima; the seventh is idle.
 """
 
 

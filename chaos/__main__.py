@@ -24,14 +24,16 @@ python -m chaos --storage postgresql://me@server/postgres
 python -m chaos --seconds 3600 --workers 8
     an hour with twice the workers
 
-In each round, one worker runs each of three studies of small spintronic networks undisturbed: a
-successive halving with a confirmation by posterior mean; replicated networks under a median pruner;
-a conditional and constrained space per layer. Then several workers run these studies again in a storm, and a fourth study that is
-amended by hand meanwhile. The storm kills, terminates and pauses workers and launchers beyond their
-leases, stops, crashes and restarts the database, which has unusual settings, cuts connections, and
-starts and ends more launchers. Afterwards the tables are compared bit for bit, and the trials of
-the fourth study with its amendments and history. No budget may be exceeded, nothing may still run,
-and nothing may be trained again after it was stored.
+In each round, one worker runs each of three studies of small spintronic networks
+undisturbed: a successive halving with a confirmation by posterior mean; replicated
+networks under a median pruner; a conditional and constrained space per layer. Then
+several workers run these studies again in a storm, and a fourth study that is amended
+by hand meanwhile. The storm kills, terminates and pauses workers and launchers beyond
+their leases, stops, crashes and restarts the database, which has unusual settings, cuts
+connections, and starts and ends more launchers. Afterwards the tables are compared bit
+for bit, and the trials of the fourth study with its amendments and history. No budget
+may be exceeded, nothing may still run, and nothing may be trained again after it was
+stored.
 Exit status: 0 if all checks pass, else 1 (the evidence is kept)."""
 
 

@@ -38,7 +38,8 @@ _WATCH = (
     """CREATE TRIGGER first AFTER INSERT ON hpo_ledger.slots
         FOR EACH ROW WHEN (NEW.attempts > 0) EXECUTE FUNCTION chaos.note()""",
     """CREATE TRIGGER again AFTER UPDATE OF attempts ON hpo_ledger.slots
-        FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION chaos.note()""",
+        FOR EACH ROW WHEN (NEW.attempts > OLD.attempts)
+        EXECUTE FUNCTION chaos.note()""",
 )
 
 

@@ -12,8 +12,8 @@ from hpo.console import Parser, answer, at_least
 
 _EXAMPLES = """\
 python -m reproduction run
-    measure everything, which takes three to four hours on two cores, and write the documents;
-    stopped or killed, the same command goes on
+    measure everything, which takes three to four hours on two cores, and write the
+    documents; stopped or killed, the same command goes on
 python -m reproduction run --fig fig4
     one figure
 python -m reproduction run --missing
@@ -21,7 +21,7 @@ python -m reproduction run --missing
 python -m reproduction run --fig fig4 --set budget.epochs=2 --docs /tmp/try
     a quick trial of it, written somewhere else
 python -m reproduction draw
-    draw and write all of it from the committed data, without training and without a database"""
+    draw and write all of it from the committed data, without training or a database"""
 
 
 def parser() -> Parser:

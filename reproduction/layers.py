@@ -7,8 +7,8 @@ whole test half::
 
     mean       of x, over series, points and neurons of a layer
     saturated  share of these states with x below 0.1 or above 0.9
-    frequency  mean frequency, in 1/ns, of the power spectrum of x over a series, its mean removed;
-               that of the input likewise
+    frequency  mean frequency, in 1/ns, of the power spectrum of x over a series, its
+               mean removed; that of the input likewise
 """
 
 from __future__ import annotations

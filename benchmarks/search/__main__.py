@@ -27,10 +27,14 @@ from benchmarks.search.strategies import SEEDS, STRATEGIES
 
 _EXAMPLES = """\
 examples:
-  python -m benchmarks.search                         run what is missing, write the page
-  python -m benchmarks.search --list                  every strategy, and how much of it was run
-  python -m benchmarks.search --only 'SMAC*' --again  run some anew
-  python -m benchmarks.search --repetitions 30        30 study seeds of each
+  python -m benchmarks.search
+      run what is missing, write the page
+  python -m benchmarks.search --list
+      every strategy, and how much of it was run
+  python -m benchmarks.search --only 'SMAC*' --again
+      run some anew
+  python -m benchmarks.search --repetitions 30
+      30 study seeds of each
 """
 
 
