@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks import ablation
 from benchmarks.ablation import SEEDS, TUNING, Say, keep
 from hpo import contract
-from hpo.objectives.baselines import models as baselines
+from hpo.objectives import baselines
 from hpo.objectives.baselines.gru import GruObjective, GruParams
 from hpo.objectives.data import load
 from hpo.objectives.hardware.variability import Variability

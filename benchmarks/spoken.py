@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hpo.contract import Protocol
-from hpo.objectives.baselines import models as baselines
+from hpo.objectives import baselines
+from hpo.objectives.data import SplitTaskParams
 from hpo.objectives.hardware.variability import Variability
 from hpo.study import file
 
@@ -84,6 +85,7 @@ def rows() -> Iterator[dict[str, Any]]:
         ((), *SPEAKERS), (units, baselines.MOST_UNITS)
     ):
         task = spec.task_params.model_copy(update={"test_speakers": held_out})
+        assert isinstance(task, SplitTaskParams)
         for one in baselines.classification(task, 0, n, readout="last+mean"):
             yield {"what": one.name, "test": held_out, "seed": 0, "score": one.score}
 

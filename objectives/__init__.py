@@ -134,11 +134,11 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
 
 
 def attempt_baselines(*about: Any) -> list[Baseline] | None:
-    """Return the baselines of a study; ``hpo.objectives.baselines.models`` loads
+    """Return the baselines of a study; ``hpo.objectives.baselines`` loads
     scikit-learn."""
-    baselines: list[Baseline] | None = _import(
-        "hpo.objectives.baselines.models:attempt"
-    )(*about)
+    baselines: list[Baseline] | None = _import("hpo.objectives.baselines:attempt")(
+        *about
+    )
     return baselines
 
 

@@ -12,7 +12,8 @@ from scipy.stats import ttest_ind
 
 from hpo import objectives
 from hpo.contract import Baseline
-from hpo.objectives.baselines import models as baselines
+from hpo.objectives import baselines
+from hpo.objectives.baselines import linear
 from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 from hpo.objectives.training import ridge
@@ -60,15 +61,11 @@ def test_all_penalties_at_once_fit_what_ridge_does(shape: tuple[int, int]) -> No
         for size in (shape, shape, (3, shape[1]))
     )
     x -= x.mean(0)
-    for found, penalty in zip(
-        baselines._ridge(x, d, z, [0.1, 2]), [0.1, 2], strict=True
-    ):
+    for found, penalty in zip(linear.ridge(x, z, d, [0.1, 2]), [0.1, 2], strict=True):
         weights, bias = ridge.fit(x, d, penalty)
         np.testing.assert_allclose(found, z @ weights.T + bias, atol=1e-10)
     near, off = np.c_[x, x + 1e-6 * d].astype(np.float32), np.c_[z, -z]
-    (found,) = baselines._ridge(
-        near, d, off, [1e-8]
-    )  # nothing is known of the difference
+    (found,) = linear.ridge(near, off, d, [1e-8])  # nothing is known of the difference
     assert np.abs(found - d.mean(0)).max() < 0.05
 
 
