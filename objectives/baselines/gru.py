@@ -10,7 +10,6 @@ and no solved equation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -82,7 +81,8 @@ class GruObjective(Objective[GruParams, TaskParams]):
 
         from ..networks import network_file
         from ..randomness import stream
-        from ..training.train import Recipe, train
+        from ..training.artifacts import describe_member
+        from ..training.train import Recipe, identify, train
 
         class Gru(nn.Module):
             def __init__(self, channels: int, outputs: int) -> None:
@@ -110,28 +110,22 @@ class GruObjective(Objective[GruParams, TaskParams]):
             Recipe.from_params(params),
             protocol=protocol,
             member_seed=member_seed,
-            identity={
-                "objective": self.name,
-                "protocol": protocol.value,
-                "member_seed": member_seed,
-                **params.model_dump(),
-                **{f"task.{name}": value for name, value in task.model_dump().items()},
-            },
+            identity=identify(
+                self.name,
+                params,
+                task=task,
+                protocol=protocol,
+                member_seed=member_seed,
+            ),
             on_epoch=on_epoch,
             resume=resume,
         )
         outcome.info["n_parameters"] = sum(p.numel() for p in network.parameters())
         if protocol is not Protocol.CONFIRM:
             return outcome
-        description = {
-            "objective": self.name,
-            "parameters": params.model_dump(),
-            "task": task.model_dump(mode="json"),
-            "classes": list(split.names),
-            "input_points": split.train.shape[1],
-            "input_scaling": asdict(scaling) if (scaling := split.scaling) else None,
-            "member_seed": member_seed,
-        }
+        description = describe_member(
+            self.name, params, task, split=split, member_seed=member_seed
+        )
         return outcome.replace(
             network=network_file.to_bytes(network.state_dict(), description)
         )

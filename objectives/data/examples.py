@@ -123,3 +123,8 @@ class SeriesSplit(Split):
 
     target_scaling: Scaling
     """Scaling of the targets; their number is ``n_classes``."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Empty: there are no classes."""
+        return ()

@@ -152,10 +152,8 @@ class PredictionObjective(LayeredObjective[P]):
     ) -> NetworkMember:
         """Build the member, not trained yet; see ``NetworkObjective.member``."""
         from ..training.predictor import Predictor
-        from ..training.train import Recipe
 
-        how: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
-        return Predictor(self, params, task, **how, recipe=Recipe.from_params(params))
+        return Predictor(self, params, task, protocol=protocol, member_seed=member_seed)
 
 
 @lru_cache(maxsize=8)

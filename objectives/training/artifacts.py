@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,19 +32,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 
 from hpo import objectives
-from hpo.contract import NetworkObjective
+from hpo.contract import NetworkObjective, ObjectiveParams, TaskParams
 
-from ..data.examples import Scaling
+from ..data.examples import Scaling, Split
+from ..data.refusal import refuse
 from ..networks import network_file
 from ..networks.network_file import FORMAT
 
 if TYPE_CHECKING:
     from ..networks.layered import LayeredNetwork
 
-_LENGTH = {
-    True: "Cut it: the network was trained on series of at most this length.",
-    False: "The network was trained on series of one length: cut them to one.",
-}
+Tensors = Mapping[str, torch.Tensor]
 _REMEDY = "Export it again: hpo export STUDY --network FILE.safetensors."
 
 
@@ -65,6 +64,27 @@ def to_bytes(network: LayeredNetwork, description: Mapping[str, Any]) -> bytes:
     return network_file.to_bytes(network.state_dict(), whole)
 
 
+def describe_member(
+    objective: str,
+    params: ObjectiveParams,
+    task: TaskParams,
+    *,
+    split: Split,
+    member_seed: int,
+) -> dict[str, Any]:
+    """Return the description of a trained network: what it is, and what data it
+    reads."""
+    return {
+        "objective": objective,
+        "parameters": params.model_dump(mode="json"),
+        "task": task.model_dump(mode="json"),
+        "classes": list(split.names),
+        "input_points": split.train.shape[1],
+        "input_scaling": asdict(split.scaling) if split.scaling else None,
+        "member_seed": member_seed,
+    }
+
+
 def restore(network: LayeredNetwork, data: bytes) -> None:
     """Set the weights of a network, drawn from its seed, to those that ``to_bytes``
     stored.
@@ -75,30 +95,27 @@ def restore(network: LayeredNetwork, data: bytes) -> None:
     try:
         network.load_state_dict(from_bytes(data))
     except (SafetensorError, RuntimeError) as error:
-        words = " ".join(str(error).split())
-        raise ValueError(
-            f"network: expected the tensors of this network, got {words}. Train it"
-            " again."
-        ) from error
+        rule = "the tensors of this network"
+        refuse("network", rule, _join_lines(error), "Train it again.")
 
 
 def connectivity(network: LayeredNetwork) -> dict[str, Any]:
     """Return the numbers of neurons, of synapses, and of connections that each mask
     keeps."""
-    n, channels = network.widths, network.w_in.shape[-1]
+    widths = network.widths
     possible = {
-        "mask_in": n[0] * channels,
-        "mask_inter": sum(below * above for below, above in pairwise(n)),
-        "mask_intra": sum(width * width for width in n),
+        "mask_in": widths[0] * network.w_in.shape[-1],
+        "mask_inter": sum(below * above for below, above in pairwise(widths)),
+        "mask_intra": sum(width * width for width in widths),
     }
-    return {
+    counts: dict[str, Any] = {
         "n_neurons": network.n_neurons,
         "n_synapses": network.n_synapses,
-        **{
-            name: {"kept": int(getattr(network, name)[0].sum()), "possible": count}
-            for name, count in possible.items()
-        },
     }
+    for name, count in possible.items():
+        kept = int(getattr(network, name)[0].sum())
+        counts[name] = {"kept": kept, "possible": count}
+    return counts
 
 
 def load_network(path: str | Path) -> LayeredNetwork:
@@ -115,10 +132,8 @@ def load_network(path: str | Path) -> LayeredNetwork:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        words = " ".join(str(error).split())
-        _refuse(
-            path, f"the tensors of a {description['objective']} network", words, _REMEDY
-        )
+        rule = f"the tensors of a {description['objective']} network"
+        refuse(path, rule, _join_lines(error), _REMEDY)
     return network.eval()
 
 
@@ -140,31 +155,46 @@ def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor
             numbers that are not finite, another length than the others, or, if the task
             pads, a greater one than in training.
     """
-    description, path = describe(path), Path(path)
+    path = Path(path)
+    description = describe(path)
     channels = description["architecture"]["channels"]
-    arrays = [np.asarray(one, dtype=np.float32) for one in series]
-    arrays = [one[:, np.newaxis] if one.ndim == 1 else one for one in arrays]
-    pads = description["task"].get("pad") is not None
-    points = description["input_points"] if pads else max(map(len, arrays), default=0)
-    scaling = Scaling(**values) if (values := description["input_scaling"]) else None
-    x = np.zeros((len(arrays), points, channels), dtype=np.float32)
-    for k, one in enumerate(arrays):
-        fits = one.ndim == 2 and one.shape[1] == channels and len(one) > 0
-        if not fits or not np.isfinite(one).all():
-            rule = f"series of shape (time, {channels}) of finite numbers"
-            _refuse(
+    arrays = []
+    for k, one in enumerate(series):
+        array = np.asarray(one, dtype=np.float32)
+        if array.ndim == 1:
+            array = array[:, np.newaxis]
+        fits = array.ndim == 2 and array.shape[1] == channels and len(array) > 0
+        if not fits or not np.isfinite(array).all():
+            refuse(
                 path,
-                rule,
-                f"series[{k}].shape={one.shape}",
+                f"series of shape (time, {channels}) of finite numbers",
+                f"series[{k}].shape={array.shape}",
                 "Correct or remove that series.",
             )
-        if len(one) > points or not (pads or len(one) == points):
-            rule = (
-                f"series of at most {points} points" if pads else "series of one length"
-            )
-            _refuse(path, rule, f"{len(one)} in series[{k}]", _LENGTH[pads])
-        x[k, points - len(one) :] = one if scaling is None else scaling.apply(one)
+        arrays.append(array)
+    pads = description["task"].get("pad") is not None
+    points = description["input_points"] if pads else max(map(len, arrays), default=0)
+    scaling = description["input_scaling"]
+    x = np.zeros((len(arrays), points, channels), dtype=np.float32)
+    for k, array in enumerate(arrays):
+        _check_length(path, k, len(array), points, pads)
+        x[k, points - len(array) :] = (
+            array if scaling is None else Scaling(**scaling).apply(array)
+        )
     return torch.from_numpy(x)
+
+
+def _check_length(
+    path: Path, number: int, length: int, points: int, pads: bool
+) -> None:
+    """Refuse a series that has not ``points`` points, or, if the task pads, more."""
+    got = f"{length} in series[{number}]"
+    if pads and length > points:
+        remedy = "Cut it: the network was trained on series of at most this length."
+        refuse(path, f"series of at most {points} points", got, remedy)
+    if not pads and length != points:
+        remedy = "The network was trained on series of one length: cut them to one."
+        refuse(path, "series of one length", got, remedy)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -178,40 +208,34 @@ def describe(path: str | Path) -> dict[str, Any]:
     return _read(Path(path))[1]
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     data = path.read_bytes()
     try:
-        tensors, description = from_bytes(data), network_file.read_description(data)
+        tensors = from_bytes(data)
+        description = network_file.read_description(data)
     except (SafetensorError, ValueError) as error:
         got = f"{len(data)} other bytes ({error})"
-        _refuse(path, "a network of `hpo export --network`", got, _REMEDY)
-    if (version := description.get("format")) != FORMAT:
+        refuse(path, "a network of `hpo export --network`", got, _REMEDY)
+    version = description.get("format")
+    if version != FORMAT:
         remedy = (
             "Install the version of hpo-dynamics that wrote it, or export it again."
         )
-        _refuse(path, f"`format = {FORMAT}`", f"format={version!r}", remedy)
+        refuse(path, f"`format = {FORMAT}`", f"format={version!r}", remedy)
     return tensors, description
 
 
 def _build(
-    path: Path, description: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+    path: Path, description: Mapping[str, Any], tensors: Tensors
 ) -> LayeredNetwork:
     """Build the network of a description, without its weights.
 
     Its sizes must be those of the tensors, so that it is no larger than the file.
     """
     name = description.get("objective")
-    module = name.partition(":")[0] if isinstance(name, str) else ""
-    known = name in objectives.BUILT_IN or (module != name and module in sys.modules)
-    try:
-        objective = objectives.load(cast(str, name)) if known else None
-    except LookupError:
-        objective = None
-    ours = name in objectives.BUILT_IN or hasattr(
-        getattr(objective, "Params", None), "states"
-    )
-    if not (ours and isinstance(objective, NetworkObjective)):
-        _refuse(
+    objective = _load_objective(name)
+    if objective is None:
+        refuse(
             path,
             f"`objective` in {', '.join(sorted(objectives.BUILT_IN))}",
             f"objective={name!r}",
@@ -222,16 +246,15 @@ def _build(
         params = objective.Params(**description["parameters"])
         sizes = {**description["architecture"]}
     except (KeyError, TypeError, ValidationError) as error:
-        words = " ".join(str(error).split())
-        _refuse(path, f"parameters of the objective {name}", words, _REMEDY)
+        rule = f"parameters of the objective {name}"
+        refuse(path, rule, _join_lines(error), _REMEDY)
     tensor_sizes = _architecture(tensors)
     width = getattr(params, "width", None)
     sizes["layers"] = getattr(params, "layers", None)
     sizes["width"] = max(width) if isinstance(width, tuple) else width
     if not tensor_sizes or tensor_sizes != sizes:
-        _refuse(
-            path, f"tensors of the size {sizes}", f"{tensor_sizes or 'others'}", _REMEDY
-        )
+        got = f"{tensor_sizes or 'others'}"
+        refuse(path, f"tensors of the size {sizes}", got, _REMEDY)
     network: LayeredNetwork = objective.network(
         params,
         [0] * sizes["members"],
@@ -241,18 +264,37 @@ def _build(
     return network
 
 
-def _architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
+def _load_objective(name: Any) -> NetworkObjective[Any, Any] | None:
+    """Return a built-in objective, or that of a device whose module is imported; None
+    for any other: no file can run code."""
+    built_in = name in objectives.BUILT_IN
+    module, _, in_module = str(name).partition(":")
+    if not built_in and not (in_module and module in sys.modules):
+        return None
+    try:
+        objective = objectives.load(name)
+    except LookupError:
+        return None
+    is_ours = built_in or hasattr(objective.Params, "states")
+    return objective if is_ours and isinstance(objective, NetworkObjective) else None
+
+
+def _architecture(tensors: Tensors) -> dict[str, int]:
     """Return the sizes of a network by its tensors; {} if their shapes contradict each
     other."""
     try:
         members, layers, width, _ = tensors["w_intra"].shape
-        channels, outputs = tensors["w_in"].shape[-1], tensors["w_out"].shape[-2]
+        sizes = {
+            "members": members,
+            "layers": layers,
+            "width": width,
+            "channels": tensors["w_in"].shape[-1],
+            "outputs": tensors["w_out"].shape[-2],
+        }
     except (KeyError, IndexError, ValueError):
         return {}
-    sizes = {"members": members, "layers": layers, "width": width}
-    sizes |= {"channels": channels, "outputs": outputs}
     return sizes if min(sizes.values()) >= 1 else {}
 
 
-def _refuse(path: Path, rule: str, got: str, remedy: str) -> NoReturn:
-    raise ValueError(f"{path}: expected {rule}, got {got}. {remedy}")
+def _join_lines(error: Exception) -> str:
+    return " ".join(str(error).split())

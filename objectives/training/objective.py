@@ -392,10 +392,10 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     ) -> NetworkMember:
         """Build the member, not trained yet; see ``NetworkObjective.member``."""
         from .classifier import Classifier
-        from .train import Recipe
 
-        how: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
-        return Classifier(self, params, task, **how, recipe=Recipe.from_params(params))
+        return Classifier(
+            self, params, task, protocol=protocol, member_seed=member_seed
+        )
 
 
 def architecture(params: LayeredParams) -> dict[str, Any]:

@@ -13,7 +13,7 @@ finite, or worse than ``WORST``, counts as ``WORST``.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import Any, cast
@@ -31,13 +31,21 @@ from ..data.windows import windows
 from ..hardware.variability import Variability
 from ..networks.devices import Training
 from ..networks.kernels.chips import IDEAL, Chip
-from ..networks.kernels.updates import Descent
 from ..networks.layered import LayeredNetwork, Noise
 from ..randomness import stream
-from .classifier import LayeredMember, Measure, trace_fields
+from .member import LayeredMember, trace_fields
 from .ridge import RidgeUpdates
-from .scoring import ChipMeasure, Hardware, is_finite, network_device, noisy_input
+from .scoring import (
+    ChipMeasure,
+    Hardware,
+    Noisy,
+    batches,
+    is_finite,
+    network_device,
+    noisy_input,
+)
 from .solved_equation import finer_steps, solving_steps
+from .train import Measure
 
 WORST = 10.0
 """The score of a network that diverged: ten times worse than a constant."""
@@ -59,11 +67,9 @@ def nrmse(predicted: Array, target: Array) -> float:
     """
     if not np.isfinite(predicted).all():
         return WORST
+    squares = np.square(predicted - target).mean(axis=0)
     with np.errstate(all="ignore"):  # a target that does not vary
-        errors = np.sqrt(np.square(predicted - target).mean(axis=0)) / target.std(
-            axis=0
-        )
-    error = float(errors.mean())
+        error = float((np.sqrt(squares) / target.std(axis=0)).mean())
     return error if error < WORST else WORST
 
 
@@ -77,11 +83,9 @@ def smape_percent(predicted: Array, target: Array) -> float:
     >>> smape_percent(np.array([[1.0], [3.0]]), np.array([[3.0], [3.0]]))
     50.0
     """
+    size = np.abs(predicted) + np.abs(target)
     with np.errstate(all="ignore"):
-        error = (
-            200.0
-            * (np.abs(predicted - target) / (np.abs(predicted) + np.abs(target))).mean()
-        )
+        error = 200.0 * (np.abs(predicted - target) / size).mean()
     return 200.0 if np.isnan(error) else float(error)
 
 
@@ -90,18 +94,14 @@ def predict(
     part: Examples,
     chip: Chip = IDEAL,
     noise: Noise | None = None,
-    noisy: Callable[[Tensor], Tensor] = Tensor.clone,
+    noisy: Noisy = Tensor.clone,
 ) -> Array:
     """Return the outputs of a network of one member at the points of a part, (points,
     outputs)."""
     with torch.no_grad():
         u = noisy(torch.from_numpy(part.x)).to(network_device(network))
-        return (
-            network.series(u, part.label.shape[1], chip, noise)[0, 0]
-            .cpu()
-            .double()
-            .numpy()
-        )
+        outputs = network.series(u, part.label.shape[1], chip, noise)[0, 0]
+    return outputs.cpu().double().numpy()
 
 
 def readout_noise(values: Tensor, *, noise_db: float, seed: int, name: str) -> Tensor:
@@ -131,70 +131,74 @@ def nominal(seen: Training) -> Training:
     Its thermal power is nominal, too: the readout would learn a drawn one as the
     device's.
     """
-    if (variability := seen.variability) is not None:
+    variability = seen.variability
+    if variability is not None:
         names = type(variability).model_fields
-        spreads = {name: 0.0 for name in names if name.endswith("_spread")}
-        no_devices = {"devices": None, "devices_sha256": None}
-        variability = variability.model_copy(update={**spreads, **no_devices})
+        without: dict[str, Any] = {
+            name: 0.0 for name in names if name.endswith("_spread")
+        }
+        without |= {"devices": None, "devices_sha256": None}
+        variability = variability.model_copy(update=without)
     return replace(seen, variability=variability, span=1.0)
 
 
 class Predictor(LayeredMember):
     """A member that reads out a prediction after every point."""
 
-    classes = ()
+    _params: Any  # of ``PredictionParams``, too
+    _split: SeriesSplit
     _finished = False
 
     @property
-    def _settings(self) -> Any:
-        """Its parameters, of ``prediction``."""
-        return self._params
-
-    @property
     def _reservoir(self) -> bool:
-        return bool(self._settings.trained == "readout")
-
-    @property
-    def _ridge(self) -> float:
-        return float(self._settings.ridge)
+        return bool(self._params.trained == "readout")
 
     def _load(self, protocol: Protocol) -> SeriesSplit:
         return cast(SeriesParams, self._task).load(protocol=protocol)
 
-    def _measure(self) -> Measure:
-        how: Any = {"worst": WORST, "agree": agree, "relative": True}
+    @cached_property
+    def _examples(self) -> Examples:
         if self._reservoir:
-            updates = RidgeUpdates(self.network, self._ridge, self._noise("train"))
-            return Measure(
-                examples=self._split.train, score=self._score, updates=updates, **how
-            )
-        length, washout = self._settings.window, self._settings.window_washout
-        examples = windows(self._split.train, length=length, washout=washout)
-        fit = partial(self._fit, examples)
-        return Measure(
-            examples=examples, score=self._fitted_score, before_epoch=fit, **how
+            return self._split.train
+        length = self._params.window
+        washout = self._params.window_washout
+        return windows(self._split.train, length=length, washout=washout)
+
+    def _measure(self) -> Measure:
+        measure = Measure(
+            score=self._score,
+            worst=WORST,
+            agree=agree,
+            relative=True,
+            devices=self._training,
         )
+        if self._reservoir:
+            return replace(measure, updates=self._readout_fit)
+        fit = partial(self._fit, self._examples)
+        return replace(measure, score=self._fitted_score, before_epoch=fit)
+
+    @property
+    def _readout_fit(self) -> RidgeUpdates:
+        return RidgeUpdates(self.network, self._params.ridge, self._noise("train"))
 
     def _fit(self, part: Examples) -> None:
-        """Set the linear readout of a network to its optimum, by ridge regression."""
+        """Set the linear readout of the network to its optimum, by ridge regression."""
+        u, target = next(batches(part, len(part), network_device(self.network)))
         chip = IDEAL
-        device, seen = network_device(self.network), nominal(self._training)
-        u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
+        seen = nominal(self._training)
         if seen.varies:
             chip, inputs = next(seen.chips(0, part.shape[1]))
             size = seen.variability.input_noise if seen.variability else 0.0
             u = noisy_input(u, size, inputs)
-        descent = Descent(learning_rate=0.0, max_gradient=0.0)
-        updates = RidgeUpdates(self.network, self._ridge, self._noise("train"))
-        updates.update(u, target, descent, chip)
+        self._readout_fit.fit(u, target, chip)
 
     def _noise(self, name: str) -> Noise | None:
         """Return the readout noise of a part; None if there is none."""
-        if (noise_db := self._settings.readout_noise_db) is None:
+        noise_db = self._params.readout_noise_db
+        if noise_db is None:
             return None
-        return partial(
-            readout_noise, noise_db=noise_db, seed=self._member_seed, name=name
-        )
+        seed = self._member_seed
+        return partial(readout_noise, noise_db=noise_db, seed=seed, name=name)
 
     def _score(self, network: Any, part: Examples) -> tuple[float, bool]:
         """Return the NRMSE of a network of one member, and whether every output is
@@ -206,34 +210,26 @@ class Predictor(LayeredMember):
     ) -> tuple[float, bool]:
         """Return a value of the ideal network, or its mean on the chips of
         ``[variability]``."""
-        if (variability := self._variability) is None:
+        variability = self._params.variability
+        if variability is None:
             return measure(network, part, IDEAL, Tensor.clone)
         values, finite = self._hardware(variability).chips(network, part, measure)
         return statistics.fmean(values), finite
 
     def _nrmse(
-        self,
-        network: Any,
-        part: Examples,
-        chip: Chip,
-        noisy: Callable[[Tensor], Tensor],
+        self, network: Any, part: Examples, chip: Chip, noisy: Noisy
     ) -> tuple[float, bool]:
         """See ``scoring.ChipMeasure``."""
         output = predict(network, part, chip, self._noise("score"), noisy)
-        return nrmse(output, part.label[0].astype(np.float64)), bool(
-            np.isfinite(output).all()
-        )
+        error = nrmse(output, part.label[0].astype(np.float64))
+        return error, bool(np.isfinite(output).all())
 
     def _smape(
-        self,
-        network: Any,
-        part: Examples,
-        chip: Chip,
-        noisy: Callable[[Tensor], Tensor],
+        self, network: Any, part: Examples, chip: Chip, noisy: Noisy
     ) -> tuple[float, bool]:
         output = predict(network, part, chip, self._noise("score"), noisy)
-        both = (self._scaling.undo(values) for values in (output, part.label[0]))
-        return smape_percent(*both), True
+        undo = self._split.target_scaling.undo
+        return smape_percent(undo(output), undo(part.label[0])), True
 
     def _fitted_score(self, network: Any, part: Examples) -> tuple[float, bool]:
         """Return the score with the readout fitted in one run through the training
@@ -256,18 +252,14 @@ class Predictor(LayeredMember):
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
         if not is_finite(self.network):
             return (WORST,) * variability.draws
-        chips = self._hardware(variability).chips(
-            self.network, self._split.score, self._nrmse
-        )
-        return tuple(chips[0])
+        hardware = self._hardware(variability)
+        values, _ = hardware.chips(self.network, self._split.score, self._nrmse)
+        return tuple(values)
 
     def _hardware(self, variability: Variability) -> Hardware:
         """Return chips whose neurons jump once per point: noise of a long series takes
         memory."""
         return Hardware(variability, self._member_seed, n_steps=1, n_kept=0)
-
-    def _points(self) -> int:
-        return 1
 
     @property
     def _training(self) -> Training:
@@ -279,25 +271,20 @@ class Predictor(LayeredMember):
     def _remedy(self) -> str:
         """See ``LayeredMember``; a readout that is fitted once learns no range of
         powers."""
-        known = getattr(self._params, "thermal_training", "mean") != "mean"
-        return "Measure the thermal power of your device." if known else super()._remedy
+        if self._thermal_training == "mean":
+            return super()._remedy
+        return "Measure the thermal power of your device."
 
     def _extra_description(self) -> dict[str, Any]:
-        return {"target_scaling": asdict(self._scaling)}
-
-    @property
-    def _scaling(self) -> Any:
-        return cast(SeriesSplit, self._split).target_scaling
+        return {"target_scaling": asdict(self._split.target_scaling)}
 
     def _extra_info(self, chips: tuple[float, ...]) -> dict[str, float]:
         part = self._split.score
-        sizes = {
+        smape, _ = self._mean(self._smape, self.network, part)
+        return {
             "n_train": self._split.train.label.shape[1],
             "n_scored": part.label.shape[1],
-        }
-        return {
-            **sizes,
-            "smape_percent": self._mean(self._smape, self.network, part)[0],
+            "smape_percent": smape,
         }
 
     @property
@@ -309,26 +296,27 @@ class Predictor(LayeredMember):
     def _windows(self) -> Examples:
         """The test part in windows, each with the points before it from rest."""
         part = self._test
-        length = min(WINDOW, part.label.shape[1])
-        return windows(
-            part, length=length, washout=part.x.shape[1] - part.label.shape[1]
-        )
+        n_read = part.label.shape[1]
+        washout = part.x.shape[1] - n_read
+        return windows(part, length=min(WINDOW, n_read), washout=washout)
 
     def trace(self, images: Sequence[int]) -> Trace:
         """Replay the network on windows of the test part; see
         ``NetworkMember.trace``."""
         shown = self._windows.take(np.asarray(images, dtype=np.intp))
-        u, n_read = torch.from_numpy(shown.x), shown.label.shape[1]
+        u = torch.from_numpy(shown.x)
+        n_read = shown.label.shape[1]
         steps, settled = solving_steps(self.network, u, n_read)
         with torch.no_grad(), finer_steps(self.network, steps):
             output = self.network.series(u, n_read)[0].numpy()
             trajectories = self.network.trajectories(u)
         finite = np.isfinite(output).all(axis=(1, 2))
+        undo = self._split.target_scaling.undo
         return Trace(
             **trace_fields(self.network, images, shown.x, trajectories),
             labels=np.zeros(len(u), np.int64),
             predicted=np.where(finite, 0, -1),
             steps_per_point=steps if settled else None,
-            target=self._scaling.undo(shown.label),
-            prediction=self._scaling.undo(output),
+            target=undo(shown.label),
+            prediction=undo(output),
         )

@@ -44,9 +44,11 @@ def fits(
     states: Array, targets: Array, ridges: Iterable[float]
 ) -> Iterator[tuple[Array, Array]]:
     """Yield the weights and biases of ``fit`` for each penalty."""
-    mean, level = states.mean(axis=0), targets.mean(axis=0)
-    x, d = states - mean, targets - level
-    gram, product = x.T @ x / len(x), x.T @ d / len(x)
+    mean = states.mean(axis=0)
+    level = targets.mean(axis=0)
+    x = states - mean
+    gram = x.T @ x / len(x)
+    product = x.T @ (targets - level) / len(x)
     for ridge in ridges:
         weights: Array = np.linalg.solve(gram + ridge * np.eye(x.shape[1]), product).T
         yield weights, level - weights @ mean
@@ -60,30 +62,34 @@ class RidgeUpdates(Updates):
         self, network: LayeredNetwork, ridge: float, noise: Noise | None = None
     ) -> None:
         """Keep the arguments; ``noise`` is the readout noise."""
-        self._network, self._ridge, self._noise = network, ridge, noise
+        self._network = network
+        self._ridge = ridge
+        self._noise = noise
 
     def update(
         self, u: Tensor, label: Tensor, descent: Descent, chip: Chip = IDEAL
     ) -> tuple[float, bool]:
-        """Fit all points of ``label``, whatever the learning rate; see ``Updates``.
+        """Fit all points of ``label``, whatever the learning rate; see ``Updates``."""
+        return self.fit(u, label, chip)
+
+    def fit(self, u: Tensor, label: Tensor, chip: Chip) -> tuple[float, bool]:
+        """Fit the readout at all points of ``label`` to it.
 
         Returns:
             The mean squared error of the fit, and whether there is a fit: there is none
             if a state is not finite.
         """
+        network = self._network
         with torch.no_grad():
-            read = self._network.read(u, label.shape[1], chip, self._noise)[0].flatten(
-                0, 1
-            )
-        states, targets = (
-            t.cpu().double().numpy() for t in (read, label.flatten(0, 1))
-        )
+            read = network.read(u, label.shape[1], chip, self._noise)[0]
+        states = read.flatten(0, 1).cpu().double().numpy()
+        targets = label.flatten(0, 1).cpu().double().numpy()
         if not np.isfinite(states).all():
             return math.nan, False
         weights, bias = fit(states, targets, self._ridge)
         with torch.no_grad():
-            self._network.w_out.copy_(torch.from_numpy(weights))
-            self._network.bias_out.copy_(torch.from_numpy(bias))
+            network.w_out.copy_(torch.from_numpy(weights))
+            network.bias_out.copy_(torch.from_numpy(bias))
         return float(np.square(states @ weights.T + bias - targets).mean()), True
 
     def settle(self) -> None:

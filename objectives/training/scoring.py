@@ -29,11 +29,8 @@ finite."""
 def ideal_accuracy(network: nn.Module, examples: Examples) -> tuple[float, bool]:
     """Return the accuracy of the ideal network; an output that is not finite is
     wrong."""
-    total, finite = 0, True
     with torch.no_grad():
-        for x, label in batches(examples, SCORING_BATCH, network_device(network)):
-            right, all_finite = _count(network(x)[0], label)
-            total, finite = total + right, finite and all_finite
+        total, finite = _count(network, network, examples)
     return total / len(examples), finite
 
 
@@ -57,7 +54,9 @@ class Hardware:
     ) -> None:
         """Check the measured devices, if any: see ``Variability.measured``."""
         variability.measured()
-        self._variability, self._seed, self._n_steps = variability, seed, n_steps
+        self._variability = variability
+        self._seed = seed
+        self._n_steps = n_steps
         self._normals: dict[int, Floats] = {}
         self._n_left = n_kept
 
@@ -74,27 +73,32 @@ class Hardware:
         """Return the accuracy on each chip; 0 if a weight is not finite."""
         if not is_finite(network):
             return (0.0,) * self._variability.draws
-        return tuple(
-            n / len(examples) for n in self.chips(network, examples, count_right)[0]
-        )
+        counts, _ = self.chips(network, examples, count_right)
+        return tuple(n / len(examples) for n in counts)
 
     def chips(
         self, network: LayeredNetwork, examples: Examples, measure: ChipMeasure
     ) -> tuple[list[float], bool]:
         """Return the measured value on every chip, and whether every output is
         finite."""
-        variability, n_points = self._variability, examples.shape[1]
+        variability = self._variability
         noisy = is_noisy(variability, network)
-        numbers = range(variability.draws if noisy or variability.is_random else 1)
-        values, finite = [], True
+        n_chips = variability.draws if noisy or variability.is_random else 1
+        values = []
+        finite = True
         with torch.no_grad(), quantise_network(network, variability.weight_bits):
-            for number in numbers:
-                normals = (
-                    self._chip_normals(number, network, n_points) if noisy else None
+            for number in range(n_chips):
+                normals = None
+                if noisy:
+                    normals = self._chip_normals(number, network, examples.shape[1])
+                chip = draw_chip(
+                    variability,
+                    self._seed,
+                    number,
+                    network=network,
+                    normals=normals,
+                    jumps_per_point=self._n_steps,
                 )
-                how: Any = {"network": network, "normals": normals}
-                how["jumps_per_point"] = self._n_steps
-                chip = draw_chip(variability, self._seed, number, **how)
                 inputs = stream(self._seed, f"variability/input/{number}")
                 noisy_u = partial(
                     noisy_input, size=variability.input_noise, inputs=inputs
@@ -128,25 +132,18 @@ def noisy_input(u: Tensor, size: float, inputs: np.random.Generator) -> Tensor:
     return u + size * torch.from_numpy(noise).to(u)
 
 
-ChipMeasure = Callable[
-    [LayeredNetwork, Examples, Chip, Callable[[Tensor], Tensor]], tuple[float, bool]
-]
+Noisy = Callable[[Tensor], Tensor]
+"""Adds the noise of a chip to its input."""
+ChipMeasure = Callable[[LayeredNetwork, Examples, Chip, Noisy], tuple[float, bool]]
 """Returns a number of a network on a chip with noisy inputs, and whether all outputs
 are finite."""
 
 
 def count_right(
-    network: LayeredNetwork,
-    examples: Examples,
-    chip: Chip,
-    noisy: Callable[[Tensor], Tensor],
+    network: LayeredNetwork, examples: Examples, chip: Chip, noisy: Noisy
 ) -> tuple[float, bool]:
     """Return how many examples a chip classifies correctly; see ``ChipMeasure``."""
-    total, finite = 0, True
-    for x, label in batches(examples, SCORING_BATCH, network_device(network)):
-        right, all_finite = _count(network(noisy(x), chip)[0], label)
-        total, finite = total + right, finite and all_finite
-    return total, finite
+    return _count(lambda x: network(noisy(x), chip), network, examples)
 
 
 def score(
@@ -157,11 +154,19 @@ def score(
     return accuracy(network, examples) if is_finite(network) else (worst, False)
 
 
-def _count(logits: Tensor, label: Tensor) -> tuple[int, bool]:
-    """Count the logits (batch, classes) that are right; return whether all are finite,
-    too."""
-    finite = logits.isfinite().all(dim=1)
-    return int(((logits.argmax(dim=1) == label) & finite).sum()), bool(finite.all())
+def _count(
+    read: Callable[[Tensor], Tensor], network: nn.Module, examples: Examples
+) -> tuple[int, bool]:
+    """Return how many examples logits (1, batch, classes) get right, and whether all
+    are finite."""
+    total = 0
+    all_finite = True
+    for x, label in batches(examples, SCORING_BATCH, network_device(network)):
+        logits = read(x)[0]
+        finite = logits.isfinite().all(dim=1)
+        total += int(((logits.argmax(dim=1) == label) & finite).sum())
+        all_finite = all_finite and bool(finite.all())
+    return total, all_finite
 
 
 def batches(

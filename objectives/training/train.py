@@ -15,15 +15,21 @@ import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
-from functools import partial
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hpo.contract import OnEpoch, Outcome, Progress, Protocol
+from hpo.contract import (
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Progress,
+    Protocol,
+    TaskParams,
+)
 
 from ..data.examples import Examples, Split
 from ..networks.devices import Training
@@ -40,8 +46,9 @@ from .scoring import (
     noisy_input,
     score,
 )
+from .solved_equation import close
 
-Identity = Mapping[str, str | int | float | bool]
+Identity = Mapping[str, Any]
 """The training of a checkpoint: parameters, task, protocol and seed, by name."""
 
 CHECKPOINT_FORMAT = 1
@@ -83,21 +90,48 @@ class Recipe:
         return epoch % self.score_every == 0 or epoch == self.epochs
 
 
-@dataclass(kw_only=True)
-class _Run:
-    """A running training; its state is the checkpoint."""
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """How a network is scored and compared; the defaults are for classification."""
 
-    network: nn.Module
-    recipe: Recipe
-    optimizer: torch.optim.Adam
-    accuracy: Accuracy
-    worst: float
+    score: Accuracy = ideal_accuracy
+    """Measures the score, after epochs and at the end."""
+    worst: float = 0.0
+    """Score of a network with a weight that is not finite."""
+    agree: Callable[[float, float], bool] = close
+    """Returns whether scores at a coarse and at a fine integration step agree."""
+    relative: bool = False
+    """Whether scores are compared by their ratio."""
+    updates: Updates | None = None
+    """How a batch changes the weights; by default, along the gradient."""
+    before_epoch: Callable[[], None] | None = None
+    """Changes the weights before each epoch, as a function of the weights alone."""
+    devices: Training | None = None
+    """Spread and noise of devices in training; None: the ideal network."""
+
+
+@dataclass(kw_only=True)
+class _History:
+    """What has happened in a training."""
+
     epoch: int = 0
     """Epochs finished."""
     curve: list[float] = field(default_factory=list)
     loss_curve: list[float] = field(default_factory=list)
     diverged: bool = False
     n_skipped_updates: int = 0
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """A running training; its state is the checkpoint."""
+
+    network: nn.Module
+    recipe: Recipe
+    measure: Measure
+    identity: Identity
+    optimizer: torch.optim.Adam
+    history: _History = field(default_factory=_History)
     average: dict[str, Tensor] = field(default_factory=dict)
     """Averages of the weights, by name; empty if the last weights are scored."""
 
@@ -105,16 +139,16 @@ class _Run:
         """Count the epoch, and add the present weights to the average."""
         decay = self.recipe.ema_decay
         if decay:
-            share = (1.0 - decay) / (1.0 - decay ** (self.epoch + 1))
-            for name, weight in self._weights.items():
+            share = (1.0 - decay) / (1.0 - decay ** (self.history.epoch + 1))
+            for name, weight in self.network.named_parameters():
                 average = self.average.setdefault(name, weight.detach().clone())
                 average.lerp_(weight.detach(), share)
-        self.epoch += 1
+        self.history.epoch += 1
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Give the network the averaged weights, if any, within a block."""
-        weights = self._weights
+        weights = dict(self.network.named_parameters())
         last = {name: weights[name].detach().clone() for name in self.average}
         self.set_weights(self.average)
         try:
@@ -124,45 +158,35 @@ class _Run:
 
     def set_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Set weights of the network by name."""
-        parameters = self._weights
+        parameters = dict(self.network.named_parameters())
         with torch.no_grad():
             for name, weight in weights.items():
                 parameters[name].copy_(weight)
 
-    @property
-    def _weights(self) -> dict[str, nn.Parameter]:
-        return dict(self.network.named_parameters())
-
     def score(self, examples: Examples) -> float:
         with self.averaged():
-            value, finite = score(self.network, examples, self.accuracy, self.worst)
-        self.diverged = self.diverged or not finite
+            value, finite = score(
+                self.network, examples, self.measure.score, self.measure.worst
+            )
+        if not finite:
+            self.history.diverged = True
         return value
 
-    def progress(self, score: float | None, identity: Identity) -> Progress:
-        return Progress(
-            epoch=self.epoch, score=score, checkpoint=partial(self.save, identity)
-        )
-
-    def save(self, identity: Identity) -> bytes:
+    def save(self) -> bytes:
         buffer = io.BytesIO()
         state = {
             "format": CHECKPOINT_FORMAT,
-            "identity": dict(identity),
+            "identity": dict(self.identity),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "curve": self.curve,
-            "loss_curve": self.loss_curve,
-            "diverged": self.diverged,
-            "n_skipped_updates": self.n_skipped_updates,
             "average": self.average,
+            **asdict(self.history),
         }
         torch.save(state, buffer)
         return buffer.getvalue()
 
-    def restore(self, checkpoint: bytes, identity: Identity) -> None:
-        state = _read_checkpoint(checkpoint, identity)
+    def restore(self, checkpoint: bytes) -> None:
+        state = _read_checkpoint(checkpoint, self.identity)
         for name, constant in self.network.named_buffers():
             if not torch.equal(constant.cpu(), state["network"][name]):
                 raise ValueError(
@@ -171,32 +195,25 @@ class _Run:
                 )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch = state["epoch"]
-        self.curve = state["curve"]
-        self.loss_curve = state["loss_curve"]
-        self.diverged = state["diverged"]
-        self.n_skipped_updates = state["n_skipped_updates"]
+        self.history = _History(
+            **{one.name: state[one.name] for one in fields(_History)}
+        )
         device = network_device(self.network)
-        self.average = {
-            name: weight.to(device) for name, weight in state["average"].items()
-        }
+        for name, weight in state["average"].items():
+            self.average[name] = weight.to(device)
 
 
 def train(
     network: nn.Module,
     split: Split,
     recipe: Recipe,
+    measure: Measure | None = None,
     *,
     protocol: Protocol,
     member_seed: int,
     identity: Identity,
     on_epoch: OnEpoch,
     resume: bytes | None = None,
-    accuracy: Accuracy = ideal_accuracy,
-    worst: float = 0.0,
-    updates: Updates | None = None,
-    before_epoch: Callable[[], None] | None = None,
-    devices: Training | None = None,
 ) -> Outcome:
     """Train and score ``network``, a single member, in place.
 
@@ -205,18 +222,13 @@ def train(
             buffers are constants drawn from the seed.
         split: examples to train on and to score on.
         recipe: how to train.
+        measure: how to score; by default, by the accuracy of the ideal network.
         protocol: under ``Protocol.CONFIRM`` the network is scored once, after the last
             epoch.
         member_seed: seed of the batch order.
         identity: written into every checkpoint; see ``Identity``.
         on_epoch: called after every epoch; its exceptions pass through.
         resume: a checkpoint to resume from.
-        accuracy: measures the score, after epochs and at the end.
-        worst: the score of a network with a weight that is not finite.
-        updates: how a batch changes the weights; by default, along the gradient.
-        before_epoch: changes the weights before each epoch, as a function of the
-            weights alone.
-        devices: spread and noise in training; None: the ideal network.
 
     Returns:
         The outcome, with ``n_skipped_updates`` (see ``Updates``) in its ``info``. Its
@@ -225,25 +237,28 @@ def train(
     Raises:
         ValueError: the checkpoint is damaged or belongs to another training.
     """
-    # fused: one operation per weight matrix instead of a dozen
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
+    measure = measure or Measure()
     run = _Run(
         network=network,
         recipe=recipe,
-        optimizer=optimizer,
-        accuracy=accuracy,
-        worst=worst,
+        measure=measure,
+        identity=identity,
+        # fused: one operation per weight matrix instead of a dozen
+        optimizer=torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True),
     )
     if resume is not None:
-        run.restore(resume, identity)
-    devices = devices if devices and devices.varies else None
+        run.restore(resume)
+    devices = measure.devices if measure.devices and measure.devices.varies else None
     noisy = devices is not None and devices.noisy
-    updates = updates or choose_updates(network, optimizer, split.train, noisy=noisy)
-    while run.epoch < recipe.epochs:
-        if before_epoch is not None:
-            before_epoch()
-            updates = choose_updates(network, optimizer, split.train, noisy=noisy)
-        order = stream(member_seed, f"batch order/{run.epoch}").permutation(
+    updates = measure.updates
+    history = run.history
+    while history.epoch < recipe.epochs:
+        if measure.before_epoch is not None:
+            measure.before_epoch()
+            updates = None
+        if updates is None:
+            updates = choose_updates(network, run.optimizer, split.train, noisy=noisy)
+        order = stream(member_seed, f"batch order/{history.epoch}").permutation(
             len(split.train)
         )
         loss, n_skipped = train_epoch(
@@ -251,26 +266,58 @@ def train(
             updates,
             split.train.take(order),
             recipe=recipe,
-            epoch=run.epoch,
+            epoch=history.epoch,
             devices=devices,
         )
-        run.loss_curve.append(loss)
-        run.n_skipped_updates += n_skipped
-        run.diverged = run.diverged or not math.isfinite(loss)
+        history.loss_curve.append(loss)
+        history.n_skipped_updates += n_skipped
+        history.diverged = history.diverged or not math.isfinite(loss)
         run.finish_epoch()
         value = None
-        if protocol is not Protocol.CONFIRM and recipe.scores(run.epoch):
+        if protocol is not Protocol.CONFIRM and recipe.scores(history.epoch):
             value = run.score(split.score)
-            run.curve.append(value)
-        on_epoch(run.progress(value, identity))
+            history.curve.append(value)
+        on_epoch(Progress(epoch=history.epoch, score=value, checkpoint=run.save))
     run.set_weights(run.average)
     return Outcome(
-        score=run.curve[-1] if run.curve else run.score(split.score),
-        curve=tuple(run.curve),
-        loss_curve=tuple(run.loss_curve),
-        diverged=run.diverged,
-        info={"n_skipped_updates": run.n_skipped_updates},
+        score=history.curve[-1] if history.curve else run.score(split.score),
+        curve=tuple(history.curve),
+        loss_curve=tuple(history.loss_curve),
+        diverged=history.diverged,
+        info={"n_skipped_updates": history.n_skipped_updates},
     )
+
+
+def identify(
+    objective: str,
+    params: ObjectiveParams,
+    *,
+    task: TaskParams,
+    protocol: Protocol,
+    member_seed: int,
+) -> Identity:
+    """Return what a checkpoint of these arguments of ``Objective.evaluate`` must be
+    of."""
+    return _flatten(
+        {
+            "objective": objective,
+            "protocol": protocol.value,
+            "member_seed": member_seed,
+            **params.model_dump(),
+            "task": task.model_dump(),
+        }
+    )
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of a table and of its tables by dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
 
 
 def choose_updates(
@@ -288,8 +335,7 @@ def choose_updates(
         return TorchUpdates(network, optimizer)
     n = network
     parameters = (n.w_in, n.w_inter, n.w_intra, n.bias, n.w_out, n.bias_out)
-    kernel = network.kernel(0, noisy=noisy)
-    return FusedUpdates(kernel, parameters, optimizer, network.threads)
+    return FusedUpdates(n.kernel(0, noisy=noisy), parameters, optimizer, n.threads)
 
 
 def train_epoch(

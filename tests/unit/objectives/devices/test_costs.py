@@ -74,6 +74,9 @@ def test_costs_known_before_are_those_told_after(
         member = objective.member(
             params, task=recording, protocol=protocol, member_seed=seed
         )
+        network = member.network
+        drawn = {"n_synapses": network.n_synapses, "n_neurons": network.n_neurons}
+        assert {cost: before[cost] for cost in drawn} == drawn, params
         outcome = member.train(lambda progress: None)
         assert before.keys() == objective.costs.keys()
         assert {cost: outcome.info[cost] for cost in before} == before, params

@@ -1,0 +1,299 @@
+"""One member of an objective on layered networks, from its seed to its file.
+
+``classifier`` and ``predictor`` know what it reads out.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpo.contract import (
+    NetworkMember,
+    OnEpoch,
+    Outcome,
+    Protocol,
+    Solved,
+    TaskParams,
+    Thermal,
+    UnavailableError,
+)
+
+from ..data.examples import Examples, Split
+from ..hardware.variability import Variability
+from ..networks.devices import Training
+from ..networks.kernels.sizes import CHIPS
+from . import artifacts, thermal_check
+from .drive import measure_drive
+from .objective import LayeredObjective, LayeredParams
+from .scoring import score
+from .solved_equation import finer_steps, solve, solve_trial
+from .train import Measure, Recipe, identify, train
+
+if TYPE_CHECKING:
+    from ..networks.layered import LayeredNetwork
+
+
+MEASURED_SPAN = 10.0
+"""The widest ``thermal_span`` with a measured benefit (docs/how-to/thermal.md)."""
+
+
+class LayeredMember(NetworkMember):
+    """One member of an objective on layered networks.
+
+    Args:
+        objective: the objective.
+        params: validated hyper-parameters.
+        task: the task to learn.
+        protocol: which data trains and which scores.
+        member_seed: the seed.
+
+    Raises:
+        UnavailableError: this host lacks the data of the task, or the device.
+        ValueError: the data are invalid.
+    """
+
+    def __init__(
+        self,
+        objective: LayeredObjective[Any],
+        params: LayeredParams,
+        task: TaskParams,
+        *,
+        protocol: Protocol,
+        member_seed: int,
+    ) -> None:
+        """Load the data and draw the network."""
+        self._objective = objective
+        self._params = params
+        self._task = task
+        self._protocol = protocol
+        self._member_seed = member_seed
+        self._split = self._load(protocol)
+        self.classes = self._split.names
+        self.network: LayeredNetwork = objective.network(
+            params,
+            [member_seed],
+            channels=self._split.n_channels,
+            outputs=self._split.n_classes,
+        ).to(_device(params))
+        self._n_steps = self.network.physics.n_steps  # in training
+        _, self.n_layers, self.width = self.network.bias.shape
+        self.widths = self.network.widths
+
+    @abstractmethod
+    def _load(self, protocol: Protocol) -> Split:
+        """Load the data of the task."""
+
+    @abstractmethod
+    def _measure(self) -> Measure:
+        """Return how the network is trained and scored."""
+
+    @abstractmethod
+    def _on_chips(self, variability: Variability) -> tuple[float, ...]:
+        """Return the scores on simulated chips."""
+
+    @cached_property
+    def _examples(self) -> Examples:
+        """Examples of an epoch."""
+        return self._split.train
+
+    def _finish(self) -> None:
+        """Finish the trained network, before its further tests."""
+
+    def _extra_description(self) -> dict[str, Any]:
+        """Return more entries on the data for the description in its file."""
+        return {}
+
+    def _extra_info(self, chips: tuple[float, ...]) -> dict[str, float]:
+        """Return more entries of ``Outcome.info``; ``chips`` are the scores on
+        chips."""
+        return {}
+
+    def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
+        """Train and score the network, once; see ``Objective.evaluate``. It ends on the
+        CPU."""
+        measure = self._measure()
+        outcome = train(
+            self.network,
+            replace(self._split, train=self._examples),
+            Recipe.from_params(self._params),
+            measure,
+            protocol=self._protocol,
+            member_seed=self._member_seed,
+            identity=identify(
+                self._objective.name,
+                self._params,
+                task=self._task,
+                protocol=self._protocol,
+                member_seed=self._member_seed,
+            ),
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+        self._finish()
+        solved, thermal = self._check(outcome.score, measure)
+        steps = finer_steps(self.network, solved.steps_per_point) if solved else None
+        with steps or nullcontext():
+            variability = self._params.variability
+            chips = self._on_chips(variability) if variability else ()
+            extra = self._extra_info(chips)
+        self.network.cpu()
+        info = {
+            **self._objective.costs_of(self._params, self._task),
+            "n_train": len(self._split.train),
+            "n_scored": len(self._split.score),
+            **measure_drive(self.network, getattr(self._params, "s", 1.0)),
+            **outcome.info,
+            **extra,
+        }
+        data = self.to_bytes() if self._protocol is Protocol.CONFIRM else None
+        return outcome.replace(
+            info=info, network=data, solved=solved, thermal=thermal, chips=chips
+        )
+
+    def _check(
+        self, trained_score: float, measure: Measure
+    ) -> tuple[Solved | None, Thermal | None]:
+        """Check the time step and the thermal power, as the protocol asks."""
+
+        def rescore() -> float:
+            examples = self._split.score
+            return score(self.network, examples, measure.score, measure.worst)[0]
+
+        if self._protocol is Protocol.VALIDATION:
+            solved = solve_trial(self.network, rescore, trained_score, measure.agree)
+            return solved, None
+        if self._protocol is Protocol.CONFIRM:
+            solved = solve(self.network, rescore, measure.agree)
+            return solved, self._check_thermal(solved, rescore, measure.relative)
+        return None, None
+
+    def _check_thermal(
+        self, solved: Solved, score: Callable[[], float], relative: bool
+    ) -> Thermal | None:
+        """Return the thermal check, with half the steps of the solved equation if
+        converged."""
+        if not hasattr(self._params, "thermal_span"):
+            return None
+        chips = Variability(draws=CHIPS)
+        variability = self._params.variability
+        if variability is not None:  # with the noise of each thermal power
+            without = {"oscillator_noise_per_sqrt_ns": None}
+            chips = variability.model_copy(update=without)
+            score = partial(self._mean_on_chips, chips)
+        steps = solved.steps_per_point
+        if solved.converged and steps % (2 * self._n_steps) == 0:
+            steps //= 2
+        with finer_steps(self.network, steps):
+            return thermal_check.check(
+                self.network,
+                solved.score,
+                score,
+                partial(self._on_chips, chips),
+                relative=relative,
+                remedy=self._remedy,
+            )
+
+    def _mean_on_chips(self, variability: Variability) -> float:
+        return statistics.fmean(self._on_chips(variability))
+
+    @property
+    def _training(self) -> Training:
+        """What training sees of devices: spread and noise."""
+        variability = self._params.variability
+        seen = variability if variability and variability.in_training else None
+        has_power = np.any(getattr(self._params, "thermal_power", 0.0))
+        return Training(
+            network=self.network,
+            seed=self._member_seed,
+            variability=seen,
+            noise=seen is not None or self._thermal_training == "noise",
+            span=self._thermal_span if has_power else 1.0,
+        )
+
+    @property
+    def _thermal_training(self) -> str:
+        return getattr(self._params, "thermal_training", "mean")
+
+    @property
+    def _thermal_span(self) -> float:
+        return getattr(self._params, "thermal_span", 1.0)
+
+    @property
+    def _remedy(self) -> str:
+        """Advice that makes the network depend less on its thermal power."""
+        if self._thermal_training == "mean":
+            return 'Train with thermal_training = "noise".'
+        if self._thermal_span < MEASURED_SPAN:
+            return "Raise thermal_span."
+        return "Report the score with thermal noise."
+
+    @cached_property
+    def _test(self) -> Examples:
+        if self._protocol is not Protocol.VALIDATION:
+            return self._split.score
+        return self._load(Protocol.CONFIRM).score
+
+    def to_bytes(self) -> bytes:
+        """Return the network as safetensors; see ``NetworkMember.to_bytes``."""
+        description = artifacts.describe_member(
+            self._objective.name,
+            self._params,
+            self._task,
+            split=self._split,
+            member_seed=self._member_seed,
+        )
+        description |= self._extra_description()
+        return artifacts.to_bytes(self.network, description)
+
+    def restore(self, data: bytes) -> None:
+        """Set the weights to stored ones; see ``NetworkMember.restore``."""
+        artifacts.restore(self.network.cpu(), data)
+
+
+def trace_fields(
+    network: LayeredNetwork,
+    images: Sequence[int],
+    inputs: NDArray[np.float32],
+    trajectories: Mapping[str, Tensor],
+) -> dict[str, Any]:
+    """Return the fields of a ``Trace`` that hold the trajectories of a network."""
+    dt_ns = network.physics.dt_ns
+    lacking = ~network.exists[:, None, None]
+    trace: dict[str, Any] = {
+        "images": np.asarray(images, dtype=np.int64),
+        "dt_ns": dt_ns,
+        "inputs": inputs,
+        "time_ns": dt_ns * np.arange(inputs.shape[1] + 1, dtype=np.float64),
+    }
+    for name, values in trajectories.items():
+        existing = values[0].masked_fill(lacking, math.nan)
+        trace[name] = existing.transpose(2, 3).contiguous().numpy()
+    return trace
+
+
+def _device(params: LayeredParams) -> torch.device:
+    """Return PyTorch's device of ``params``.
+
+    Raises:
+        UnavailableError: this host has no such device.
+    """
+    if params.device == "cuda" and not torch.cuda.is_available():
+        built_for = torch.version.cuda or "the CPU alone"
+        raise UnavailableError(
+            f"device: this host has no CUDA device for PyTorch (built for {built_for}),"
+            " got device='cuda'. Use device = \"cpu\", or run the workers on hosts"
+            " with a GPU and its PyTorch."
+        )
+    return torch.device(params.device)
