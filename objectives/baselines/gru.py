@@ -10,7 +10,7 @@ and no solved equation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -24,7 +24,8 @@ from hpo.contract import (
 )
 
 from ..data import TASKS, load
-from ..training.objective import (
+from ..training import (
+    BatchSize,
     EmaDecay,
     LabelSmoothing,
     LearningRate,
@@ -39,18 +40,9 @@ class GruParams(ObjectiveParams):
 
     lr0: LearningRate = 0.01
     lr_decay: LearningRateDecay = 20.0
-    layers: Annotated[int, Field(ge=1, le=100, description="layers of units")] = 1
-    width: Annotated[int, Field(ge=1, le=4096, description="units per layer")] = 28
-    batch_size: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=100_000,
-            description=(
-                "series per weight update; the last update of an epoch may have fewer"
-            ),
-        ),
-    ] = 60
+    layers: int = Field(default=1, ge=1, le=100, description="layers of units")
+    width: int = Field(default=28, ge=1, le=4096, description="units per layer")
+    batch_size: BatchSize = 60
     ema_decay: EmaDecay = 0.0
     max_gradient: MaxGradient = 1.0
     label_smoothing: LabelSmoothing = 0.0

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..training.objective import Amplification, LearningRate, LearningRateDecay, MaxStep
+from ..training import Amplification, LearningRate, LearningRateDecay, MaxStep
 from .device import Device, Parameter, exp, parameter, tanh
 
 

@@ -43,7 +43,7 @@ from hpo.contract import TaskParams
 
 from ..hardware import physics
 from ..hardware.variability import Variability
-from ..training.objective import (
+from ..training import (
     Amplification,
     Integrator,
     LayeredObjective,

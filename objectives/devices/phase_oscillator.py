@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..training.objective import Amplification
+from ..training import Amplification
 from .device import Device, Parameter, cos, parameter, sin
 
 

@@ -18,7 +18,7 @@ from hpo.contract import NetworkMember, Protocol, TaskParams
 
 from ..data import SERIES_TASKS, SeriesContents, SeriesParams, Shape
 from ..data.windows import check_window
-from ..training.objective import LayeredObjective, LayeredParams
+from ..training import LayeredObjective, LayeredParams
 from .device import Device, DeviceObjective
 
 

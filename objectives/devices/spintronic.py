@@ -42,7 +42,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..training.objective import Amplification, LearningRate, LearningRateDecay
+from ..training import Amplification, LearningRate, LearningRateDecay
 from .device import Device, Parameter, exp, log, maximum, parameter, sqrt
 
 ThermalTraining = Annotated[

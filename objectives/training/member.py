@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpo.contract import (
+    KnowsCosts,
     NetworkMember,
+    NetworkObjective,
     OnEpoch,
     Outcome,
     Protocol,
@@ -36,7 +38,7 @@ from ..networks.devices import Training
 from ..networks.kernels.sizes import CHIPS
 from . import artifacts, thermal_check
 from .drive import measure_drive
-from .objective import LayeredObjective, LayeredParams
+from .params import LayeredParams
 from .scoring import score
 from .solved_equation import finer_steps, solve, solve_trial
 from .train import Measure, Recipe, identify, train
@@ -66,7 +68,7 @@ class LayeredMember(NetworkMember):
 
     def __init__(
         self,
-        objective: LayeredObjective[Any],
+        objective: NetworkObjective[Any, Any],
         params: LayeredParams,
         task: TaskParams,
         *,
@@ -123,6 +125,7 @@ class LayeredMember(NetworkMember):
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
         """Train and score the network, once; see ``Objective.evaluate``. It ends on the
         CPU."""
+        assert isinstance(self._objective, KnowsCosts)
         measure = self._measure()
         outcome = train(
             self.network,

@@ -16,7 +16,7 @@ import pytest
 from hpo import objectives
 from hpo.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
 from hpo.objectives.networks.network_file import read_description
-from hpo.objectives.training.objective import LayeredObjective
+from hpo.objectives.training import LayeredObjective
 
 _NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
 SMALL: dict[str, dict[str, Any]] = {

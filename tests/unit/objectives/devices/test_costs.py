@@ -15,7 +15,7 @@ from hpo.objectives import data as tasks
 from hpo.objectives.data.tasks.arrays import ArraysParams
 from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
-from hpo.objectives.training.objective import LayeredObjective
+from hpo.objectives.training import LayeredObjective
 
 DENSITIES = (0.0, 0.005, 0.125, 0.5, 1.0)
 """Some of whose numbers of connections end in a half for some widths."""

@@ -17,7 +17,7 @@ from hpo.contract import Protocol, UnavailableError
 from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 from hpo.objectives.devices.ctrnn import Ctrnn
 from hpo.objectives.devices.spintronic import Spintronic
-from hpo.objectives.training.objective import LayeredParams
+from hpo.objectives.training import LayeredParams
 
 
 def test_parameters_and_costs_are_told_without_what_computes() -> None:
