@@ -59,7 +59,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{time.monotonic() - start:5.0f} s  {text}", flush=True)
 
     for name in arguments or measures:
-        began, load = time.monotonic(), f"{os.getloadavg()[0]:.1f}"
+        began = time.monotonic()
+        load = f"{os.getloadavg()[0]:.1f}"
         say(name)
         if name in pages:
             pages[name](say)

@@ -28,9 +28,11 @@ Say = Callable[[str], None]
 
 RESULTS = Path(__file__).with_name("ablation.json")
 STUDY = Path(__file__).parents[1] / "studies" / "seqdigits.toml"
-SEEDS, TUNING = range(1, 11), range(101, 103)
+SEEDS = range(1, 11)
+TUNING = range(101, 103)
 """Seeds of the networks that are tested, and of those that choose."""
-MANY, FEW = range(1, 31), range(1, 6)
+MANY = range(1, 31)
+FEW = range(1, 6)
 """Seeds of the paper's point, to which others are compared, and of our point without a
 change."""
 RATES = (0.05, 0.15, 0.45)

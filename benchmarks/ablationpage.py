@@ -95,7 +95,8 @@ def _difference(own: Scores, other: Scores) -> str:
 def _changes(rows: Mapping[str, Row]) -> str:
     lines = []
     for change, label in LABELS.items():
-        there, back = rows.get(f"paper, {change}"), rows.get(f"ours, {change}")
+        there = rows.get(f"paper, {change}")
+        back = rows.get(f"ours, {change}")
         cells = ["–"] * 4
         if there:
             cells[:2] = [
@@ -144,7 +145,8 @@ def shares(rows: Mapping[str, Row]) -> dict[str, list[float]]:
     """Points that each group earns, of each seed: its mean gain over all orders
     (Shapley value)."""
     score = {groups: rows[_named(groups)].test for groups in mixtures()}
-    n, gains_by_group = min(map(len, score.values())), {}
+    n = min(map(len, score.values()))
+    gains_by_group = {}
     for group in GROUPS:
         gains = []
         for seed in range(n):
@@ -214,7 +216,8 @@ def draw(rows: Mapping[str, Row], path: Path) -> None:
         figure = pictures.canvas(8.4, 3.4)
         left, right = figure.subplots(1, 2)
         for place, change in enumerate(CHANGES):
-            there, back = rows.get(f"paper, {change}"), rows.get(f"ours, {change}")
+            there = rows.get(f"paper, {change}")
+            back = rows.get(f"ours, {change}")
             for own, other, colour, shift in (
                 (there, rows["paper"], VERMILLION, -0.13),
                 (rows["ours"], back, BLUE, 0.13),

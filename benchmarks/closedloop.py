@@ -117,7 +117,8 @@ def closed_loop(network: Any, runs: Runs, ridges: tuple[float, ...]) -> Array:
         return state, past, read.double().numpy()
 
     with torch.no_grad():
-        state, read = dynamics.rest(batch=len(x)), list[Array]()
+        state = dynamics.rest(batch=len(x))
+        read = list[Array]()
         past: Past = ()
         for t in range(TRAINED):
             state, past, own = after(state, past, x[:, t])
@@ -135,7 +136,8 @@ def closed_loop(network: Any, runs: Runs, ridges: tuple[float, ...]) -> Array:
             tuple(torch.cat([a] * len(ridges), dim=-2) for a in b)
             for b in (state, past)
         )
-        u, predicted = np.tile(x[:, TRAINED], len(ridges)), []
+        u = np.tile(x[:, TRAINED], len(ridges))
+        predicted = []
         for _ in range(TESTED):
             state, past, own = after(state, past, u)
             u = np.clip((own * weights).sum(axis=1) + bias, -10.0, 10.0)
@@ -150,7 +152,8 @@ def closed_loop(network: Any, runs: Runs, ridges: tuple[float, ...]) -> Array:
 
 def measure(say: Callable[[str], None]) -> dict[str, Any]:
     """Choose a setting for every series, and test it on its thirty runs."""
-    model, random = Oscillators("antisymmetric"), stream(0, "benchmark/closed-loop")
+    model = Oscillators("antisymmetric")
+    random = stream(0, "benchmark/closed-loop")
     best: dict[int, tuple[float, Setting, float]] = {}
     runs = Runs.at(SEARCH)
     for trial in range(SETTINGS):

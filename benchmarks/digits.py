@@ -124,10 +124,8 @@ class Oscillators:
             for k, x in enumerate(parts):
                 batches = []
                 for n in range(0, len(x), size):
-                    u, chip = (
-                        torch.from_numpy(x[n : n + size]),
-                        self._chip(network, k, f"{seed}, {n}"),
-                    )
+                    u = torch.from_numpy(x[n : n + size])
+                    chip = self._chip(network, k, f"{seed}, {n}")
                     batches.append(network.outputs(u, x.shape[1], chip)[0])
                 yield torch.cat(batches).numpy()
 
@@ -168,7 +166,10 @@ def row(model: Reservoir) -> dict[str, Best]:
     split = load(
         ablation.spec().task_params, protocol=contract.Protocol.CONFIRM, member_seed=0
     )
-    x, y, z, truth = split.train.x, split.train.label, split.score.x, split.score.label
+    x = split.train.x
+    y = split.train.label
+    z = split.score.x
+    truth = split.score.label
     parts = baselines.validation_parts(y, 0.3, 0)
     random = stream(0, "benchmark/digits")
     by_readout = {name: Best() for name in READOUTS}
@@ -229,13 +230,16 @@ def _features(name: str, states: Array) -> Array:
 
 GRU = {"layers": 1, "width": 38, "score_every": 1000}
 """5,064 weights and biases; our oscillators have 5,088 connections."""
-GRU_TRIALS, GRU_KEPT, GRU_EPOCHS = 20, 3, (15, 60)
+GRU_TRIALS = 20
+GRU_KEPT = 3
+GRU_EPOCHS = (15, 60)
 
 
 def gru() -> dict[str, Any]:
     """Random settings for few epochs, the best of them for more, the best one by ten
     networks."""
-    objective, random = GruObjective(), stream(0, "benchmark/digits/gru")
+    objective = GruObjective()
+    random = stream(0, "benchmark/digits/gru")
 
     def score(
         setting: Setting, epochs: int, seed: int, protocol: contract.Protocol
@@ -263,7 +267,8 @@ def gru() -> dict[str, Any]:
             score(own, epochs, TUNING[0], contract.Protocol.VALIDATION) for own in every
         ]
         order = np.argsort(scores)[::-1]
-        every, best = [every[k] for k in order[:GRU_KEPT]], max(scores)
+        every = [every[k] for k in order[:GRU_KEPT]]
+        best = max(scores)
     test = [
         score(every[0], GRU_EPOCHS[-1], seed, contract.Protocol.CONFIRM)
         for seed in SEEDS

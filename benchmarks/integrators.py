@@ -81,7 +81,8 @@ SCHEMES: tuple[Scheme, ...] = (
 )
 """What networks are trained with."""
 SEEDS = (1, 2, 3, 4, 5)
-ROUNDS, TURN_S = 5, 0.1
+ROUNDS = 5
+TURN_S = 0.1
 ANY_STEP_NS = 1e4
 """Longer than any point."""
 
@@ -214,7 +215,8 @@ def errors_of(name: str) -> tuple[list[Error], float]:
     torch.set_num_threads(1)
     network, split = trained(name, TRAINED, seed=1)
     reference = deepcopy(network).double()
-    u, label = torch.from_numpy(split.score.x), torch.from_numpy(split.score.label)
+    u = torch.from_numpy(split.score.x)
+    label = torch.from_numpy(split.score.label)
 
     def of(scheme: Scheme) -> Tensor:
         if scheme[0] in EXTRAPOLATION:
@@ -248,7 +250,8 @@ def trained_scores(name: str, scheme: Scheme, seed: int) -> tuple[float, float]:
     ``SOLVED``."""
     torch.set_num_threads(1)
     network, split = trained(name, scheme, seed=seed)
-    u, label = torch.from_numpy(split.score.x), torch.from_numpy(split.score.label)
+    u = torch.from_numpy(split.score.x)
+    label = torch.from_numpy(split.score.label)
     own, solved = (logits(network, s, u) for s in (scheme, SOLVED))
     return share(own.argmax(1) == label, own), share(solved.argmax(1) == label, solved)
 
@@ -260,7 +263,8 @@ def epochs(name: str) -> dict[Scheme, float]:
     for _ in range(ROUNDS):
         for scheme, turn in turns.items():
             turn()  # caches
-            began, n = time.process_time(), 0
+            began = time.process_time()
+            n = 0
             while time.process_time() - began < TURN_S:
                 turn()
                 n += 1

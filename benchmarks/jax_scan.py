@@ -21,7 +21,8 @@ Logits = Callable[[Any, dict[str, Any], dict[str, Any]], Any]
 
 def scan(kind: str, physics: Physics) -> Logits:
     """The multistep rule of ``loops``."""
-    step, (a, b, c) = _step(kind, physics), physics.extrapolation
+    step = _step(kind, physics)
+    (a, b, c) = physics.extrapolation
 
     def logits(u: Any, p: dict[str, Any], masks: dict[str, Any]) -> Any:
         drive = drive_of(physics, p, masks)
@@ -64,7 +65,8 @@ def drive_of(
 
 
 def _step(kind: str, physics: Physics) -> Callable[..., Any]:
-    gamma, dt = physics.gamma_per_ns, physics.step_ns
+    gamma = physics.gamma_per_ns
+    dt = physics.step_ns
     if kind == "ctrnn":
         leak = math.exp(-gamma * dt)
         return lambda x, y, drive: (
@@ -72,7 +74,8 @@ def _step(kind: str, physics: Physics) -> Callable[..., Any]:
             jnp.tanh(after),
         )
     c = 2 * math.pi * physics.f_cut_per_ns * dt
-    decay, gain = math.exp(-c), -math.expm1(-c) / c
+    decay = math.exp(-c)
+    gain = -math.expm1(-c) / c
 
     def step(x: Any, y: Any, drive: Any) -> Any:
         drive = (drive + 2 * gamma) * dt
@@ -108,7 +111,8 @@ class JaxRunner:
     def reset(self) -> None:
         """See ``Runner``."""
         zeros = {name: jnp.zeros_like(p) for name, p in self._start.items()}
-        self._state, self._n = (self._start, zeros, zeros), 0
+        self._state = (self._start, zeros, zeros)
+        self._n = 0
 
     def advance(self) -> tuple[int, float]:
         """See ``Runner``."""

@@ -54,7 +54,8 @@ def solved(kind: str, physics: Physics, solver: str, n: int) -> Logits:
 
 
 def _spintronic(physics: Physics, drive: Callable[..., Any]) -> Callable[..., Any]:
-    gamma, omega = physics.gamma_per_ns, 2 * math.pi * physics.f_cut_per_ns
+    gamma = physics.gamma_per_ns
+    omega = 2 * math.pi * physics.f_cut_per_ns
 
     def rate(u_n: Any, state: Any) -> Any:
         x, y = state

@@ -48,9 +48,11 @@ class Physics:
 
 def spintronic_step(physics: Physics) -> Step:
     """One step of an oscillator and its filter."""
-    gamma, dt = physics.gamma_per_ns, physics.step_ns
+    gamma = physics.gamma_per_ns
+    dt = physics.step_ns
     c = 2 * math.pi * physics.f_cut_per_ns * dt
-    decay, gain = math.exp(-c), -math.expm1(-c) / c
+    decay = math.exp(-c)
+    gain = -math.expm1(-c) / c
 
     def step(x: Tensor, y: Tensor, drive: Tensor) -> tuple[Tensor, Tensor]:
         drive = (drive + 2 * gamma) * dt
@@ -81,7 +83,8 @@ REST = {"spintronic": 0.5, "ctrnn": 0.0}
 
 def layer_by_layer(kind: str, physics: Physics) -> Logits:
     """(a): one member, one layer after the other, as the equations are written."""
-    step, (a, b, c) = STEPS[kind](physics), physics.extrapolation
+    step = STEPS[kind](physics)
+    (a, b, c) = physics.extrapolation
 
     def logits(u: Tensor, p: Named, masks: Named) -> Tensor:
         w_in, w_inter, w_intra = (
@@ -111,7 +114,8 @@ def layer_by_layer(kind: str, physics: Physics) -> Logits:
 
 def stacked(kind: str, physics: Physics) -> Logits:
     """(a), tight, and (b): all layers, and all members, in one batched product."""
-    step, (a, b, c) = STEPS[kind](physics), physics.extrapolation
+    step = STEPS[kind](physics)
+    (a, b, c) = physics.extrapolation
 
     def logits(u: Tensor, p: Named, masks: Named) -> Tensor:
         drive = stacked_drive(physics, p, masks)

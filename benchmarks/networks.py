@@ -197,7 +197,9 @@ def same_scheme(case: Case) -> dict[str, Entry]:
     Raises:
         RuntimeError: they do not find the same.
     """
-    kind, physics, width = case.kind, case.physics, case.network.bias.shape[-1]
+    kind = case.kind
+    physics = case.physics
+    width = case.network.bias.shape[-1]
     entries = {"ours": Entry(runner=case.ours())}
     entries |= {
         "our PyTorch reference": Entry(runner=case.ours(backend="reference")),
@@ -321,7 +323,8 @@ def least(
     Raises:
         RuntimeError: not even MOST_STEPS are enough.
     """
-    u, exact = case.split.score.x[:BATCH], case.exact[:BATCH]
+    u = case.split.score.x[:BATCH]
+    exact = case.exact[:BATCH]
 
     def error(n: int) -> float:
         return integrators.relative(torch.from_numpy(alike(n, u)), exact)
@@ -343,7 +346,8 @@ def _turn(runner: Runner, series: int) -> float:
     """CPU seconds per epoch, over TURN_S: one short epoch would measure others'
     caches."""
     runner.reset()
-    began, n = time.process_time(), 0
+    began = time.process_time()
+    n = 0
     while n == 0 or time.process_time() - began < TURN_S:
         n += runner.advance()[0]
     return (time.process_time() - began) / n * series

@@ -112,7 +112,8 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
     ] * 2  # every third or so is at work on the large one
     with population.at_work(storage.url, crowd):
         say(f"  {population.WORKERS} workers on {len(names)} studies")
-        before, began_s = _settled(storage), time.monotonic()
+        before = _settled(storage)
+        began_s = time.monotonic()
         connections = _connections(storage)
         commands = []
         for command, n in COMMANDS.items():
@@ -145,7 +146,9 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
 
 def _command(what: str, code: str, *arguments: str, n: int) -> Cost:
     """A process that runs this, and tells in the end what it has taken."""
-    walls, cpus, peaks = [], [], []
+    walls = []
+    cpus = []
+    peaks = []
     for _ in range(n):
         began_s = time.perf_counter()
         done = subprocess.run(
@@ -160,15 +163,18 @@ def _command(what: str, code: str, *arguments: str, n: int) -> Cost:
         cpu_s, peak_kb = done.stderr.split()[-2:]
         cpus.append(float(cpu_s))
         peaks.append(int(peak_kb) / 1024)
-    median_s, most_mb = statistics.median(cpus), max(peaks)
+    median_s = statistics.median(cpus)
+    most_mb = max(peaks)
     return Cost(what=what, wall_s=_of(walls), cpu_s=median_s, peak_mb=most_mb, n=n)
 
 
 def _function(storage: Storage) -> Cost:
     """``hpo status`` in a process that has imported all, and read nothing."""
-    walls, cpus = [], []
+    walls = []
+    cpus = []
     for _ in range(REPEATS):
-        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        began_s = time.perf_counter()
+        began_cpu_s = time.process_time()
         ledger = LedgerReader(storage)
         status.overview(ledger.results(status.FINISHED), ledger.workers())
         walls.append(time.perf_counter() - began_s)
@@ -229,7 +235,8 @@ def _free_port() -> int:
 
 def _pages(say: Callable[[str], None]) -> tuple[list[Cost], list[tuple[str, float]]]:
     port = _free_port()
-    pages, memory_mb = [], []
+    pages = []
+    memory_mb = []
     ours = [sys.executable, "-m", "hpo", "dashboard", "--port", str(port)]
     with _serving(ours, port) as (process, began_s):
 

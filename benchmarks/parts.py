@@ -96,10 +96,8 @@ def measure() -> Iterator[Parts]:
             network, split, _ = networks.drawn(kind, WIDTH, density)
             u = torch.from_numpy(split.train.x)
             own = network.kernel(0)
-            both, neurons = (
-                alone(own, network, u),
-                alone(_without_synapses(own), network, u),
-            )
+            both = alone(own, network, u)
+            neurons = alone(_without_synapses(own), network, u)
             whole, inside = _epoch(OurRunner(network, split.train))
             inner = int(network.mask_inter.sum()) + int(network.mask_intra.sum())
             entering = int(
@@ -129,7 +127,8 @@ def alone(
     weights = (network.w_in, network.w_inter, network.w_intra, network.bias)
     pass_.begin(torch.cat([w.detach().reshape(-1) for w in weights]).numpy())
     pass_.entering[:] = 1e-3
-    there, back = {}, {}
+    there = {}
+    back = {}
     blocks = [
         n for batch in torch.split(u, BATCH) for _, n in own.layout.blocks(len(batch))
     ]
@@ -142,12 +141,14 @@ def alone(
 
 def _without_synapses(own: Kernel) -> Kernel:
     """The same kernel of neurons that nothing drives but the input."""
-    layout, structure = own.layout, own.layout.structure
+    layout = own.layout
+    structure = own.layout.structure
     if layout.dense:  # with one source in all: a product must have a term
         entry = int(structure.spans[1])
         bare = structure._replace(spans=np.array([0, entry, 0, 1, 0, 0, 1, 0]))
     else:
-        none, ends = np.empty(0, np.int32), np.zeros(layout.n_neurons + 1, np.int32)
+        none = np.empty(0, np.int32)
+        ends = np.zeros(layout.n_neurons + 1, np.int32)
         bare = structure._replace(
             sources=none, targets=none, starts=ends, starts_back=ends
         )
@@ -200,7 +201,8 @@ def _best(run: Callable[[], Any], repeats: int = REPEATS) -> float:
 @kernel
 def _multiply_adds(scratch: Any, turns: int) -> None:
     """``turns`` multiply-adds in every lane, in registers."""
-    total, factor = load(scratch, 0, _LANES), splat(np.float32(0.5), _LANES)
+    total = load(scratch, 0, _LANES)
+    factor = splat(np.float32(0.5), _LANES)
     for _ in range(turns):
         total = fma(total, factor, factor)
     store(scratch, 0, total)

@@ -31,7 +31,8 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, StudyState, Suggestion
 from hpo.worker import provenance
 
-LARGE, LARGE_TRIALS = "large", 20_000
+LARGE = "large"
+LARGE_TRIALS = 20_000
 KINDS = {
     "seqdigits": (399, 14),
     "seqdigits-energy": (60, 3),
@@ -40,7 +41,10 @@ KINDS = {
 """Study files: how many studies of each there are, and how many of them are open."""
 MEAN_TRIALS = 60
 """Of a search; a sweep has as many as its file says."""
-WORKERS, LEASE_S, TRIAL_S, BEAT_S = 100, 3 * 86_400.0, 30.0, 10.0
+WORKERS = 100
+LEASE_S = 3 * 86_400.0
+TRIAL_S = 30.0
+BEAT_S = 10.0
 """Workers of such leases beat three times in each; these do as often as by default."""
 
 _SLOTS = """
@@ -139,7 +143,9 @@ def _spec(name: str, kind: str, trials: int, *, is_open: bool) -> StudySpec:
 def fill(storage: Storage) -> dict[str, int]:
     """Register all studies and make up their outcomes; how many trials each study
     has."""
-    ledger, rng, known = Ledger(storage), random.Random(1), list(specs())
+    ledger = Ledger(storage)
+    rng = random.Random(1)
+    known = list(specs())
     lineage = {
         "code": "0" * 64,
         **provenance.of_this_process(),
@@ -189,10 +195,8 @@ def _search(
     storage: Storage, spec: StudySpec, size: int, lineage: str, rng: random.Random
 ) -> None:
     prunes = spec.pruner.name != "none" and spec.sweep is None
-    whole, cut = (
-        spec.budget.scores + spec.budget.members - 1,
-        max(1, spec.budget.scores // 4),
-    )
+    whole = spec.budget.scores + spec.budget.members - 1
+    cut = max(1, spec.budget.scores // 4)
     pruned = [prunes and k % 2 == 1 for k in range(size)]
     scores = [0.9 * (1 - 0.6 * rng.random() ** 3) * (0.7 if p else 1) for p in pruned]
     values = {
@@ -229,7 +233,8 @@ def _confirm(
     storage: Storage, spec: StudySpec, ranking: Sequence[int], lineage: str
 ) -> None:
     assert spec.confirm is not None
-    own, n = ranking[: spec.confirm.top], spec.confirm.members
+    own = ranking[: spec.confirm.top]
+    n = spec.confirm.members
     numbers = [source * n + k for source in own for k in range(n)]
     rng = random.Random(spec.hash)
     values = {
@@ -272,7 +277,8 @@ def params(spec: StudySpec, number: int, rng: random.Random) -> dict[str, Any]:
         return spec.point(number)
     drawn: dict[str, Any] = {}
     for name, one in spec.space.items():
-        low, high = one.low, one.high
+        low = one.low
+        high = one.high
         assert low is not None
         assert high is not None
         value = (
@@ -323,7 +329,8 @@ def _crew(url: str, names: Sequence[str], began: Any) -> None:
 
 def _work(url: str, study: str, k: int, began: Any) -> None:
     """One worker: it claims, suggests at random, renews, settles, and so on."""
-    rng, name = random.Random(k), f"bench:{k}"
+    rng = random.Random(k)
+    name = f"bench:{k}"
     with open_storage(url, worker=True) as storage:
         ledger = Ledger(storage)
         ledger.register_worker(name, host="bench", pid=k + 1, lease_s=LEASE_S)

@@ -70,7 +70,8 @@ TASKS: Mapping[str, GeneratedParams] = {
     "mackey-glass": MackeyGlassParams(n_train=10_000, horizon=20),
 }
 MAX_STEP_NS = 0.075
-WINDOWS, WASHOUT = 32, 250
+WINDOWS = 32
+WASHOUT = 250
 """Windows of a part that oscillators run through side by side in a search, and points
 before."""
 DELAYS = tuple(range(1, 151))
@@ -133,7 +134,8 @@ class DelayLine:
         taps = int(setting["taps"])
 
         def of(part: Examples) -> Array:
-            u, n = part.x[0, :, 0].astype(np.float64), part.label.shape[1]
+            u = part.x[0, :, 0].astype(np.float64)
+            n = part.label.shape[1]
             u = np.concatenate((np.zeros(taps), u))
             return np.stack(
                 [u[len(u) - n - k : len(u) - k] for k in range(taps)], axis=1
@@ -172,11 +174,13 @@ class EchoState:
             w = np.linalg.qr(w)[0]
         w *= setting["radius"] / np.abs(np.linalg.eigvals(w)).max()
         w_in = setting["input_scale"] * random.uniform(-1.0, 1.0, UNITS)
-        bias, leak = setting["bias"] * random.uniform(-1.0, 1.0, UNITS), setting["leak"]
+        bias = setting["bias"] * random.uniform(-1.0, 1.0, UNITS)
+        leak = setting["leak"]
 
         def of(part: Examples) -> Array:
             drive = part.x[0].astype(np.float64) * w_in + bias
-            x, units = np.zeros(UNITS), np.empty_like(drive)
+            x = np.zeros(UNITS)
+            units = np.empty_like(drive)
             for t, own in enumerate(drive):
                 x = units[t] = (1.0 - leak) * x + leak * np.tanh(w @ x + own)
             last: Array = units[len(units) - part.label.shape[1] :]
@@ -260,7 +264,8 @@ def states(
         if in_windows:
             length = (part.x.shape[1] - WASHOUT) // WINDOWS
             part = windows(part, length=length, washout=WASHOUT)
-        chip, n_points = IDEAL, part.x.shape[1]
+        chip = IDEAL
+        n_points = part.x.shape[1]
         if noise is not None:
             own: Any = {"number": f"{in_windows}, {n_points}", "network": network}
             normals = draw_normals(noise, n_jumps=n_points, **own)
@@ -378,7 +383,8 @@ def tested(
                 list(errors(o, column, s)) for o, s in zip(every, searched, strict=True)
             ]
             means = [statistics.fmean(own) for own in zip(*scores, strict=True)]
-            best, error = bests[named(column)], min(means)
+            best = bests[named(column)]
+            error = min(means)
             if error < best.validation:
                 ridge = RIDGES[means.index(error)]
                 bests[named(column)] = Best(error, dict(setting), ridge)
@@ -452,7 +458,8 @@ def memory_capacity(own: States, ridge: float) -> float:
     (points, delays).
     """
     weights, bias = fit(own.train, own.d_train, ridge)
-    output, target = own.score @ weights.T + bias, own.d_score
+    output = own.score @ weights.T + bias
+    target = own.d_score
     with np.errstate(invalid="ignore"):
         covariance = ((output - output.mean(0)) * (target - target.mean(0))).mean(0)
         squared = (covariance / (output.std(0) * target.std(0))) ** 2
@@ -468,7 +475,8 @@ def capacity(
     split = task.load(protocol=contract.Protocol.CONFIRM)
 
     def delayed(part: Examples) -> Examples:
-        u, n = part.x[0, :, 0], part.label.shape[1]
+        u = part.x[0, :, 0]
+        n = part.label.shape[1]
         label = np.stack([u[len(u) - n - k : len(u) - k] for k in DELAYS], axis=1)
         return Examples(x=part.x, label=label[None])
 
@@ -490,7 +498,8 @@ MEMORY_SEEDS = FRESH[:2]
 def memory(say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Capacities against rotation; of a random coupling against its gain; of the best
     settings."""
-    antisymmetric, random = "oscillators, antisymmetric", "oscillators, random"
+    antisymmetric = "oscillators, antisymmetric"
+    random = "oscillators, random"
     grid: list[tuple[str, str, Setting]] = []
     for tau in TAUS_NS:
         own = {**MEMORY, "tau_ns": tau}

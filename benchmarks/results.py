@@ -234,7 +234,8 @@ def service(overheads: Sequence[Overhead]) -> str:
 
 def workers(throughput: Throughput) -> str:
     """The body of the section."""
-    one, two = throughput.one, throughput.two
+    one = throughput.one
+    two = throughput.two
     return (
         f"Trials per minute of a small spintronic study: {one:.0f} with one worker, "
         f"{two:.0f} with two: **{two / one:.2f} x** (best of three runs each). "

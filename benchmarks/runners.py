@@ -14,7 +14,8 @@ from benchmarks.loops import Logits, Named
 from hpo.objectives.data.examples import Examples
 from hpo.objectives.training.train import Recipe, choose_updates, train_epoch
 
-BATCH, LR = 120, 1e-3
+BATCH = 120
+LR = 1e-3
 Array = NDArray[np.float32]
 
 
@@ -40,8 +41,11 @@ class TorchRunner:
         self, logits: Logits, parameters: Named, masks: Named, examples: Examples
     ) -> None:
         """Take copies of the parameters."""
-        self._logits, self._start, self._masks = logits, parameters, masks
-        x, label = torch.from_numpy(examples.x), torch.from_numpy(examples.label)
+        self._logits = logits
+        self._start = parameters
+        self._masks = masks
+        x = torch.from_numpy(examples.x)
+        label = torch.from_numpy(examples.label)
         self._batches = list(
             zip(torch.split(x, BATCH), torch.split(label, BATCH), strict=True)
         )
@@ -83,7 +87,8 @@ class OurRunner:
 
     def __init__(self, network: Any, examples: Examples) -> None:
         """Take the network itself: it is trained in place."""
-        self._network, self._examples = network, examples
+        self._network = network
+        self._examples = examples
         self._start = [p.detach().clone() for p in network.parameters()]
         self._recipe = Recipe(epochs=1, batch_size=BATCH, lr0=LR, lr_decay=1.0)
         self.reset()

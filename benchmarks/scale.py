@@ -50,7 +50,8 @@ LOADS = (
     (10_000, "tpe", 8, 200),
 )
 """Trials of a study, sampler, workers, and how many of its trials are run."""
-STUDIES, FAIR = 3, (500, 64)
+STUDIES = 3
+FAIR = (500, 64)
 """Studies that standing workers serve side by side; their trials, and the workers."""
 
 _FORK = multiprocessing.get_context("fork")  # 128 processes that import nothing anew
@@ -138,7 +139,8 @@ def _cold_s(storage: Storage, url: str, study: str) -> float:
     command = [sys.executable, "-m", "hpo.worker", "--study", study, "--no-confirm"]
     with storage.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        before, began_s = connection.scalar(settled), time.monotonic()
+        before = connection.scalar(settled)
+        began_s = time.monotonic()
         environment = {**os.environ, "HPO_STORAGE": url}
         with subprocess.Popen(
             command, env=environment, stderr=subprocess.DEVNULL
@@ -170,7 +172,8 @@ def _spec(name: str, trials: int, sampler: str, workers: int) -> StudySpec:
 @contextmanager
 def _network(storage: Storage) -> Iterator[str]:
     """The address of the database over the network."""
-    url, layout = sa.make_url(storage.url), Layout(settings.home())
+    url = sa.make_url(storage.url)
+    layout = Layout(settings.home())
     with delayed(f"{url.query['host']}/.s.PGSQL.{PORT}", ROUND_TRIP_S / 2) as port:
         user = f"{url.username}:{read_password(layout)}"
         yield f"postgresql://{user}@127.0.0.1:{port}/{url.database}"
@@ -196,7 +199,8 @@ def _run(
     """What workers tell of these studies, connections, and seconds of CPU of
     PostgreSQL."""
     study = specs[0].name if len(specs) == 1 else None
-    start, queue = _FORK.Barrier(workers + 1), _FORK.SimpleQueue()
+    start = _FORK.Barrier(workers + 1)
+    queue = _FORK.SimpleQueue()
     storage.engine.dispose()  # no connection is shared with the workers
     processes = [
         _FORK.Process(target=_work, args=(url, study, start, queue))
@@ -206,7 +210,8 @@ def _run(
         process.start()
     start.wait()
     served_s = service._server_cpu_s()
-    connections, reports = 0, []
+    connections = 0
+    reports = []
     with storage.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         while not _over(connection, specs):
@@ -230,12 +235,11 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
         begins_s: list[float] = []
         idles_s: list[float] = []
         settled_s: list[float] = []
-        ledger, statements = worker._ledger, itertools.count()
-        claim, store_suggestion, settle = (
-            ledger.claim,
-            ledger.store_suggestion,
-            ledger.settle,
-        )
+        ledger = worker._ledger
+        statements = itertools.count()
+        claim = ledger.claim
+        store_suggestion = ledger.store_suggestion
+        settle = ledger.settle
 
         def timed(name: str, *args: Any, **kwargs: Any) -> Any:
             began_s = time.monotonic()
@@ -263,7 +267,8 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
             storage.engine, "before_cursor_execute", lambda *_: next(statements)
         )
         start.wait()
-        began_s, before = time.process_time(), next(statements)
+        began_s = time.process_time()
+        before = next(statements)
         worker.run()
         queue.put(
             _Told(

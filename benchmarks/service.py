@@ -35,7 +35,9 @@ from hpo.worker.loop import Worker
 SIZES = (100, 1_000, 10_000)
 """Trials that a study holds already."""
 TRIALS = 20
-EPOCHS, MEMBERS, REPORTS = 60, 5, 20
+EPOCHS = 60
+MEMBERS = 5
+REPORTS = 20
 NAMES = "abcde"
 HIGH = 0.1
 """Steps lie below it, well below what comes."""
@@ -217,7 +219,8 @@ def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Ove
         sampler=OPTUNAS[sampler](seed=0),  # type: ignore[call-arg]
         pruner=pruning.PRUNERS[pruner](**PRUNERS[pruner]),
     )
-    began_s, server_s = time.process_time(), _server_cpu_s()
+    began_s = time.process_time()
+    server_s = _server_cpu_s()
     starts_s = [_one_plain_trial(study, REPORTS) for _ in range(TRIALS + 1)]
     return Overhead(
         size=size,

@@ -49,7 +49,8 @@ def solved(kind: str, physics: Physics, method: str, n: int) -> Logits:
 
 
 def _spintronic(physics: Physics, drive: Callable[[Tensor, Tensor], Tensor]) -> Rate:
-    gamma, omega = physics.gamma_per_ns, 2 * math.pi * physics.f_cut_per_ns
+    gamma = physics.gamma_per_ns
+    omega = 2 * math.pi * physics.f_cut_per_ns
 
     def rate(u_n: Tensor, state: Tensor) -> Tensor:
         x, y = state

@@ -44,7 +44,8 @@ def simulate(
     asks = [(start, worker) for worker, start in enumerate(starts)]
     heapify(asks)
     turns: list[Turn] = []
-    settled, oldest = [False] * len(seconds), 0
+    settled = [False] * len(seconds)
+    oldest = 0
     held: dict[int, int] = {}
     waiting: dict[int, float] = {}
     while asks:

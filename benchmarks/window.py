@@ -46,7 +46,9 @@ LENGTHS = (100, 300)
 """Trials after which a search is judged."""
 NOISE = 0.008
 """Standard deviation of a score that the search sees."""
-_REAL_TRIALS, _REAL_MEAN_S, _REAL_KINDS = 160, 0.6, 16
+_REAL_TRIALS = 160
+_REAL_MEAN_S = 0.6
+_REAL_KINDS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,7 +325,8 @@ def _unit(spec: StudySpec, params: Mapping[str, Any]) -> list[float]:
     """Where the parameters lie in their ranges, from 0 to 1."""
     unit = []
     for name, dimension in spec.space.items():
-        low, high = dimension.low, dimension.high
+        low = dimension.low
+        high = dimension.high
         assert low is not None
         assert high is not None
         scale = math.log if dimension.log else float

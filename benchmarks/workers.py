@@ -12,7 +12,9 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.file import validate
 
-TRIALS, EPOCHS, REPEATS = 32, 12, 3
+TRIALS = 32
+EPOCHS = 12
+REPEATS = 3
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 

@@ -84,13 +84,15 @@ class Crew:
             options: of every launch, besides those of its workers.
             lease_s: of every worker.
         """
-        self.folder, self.journal = folder, folder / "journal.jsonl"
+        self.folder = folder
+        self.journal = folder / "journal.jsonl"
         self.hands: list[Hand] = []
         self.gone: list[Hand] = []
         self.term_s: list[float] = []
         """Seconds from SIGTERM to the end, of workers and launchers that nothing else
         befell."""
-        self._options, self._lease = options, f"--lease={lease_s:g}"
+        self._options = options
+        self._lease = f"--lease={lease_s:g}"
         self._numbers = itertools.count(1)
         self._environment = {
             **os.environ,

@@ -52,7 +52,8 @@ class Services:
 
     def __init__(self, folder: Path) -> None:
         """Make passwords, and the objective that workers import; nothing is started."""
-        self.folder, self.lab = folder, folder / "lab"
+        self.folder = folder
+        self.lab = folder / "lab"
         subprocess.run(
             [ROOT / "docker/secrets.sh"], cwd=folder, check=True, capture_output=True
         )
@@ -60,7 +61,8 @@ class Services:
         for name in ("__init__.py", "phases.py"):
             shutil.copy(ROOT / "chaos" / name, self.lab / "chaos")
         (folder / "override.yml").write_text(_OVERRIDE.format(lab=self.lab))
-        self.port, self.dashboard_port = _free_port(), _free_port()
+        self.port = _free_port()
+        self.dashboard_port = _free_port()
         self._environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": f"hpo-down-{os.getpid()}",

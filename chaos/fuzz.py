@@ -292,7 +292,8 @@ def _url(rng: random.Random, folder: Path) -> Callable[[], object]:
 
 def _data(rng: random.Random, folder: Path) -> Callable[[], object]:
     """An ``.npz`` or ``.csv`` of somebody's, read as a launch does."""
-    n, points = rng.choice([3, 40, 60]), rng.choice([1, 5])
+    n = rng.choice([3, 40, 60])
+    points = rng.choice([1, 5])
     x = np.random.default_rng(rng.randrange(2**32)).normal(size=(n, points, 2))
     y = np.arange(n) % rng.choice([1, 2, 3])
     x.flat[rng.randrange(x.size)] = rng.choice([np.nan, np.inf, 1e300, 0.0, 1.0, 2.0])
@@ -355,7 +356,8 @@ def _backup(like: Path) -> Input:
     lines = good.rstrip(b"\n").rpartition(b"\n")[0] + b"\n"
 
     def make(rng: random.Random, folder: Path) -> Callable[[], object]:
-        path, what = folder / like.name, rng.random()
+        path = folder / like.name
+        what = rng.random()
         if what < 0.2:
             data = _changed_text(rng, packed)
         elif what < 0.4:
@@ -465,14 +467,16 @@ def run(arguments: argparse.Namespace) -> int:
     kinds = dict(KINDS)
     if arguments.like is not None:
         kinds["backup"] = _backup(arguments.like)
-    rows, defects = [], 0
+    rows = []
+    defects = 0
     for kind in arguments.kind or KINDS:
         if kind not in kinds:
             raise HpoError(
                 "--kind backup: expected a backup in --like, got none. Make one with"
                 " hpo export."
             )
-        counts, slowest_s = Counter[str](), 0.0
+        counts = Counter[str]()
+        slowest_s = 0.0
         for number in range(arguments.first, arguments.first + arguments.inputs):
             with tempfile.TemporaryDirectory(prefix="hpo-fuzz-") as folder:
                 rng = random.Random(f"{kind} {arguments.seed} {number}")

@@ -109,7 +109,8 @@ class Scene:
 
     def __init__(self, url: str, folder: Path) -> None:
         """Nothing is there yet."""
-        self.url, self.folder = url, folder
+        self.url = url
+        self.folder = folder
         self.storage = open_storage(url)
         self.ledger = Ledger(self.storage)
 
@@ -255,7 +256,8 @@ def _dask(scene: Scene) -> float:
         return math.nan
     scene.study("training")
     port = free_port()
-    address, here = f"tcp://127.0.0.1:{port}", ("--host=127.0.0.1", "--no-dashboard")
+    address = f"tcp://127.0.0.1:{port}"
+    here = ("--host=127.0.0.1", "--no-dashboard")
     where = f"--local-directory={scene.folder}"
     scheduler = scene.start("-m", "dask", "scheduler", f"--port={port}", *here)
     dask = scene.start("-m", "dask", "worker", address, "--nthreads=1", where, *here)

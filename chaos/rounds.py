@@ -77,13 +77,15 @@ class Round:
         self, arguments: argparse.Namespace, server: Given, folder: Path, seed: int
     ) -> None:
         """Nothing happens before ``run``."""
-        self.seed, self.folder = seed, folder
+        self.seed = seed
+        self.folder = folder
         self.failures: list[str] = []
         self.counts: Counter[str] = Counter()
         self.seconds = 0.0
         self.slots = self.members = self.epochs = self.stored_epochs = 0
         self.slowest_term_s = 0.0
-        self._arguments, self._server = arguments, server
+        self._arguments = arguments
+        self._server = server
         self._began = time.monotonic()
         folder.mkdir(parents=True)
 
@@ -236,7 +238,8 @@ def summary(rounds: Sequence[Round]) -> str:
         row = [str(r.seed), f"{r.seconds:.0f}", *counts, str(r.slots), str(r.members)]
         rows.append([*row, share, result])
     total = [str(sum(r.counts[name] for r in rounds)) for name in COUNTS]
-    seconds, slots = sum(r.seconds for r in rounds), sum(r.slots for r in rounds)
+    seconds = sum(r.seconds for r in rounds)
+    slots = sum(r.slots for r in rounds)
     members = sum(r.members for r in rounds)
     rows.append(["all", f"{seconds:.0f}", *total, str(slots), str(members), "", ""])
     widths = [max(len(row[k]) for row in rows) for k in range(len(heads))]

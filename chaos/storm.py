@@ -45,13 +45,13 @@ class Storm:
     ) -> None:
         """Nothing happens before ``blow``."""
         self.counts: Counter[str] = Counter()
-        self._crew, self._server, self._storage = crew, server, storage
-        self._studies, self._rng, self._workers, self._lease_s = (
-            studies,
-            rng,
-            workers,
-            lease_s,
-        )
+        self._crew = crew
+        self._server = server
+        self._storage = storage
+        self._studies = studies
+        self._rng = rng
+        self._workers = workers
+        self._lease_s = lease_s
         self._say = say
         self._held: dict[str, str] = {}
         self._ledger = Ledger(storage, patience_s=60.0)
@@ -285,7 +285,8 @@ class Storm:
             return f"{AMENDED}: {what} was refused: {error}"
 
     def _amended(self, what: str) -> str:
-        ledger, rng = self._ledger, self._rng
+        ledger = self._ledger
+        rng = self._rng
         if what == "enqueue":
             number = interventions.enqueue(
                 ledger, AMENDED, {"tau_ns": rng.choice([2.0, 20.0])}

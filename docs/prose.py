@@ -99,7 +99,8 @@ def main(arguments: list[str]) -> int:
     for page in [Path(one).resolve() for one in arguments] or pages():
         text = page.read_text(encoding="utf-8")
         lengths = [length(one) for one in sentences(text)] or [0]
-        mean, name = sum(lengths) / len(lengths), page.relative_to(ROOT).as_posix()
+        mean = sum(lengths) / len(lengths)
+        name = page.relative_to(ROOT).as_posix()
         print(f"{words(page):6} words {mean:5.1f} a sentence  {name}")
         for one in too_long(text):
             bad += 1

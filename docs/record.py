@@ -66,7 +66,8 @@ def _answer(command: str, before: str, work: Path) -> str:
     kept = before.strip("\n").splitlines()
     if ELISION in kept:
         at = kept.index(ELISION)
-        head, tail = at, len(kept) - at - 1
+        head = at
+        tail = len(kept) - at - 1
         lines = [*lines[:head], ELISION, *lines[len(lines) - tail :]]
     return "\n".join([f"$ {command}", *lines]) + "\n"
 

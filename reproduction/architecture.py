@@ -37,7 +37,8 @@ def lossless(which: str, density: float) -> Judge:
 
     def judge(evidence: Evidence) -> Finding | None:
         curve = evidence.densities(which)
-        few, full = at(curve, density), at(curve, 1.0)
+        few = at(curve, density)
+        full = at(curve, 1.0)
         if few is None or full is None:
             return None
         draw = np.random.default_rng(0)
@@ -59,24 +60,28 @@ def lossless(which: str, density: float) -> Judge:
 def no_intra(evidence: Evidence) -> Finding | None:
     """What is left without intra-layer connections."""
     curve = evidence.densities("intra")
-    none, full = at(curve, 0.0), at(curve, 1.0)
+    none = at(curve, 0.0)
+    full = at(curve, 1.0)
     if none is None or full is None:
         return None
     text = f"at 0: {quartiles(none)}; at 100 %: {quartiles(full)}"
-    lost, high = not alike(none, full), none.median >= 70.0
+    lost = not alike(none, full)
+    high = none.median >= 70.0
     return Finding(text, scale(lost and high, lost or high))
 
 
 def variability(evidence: Evidence) -> Finding | None:
     """Interquartile ranges of dense networks against those of sparse ones."""
-    grows, parts = 0, []
+    grows = 0
+    parts = []
     found = [evidence.densities(which) for which in ("intra", "inter", "all")]
     for curve in found:
         dense = [p.high - p.low for p in curve if p.x >= 0.5]
         sparse = [p.high - p.low for p in curve if 0.1 <= p.x < 0.5]
         if not dense or not sparse:
             return None
-        a, b = statistics.fmean(sparse), statistics.fmean(dense)
+        a = statistics.fmean(sparse)
+        b = statistics.fmean(dense)
         grows += b > a
         parts.append(f"{a:.1f} → {b:.1f}")
     text = "interquartile range, sparse → dense: " + "; ".join(parts) + " points"
@@ -120,7 +125,8 @@ def failures(evidence: Evidence) -> Finding | None:
 def global_optimum(evidence: Evidence) -> Finding | None:
     """The best density of all connections."""
     curve = evidence.densities("all")
-    half, full = at(curve, 0.5), at(curve, 1.0)
+    half = at(curve, 0.5)
+    full = at(curve, 1.0)
     if half is None or full is None:
         return None
     top = best(curve)
@@ -137,7 +143,8 @@ def around_half(evidence: Evidence) -> Finding | None:
     rows = evidence.layers.get(0.5)
     if not rows:
         return None
-    means, shares = mean_of(rows, "mean"), mean_of(rows, "saturated")
+    means = mean_of(rows, "mean")
+    shares = mean_of(rows, "saturated")
     text = "mean x by layer " + ", ".join(f"{m:.2f}" for m in means)
     text += "; saturated " + ", ".join(f"{s:.0%}" for s in shares)
     n = sum(0.4 <= m <= 0.6 and s < 0.5 for m, s in zip(means, shares, strict=True))

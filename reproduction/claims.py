@@ -95,7 +95,8 @@ class Answer:
         it."""
         if self.plain is None:
             return Kind.UNKNOWN
-        yes, no = self.settled(holds=True), self.settled(holds=False)
+        yes = self.settled(holds=True)
+        no = self.settled(holds=False)
         if yes and no:
             return Kind.DEPENDS
         readings_of_it = self.cells.keys() - {readings.CONTROL.name}
@@ -155,7 +156,8 @@ class Undecided:
 def undecided(plain: Evidence, theirs: Curve) -> list[Undecided]:
     """What our CTRNN, with constants that were fitted at 1 ns, does; it decides
     nothing."""
-    ours, point = plain.time_scales(), measures.at(theirs, 1.0)
+    ours = plain.time_scales()
+    point = measures.at(theirs, 1.0)
     mine = plain.at_optimum()
     if point is None or mine is None:
         return []
@@ -191,7 +193,8 @@ def undecided(plain: Evidence, theirs: Curve) -> list[Undecided]:
 
 def _gaps(ours: Point, theirs: Point) -> list[float]:
     """Differences of the means of both, at each split."""
-    a, b = measures.by_split(ours), measures.by_split(theirs)
+    a = measures.by_split(ours)
+    b = measures.by_split(theirs)
     return [
         statistics.fmean(a[k]) - statistics.fmean(b[k])
         for k in sorted(a.keys() & b.keys())

@@ -133,15 +133,18 @@ class Evidence:
         layers: Mapping[float, Sequence[Any]],
     ) -> None:
         """Take all as it is."""
-        self.reading, self.layers = reading, layers
+        self.reading = reading
+        self.layers = layers
         self._splits = FIGURE_SPLITS if reading is readings.PLAIN else (0,)
-        self._networks, self._broad = networks, broad
+        self._networks = networks
+        self._broad = broad
         self._curves: dict[Any, Curve] = {}
         """Those that were asked for: every claim asks again."""
 
     def time_scales(self, *, tau: float = 1.0, lr0: float = 1.0) -> Curve:
         """A curve of Fig. 2(b), 3(a) or 3(b): τ and lr0 times those of the optimum."""
-        tau_ns, rate = _short(tau * self.reading.tau_ns), _short(lr0 * readings.LR0)
+        tau_ns = _short(tau * self.reading.tau_ns)
+        rate = _short(lr0 * readings.LR0)
         wanted = (tau_ns, rate, readings.DENSITY, readings.DENSITY)
         if wanted not in self._curves:
             self._curves[wanted] = self._along(

@@ -55,7 +55,8 @@ def accuracy_of(point: Point, reported: float, spread: float) -> Finding:
     """
     scores = [network.accuracy for network in point.networks]
     low, high = interval(resampled(point, np.random.default_rng(0)).mean(axis=1))
-    mean, std = statistics.fmean(scores), statistics.stdev(scores)
+    mean = statistics.fmean(scores)
+    std = statistics.stdev(scores)
     splits = [statistics.fmean(own) for own in by_split(point).values()]
     text = f"{mean:.2f} ± {std:.2f} %, mean {low:.1f} to {high:.1f} by the seeds"
     if len(splits) > 1:
@@ -90,7 +91,8 @@ def window(evidence: Evidence) -> Finding | None:
     if not curve:
         return None
     kept = plateau(curve)
-    low, high = kept[0].x, kept[-1].x
+    low = kept[0].x
+    high = kept[-1].x
     text = f"{low:g} – {high:g} ns, {high / low:.1f}-fold"
     wanted = {p.x for p in curve if WINDOW_NS[0] <= p.x <= WINDOW_NS[1]}
     held = {p.x for p in kept}
@@ -104,7 +106,8 @@ def window(evidence: Evidence) -> Finding | None:
 def _neighbours(curve: Curve, wanted: set[float]) -> set[float]:
     """The grid points next to a window: its ends are known to one grid point only."""
     xs = [p.x for p in curve]
-    first, last = xs.index(min(wanted)), xs.index(max(wanted))
+    first = xs.index(min(wanted))
+    last = xs.index(max(wanted))
     return {*xs[max(0, first - 1) : first], *xs[last + 1 : last + 2]}
 
 
@@ -113,7 +116,8 @@ def degraded(evidence: Evidence) -> Finding | None:
     curve = evidence.time_scales()
     if not curve:
         return None
-    top, ends = best(curve), (curve[0], curve[-1])
+    top = best(curve)
+    ends = (curve[0], curve[-1])
     text = ", ".join(f"{p.x:g} ns: {quartiles(p)}" for p in ends)
     n_lost = sum(not alike(p, top) and p.high < top.low for p in ends)
     return Finding(text, scale(n_lost == 2, n_lost == 1))

@@ -44,7 +44,8 @@ SATURATED = 0.1
 def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
     """Measure the networks of the optimum at 1 ns with one of ``DENSITIES``, unless it
     was done."""
-    path, known = folder / "layers.json", _tree(folder)
+    path = folder / "layers.json"
+    known = _tree(folder)
     if known.get(reading.name, {}).get("spec_hash") == snapshot.spec.hash:
         return
     found: dict[float, list[Any]] = {}
@@ -119,12 +120,14 @@ def _measure(
     )
     outcome = member.train(lambda progress: None)
     shown = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed).score
-    u, network = torch.from_numpy(shown.x), member.network
+    u = torch.from_numpy(shown.x)
+    network = member.network
     with nullcontext() if reading.as_a_map else finer_steps(network, STEPS_PER_POINT):
         x = network.trajectories(u)["x"][
             0, :, :, 1:
         ].numpy()  # (layers, series, points, width)
-    by_layer, dt_ns = [layer.swapaxes(1, 2) for layer in x], network.physics.dt_ns
+    by_layer = [layer.swapaxes(1, 2) for layer in x]
+    dt_ns = network.physics.dt_ns
     saturated = [(layer < SATURATED) | (layer > 1.0 - SATURATED) for layer in by_layer]
     return {
         "seed": seed,

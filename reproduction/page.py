@@ -87,7 +87,8 @@ def verdict_text(answer: Answer) -> str:
     """The verdict over all readings, with those on which it depends."""
     if answer.kind is not Kind.DEPENDS:
         return str(answer.kind)
-    yes, no = answer.settled(holds=True), answer.settled(holds=False)
+    yes = answer.settled(holds=True)
+    no = answer.settled(holds=False)
     return f"{Kind.DEPENDS}: holds with {titles(yes)}; not with {titles(no)}"
 
 
@@ -187,7 +188,8 @@ def _strays(studies: Studies) -> str:
 def _claims(answers: Sequence[Answer]) -> str:
     rows = []
     for answer in answers:
-        claim, plain = answer.claim, answer.plain
+        claim = answer.claim
+        plain = answer.plain
         found = f"{plain.finding.verdict} ({plain.share:.0%})" if plain else "–"
         measured = plain.finding.text if plain else "–"
         if claim.fitted:

@@ -17,7 +17,10 @@ from scipy.stats import qmc
 from hpo.study.dimensions import Curve
 from hpo.study.tables import ParamValue
 
-TAU_NS, LR0, DENSITY, F_CUT_PER_NS = 14.12, 0.149, 0.5, 0.1
+TAU_NS = 14.12
+LR0 = 0.149
+DENSITY = 0.5
+F_CUT_PER_NS = 0.1
 """The paper's optimum, and the cut-off that it does not give."""
 TIMES_NS = (0.1, 0.25, 0.4, 0.63, 1.0, 1.6, 2.5, 4.0)
 """Input time scales of a reading's curve of Fig. 2(b)."""
@@ -28,7 +31,8 @@ DENSITIES = ((1.0, 0.0), (1.0, 0.1), (1.0, 1.0), (0.2, 1.0), (0.2, 0.2))
 optimum."""
 SPLITS = (1, 2)
 """Of the images, besides split 0: there the point at 1 ns is measured, too."""
-N_SEEDS, N_BROAD = 10, 1
+N_SEEDS = 10
+N_BROAD = 1
 """Networks per point, and of the broad set."""
 N_OUTER = (3, 10)
 """Networks per point of the outer curves of Fig. 3(a, b): fewest, and where it matters,
@@ -268,7 +272,8 @@ def _point(reading: Reading, dt_ns: float, **others: float) -> dict[str, float]:
 def _broad_set(reading: Reading) -> list[dict[str, float]]:
     """Half as many points as Fig. 3(c), within the bounds of its study file."""
     unit = qmc.Sobol(4, seed=0).random(32)
-    lows, highs = (0.05, 0.1, 0.003, 0.05), (5.0, 100.0, 1.0, 5.0)
+    lows = (0.05, 0.1, 0.003, 0.05)
+    highs = (5.0, 100.0, 1.0, 5.0)
     points = np.exp(qmc.scale(unit, np.log(lows), np.log(highs))).tolist()
     factors = (1.0, 1.0 / reading.tau_ratio, 1.0, reading.tau_ratio)
     names = ("dt_ns", "tau_ns", "lr0", "s")

@@ -151,5 +151,6 @@ class Account:
 def _edges(own: Range) -> tuple[float, float]:
     """Where an axis begins and ends: integers have half a step on either side."""
     half = 0.5 if isinstance(own, IntDistribution) else 0.0
-    low, high = own.low - half, own.high + half
+    low = own.low - half
+    high = own.high + half
     return (float(np.log(low)), float(np.log(high))) if own.log else (low, high)

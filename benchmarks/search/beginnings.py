@@ -26,7 +26,8 @@ from hpo.study.trials import Past
 EPOCHS = 5_000
 AT = (1_000, 1_500, 2_000, 3_000, 5_000)
 """Epochs after which searches are compared."""
-TOP, STARTUP = 5, 10
+TOP = 5
+STARTUP = 10
 """Points of the earlier search; points that are drawn where networks learn."""
 LEARNS = 0.2
 """True accuracy above which a network has learned something: an oracle tells it."""
@@ -34,7 +35,9 @@ LEARNS = 0.2
 
 def earlier(spec: StudySpec) -> list[dict[str, Any]]:
     """The best points of a search, the best first."""
-    world, past, spent = surrogate.load(), list[Past](), 0
+    world = surrogate.load()
+    past = list[Past]()
+    spent = 0
     while spent < EPOCHS:
         own = suggest(spec, len(past), past)
         trial = simulate._train(spec, world, len(past), past, own)

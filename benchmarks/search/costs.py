@@ -47,14 +47,16 @@ def study(sampler: str, seed: int) -> StudySpec:
     """Return the study of the table, with a cost."""
     raw: dict[str, Any] = STRATEGIES[DEFAULT].raw()
     raw = {**raw, "seed": seed, "sampler": {"name": sampler}, "cost": {"name": COST}}
-    raw["pruner"], raw["confirm"] = {"name": "none"}, {**raw["confirm"], "by": "score"}
+    raw["pruner"] = {"name": "none"}
+    raw["confirm"] = {**raw["confirm"], "by": "score"}
     return validate(raw, where="benchmarks.search.costs")
 
 
 def search(sampler: str, seed: int) -> dict[str, Any]:
     """Return the hypervolume after numbers of trials, and CPU milliseconds per
     suggestion."""
-    spec, world = study(sampler, seed), surrogate.load()
+    spec = study(sampler, seed)
+    world = surrogate.load()
     past: list[Past] = []
     spent_s = 0.0
     while len(past) < AFTER[-1]:
@@ -63,7 +65,8 @@ def search(sampler: str, seed: int) -> dict[str, Any]:
         spent_s += time.process_time() - began_s
         member = derived_seed(spec.seed, "member", 0)
         score = world.train(spec, own.params, member, lambda accuracy: None)
-        costs, steps = _costs(spec, own.params), (score,)
+        costs = _costs(spec, own.params)
+        steps = (score,)
         trial = Past(
             suggestion=own,
             state=SlotState.COMPLETE,
@@ -106,7 +109,8 @@ def _volume(
     ]
     front = pareto.front(spec, trials)
     ends = [min(math.log(trial.costs[0]), most) for trial in front] + [most]
-    area, best = 0.0, _CHANCE
+    area = 0.0
+    best = _CHANCE
     for trial, here, there in zip(front, ends, ends[1:], strict=False):
         best = max(best, true[trial.number])
         area += (best - _CHANCE) * (there - here)

@@ -105,7 +105,8 @@ def botorch(account: Account) -> None:
     sobol: Any = torch.quasirandom.SobolEngine(d, scramble=True, seed=account.seed)  # type: ignore[no-untyped-call]
     tried: list[dict[str, float | int]] = []
     model: Any = None
-    points, scores = torch.empty(0, d).double(), torch.empty(0, 1).double()
+    points = torch.empty(0, d).double()
+    scores = torch.empty(0, 1).double()
     with manual_seed(account.seed):
         while account.goes_on:
             if model is None:
@@ -321,7 +322,8 @@ def _syne_tune(account: Account, scheduler: Callable[..., Any]) -> None:
         random_seed=account.seed,
     )
     np.random.seed(account.seed)  # noqa: NPY002 - its density estimates draw from there
-    highest, best = -math.inf, {}
+    highest = -math.inf
+    best = {}
     while account.goes_on:
         params = search.suggest().config
         trial = Trial(
@@ -342,7 +344,8 @@ def _syne_tune(account: Account, scheduler: Callable[..., Any]) -> None:
         with suppress(_StoppedError):
             account.train(params, report=report)
         if max(curve) > highest:
-            highest, best = max(curve), params
+            highest = max(curve)
+            best = params
         account.best(best, highest)
 
 

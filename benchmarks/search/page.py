@@ -164,10 +164,8 @@ def _epochs() -> list[list[str]]:
     each."""
     known = surrogate.data(table.read(surrogate.TABLE))
     both = known.subset(np.flatnonzero(np.isfinite(known.spread)))
-    confirmed, curves = (
-        surrogate.expit(both.confirmed),
-        surrogate.expit(both.curves).mean(axis=1),
-    )
+    confirmed = surrogate.expit(both.confirmed)
+    curves = surrogate.expit(both.curves).mean(axis=1)
     least = {"all": 0.0}
     for level in (surrogate.GOOD, surrogate.LEVEL):
         least[f"above {100 * level:.0f} %"] = level

@@ -94,7 +94,8 @@ def search(job: Job) -> Found:
 
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    own, memo = STRATEGIES[job.strategy], Memo(path=job.memo)
+    own = STRATEGIES[job.strategy]
+    memo = Memo(path=job.memo)
     spec = own.spec(job.seed, job.task, table=False)
     searched = own.run(job.seed, Real(memo=memo), job.epochs, job.task, table=False)
     held = []

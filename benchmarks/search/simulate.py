@@ -102,7 +102,8 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
     """
     trials: list[_Trial] = []
     past: list[Past] = []
-    spent, suggested_s = 0, 0.0
+    spent = 0
+    suggested_s = 0.0
     while spent < epochs:
         began = time.process_time()
         own = suggest(spec, len(past), past)
@@ -143,9 +144,11 @@ def _train(
             seed = derived_seed(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores)
-        state, score = SlotState.COMPLETE, statistics.fmean(scores)
+        state = SlotState.COMPLETE
+        score = statistics.fmean(scores)
     except EndedError:
-        state, score = SlotState.PRUNED, course.steps[-1]
+        state = SlotState.PRUNED
+        score = course.steps[-1]
     return _Trial(
         past=Past(
             suggestion=Suggestion(

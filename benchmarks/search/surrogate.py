@@ -39,13 +39,15 @@ minute."""
 TABLE = HERE / "table.jsonl.gz"
 CURVE_EPOCHS = 143
 """Of the table's networks of the search."""
-N_SEARCH, N_CONFIRM = 269, 899
+N_SEARCH = 269
+N_CONFIRM = 899
 """Series that a network of the search and one of a confirmation are scored on."""
 MEMBERS = 10
 """Seeds of members that the points take in turn."""
 LEARNED = 0.7
 """Accuracy above which a point tells what members add."""
-GOOD, LEVEL = 0.85, 0.92
+GOOD = 0.85
+LEVEL = 0.92
 """True accuracy from which a point counts as good; the page has the time to pass
 ``LEVEL`` first."""
 COMPONENTS = 6
@@ -150,7 +152,8 @@ def _logits(counts: Array, n: int) -> Array:
 
 def matern(a: Array, b: Array, scales: Array) -> Array:
     """Matérn's kernel with ν = 5/2 between points (m, d) and (n, d): (m, n)."""
-    a, b = a / scales, b / scales
+    a = a / scales
+    b = b / scales
     square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * a @ b.T
     r = np.sqrt(5.0 * np.maximum(square, 0.0))
     kernel: Array = (1 + r + r * r / 3) * np.exp(-r)
@@ -163,9 +166,11 @@ class Process:
 
     def __init__(self, x: Array, y: Array, kernel: Mapping[str, Any]) -> None:
         """Points (n, d), values (n,)."""
-        self.x, self.scales = x, np.array(kernel["scales"])
+        self.x = x
+        self.scales = np.array(kernel["scales"])
         self.mean = float(kernel["mean"])
-        signal, noise = float(kernel["signal"]), float(kernel["noise"])
+        signal = float(kernel["signal"])
+        noise = float(kernel["noise"])
         gram = signal * matern(x, x, self.scales) + noise * np.eye(len(x))
         self.weights = signal * linalg.cho_solve(linalg.cho_factor(gram), y - self.mean)
 
@@ -186,7 +191,8 @@ def fit(x: Array, y: Array) -> dict[str, Any]:
     process = GaussianProcessRegressor(kernel, alpha=1e-8).fit(
         x, (y - y.mean()) / scale
     )
-    constant, white = process.kernel_.k1, process.kernel_.k2
+    constant = process.kernel_.k1
+    white = process.kernel_.k2
     return {
         "mean": float(y.mean()),
         "signal": float(constant.k1.constant_value * scale**2),
@@ -328,7 +334,8 @@ def member_effects(known: Data) -> Array:
     for m in range(0, n, 2):
         rows = use.members[:, 0] == m
         difference = use.curves[rows, 0] - use.curves[rows, 1]
-        half[m], half[m + 1] = difference.mean(axis=0) / 2, -difference.mean(axis=0) / 2
+        half[m] = difference.mean(axis=0) / 2
+        half[m + 1] = -difference.mean(axis=0) / 2
     pairs = (of_members[0::2] + of_members[1::2]) / 2
     effects = half + np.repeat(pairs - pairs.mean(axis=0), 2, axis=0)
     centred: Array = effects - effects.mean(axis=0)
@@ -366,7 +373,8 @@ def validate(known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
     them."""
     n = len(known.unit)
     fold = np.random.default_rng(0).permutation(n) % FOLDS
-    curves, truth = np.zeros((n, known.curves.shape[2])), np.zeros(n)
+    curves = np.zeros((n, known.curves.shape[2]))
+    truth = np.zeros(n)
     for k in range(FOLDS):
         model = Surrogate(known.subset(np.flatnonzero(fold != k)), kernels)
         rows = np.flatnonzero(fold == k)

@@ -29,7 +29,8 @@ def to_unit(spec: StudySpec, params: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 def _share(dimension: Dimension, value: float) -> float:
-    low, high = float(dimension.low or 0), float(dimension.high or 0)
+    low = float(dimension.low or 0)
+    high = float(dimension.high or 0)
     if dimension.log:
         return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)

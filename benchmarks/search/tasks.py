@@ -63,7 +63,8 @@ class Task:
             for one in tables:
                 inner = inner.setdefault(one, {})
             inner[name] = value
-        raw["fixed"], raw["task"] = dict(spec.fixed), dict(spec.task)
+        raw["fixed"] = dict(spec.fixed)
+        raw["task"] = dict(spec.task)
         raw["budget"] = {**raw["budget"], "score_every": spec.budget.score_every or 1}
         return raw
 
@@ -92,7 +93,8 @@ def columns() -> dict[str, Any]:
     from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 
     halves = SequentialDigitsParams().halves()
-    train, test = halves.train, halves.test
+    train = halves.train
+    test = halves.test
     x = np.concatenate([train.x, test.x]).reshape(-1, 8, 8).transpose(0, 2, 1)
     y = np.concatenate([train.label, test.label])
     return {"x": x, "y": y, "test": np.arange(len(y)) >= len(train.label)}

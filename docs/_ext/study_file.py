@@ -240,7 +240,8 @@ def _limits(item: Any) -> Iterator[str]:
 
 
 def _type(annotation: Any) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
+    origin = get_origin(annotation)
+    arguments = get_args(annotation)
     if origin is Annotated:
         limits = [limit for item in arguments[1:] for limit in _limits_of(item)]
         return ", ".join([_type(arguments[0]), *limits])
