@@ -105,7 +105,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
     """
     from hpo import settings
     from hpo.dashboard import server
-    from hpo.dashboard.guard import HOW, read_password
+    from hpo.dashboard.password import HOW, read_password
 
     server.end_at_signals()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -142,7 +142,8 @@ def _serve(
 
     from hpo.dashboard import server
     from hpo.dashboard.app import DashboardApp
-    from hpo.dashboard.guard import Guard, PasswordCheck, host_name
+    from hpo.dashboard.guard import Guard, host_name
+    from hpo.dashboard.password import PasswordCheck
     from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
 

@@ -3,12 +3,9 @@ unreachable."""
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +13,11 @@ from typing import TYPE_CHECKING
 import optuna_dashboard
 import psycopg
 import sqlalchemy as sa
-from optuna.storages._rdb import models
 
+from hpo.dashboard.fresh import Away, Fresh
 from hpo.dashboard.guard import Kind
-from hpo.dashboard.pages import LONG_S, Away, Pages, Reply, Shown, connected
+from hpo.dashboard.pages import LONG_S, Pages, connected
+from hpo.dashboard.replies import Reply, Shown
 from hpo.errors import HpoError, StudyError
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing, said_by
@@ -28,38 +26,58 @@ from hpo.views.pages import overview, page
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PAUSE_S = 2.0
-"""One request retries an unreachable database after this time."""
 AT_ONCE = 2
 """Concurrent requests to optuna-dashboard: 5,000 trials of 60 epochs take half a minute
 and 0.6 GB, and our pages need free threads."""
 TURN_S = 5.0
 """The longest wait of such a request for its turn."""
-_TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
+_TROUBLE = (
+    HpoError,
+    sa.exc.OperationalError,
+    sa.exc.ProgrammingError,
+    sa.exc.TimeoutError,
+)
 """Errors of the database: a changed password, dropped tables."""
-_PAGES = (Kind.HOME, Kind.STUDY, Kind.OPTUNA_PAGE)
 _log = logging.getLogger(__name__)
 
 
-class _Opened:
-    """The pages of a reachable database."""
+class _Site:
+    """The pages of a reachable database, ours and those of optuna-dashboard."""
 
     def __init__(self, storage: Storage, option: str) -> None:
-        self.storage, self.pages = storage, Pages(storage.engine, option=option)
+        self.storage = storage
+        self.pages = Pages(storage.engine, option=option)
+        # the database refuses what it would write
         self.optuna: WSGIApplication = optuna_dashboard.wsgi(
             storage.optuna(read_only=True)
         )
-        self.at_once = threading.BoundedSemaphore(AT_ONCE)
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
+
+    def check(self) -> None:
+        """Ask the database for a row of Optuna's tables."""
+        with connected(self.storage.engine, LONG_S) as connection:
+            connection.exec_driver_sql("SELECT study_id FROM studies LIMIT 1")
 
     def ask_optuna(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        if not self.at_once.acquire(timeout=TURN_S):
+        if not self._turns.acquire(timeout=TURN_S):
             raise Away("optuna-dashboard is busy with large studies. Try again")
         try:
             return self.optuna(environ, start_response)
         finally:
-            self.at_once.release()
+            self._turns.release()
+
+    def shown(self, kind: Kind, path: str) -> Shown:
+        """Return a page of ours."""
+        if kind is Kind.METRICS:
+            return self.pages.metrics()
+        if kind is Kind.HOME:
+            return self.pages.home()
+        name, _, part = path.removeprefix("/study/").partition("/")
+        if part == "now":
+            return self.pages.now(name)
+        return self.pages.study(name)
 
 
 class DashboardApp:
@@ -70,10 +88,11 @@ class DashboardApp:
 
         Printed commands need ``option`` to reach the same database.
         """
-        self._open, self._option = open_, option
-        self._opened: _Opened | None = None
-        self._lock, self._retrying = threading.Lock(), threading.Lock()
-        self._away: tuple[float, str] | None = None
+        self._open = open_
+        self._option = option
+        self._opened: _Site | None = None
+        self._reached = Fresh(self._reach)
+        self._noted = ""
 
     def open(self) -> None:
         """Connect to the database before the first page.
@@ -81,8 +100,14 @@ class DashboardApp:
         Raises:
             HpoError: the database refuses for good.
         """
-        with suppress(Away):  # it is in the log
-            self._prepared().pages.begin()
+        try:
+            self._reach()
+        except HpoError as error:
+            if not (is_passing(error) or _may_not_create(error)):
+                raise
+            self._note(said_by(error))
+        if self._opened is not None:
+            self._opened.pages.begin()
 
     def close(self) -> None:
         """Disconnect from the database."""
@@ -94,127 +119,91 @@ class DashboardApp:
     ) -> Iterable[bytes]:
         """Answer one request."""
         kind: Kind = environ["hpo.kind"]
-        if kind is Kind.HEALTH:
-            return _send(Reply(b"ok\n", "text/plain"), start_response)
-        if kind is Kind.FILE:
-            return _send(_file(environ), start_response)
-        if kind is Kind.OPTUNA_FILE and self._opened is not None:  # needs no database
-            return self._opened.optuna(environ, start_response)
         try:
-            opened = self._reached()
-            if kind in (Kind.OPTUNA, Kind.OPTUNA_PAGE, Kind.OPTUNA_FILE):
-                return opened.ask_optuna(environ, start_response)
-            return _send(_answer(opened.pages, kind, environ), start_response)
+            return self._answer(kind, environ, start_response)
         except StudyError as error:
-            status, title, text = "404 Not Found", "No such study", str(error)
+            reply = _notice(kind, "404 Not Found", "No such study", str(error))
+        except Away as away:
+            reply = _unreadable(kind, str(away))
         except Exception as error:
-            status, title, text = (
-                "503 Service Unavailable",
-                "The database cannot be read",
-                "",
-            )
-            if isinstance(error, Away | HpoError):
-                text = str(error)
-            elif isinstance(error, _TROUBLE) or is_passing(error):
-                text = self._note_away(error)
-            else:
+            if not (isinstance(error, _TROUBLE) or is_passing(error)):
                 raise
-        if kind in _PAGES:
-            reply = Reply(overview.notice(title, text).encode(), status=status)
+            reply = _unreadable(kind, said_by(error))
+            self._note(said_by(error))
+        return reply.send(start_response)
+
+    def _answer(
+        self, kind: Kind, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        if kind is Kind.HEALTH:
+            return Reply(b"ok\n", "text/plain").send(start_response)
+        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+        if kind is Kind.FILE:
+            shown = _file(path.rpartition("/")[2])
         else:
-            body = json.dumps({"reason": f"{title}: {text}"}).encode()
-            reply = Reply(body, "application/json", status)
-        return _send(reply, start_response)
+            site = self._site()
+            if kind is Kind.OPTUNA:
+                return site.ask_optuna(environ, start_response)
+            if kind in (Kind.OPTUNA_PAGE, Kind.OPTUNA_FILE):
+                return site.optuna(environ, start_response)
+            shown = site.shown(kind, path)
+        etag = environ.get("HTTP_IF_NONE_MATCH", "")
+        reply = shown.reply(environ["HTTP_ACCEPT_ENCODING"], etag)
+        return reply.send(start_response)
 
-    # --- the database ---
-
-    def _reached(self) -> _Opened:
+    def _site(self) -> _Site:
         """Return the pages, if the database answers.
 
-        While it is unreachable, one request retries; all others fail at once, so that
-        threads stay free for health checks.
+        While it is unreachable, one thread tries again; all requests fail at once, so
+        that threads stay free for health checks.
 
         Raises:
-            Away: the database is unreachable now.
+            Away: the database does not answer now.
             HpoError: it refuses.
         """
-        away = self._away
-        if away is None:
-            return self._checked()
-        if time.monotonic() - away[0] < PAUSE_S or not self._retrying.acquire(
-            blocking=False
-        ):
-            raise Away(away[1])
-        try:
-            opened = self._checked()
-            self._away = None
-            return opened
-        finally:
-            self._retrying.release()
+        return self._reached.get(LONG_S)
 
-    def _checked(self) -> _Opened:
-        opened = self._prepared()
-        with connected(opened.storage.engine, LONG_S) as connection:
-            connection.execute(sa.select(models.StudyModel.study_id).limit(1))
-        return opened
+    def _reach(self, _: _Site | None = None) -> _Site:
+        if self._opened is None:
+            self._opened = _Site(self._open(), self._option)
+        self._opened.check()
+        self._noted = ""
+        return self._opened
 
-    def _prepared(self) -> _Opened:
-        with self._lock:
-            if self._opened is None:
-                try:
-                    self._opened = _Opened(self._open(), self._option)
-                except HpoError as error:
-                    cause = getattr(error.__cause__, "orig", None)
-                    no_tables = isinstance(cause, psycopg.errors.InsufficientPrivilege)
-                    if not no_tables and not is_passing(error):
-                        raise
-                    raise Away(self._note_away(error)) from error
-            return self._opened
-
-    def _note_away(self, error: Exception) -> str:
-        """Record why the database is unreachable, without any password."""
-        text = said_by(error)
-        if self._away is None:
+    def _note(self, text: str) -> None:
+        """Log once why the database is unreachable."""
+        if text != self._noted:
             _log.warning("%s", text)
-        self._away = time.monotonic(), text
-        return text
+        self._noted = text
 
 
-def _answer(pages: Pages, kind: Kind, environ: WSGIEnvironment) -> Reply:
-    wants = _wants(environ)
-    if kind is Kind.METRICS:
-        return pages.metrics()
-    if kind is Kind.HOME:
-        return pages.home(*wants)
-    _, _, name, *part = environ["PATH_INFO"].encode("latin-1").decode().split("/")
-    return pages.now(name, *wants) if part else pages.study(name, *wants)
+def _may_not_create(error: HpoError) -> bool:
+    """Return whether the tables are missing, which somebody else may create."""
+    cause = getattr(error.__cause__, "orig", None)
+    return isinstance(cause, psycopg.errors.InsufficientPrivilege)
 
 
-def _wants(environ: WSGIEnvironment) -> tuple[str, str]:
-    """Return the encodings that a client accepts, and the ETag of its copy."""
-    return environ["HTTP_ACCEPT_ENCODING"], environ.get("HTTP_IF_NONE_MATCH", "")
+def _unreadable(kind: Kind, text: str) -> Reply:
+    status = "503 Service Unavailable"
+    return _notice(kind, status, "The database cannot be read", text)
 
 
-def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
-    start_response(reply.status, reply.head())
-    return [reply.body]
-
-
-_MADE = {"plotly.js": page.plotly, "figures.js": page.script}
-"""Scripts without a file of ours."""
-_MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-
-
-def _file(environ: WSGIEnvironment) -> Reply:
-    """Return a style sheet or a script of ours."""
-    try:
-        return _shown(environ["PATH_INFO"].rpartition("/")[2]).reply(*_wants(environ))
-    except FileNotFoundError:
-        return Reply(b"", status="404 Not Found")
+def _notice(kind: Kind, status: str, title: str, text: str) -> Reply:
+    """Return a page for people, or a reason for programs."""
+    if kind in (Kind.HOME, Kind.STUDY, Kind.OPTUNA_PAGE):
+        return Reply(overview.notice(title, text).encode(), status=status)
+    return Reply.refusal(status, f"{title}: {text}")
 
 
 @cache
-def _shown(name: str) -> Shown:
-    path = Path(__file__).with_name(name)
-    text = _MADE[name]() if name in _MADE else path.read_text(encoding="utf-8")
-    return Shown(text, _MEDIA[name.rpartition(".")[2]])
+def _file(name: str) -> Shown:
+    """Return a style sheet or a script of ours."""
+    if name == "plotly.js":
+        text = page.plotly()
+    elif name == "figures.js":
+        text = page.script()
+    else:
+        text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    if name.endswith(".css"):
+        return Shown(text, "text/css; charset=utf-8")
+    return Shown(text, "text/javascript; charset=utf-8")

@@ -14,7 +14,6 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 
-from hpo.dashboard.guard import LARGEST_BODY
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ that none blocks others."""
 SILENCE_S = 60
 """A connection is closed if its client neither sends nor reads for this time."""
 LARGEST_HEADERS = 32 * 1024
+LARGEST_BODY = 64 * 1024
+"""In bytes; nobody reads a body, since read-only requests need none."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PATIENCE_S = 1
 """The shutdown waits this long for running answers."""
@@ -40,37 +41,36 @@ def listen(host: str, port: int) -> socket.socket:
         HpoError: the host or the port cannot be used.
     """
     try:
-        entries = socket.getaddrinfo(
+        addresses = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        family, _, _, _, address = min(
-            entries, key=lambda entry: entry[0] != socket.AF_INET
-        )
+        addresses.sort(key=lambda entry: entry[0] != socket.AF_INET)
+        family, _, _, _, address = addresses[0]
         listening = socket.create_server(address, family=family, backlog=128)
     except (OSError, UnicodeError) as error:
-        reason = str(getattr(error, "strerror", error)).partition(" (")[0]
-        todo = "Use another port, or --port 0 for any free one."
-        if getattr(error, "errno", None) not in (errno.EADDRINUSE, errno.EACCES):
-            todo = (
-                "Omit --host to serve this machine only, or use --host 0.0.0.0 for all."
-            )
-        raise HpoError(
-            f"dashboard at {host}:{port}: cannot listen: {reason}. {todo}"
-        ) from error
-    if (
-        sys.platform == "linux"
-    ):  # connections inherit it; waitress waits for slow readers
+        raise _cannot_listen(host, port, error) from error
+    if sys.platform == "linux":
+        # connections inherit it; waitress waits for slow readers
         listening.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S
         )
     return listening
 
 
+def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> HpoError:
+    reason = str(error)
+    todo = "Omit --host to serve this machine only, or use --host 0.0.0.0 for all."
+    if isinstance(error, OSError):
+        reason = str(error.strerror).partition(" (")[0]
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            todo = "Use another port, or --port 0 for any free one."
+    return HpoError(f"dashboard at {host}:{port}: cannot listen: {reason}. {todo}")
+
+
 def is_loopback(listening: socket.socket) -> bool:
     """Return True if only this machine reaches a socket."""
-    return ipaddress.ip_address(
-        listening.getsockname()[0].partition("%")[0]
-    ).is_loopback
+    address, _, _ = listening.getsockname()[0].partition("%")
+    return ipaddress.ip_address(address).is_loopback
 
 
 def address_of(listening: socket.socket, host: str) -> str:
@@ -78,7 +78,9 @@ def address_of(listening: socket.socket, host: str) -> str:
     port = listening.getsockname()[1]
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}/"
 
 
 def end_at_signals() -> None:
@@ -109,14 +111,13 @@ class _Channel(HTTPChannel):
         super().__init__(server, *rest, **options)
         channels = cast("dict[int, HTTPChannel]", server.active_channels).values()
         idle = [
-            c
-            for c in channels
-            if not (c.requests or c.total_outbufs_len or c.will_close)
+            channel
+            for channel in channels
+            if not (channel.requests or channel.total_outbufs_len or channel.will_close)
         ]
         if len(idle) > CONNECTIONS:
-            min(
-                idle, key=lambda channel: float(channel.last_activity)
-            ).will_close = True
+            longest = min(idle, key=lambda channel: float(channel.last_activity))
+            longest.will_close = True
 
     def service(self) -> None:
         """Answer one request."""

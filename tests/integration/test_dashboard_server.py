@@ -20,7 +20,7 @@ from dashboards import Dashboard, dashboard
 from servers import connect, database
 from workers import ledger_at, toy_spec, wait_until
 
-from hpo.dashboard.app import PAUSE_S
+from hpo.dashboard.fresh import SHORTEST_S
 from hpo.dashboard.server import CONNECTIONS, SILENCE_S, THREADS
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -57,7 +57,7 @@ def refused(*arguments: str, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /static/%2e%2e/%2e%2e/_app.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /static/%2e%2e/%2e%2e/_app.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET //evil.example/x HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
@@ -239,7 +239,7 @@ def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> No
         url = f"postgresql://me:secret@127.0.0.1:{silent.getsockname()[1]}/hpo?connect_timeout=2"
         with dashboard("--storage", url, HPO_HOME=str(tmp_path)) as running:
             wait_until(lambda: "cannot connect within" in running.errors)
-            time.sleep(1.5 * PAUSE_S)  # so that it is asked again
+            time.sleep(1.5 * SHORTEST_S)  # so that it is asked again
             with ThreadPoolExecutor(2 * THREADS) as pool:
                 asked = [pool.submit(running.get, "/") for _ in range(2 * THREADS)]
                 wait_until(

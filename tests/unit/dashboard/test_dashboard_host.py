@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpo.cli import main
-from hpo.dashboard.guard import read_password
+from hpo.dashboard.password import read_password
 from hpo.dashboard.server import address_of, listen
 from hpo.errors import HpoError
 

@@ -10,8 +10,10 @@ from typing import Any
 import pages
 import pytest
 from dashboards import Clock
+from workers import wait_until
 
-from hpo.dashboard.pages import OLDEST_S, SHORTEST_S, Fresh, Shown
+from hpo.dashboard.fresh import OLDEST_S, SHORTEST_S, Away, Fresh
+from hpo.dashboard.replies import Shown
 from hpo.views.pages import overview
 
 
@@ -26,21 +28,20 @@ def test_what_is_made_is_shown_until_it_is_too_old_and_then_made_anew_once() -> 
         return len(made)
 
     fresh = Fresh(make, clock)
-    assert fresh.get(60) == (1, 0.0)
+    assert fresh.get(60) == 1
     clock.now_s += SHORTEST_S / 2
-    assert fresh.get(60) == (1, SHORTEST_S / 2), "who asks so soon sees the same"
+    assert (fresh.get(60), made) == (1, [None]), "who asks so soon sees the same"
     clock.now_s += SHORTEST_S
     for _ in range(
         3
     ):  # who asks while it is made sees the last one, and begins no other
-        assert fresh.get(0.01) == (1, 1.5 * SHORTEST_S)
+        assert fresh.get(0.01) == 1
     assert going.wait(60)
     clock.now_s += OLDEST_S
-    assert fresh.get(0.01) is None, "too old"
+    with pytest.raises(Away):
+        fresh.get(0.01)
     late.set()
-    value = fresh.get(60)
-    assert value is not None
-    assert (value[0], made) == (2, [None, 1])
+    assert (fresh.get(60), made) == (2, [None, 1])
 
 
 def test_what_takes_long_to_make_is_made_less_often_but_before_it_is_too_old() -> None:
@@ -51,29 +52,40 @@ def test_what_takes_long_to_make_is_made_less_often_but_before_it_is_too_old() -
         return clock.now_s
 
     fresh = Fresh(make, clock)
-    assert fresh.get(60) == (10.0, 10.0)
+    assert fresh.get(60) == 10.0
     clock.now_s = OLDEST_S / 2 - 1.0
-    assert fresh.get(60) == (10.0, OLDEST_S / 2 - 1.0)
+    assert fresh.get(60) == 10.0
     clock.now_s = OLDEST_S / 2
-    assert fresh.get(60) == (OLDEST_S / 2 + 10.0, 10.0)
+    assert fresh.get(60) == OLDEST_S / 2 + 10.0
 
 
 def test_the_first_one_is_not_waited_for_and_trouble_is_told_and_tried_again() -> None:
     release, clock = threading.Event(), Clock()
+    attempts: list[float] = []
 
     def make(_: Any) -> str:
         assert release.wait(60)
+        attempts.append(clock.now_s)
         if clock.now_s == 0:
             raise ConnectionError("away")
         return "back"
 
     fresh = Fresh(make, clock)
-    assert fresh.get(0.01) is None
+    with pytest.raises(Away):
+        fresh.get(0.01)
     release.set()
+    for _ in range(3):  # who asks so soon is told the same
+        with pytest.raises(ConnectionError, match="away"):
+            fresh.get(60)
+    assert attempts == [0.0]
+    release.clear()
+    clock.now_s = SHORTEST_S
     with pytest.raises(ConnectionError, match="away"):
-        fresh.get(60)
-    clock.now_s = 1.0
-    assert fresh.get(60) == ("back", 0.0)
+        fresh.get(60)  # nobody waits for the next attempt
+    release.set()
+    wait_until(lambda: len(attempts) == 2)
+    wait_until(lambda: fresh._error is None)
+    assert fresh.get(60) == "back"
 
 
 @pytest.mark.parametrize(
@@ -90,9 +102,9 @@ def test_a_page_is_packed_for_who_accepts_that_and_not_sent_twice(
 ) -> None:
     shown = Shown("a page \udce9")
     reply = shown.reply(accepted)
-    assert (("Content-Encoding", "gzip") in reply.head()) == is_packed
+    assert (("Content-Encoding", "gzip") in reply.headers) == is_packed
     assert (gzip.decompress(reply.body) if is_packed else reply.body) == b"a page ?"
-    (version,) = (value for name, value in reply.head() if name == "ETag")
+    (version,) = (value for name, value in reply.headers if name == "ETag")
     again = shown.reply(accepted, version)
     assert (again.status, again.body) == ("304 Not Modified", b"")
     assert shown.reply(accepted, '"another"').status == "200 OK"
