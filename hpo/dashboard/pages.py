@@ -154,7 +154,7 @@ class Pages:
 
     def _read_now(self, name: str, last: Shown | None) -> Shown:
         with connected(self._engine, QUERY_S) as connection:
-            number = snapshots.study(connection, name).optuna_study_id
+            number = snapshots.find_study(connection, name).optuna_study_id
             workers = read_workers(connection)
             events = newest_events(connection, _EVENTS, name)
         return Shown(overview.now(name, number, workers, events))
