@@ -1,3 +1,3 @@
 """``hpo dashboard``: our pages, and the unchanged optuna-dashboard, behind a guard."""
 
-__all__ = ["app", "guard", "server"]
+__all__ = ["app", "guard", "password", "server"]
