@@ -185,13 +185,11 @@ class LaunchOptions:
         logs = settings.home() / "logs" / study
         if launch.executor != "local":
             logs /= launch.executor
-        options = [f"--lease={launch.lease:g}"]
-        if not self.confirm:
-            options.append("--no-confirm")
         return WorkerSetup(
             study=study,
             storage_url=storage_url,
             logs=logs,
             threads=launch.threads,
-            options=tuple(options),
+            lease_s=launch.lease,
+            confirm=self.confirm,
         )

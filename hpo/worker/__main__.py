@@ -121,11 +121,11 @@ def worker(arguments: Namespace) -> int:
     """
     if arguments.workers is not None:
         return _crew(arguments)
-    for (
-        signum
-    ) in crew.STOPPING:  # otherwise the first process of a container gets no signal
+    # otherwise the first process of a container gets no signal
+    for signum in crew.STOPPING:
         signal.signal(signum, lambda *_: os._exit(0))
-    for variable in crew.THREADS:  # before numpy and torch load: one thread per worker
+    # before numpy and torch load: one thread per worker
+    for variable in crew.THREADS:
         os.environ.setdefault(variable, "1")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -170,15 +170,13 @@ def _crew(arguments: Namespace) -> int:
     from hpo import settings
 
     study = arguments.study
-    options = [f"--lease={arguments.lease:g}"]
-    if arguments.no_confirm:
-        options.append("--no-confirm")
     setup = crew.WorkerSetup(
         study=study,
         storage_url=arguments.storage or settings.storage_url(),
         logs=arguments.logs or settings.home() / "logs" / (study or "every-study"),
         threads=arguments.threads,
-        options=tuple(options),
+        lease_s=arguments.lease,
+        confirm=not arguments.no_confirm,
     )
     prefix = settings.slurm_job()
     task = os.environ.get("SLURM_PROCID", "0")
@@ -196,6 +194,5 @@ if __name__ == "__main__":
     status = worker(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(
-        status
-    )  # all is closed; tearing PyTorch down would take two seconds of CPU
+    # all is closed; tearing PyTorch down would take two seconds of CPU
+    os._exit(status)

@@ -85,8 +85,22 @@ class WorkerSetup:
     """Directory of the log files, one per worker."""
     threads: int = 1
     """CPU threads per worker."""
-    options: tuple[str, ...] = ()
-    """More options for every worker."""
+    lease_s: float = settings.LEASE_S
+    confirm: bool = True
+    """Whether they run confirmation trainings, too."""
+
+    @property
+    def options(self) -> list[str]:
+        """The options of every worker on its command line."""
+        options = [f"--lease={self.lease_s:g}"]
+        if not self.confirm:
+            options.append("--no-confirm")
+        return options
+
+    def starting(self, n: int, where: str) -> str:
+        """Return in words that ``n`` workers start, as a launch prints it."""
+        workers = "1 worker starts" if n == 1 else f"{n} workers start"
+        return f"{workers} {where}; logs in {self.logs}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -168,8 +182,7 @@ class Crew:
 
     def where(self, n: int) -> str:
         """Return where the workers run and log, as a launch prints it."""
-        workers = "1 worker starts" if n == 1 else f"{n} workers start"
-        return f"{workers} here; logs in {self._setup.logs}"
+        return self._setup.starting(n, "here")
 
     def start(self, n: int) -> None:
         """Start ``n`` processes."""

@@ -16,13 +16,13 @@ from typing import NoReturn
 
 from hpo.config import NotifyDefaults
 from hpo.console import later
-from hpo.errors import printable
 from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing, said_by
 from hpo.settings import LEASE_S
 from hpo.study.trials import WorkerState
 from hpo.worker.crew import ALONE_S, HUNG, RELEASE_S
+from hpo.worker.refusals import Refusals
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
@@ -61,7 +61,8 @@ class Heartbeat(threading.Thread):
     def __init__(self, worker: str, options: WorkerOptions) -> None:
         """Create a daemon thread, which ``begin`` starts."""
         super().__init__(name="heartbeat", daemon=True)
-        self.worker, self.options = worker, options
+        self.worker = worker
+        self.options = options
         self._claim: Claim | None = None
         self._beat_s = min(options.lease_s, LEASE_S) / 3
         self._ended = threading.Event()
@@ -71,13 +72,14 @@ class Heartbeat(threading.Thread):
         """Another worker holds the lease of the claim now."""
         self.closed = False
         """The study of the claim was stopped, or has failed."""
-        self.left_out: dict[str, tuple[str, float]] = {}
-        """Studies that this host cannot serve: the reason, and when to try again
-        (monotonic)."""
-        self._away = self._alone = False
-        self._state, self._doing = WorkerState.IDLE, "starting"
+        self.refusals = Refusals(options.refusal_s)
+        self._away = False
+        self._alone = False
+        self._state = WorkerState.IDLE
+        self._doing = "starting"
         self._silent_s = 0.0
-        self._heard_s = self._cut_off_s = time.monotonic()
+        self._heard_s = time.monotonic()
+        self._cut_off_s = self._heard_s
         self._clock: datetime | None = None
 
     @property
@@ -87,17 +89,11 @@ class Heartbeat(threading.Thread):
 
     def say(self, text: str, state: WorkerState = WorkerState.WORKING) -> None:
         """Set what views show: what the worker does, and which studies it refuses."""
-        refusals = (
-            f"refuses {study}: {why}" for study, (why, _) in self.left_out.items()
-        )
-        self._state, self._doing = state, "; ".join([text, *refusals])
+        for study, why in self.refusals.reasons.items():
+            text += f"; refuses {study}: {why}"
+        self._state = state
+        self._doing = text
         self._silent_s = 0.0
-
-    def leave_out(self, study: str, why: str) -> None:
-        """Skip a study for a while: other hosts may have what this one lacks."""
-        why = printable(why, "\n")  # the database accepts no other text
-        log.warning("leaving out study %s: %s", study, why)
-        self.left_out[study] = why, time.monotonic() + self.options.refusal_s
 
     def in_touch(self, clock: datetime | None = None) -> bool:
         """Return whether this worker could reach the database for a whole lease.
@@ -107,19 +103,20 @@ class Heartbeat(threading.Thread):
         was not set since the last beat: other workers have not renewed their leases by
         the new time.
         """
-        now, lease_s = time.monotonic(), self.options.lease_s
-        in_touch = now - self._cut_off_s > lease_s >= now - self._heard_s
-        return in_touch and (clock is None or self._is_steady(clock))
+        now = time.monotonic()
+        lease_s = self.options.lease_s
+        if now - self._heard_s > lease_s or now - self._cut_off_s <= lease_s:
+            return False
+        return clock is None or self._is_steady(clock)
 
     def _is_steady(self, clock: datetime) -> bool:
         """Return whether the database's clock and this host's agree to a third of a
         lease."""
+        if self._clock is None:
+            return True
         passed_s = time.monotonic() - self._heard_s
-        database_s = (clock - (self._clock or clock)).total_seconds()
-        return (
-            self._clock is None
-            or abs(database_s - passed_s) <= self.options.lease_s / 3
-        )
+        database_s = (clock - self._clock).total_seconds()
+        return abs(database_s - passed_s) <= self.options.lease_s / 3
 
     def begin(self, ledger: Ledger) -> None:
         """Start to beat; ``ledger`` should raise at once if the database is
@@ -131,7 +128,9 @@ class Heartbeat(threading.Thread):
     def hold(self, claim: Claim | None) -> None:
         """Renew this claim from now on, or none; wait for a beat in progress."""
         with self._mutex:
-            self._claim, self.lost, self.closed = claim, False, False
+            self._claim = claim
+            self.lost = False
+            self.closed = False
 
     def run(self) -> None:
         """Beat until ``end``."""
@@ -139,15 +138,17 @@ class Heartbeat(threading.Thread):
             self._beat()
             self._silent_s += self._beat_s  # while paused, it does not grow
             if self._silent_s > self.options.hung_s:
-                silent = (
-                    f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
-                )
-                self.end_all(silent, HUNG)
+                silent = f"no sign of life for {self._silent_s:,.0f} s"
+                self.end_all(f"{silent} (HPO_EPOCH_LIMIT)", HUNG)
             if self.options.parent_pid not in (None, os.getppid()) and not self._alone:
                 log.warning("the launcher is gone; stopping")
                 self._alone = True
-                self.stop_requested.set()
-                later(ALONE_S, self.end_all, f"not stopped within {ALONE_S:g} s", 0)
+                self.stop_within(ALONE_S)
+
+    def stop_within(self, seconds: float) -> None:
+        """Request to stop; end the process after this time, even if it still waits."""
+        self.stop_requested.set()
+        later(seconds, self.end_all, f"not stopped within {seconds:g} s", 0)
 
     def end_all(self, what: str, status: int) -> NoReturn:
         """End the process at once and free its slot: as lost, unless ``status`` is
@@ -165,45 +166,44 @@ class Heartbeat(threading.Thread):
     def _beat(self) -> None:
         with self._mutex:
             try:
-                is_open, clock = self._ledger.renew(
-                    self.worker,
-                    self._claim,
-                    doing=self._doing,
-                    lease_s=self.options.lease_s,
-                    state=self._state,
-                    refuses={study: why for study, (why, _) in self.left_out.items()},
-                )
-                self.closed = not is_open
-                if not self._is_steady(clock):
-                    log.warning(
-                        "the database's clock was set; not taking over running trials"
-                    )
-                    self._cut_off_s = time.monotonic()
-                self._clock = clock
+                self._renew()
             except LeaseLostError as error:
                 log.warning("%s", error)
-                self.lost, self._clock = True, None
-            except (
-                Exception
-            ) as error:  # training goes on, and the next beat tries again
-                if not (self._away and is_passing(error)):  # one line per outage
-                    trace = not is_passing(error)
-                    log.warning(
-                        "no heartbeat: %s", said_by(error)[:200], exc_info=trace
-                    )
-                self._away, self._cut_off_s = True, time.monotonic()
+                self.lost = True
+                self._clock = None
+            except Exception as error:
+                # training goes on, and the next beat tries again
+                passes = is_passing(error)
+                if not self._away or not passes:  # one line per outage
+                    why = said_by(error)[:200]
+                    log.warning("no heartbeat: %s", why, exc_info=not passes)
+                self._away = True
+                self._cut_off_s = time.monotonic()
                 return
         if self._away:
             log.info("the database answers again")
         self._away = False
         self._heard()
 
+    def _renew(self) -> None:
+        is_open, clock = self._ledger.renew(
+            self.worker,
+            self._claim,
+            doing=self._doing,
+            lease_s=self.options.lease_s,
+            state=self._state,
+            refuses=dict(self.refusals.reasons),
+        )
+        self.closed = not is_open
+        if not self._is_steady(clock):
+            log.warning("the database's clock was set; not taking over running trials")
+            self._cut_off_s = time.monotonic()
+        self._clock = clock
+
     def _heard(self) -> None:
         now = time.monotonic()
-        if (
-            now - self._heard_s > self.options.lease_s
-        ):  # it hung, or this process was paused
-            self._cut_off_s = now
+        if now - self._heard_s > self.options.lease_s:
+            self._cut_off_s = now  # it hung, or this process was paused
         self._heard_s = now
         if self.options.heartbeat_file is not None:
             self.options.heartbeat_file.touch()

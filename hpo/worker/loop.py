@@ -13,7 +13,6 @@ from itertools import groupby
 from operator import itemgetter
 
 from hpo import objectives, settings
-from hpo.console import later
 from hpo.contract import UnavailableError
 from hpo.errors import HpoError, StorageError, StudyError, printable
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
@@ -43,7 +42,9 @@ _LONGEST_NAME = 200
 def _concerns_one_study(error: Exception) -> bool:
     """Return whether an error concerns one study alone, so that others can be
     served."""
-    return not (isinstance(error, StorageError | StoppedError) or is_passing(error))
+    if isinstance(error, StorageError | StoppedError):
+        return False
+    return not is_passing(error)
 
 
 class Worker:
@@ -57,38 +58,35 @@ class Worker:
         Raises:
             StudyError: its name is too long, or has characters that cannot be printed.
         """
-        self._options, self._storage = options, storage
+        self._options = options
+        self._storage = storage
         self._gave_up = False
-        prefix = (
-            f"{options.study}@" if options.study else ""
-        )  # without @: serves every study
-        host = platform.node()
-        self.name = name or f"{prefix}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.name = name or _new_name(options.study)
         if not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
             raise StudyError(
                 f"worker: expected a name of at most {_LONGEST_NAME} printable"
                 f" characters, got {self.name[:80]!r}. Choose another: --name NAME."
             )
         self._heart = Heartbeat(self.name, options)
+        self._refusals = self._heart.refusals
         self._numerics: str = provenance.of_this_process()["numerics"]
         patience = Patience(
             patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause
         )
         self._ledger = Ledger(storage, **patience)
-        notify, study = options.notify, options.study
-        self._notifier = (
-            None if notify is None else Notifier(storage, self._ledger, notify, study)
-        )
+        self._notifier: Notifier | None = None
+        if options.notify is not None:
+            self._notifier = Notifier(self._ledger, options.notify, options.study)
 
     def stop(self, grace_s: float | None = None) -> None:
         """Ask the worker to stop: it saves a checkpoint, releases its slot and returns.
 
         With ``grace_s``, end this process after that time, even if it still waits.
         """
-        self._heart.stop_requested.set()
-        if grace_s is not None:
-            why = f"not stopped within {grace_s:g} s"
-            later(grace_s, self._heart.end_all, why, 0)
+        if grace_s is None:
+            self._heart.stop_requested.set()
+        else:
+            self._heart.stop_within(grace_s)
 
     def run(self) -> None:
         """Work until there is nothing left to do, or ``stop`` is called.
@@ -118,13 +116,11 @@ class Worker:
             log.warning(
                 "stopped while the database is unreachable; the lease will run out"
             )
-        except (
-            StudyError
-        ) as error:  # deleted, or refused: this worker ends, it is not lost
+        except StudyError as error:
+            # deleted, or refused: this worker ends, it is not lost
             self._heart.end()
-            self._ledger.deregister_worker(
-                self.name, refused=printable(str(error), "\n")
-            )
+            refused = printable(str(error), "\n")
+            self._ledger.deregister_worker(self.name, refused=refused)
             raise
         finally:
             self._heart.end()
@@ -136,30 +132,32 @@ class Worker:
     def _loop(self) -> str | None:
         """Claim and train slots; return why this host refuses its only study, else
         None."""
-        pause_s, only = _POLL_S[0], self._options.study
+        shortest_s, longest_s = _POLL_S
+        pause_s = shortest_s
+        only = self._options.study
         while not self._heart.stop_requested.is_set():
             answer = self._claim_fairly() if only is None else self._claim_from(only)
             if isinstance(answer, Claim):
                 self._work(answer)
-                if only in self._heart.left_out:
-                    return f"refuses {only}: {self._heart.left_out[only][0]}"
-                pause_s = _POLL_S[0]
+                if only in self._refusals.reasons:
+                    return f"refuses {only}: {self._refusals.reasons[only]}"
+                pause_s = shortest_s
             elif isinstance(answer, Over):
                 log.info("%s", answer.reason)
                 return None
             else:
                 self._heart.say(f"waits: {answer.reason}", WorkerState.WAITING)
                 self._heart.stop_requested.wait(pause_s)
-                pause_s = _POLL_S[0] if answer.stale else min(2 * pause_s, _POLL_S[1])
+                pause_s = min(2 * pause_s, longest_s)
+                if answer.stale:
+                    pause_s = shortest_s
         return None
 
     def _claim_fairly(self) -> Claim | Wait:
-        waits, stale, studies = [], False, self._ledger.open_studies()
-        self._heart.left_out = {
-            name: self._heart.left_out[name]
-            for name, *_ in studies
-            if name in self._heart.left_out
-        }
+        waits = []
+        stale = False
+        studies = self._ledger.open_studies()
+        self._refusals.keep([name for name, *_ in studies])
         for _, equals in groupby(studies, itemgetter(2)):
             for name, at_work, _ in equals:
                 answer = self._claim_unless_refused(name, at_work)
@@ -174,21 +172,19 @@ class Worker:
         return Wait("; ".join(waits) or "no study is open", stale)
 
     def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:
-        refusal, until_s = self._heart.left_out.get(study, ("", 0.0))
-        if time.monotonic() < until_s:
-            return Over(refusal)
+        if self._refusals.lasts(study):
+            return Over(self._refusals.reasons[study])
         try:
             answer = self._claim_from(study, at_work)
-        except (
-            Exception
-        ) as error:  # unreadable, on this host or on any; or deleted meanwhile
+        except Exception as error:
+            # unreadable, on this host or on any; or deleted meanwhile
             if not _concerns_one_study(error):
                 raise
             if not isinstance(error, HpoError):  # unexpected: log its traceback
                 log.exception("cannot claim from study %s", study)
-            self._heart.leave_out(study, str(error))
+            self._refusals.add(study, str(error))
             return Over(str(error))
-        self._heart.left_out.pop(study, None)
+        self._refusals.forget(study)
         return answer
 
     def _claim_from(
@@ -218,24 +214,25 @@ class Worker:
 
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)
-        begun, pause_s = time.monotonic(), 0.0
+        begun_s = time.monotonic()
+        pause_s = 0.0
         try:
             self._compute_baselines(claim)
             self._heart.say(str(claim))
             TrialRun(self._ledger, claim, self._heart).run()
-            log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
+            log.info("%s settled after %.1f s", claim, time.monotonic() - begun_s)
         except StoppedError:
             log.info("%s is left to the next worker", claim)
         except LeaseLostError as error:
             log.warning("%s; its result is not needed, taking other work", error)
         except UnavailableError as error:
-            self._heart.leave_out(claim.spec.name, str(error))
+            self._refusals.add(claim.spec.name, str(error))
         except (HpoError, *DATABASE_ERRORS) as error:
             if self._options.study is not None or not _concerns_one_study(error):
                 raise
             with suppress(HpoError, *DATABASE_ERRORS):  # otherwise its lease runs out
                 self._ledger.release(claim)
-            self._heart.leave_out(claim.spec.name, str(error))
+            self._refusals.add(claim.spec.name, str(error))
         except MemoryError:
             pause_s = min(self._options.lease_s, self._options.refusal_s)
             log.warning(
@@ -253,30 +250,30 @@ class Worker:
         If that fails, the first fresh seed of a confirmation tries again.
         """
         number = claim.number if claim.phase == Phase.SEARCH else claim.fresh_seed
-        if (
-            number > 0
-            or claim.attempt > TRIES
-            or not self._ledger.lacks_baselines(claim.study_id)
-        ):
+        if number > 0 or claim.attempt > TRIES:
+            return
+        if not self._ledger.lacks_baselines(claim.study_id):
             return
         self._heart.say(f"{claim}; computing the baselines of its study first")
-        spec, stops = claim.spec, lambda: self._heart.stopping
-        networks = map(spec.params, options.extremes(spec))
-        about = spec.objective_impl, networks, spec.task_params, spec.seed
-        if (baselines := objectives.attempt_baselines(*about, stops)) is not None:
+        spec = claim.spec
+        baselines = objectives.attempt_baselines(
+            spec.objective_impl,
+            map(spec.params, options.extremes(spec)),
+            spec.task_params,
+            spec.seed,
+            lambda: self._heart.stopping,
+        )
+        if baselines is not None:
             self._ledger.store_baselines(claim.study_id, baselines)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
-        self._heart.say(
-            f"waits: database unreachable for {seconds:.0f} s", WorkerState.WAITING
-        )
+        waits = f"database unreachable for {seconds:.0f} s"
+        self._heart.say(f"waits: {waits}", WorkerState.WAITING)
         if seconds == 0.0:  # one line per outage
-            log.warning(
-                "database unreachable for %.0f s: %s", seconds, said_by(error)[:200]
-            )
-        if self._heart.stop_requested.is_set() and (
-            self._gave_up or seconds >= STOP_PATIENCE_S
-        ):
+            log.warning("%s: %s", waits, said_by(error)[:200])
+        if not self._heart.stop_requested.is_set():
+            return
+        if self._gave_up or seconds >= STOP_PATIENCE_S:
             self._gave_up = True  # later writes do not wait, either
             raise StoppedError from error
 
@@ -287,3 +284,9 @@ class Worker:
             time.sleep(min(seconds, _POLL_S[0]))
         else:
             self._heart.stop_requested.wait(seconds)
+
+
+def _new_name(study: str | None) -> str:
+    """Return a name that no other worker has; without @, it serves every study."""
+    name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    return f"{study}@{name}" if study else name

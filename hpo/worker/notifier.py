@@ -61,15 +61,12 @@ class Notifier(threading.Thread):
     ends."""
 
     def __init__(
-        self,
-        storage: Storage,
-        ledger: Ledger,
-        notify: NotifyDefaults,
-        study: str | None,
+        self, ledger: Ledger, notify: NotifyDefaults, study: str | None
     ) -> None:
         """Create a daemon thread for one study, or for all; ``start`` starts it."""
         super().__init__(name="notifier", daemon=True)
-        self._notify, self._study = notify, study
+        self._notify = notify
+        self._study = study
         self._ledger = ledger.impatient()
         self._ended = threading.Event()
 

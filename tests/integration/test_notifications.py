@@ -78,7 +78,7 @@ def look(storage: Storage, ledger: Ledger, hook: Hook) -> Callable[..., None]:
 
     def once(**settings: Any) -> None:
         notify = NotifyDefaults(**{"webhook": hook.address, **settings})
-        Notifier(storage, ledger, notify, None).look()
+        Notifier(ledger, notify, None).look()
 
     return once
 
@@ -157,7 +157,7 @@ def test_while_it_is_told_no_connection_is_held_and_nobody_else_tells(
             look()
 
         hook.on_post = slow
-        Notifier(own, Ledger(own), NotifyDefaults(webhook=hook.address), None).look()
+        Notifier(Ledger(own), NotifyDefaults(webhook=hook.address), None).look()
     assert held == [0]
     assert hook.events == ["failed"]
     assert "study failed" in hook.got[0]["text"]

@@ -140,9 +140,7 @@ class DaskExecutor(ClusterExecutor):
 
     def where(self, n: int) -> str:
         """Describe ``n`` workers in the cluster."""
-        workers = "1 worker starts" if n == 1 else f"{n} workers start"
-        logs = self._setup.logs
-        return f"{workers} in the Dask cluster at {self._scheduler}; logs in {logs}"
+        return self._setup.starting(n, f"in the Dask cluster at {self._scheduler}")
 
     def start(self, n: int) -> None:
         """Submit a task to each free thread, at most ``n``; the others wait for
