@@ -23,7 +23,13 @@ from hpo.provenance import source
 from hpo.study.spec import StudySpec
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
-_ALONE = ("hpo.ledger.past", "hpo.study.pareto", "hpo.study.result", "hpo.worker.trial")
+_ALONE = (
+    "hpo.ledger.past",
+    "hpo.study.pareto",
+    "hpo.study.result",
+    "hpo.worker.suggestions",
+    "hpo.worker.trial",
+)
 
 
 @cache

@@ -30,6 +30,11 @@ REFUSAL_S = 300.0
 data; after running out of memory it waits no longer than this."""
 
 
+class StoppedError(Exception):
+    """The worker has a request to stop; the slot is saved and free for the next
+    worker."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
     """Options of a worker."""

@@ -22,9 +22,9 @@ from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by
 from hpo.search import options
 from hpo.study.trials import Phase, WorkerState
 from hpo.worker import notifier, provenance
-from hpo.worker.heartbeat import Heartbeat, WorkerOptions
+from hpo.worker.heartbeat import Heartbeat, StoppedError, WorkerOptions
 from hpo.worker.notifier import Notifier
-from hpo.worker.trial import StoppedError, TrialRun
+from hpo.worker.trial import TrialRun
 
 log = logging.getLogger(__name__)
 

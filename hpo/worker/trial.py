@@ -15,6 +15,7 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hpo.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError, facts
 from hpo.errors import HpoError
@@ -22,14 +23,14 @@ from hpo.ledger import pins
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DATABASE_ERRORS
-from hpo.search import constraints, suggest
-from hpo.search.history import learns, unsuggested
+from hpo.search import constraints
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.networks import Member
 from hpo.study.spec import derived_seed
-from hpo.study.trials import Past, Phase, SlotState, Suggestion
+from hpo.study.trials import Phase, SlotState, Suggestion
 from hpo.worker import provenance
-from hpo.worker.heartbeat import Heartbeat
+from hpo.worker.heartbeat import Heartbeat, StoppedError
+from hpo.worker.suggestions import Suggester
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,6 @@ CHECKPOINT_S = (1.0, 30.0)
 """Shortest and longest time between checkpoints, which bounds the work lost with a
 worker. After a loss checkpoints come more often, so that a trial progresses however
 often it is lost."""
-PAUSE_S = (0.02, 1.0)
-"""Shortest and longest pause between two looks for the suggestions of other workers."""
 LARGEST = 16 * 2**20
 """Largest size of a stored network, in bytes."""
 _MESSAGE_CHARS = 4000
@@ -48,21 +47,14 @@ _MORE_MEMORY = (
 )
 
 
-class StoppedError(Exception):
-    """The worker has a request to stop; the slot is saved and free for the next
-    worker."""
-
-
 class TrialRun:
     """The run of one claimed slot."""
 
-    suggestion_s = 0.1
-    """Duration of this process's last suggestion; it sets how long a trial waits, and
-    affects no result."""
-
     def __init__(self, ledger: Ledger, claim: Claim, heart: Heartbeat) -> None:
         """Create the run of a claim; ``run`` starts it."""
-        self._ledger, self._claim, self._heart = ledger, claim, heart
+        self._ledger = ledger
+        self._claim = claim
+        self._heart = heart
         self._spec = claim.spec
         self._course: TrialProgress | None = None
         self._members = list(claim.finished)
@@ -91,14 +83,13 @@ class TrialRun:
             else:
                 self._search()
         except UnavailableError:
-            self._ledger.release(self._claim)
             # a broken host, not a broken trial: others may have what is missing here
+            self._ledger.release(self._claim)
             raise
         except (StoppedError, HpoError, *DATABASE_ERRORS):
             raise  # a broken world, not a broken trial
-        except (
-            MemoryError
-        ) as error:  # so is a host that is too small, or shared with others
+        except MemoryError as error:
+            # so is a host that is too small, or shared with others
             detail = f" ({error})" if str(error) else ""
             self._ledger.lose(self._claim, f"out of memory{detail}. {_MORE_MEMORY}")
             raise
@@ -110,13 +101,12 @@ class TrialRun:
     # --- search ---
 
     def _search(self) -> None:
-        history = self._history() if learns(self._spec) else []
-        suggestion = self._claim.suggestion
-        if suggestion is None:
-            suggestion = self._suggest(history)
-            self._ledger.store_suggestion(self._claim, suggestion)
+        suggester = Suggester(self._ledger, self._claim, self._heart)
+        history = suggester.history()
+        suggestion = suggester.suggest(history)
         course = TrialProgress(self._spec, self._claim.number, history, suggestion)
-        self._course, self._suggestion = course, suggestion
+        self._course = course
+        self._suggestion = suggestion
         members = self._members
         try:
             self._replay(course, members)
@@ -132,47 +122,6 @@ class TrialRun:
             return
         score = statistics.fmean(self._scores(members))
         self._settle(SlotState.COMPLETE, score=score)
-
-    def _history(self) -> list[Past]:
-        """Return the earlier trials, each with its suggestion."""
-        history = self._ledger.history(self._claim)
-        if any(
-            history[k].state == SlotState.RUNNING
-            for k in unsuggested(self._spec, history)
-        ):
-            self._await_suggestions()
-            history = self._ledger.history(self._claim)
-        return complete_history(self._claim, history)
-
-    def _await_suggestions(self) -> None:
-        """Wait for the suggestions of trials that other workers have just claimed.
-
-        Suggestions depend on one another, so waiting takes no longer than computing
-        them here, and saves CPU time. But their workers may be dead. Suggestions are
-        pure functions of the history: without progress for a while, this worker
-        computes them itself.
-        """
-        missing, first = self._ledger.unsuggested(self._claim)
-        began_s = time.monotonic()
-        while missing:
-            if self._heart.stopping:
-                self._ledger.release(self._claim)
-                raise StoppedError
-            longest_s = min(PAUSE_S[1], missing * self.suggestion_s / 2)
-            time.sleep(max(PAUSE_S[0], longest_s))
-            before = first
-            missing, first = self._ledger.unsuggested(self._claim)
-            if first != before:  # progress: others wait, too
-                began_s = time.monotonic()
-            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self.suggestion_s:
-                return
-
-    def _suggest(self, history: list[Past]) -> Suggestion:
-        began_s = time.monotonic()
-        claim = self._claim
-        suggestion = suggest.suggest(claim.spec, claim.number, history, claim.enqueued)
-        TrialRun.suggestion_s = time.monotonic() - began_s
-        return suggestion
 
     def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:
         """Replay what earlier attempts reported."""
@@ -312,34 +261,39 @@ class TrialRun:
         score: float | None = None,
         message: str | None = None,
     ) -> None:
+        attrs = dict(self._suggestion.attrs)
+        steps: Sequence[float] = ()
+        if self._course is not None:
+            attrs |= self._course.attrs
+            steps = self._course.steps
         end = End(
             state=state,
             score=score,
             costs=constraints.trial_costs(
                 self._spec, state, self._suggestion.params, self._members
             ),
-            steps=self._course.steps if self._course else (),
-            attrs={
-                **self._suggestion.attrs,
-                **(self._course.attrs if self._course else {}),
-            },
+            steps=steps,
+            attrs=attrs,
             message=message,
-            lineage={
-                "spec_hash": self._spec.hash,
-                "code": pins.fingerprint(self._spec),
-                **provenance.of_this_process(),
-                "worker": self._claim.worker,
-                "attempts": self._claim.attempt,
-                "seconds": round(time.monotonic() - self._started, 3),
-                "training_seconds": round(
-                    max(0.0, time.monotonic() - self._training_began), 3
-                ),
-            },
+            lineage=self._lineage(),
             trained=self._members,
             last=self._last,
             network=self._network,
         )
         self._ledger.settle(self._claim, end)
+
+    def _lineage(self) -> dict[str, Any]:
+        now_s = time.monotonic()
+        training_s = max(0.0, now_s - self._training_began)
+        return {
+            "spec_hash": self._spec.hash,
+            "code": pins.fingerprint(self._spec),
+            **provenance.of_this_process(),
+            "worker": self._claim.worker,
+            "attempts": self._claim.attempt,
+            "seconds": round(now_s - self._started, 3),
+            "training_seconds": round(training_s, 3),
+        }
 
 
 def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
@@ -359,12 +313,3 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
         info=info,
         seconds=seconds,
     )
-
-
-def complete_history(claim: Claim, history: list[Past]) -> list[Past]:
-    """Return the history with every suggestion; compute those that are missing."""
-    for number in unsuggested(claim.spec, history):
-        enqueued = history[number].suggestion.enqueued
-        suggestion = suggest.suggest(claim.spec, number, history[:number], enqueued)
-        history[number] = history[number].suggested(suggestion)
-    return history

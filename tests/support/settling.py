@@ -8,7 +8,7 @@ from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.networks import Member
 from hpo.study.trials import Phase, SlotState, Suggestion
-from hpo.worker.trial import complete_history
+from hpo.worker.suggestions import complete_history
 
 
 def set_clock(storage: Storage, ahead: str) -> None:
