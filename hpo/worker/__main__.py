@@ -119,8 +119,13 @@ def worker(arguments: Namespace) -> int:
             run 8 workers, as in a cluster job, each on its own GPU if there are any;
             restart those that die, and stop all of them cleanly on SIGTERM
     """
-    if arguments.workers is not None:
-        return _crew(arguments)
+    if arguments.workers is None:
+        return _run_one(arguments)
+    return _run_crew(arguments)
+
+
+def _run_one(arguments: Namespace) -> int:
+    """Run one worker in this process; return 0 when it has ended in order."""
     # otherwise the first process of a container gets no signal
     for signum in crew.STOPPING:
         signal.signal(signum, lambda *_: os._exit(0))
@@ -164,7 +169,7 @@ def worker(arguments: Namespace) -> int:
     return 0
 
 
-def _crew(arguments: Namespace) -> int:
+def _run_crew(arguments: Namespace) -> int:
     """Run several workers; return 0 when the study is over, or a signal has stopped
     them."""
     from hpo import settings

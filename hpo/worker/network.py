@@ -160,16 +160,12 @@ def _matrix(member: NetworkMember, read: list[int]) -> Confusion:
     """Count the classes that a network reads; the last column is of unfinite outputs,
     if there are any."""
     pairs = Counter(zip(member.test_labels.tolist(), read, strict=True))
-    numbers = [*range(len(member.classes))]
-    names = [*member.classes]
+    numbers = list(range(len(member.classes)))
+    names = list(member.classes)
     if -1 in read:
         numbers.append(-1)
         names.append("")
-    return Confusion(
-        classes=member.classes,
-        read_as=names,
-        counts=[
-            [pairs[label, number] for number in numbers]
-            for label in range(len(member.classes))
-        ],
-    )
+    counts = []
+    for label in range(len(member.classes)):
+        counts.append([pairs[label, number] for number in numbers])
+    return Confusion(classes=member.classes, read_as=names, counts=counts)
