@@ -393,17 +393,13 @@ class DeviceObjective(LayeredObjective[Device]):
         self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> DeviceNetwork:
         """Build the network of ``params``, with one member per seed."""
+        from ..networks.drawing import Architecture
         from ..networks.integrators import Stepping
         from ..networks.pointwise import DeviceNetwork
 
-        devices = Stepping(device=params, **stepping(params))
-        return DeviceNetwork(
-            seeds,
-            physics=devices,
-            channels=channels,
-            outputs=outputs,
-            **architecture(params),
-        )
+        sizes = Architecture(channels=channels, outputs=outputs, **architecture(params))
+        physics = Stepping(device=params, **stepping(params))
+        return DeviceNetwork(seeds, sizes, physics=physics, threads=params.threads)
 
 
 def check_device(device: type[Device]) -> type[Device]:

@@ -3,7 +3,7 @@
 The common part of the networks of arXiv:2408.02835 (Fig. 1a):
 docs/explanation/equations.md, "Network" (with W for W_ext and V for W_int) and
 "Readout". Layer 0 receives the input, every other layer the outputs of the layer below;
-the neurons of a layer receive each other's outputs, too. ``pointwise`` has the response
+the neurons of a layer receive each other's outputs, too. ``dynamics`` has the response
 of a neuron to its drive.
 
 ============  =================  ======  =======================================
@@ -26,233 +26,122 @@ on the outputs at its start and before, so a signal needs one step per layer.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import Any, ClassVar, Literal, Protocol, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .drawing import Shape, antisymmetrise, check_sizes, draw, draw_uniform
-from .integrators import Dynamics, Past, State, Stepping
+from .drawing import Architecture, antisymmetrise
+from .dynamics import NOMINAL, DeviceDynamics, Neurons, Synapses
+from .integrators import EXTRAPOLATION, Past, Stepping
 from .kernels.autograd import fused_series
 from .kernels.chips import IDEAL, Chip, steps_between_jumps
 from .kernels.kernel import Kernel, NeuronValues, Pointwise
 from .kernels.layout import Layout
 from .per_layer import PerLayer, spread_layers
-from .readout import LAST, Features
-from .sparsity import draw_mask, draw_mirrored_mask
 
+Array = NDArray[np.float64]
 Backend = Literal["auto", "reference", "fused"]
 Noise = Callable[[Tensor], Tensor]
 """A function that adds noise to the values that are read."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Synapses:
-    """Weights and biases of one forward pass; shapes as in the module's table."""
-
-    w_in: Tensor
-    w_inter: Tensor
-    w_intra: Tensor
-    bias: Tensor
-
-    def weighted_sum(self, y: Tensor, u: Tensor) -> Tensor:
-        """Return the bracket of Eq. (4) and (7): W_ext y_n + W_int y_{n+1} + b, in
-        1/ns.
-
-        Args:
-            y: outputs, (members, layers, batch, width).
-            u: input, (batch, channels) or (members, batch, channels).
-
-        Returns:
-            Tensor of shape (members, layers, batch, width).
-        """
-        from_input = u @ self.w_in.mT
-        from_below = y[:, :-1] @ self.w_inter.mT
-        external = torch.cat((from_input.unsqueeze(1), from_below), dim=1)
-        internal = y @ self.w_intra.mT
-        return external + internal + self.bias.unsqueeze(2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Neurons:
-    """Deviations of neurons from the nominal one, (members, layers, 1, width); None:
-    none."""
-
-    factors: Mapping[str, Tensor] = field(default_factory=dict)
-    """Factor on each parameter that deviates, by its name."""
-    noise_per_sqrt_ns: Tensor | None = None
-    """Standard deviation of the noise in 1 ns; the dynamics are then those between its
-    jumps."""
-
-
-NOMINAL = Neurons()
-
-
-class LayeredDynamics(Dynamics, Protocol):
-    """The equations of a layered network."""
-
-    def amplitude(self, state: State) -> Tensor:
-        """Return the paper's x, (members, layers, batch, width)."""
-
-    def rest(self, batch: int) -> State:
-        """Return the state before any input."""
-
-    def read(self, state: State) -> Tensor:
-        """Return the value of every neuron for the readout, shaped as the outputs."""
-
-    def after_noise_kick(self, state: State, noise: Tensor) -> State:
-        """Return the state after a jump by ``noise``, (members, parts, layers, batch,
-        width)."""
 
 
 class LayeredNetwork(nn.Module, ABC):
     """Members of a multilayer network with a linear readout, trained side by side.
 
     Masks and initial weights of each member come from its own seed, so members give the
-    same results together as alone. Weights are uniform within ±1/√n, with the fan-in n
-    before sparsification; those between and within layers are multiplied by
-    ``weight_gain``. Masked weights are zero and receive no gradient.
+    same results together as alone. Masked weights are zero and receive no gradient.
 
     Args:
         seeds: seed of each member, non-negative, at least one.
+        architecture: sizes and first weights.
         physics: the device of the neurons, and its integration.
-        channels: number of input values per time point.
-        outputs: number of values read out.
-        layers: number of layers, at least 1.
-        width: neurons per layer; this and the densities: one number, or one for each
-            layer.
-        density_inter: fraction of connections kept into a layer, from the input or from
-            below.
-        density_intra: fraction of connections kept within each layer.
-        weight_gain: factor on the initial weights between and within layers.
-        rotation: largest rotation by S W per point, in radians, of antisymmetric
-            initial weights within a layer, see ``drawing.antisymmetrise``; None: random
-            weights.
-        features: features of the readout.
         dtype: type of the parameters.
         backend: "reference" computes by the equations of the module, "fused" by the CPU
             kernel, "auto" by the kernel where it can.
         threads: cores among which the kernel divides the series of a batch.
 
     Raises:
-        ValueError: a size is below 1, a density is outside [0, 1], or a tuple has
-            another length than the number of layers.
+        ValueError: there are no seeds, a density is outside [0, 1], or a parameter of
+            the device is a tuple of another length than the number of layers.
     """
 
     w_in: nn.Parameter
     w_inter: nn.Parameter
     w_intra: nn.Parameter
+    bias: nn.Parameter
+    w_out: nn.Parameter
+    bias_out: nn.Parameter
     mask_in: Tensor
     mask_inter: Tensor
     mask_intra: Tensor
-    physics: Stepping
-    widths: tuple[int, ...]
-    """Neurons of each layer."""
-    noise_parts: ClassVar[int] = 1
-    """Normal numbers per neuron and jump of noise; see ``devices``."""
 
     def __init__(
         self,
         seeds: Sequence[int],
+        architecture: Architecture,
         *,
         physics: Stepping,
-        channels: int,
-        outputs: int,
-        layers: int = 3,
-        width: int | tuple[int, ...] = 32,
-        density_inter: float | tuple[float, ...] = 0.5,
-        density_intra: float | tuple[float, ...] = 0.5,
-        weight_gain: float = 1.0,
-        rotation: float | None = None,
-        features: Features = LAST,
         dtype: torch.dtype = torch.float32,
         backend: Backend = "auto",
         threads: int = 1,
     ) -> None:
         """Draw a member for each of ``seeds``."""
         super().__init__()
-        check_sizes(
-            members=len(seeds), channels=channels, outputs=outputs, layers=layers
-        )
-        self.widths = widths = spread_layers(width, layers, "width")
-        check_sizes(width=min(widths))
-        for name, value in {**physics.device.values(), "s": physics.device.s}.items():
-            spread_layers(value, layers, name)
+        if not seeds:
+            raise ValueError(
+                "layered network: expected `members >= 1`, got members=0. Give a whole"
+                " number from 1."
+            )
         self.physics = physics
-        self.features = features
+        self.features = architecture.features
+        self.widths = architecture.widths
+        """Neurons of each layer."""
         self.backend: Backend = backend
         self.threads = threads
-        inter = spread_layers(density_inter, layers, "density_inter")
-        intra = spread_layers(density_intra, layers, "density_intra")
-        into = list(zip(widths[1:], widths, strict=False))
-        within = [(n, n) for n in widths]
-
-        def mask(
-            name: str,
-            shapes: Sequence[Shape],
-            whole: Shape,
-            densities: Sequence[float],
-            how: Callable[..., Any] = draw_mask,
-        ) -> Tensor:
-            samples = [partial(how, density=density) for density in densities]
-            return draw(seeds, name, shapes, whole, samples).bool()
-
-        def uniform(
-            name: str, shapes: Sequence[Shape], whole: Shape, fan_ins: Sequence[int]
-        ) -> Tensor:
-            samples = [partial(draw_uniform, bound=fan_in**-0.5) for fan_in in fan_ins]
-            return draw(seeds, name, shapes, whole, samples).to(dtype)
-
-        widest, n_features = max(widths), features.n(widths)
-        entry, square = [(widths[0], channels)], (widest, widest)
-        mask_in = mask("mask_in", entry, (widest, channels), inter[:1])[:, 0]
-        mask_inter = mask("mask_inter", into, square, inter[1:])
-        how = draw_mask if rotation is None else draw_mirrored_mask
-        mask_intra = mask("mask_intra", within, square, intra, how)
-        self.register_buffer("mask_in", mask_in)
-        self.register_buffer("mask_inter", mask_inter)
-        self.register_buffer("mask_intra", mask_intra)
-        w_in = uniform("w_in", entry, (widest, channels), [channels])[:, 0]
-        w_inter = uniform("w_inter", into, square, widths)
-        w_intra = uniform("w_intra", within, square, widths) * weight_gain * mask_intra
+        layers = len(self.widths)
+        for name, value in {**physics.device.values(), "s": physics.device.s}.items():
+            spread_layers(value, layers, name)
+        for name, mask in architecture.draw_masks(seeds).items():
+            self.register_buffer(name, mask)
+        weights = architecture.draw_weights(seeds, dtype)
+        gain, rotation = architecture.weight_gain, architecture.rotation
+        weights["w_in"] = weights["w_in"] * self.mask_in
+        weights["w_inter"] = weights["w_inter"] * gain * self.mask_inter
+        weights["w_intra"] = weights["w_intra"] * gain * self.mask_intra
         if rotation is not None:
-            per_point = [
-                s * physics.dt_ns
-                for s in spread_layers(cast(Any, physics).s, layers, "s")
-            ]
-            w_intra = antisymmetrise(
-                w_intra, [rotation / t if t else 0.0 for t in per_point]
-            )
-        self.w_in = nn.Parameter(w_in * mask_in)
-        self.w_inter = nn.Parameter(w_inter * weight_gain * mask_inter)
-        self.w_intra = nn.Parameter(w_intra)
-        alone, out = [(n,) for n in widths], (outputs, n_features)
-        self.bias = nn.Parameter(uniform("bias", alone, (widest,), widths))
-        self.w_out = nn.Parameter(uniform("w_out", [out], out, [n_features])[:, 0])
-        self.bias_out = nn.Parameter(
-            uniform("bias_out", [out[:1]], out[:1], [n_features])[:, 0]
-        )
+            turns = [s * physics.dt_ns for s in spread_layers(physics.s, layers, "s")]
+            fastest = [rotation / turn if turn else 0.0 for turn in turns]
+            weights["w_intra"] = antisymmetrise(weights["w_intra"], fastest)
+        for name, weight in weights.items():
+            self.register_parameter(name, nn.Parameter(weight))
 
-    def dynamics(self) -> LayeredDynamics:
+    def dynamics(self) -> DeviceDynamics:
         """Return the vector field with the present weights; masked weights get no
         gradient."""
         return self.make_dynamics(self.synapses(), NOMINAL)
 
-    @abstractmethod
-    def make_dynamics(self, synapses: Synapses, neurons: Neurons) -> LayeredDynamics:
+    def make_dynamics(self, synapses: Synapses, neurons: Neurons) -> DeviceDynamics:
         """Return the vector field with these synapses and neurons."""
+        return DeviceDynamics(physics=self.physics, synapses=synapses, neurons=neurons)
 
     @property
-    @abstractmethod
     def beyond_kernel(self) -> str:
-        """The option that the kernel does not support, as ``name=value``; else
-        empty."""
+        """The option that the kernel does not support, as ``name=value``; else empty.
+
+        Kernels have no Runge-Kutta steps of the whole network.
+        """
+        integrator = self.physics.integrator
+        if integrator not in EXTRAPOLATION:
+            return f"integrator={integrator!r}"
+        return str(self.physics.device.beyond_kernel(integrator))
 
     def kernel(self, member: int, *, noisy: bool = False) -> Kernel:
         """Return the kernel of one member; ``noisy`` for chips with noise."""
@@ -263,7 +152,7 @@ class LayeredNetwork(nn.Module, ABC):
             integrator=self.physics.integrator,
             n_steps=self.physics.n_steps,
             dt_ns=self.physics.dt_ns,
-            reads=self.reads,
+            reads=self.physics.device.reads,
             features=self.features,
         )
 
@@ -276,29 +165,43 @@ class LayeredNetwork(nn.Module, ABC):
         """Return the parameters of the neurons on a chip, for ``pointwise``."""
 
     @property
-    def reads(self) -> int:
-        """Index of the state whose change since rest is read; -1: the output."""
-        return -1
+    def noise_parts(self) -> int:
+        """Normal numbers per neuron and jump of noise; see ``devices``."""
+        return int(self.physics.device.noise_parts)
 
-    def noise_per_sqrt_ns(
-        self, factors: Mapping[str, NDArray[np.float64]]
-    ) -> NDArray[np.float64]:
+    def noise_per_sqrt_ns(self, factors: Mapping[str, Array]) -> Array:
         """Return the default noise of each neuron in 1/√ns, (neurons,).
 
         ``factors`` multiply its parameters.
         """
-        return np.zeros(self.n_neurons)
+        device, zeros = self.physics.device, np.zeros(self.n_neurons)
+        if device.noise_per_sqrt_ns is None:
+            return zeros
+        on_chip = device.with_values(**self.per_neuron_values(factors))
+        noise: Array = zeros + on_chip.noise_per_sqrt_ns()
+        return noise
 
     def computes_fused(self, u: Tensor) -> bool:
         """Tell whether the kernel computes the output for ``u``; see
         ``resolve_backend``."""
-        return (
-            resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused"
-        )
+        backend = resolve_backend(self.backend, u, self.bias, self.beyond_kernel)
+        return backend == "fused"
 
     def per_neuron(self, value: PerLayer) -> NDArray[np.float64]:
         """Return a value per layer as one per neuron, (neurons,)."""
         return np.repeat(spread_layers(value, len(self.widths), "value"), self.widths)
+
+    def per_neuron_values(
+        self, factors: Mapping[str, Array] = MappingProxyType({})
+    ) -> dict[str, Array]:
+        """Return the parameters of the device times ``factors`` by name, (neurons,)
+        each."""
+        values = {}
+        for name, value in self.physics.device.values().items():
+            values[name] = self.per_neuron(value)
+            if name in factors:
+                values[name] = values[name] * factors[name]
+        return values
 
     @property
     def n_neurons(self) -> int:
@@ -385,74 +288,74 @@ class LayeredNetwork(nn.Module, ABC):
         if not self.computes_fused(u):
             return self._run_reference(u, n_read, chip)
         inputs = u.expand(len(self.bias), *u.shape[-3:])
-        of_members = zip(
+        members = zip(
             inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True
         )
         how: Any = {"n_read": n_read, "threads": self.threads, "chip": chip}
-        noisy = chip.normals is not None
-        return torch.stack(
-            [
-                fused_series(self.kernel(m, noisy=noisy), u, weights, **how)
-                for m, (u, *weights) in enumerate(of_members)
-            ]
-        )
+        values = []
+        for member, (own, *weights) in enumerate(members):
+            kernel = self.kernel(member, noisy=chip.normals is not None)
+            values.append(fused_series(kernel, own, weights, **how))
+        return torch.stack(values)
 
     def _run_reference(self, u: Tensor, n_read: int, chip: Chip) -> Tensor:
         """Return ``outputs``, computed by the reference."""
-        neurons, widths = self._neurons(chip), self.features.widths(self.widths)
-        dynamics = self.make_dynamics(self._amplify(chip), neurons)
+        dynamics = self.make_dynamics(self._amplify(chip), self._neurons(chip))
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
-        n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
-        normals = None
-        if chip.normals is not None:
-            normals = self.layouts[0].noise(chip.normals, self.noise_parts)
-        interval = (
-            0
-            if normals is None
-            else steps_between_jumps(chip, len(normals), n_points, n_steps)
-        )
+        jumps = self._jumps(u, chip)
+        existing = self.exists[-len(self.features.widths(self.widths)) :]
+        read = []
         for t, point in enumerate(u.unbind(dim=-2)):
-            for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
+            for _ in range(self.physics.n_steps):
                 state, past = self.physics.step(dynamics, state, past, point)
-                if normals is not None and step % interval == 0:
-                    normal = normals[(step // interval - 1) % len(normals)]
-                    time_ns = self.physics.step_ns * interval
-                    jump = self._jump(normal, neurons, u, time_ns)
+                jump = next(jumps)
+                if jump is not None:
                     state = dynamics.after_noise_kick(state, jump)
-            if t >= n_points - n_read:
-                last = dynamics.read(state)[:, -len(widths) :].unbind(dim=1)
-                layers = [layer[..., :n] for layer, n in zip(last, widths, strict=True)]
-                read.append(torch.cat(layers, dim=-1))
+            if t >= u.shape[-2] - n_read:
+                layers = dynamics.read(state)[:, -len(existing) :].transpose(1, 2)
+                read.append(layers[:, :, existing])
         return torch.stack(read, dim=2)
 
-    def _as_factor(self, values: NDArray[np.float64] | None) -> Tensor | None:
+    def _jumps(self, u: Tensor, chip: Chip) -> Iterator[Tensor | None]:
+        """Yield the jump after each step, (1, parts, layers, batch, width); None: no
+        jump."""
+        if chip.normals is None or chip.noise_per_sqrt_ns is None:
+            yield from itertools.repeat(None)
+            return
+        normals = self.layouts[0].noise(chip.normals, self.noise_parts)
+        n_steps = self.physics.n_steps
+        interval = steps_between_jumps(chip, len(normals), u.shape[-2], n_steps)
+        series = np.arange(u.shape[-3]) % normals.shape[2]
+        root = (self.physics.step_ns * interval) ** 0.5
+        size = self._as_factor(chip.noise_per_sqrt_ns) * (root / self.noise_parts)
+        for number in itertools.count():
+            yield from itertools.repeat(None, interval - 1)
+            normal = normals[number % len(normals)][:, series]
+            spread = size.new_zeros(1, *normal.shape[:2], *self.exists.shape)
+            spread[..., self.exists] = torch.from_numpy(normal).to(size)
+            yield spread.transpose(2, 3) * size
+
+    def _as_factor(self, values: Array) -> Tensor:
         """Return values, (neurons,), as (1, layers, 1, width), with 1 where no neuron
         exists."""
-        if values is None:
-            return None
         factor = torch.ones(self.exists.shape, dtype=torch.float64)
         factor[self.exists] = torch.from_numpy(np.ascontiguousarray(values))
         return factor.to(self.bias)[None, :, None]
 
     def _neurons(self, chip: Chip) -> Neurons:
-        if chip is IDEAL:
-            return NOMINAL
-        factors = {
-            name: self._as_factor(values) for name, values in chip.factors.items()
-        }
-        return Neurons(
-            factors={
-                name: factor for name, factor in factors.items() if factor is not None
-            },
-            noise_per_sqrt_ns=self._as_factor(chip.noise_per_sqrt_ns),
-        )
+        factors = {name: self._as_factor(own) for name, own in chip.factors.items()}
+        noise = chip.noise_per_sqrt_ns
+        if noise is None:
+            return Neurons(factors=factors)
+        return Neurons(factors=factors, noise_per_sqrt_ns=self._as_factor(noise))
 
     def _amplify(self, chip: Chip) -> Synapses:
         """Return the synapses, each multiplied by the factor on S of its target
         neuron."""
-        synapses, s = self.synapses(), self._as_factor(chip.s)
-        if s is None:
+        synapses = self.synapses()
+        if chip.s is None:
             return synapses
+        s = self._as_factor(chip.s)
         rows = s.mT  # (1, layers, width, 1)
         return Synapses(
             w_in=synapses.w_in * rows[:, 0],
@@ -465,21 +368,6 @@ class LayeredNetwork(nn.Module, ABC):
     def floats_per_jump(self) -> int:
         """Normal numbers per jump of a block of series."""
         return self.noise_parts * self.layouts[0].row
-
-    def _jump(
-        self, normal: NDArray[np.float32], neurons: Neurons, u: Tensor, time_ns: float
-    ) -> Tensor:
-        """Return the jump for ``time_ns`` of noise, (1, parts, layers, batch, width).
-
-        ``normal`` are its normal numbers, (parts, series, neurons).
-        """
-        assert neurons.noise_per_sqrt_ns is not None
-        series = np.arange(u.shape[-3]) % normal.shape[1]
-        size = neurons.noise_per_sqrt_ns * (time_ns**0.5 / self.noise_parts)
-        spread = size.new_zeros(1, self.noise_parts, *self.exists.shape, len(series))
-        spread[:, :, self.exists] = torch.from_numpy(normal[:, series]).mT.to(size)
-        jump: Tensor = spread.mT * size
-        return jump
 
     @torch.no_grad()
     def trajectories(self, u: Tensor) -> dict[str, Tensor]:

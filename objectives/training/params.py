@@ -293,14 +293,13 @@ class LayeredParams(ObjectiveParams):
 
 
 def architecture(params: LayeredParams) -> dict[str, Any]:
-    """Return the arguments of ``LayeredNetwork`` in ``params``."""
+    """Return the arguments of ``networks.drawing.Architecture`` in ``params``."""
     names = (
         "layers",
         "width",
         "density_inter",
         "density_intra",
         "weight_gain",
-        "threads",
     )
     values: dict[str, Any] = {name: getattr(params, name) for name in names}
     values["rotation"] = params.rotation if params.coupling == "antisymmetric" else None

@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from hpo.objectives.networks import oscillator
-from hpo.objectives.networks.layered import Neurons
+from hpo.objectives.networks.dynamics import Neurons
 
 DRIVES = {
     "I > gamma": 3.0,

@@ -13,6 +13,7 @@ from networks import assert_kernel_agrees, inputs, make_chip
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpo.objectives.networks.drawing import Architecture
 from hpo.objectives.networks.integrators import Stepping, _runge_kutta
 from hpo.objectives.networks.kernels.generating import GeneratedSteps, generate_steps
 from hpo.objectives.networks.pointwise import DeviceNetwork
@@ -184,7 +185,7 @@ def test_a_network_of_devices_is_compiled(name: str, noise: float) -> None:
     physics = Stepping(device=device, integrator=device.integrator, max_step_ns=0.35)
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": (5, 7, 4)}
     how: Any = {**sizes, "density_inter": 0.6, "density_intra": 0.4}
-    network = DeviceNetwork([0], physics=physics, **how)
+    network = DeviceNetwork([0], Architecture(**how), physics=physics)
     chip = make_chip(network, 9, noise=noise, jumps=3)
     assert_kernel_agrees(network, inputs(batch=7, time=9), 2, chip)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from hpo.objectives.devices.ctrnn import Ctrnn
 from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.networks.devices import draw_normals
+from hpo.objectives.networks.drawing import Architecture
 from hpo.objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS, Stepping
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.layered import LayeredNetwork
@@ -51,10 +52,13 @@ def tiny(
     physics |= {name: changes.pop(name) for name in names & changes.keys()}
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": 4}
     densities = {"density_inter": 0.6, "density_intra": 0.4}
-    how: dict[str, Any] = {**sizes, **densities, "dtype": torch.float64, **changes}
+    how: dict[str, Any] = {"dtype": torch.float64}
+    how |= {n: changes.pop(n) for n in ("dtype", "backend", "threads") if n in changes}
+    architecture = Architecture(**{**sizes, **densities, **changes})
     own = {name: physics.pop(name) for name in physics.keys() - STEPPING}
     device = (Ctrnn() if kind == "ctrnn" else Spintronic()).with_values(**own)
-    return DeviceNetwork(seeds, physics=Stepping(device=device, **physics), **how)
+    stepping = Stepping(device=device, **physics)
+    return DeviceNetwork(seeds, architecture, physics=stepping, **how)
 
 
 def inputs(batch: int = 3, time: int = 5, channels: int = 2) -> Tensor:
