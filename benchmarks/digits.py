@@ -26,9 +26,9 @@ from hpo.objectives import baselines
 from hpo.objectives.baselines.gru import GruObjective, GruParams
 from hpo.objectives.data import load
 from hpo.objectives.hardware.variability import Variability
-from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.readout import Features
+from hpo.objectives.networks.simulated_chips import draw_chip, draw_normals
 from hpo.objectives.randomness import stream
 from hpo.objectives.training.solved_equation import finer_steps
 

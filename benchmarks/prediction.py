@@ -33,9 +33,9 @@ from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.data.tasks.series import GeneratedParams
 from hpo.objectives.data.windows import windows
 from hpo.objectives.hardware.variability import Variability
-from hpo.objectives.networks.devices import draw_chip, draw_normals
 from hpo.objectives.networks.kernels.chips import IDEAL
 from hpo.objectives.networks.readout import Features
+from hpo.objectives.networks.simulated_chips import draw_chip, draw_normals
 from hpo.objectives.randomness import stream
 from hpo.objectives.training.predictor import nrmse, readout_noise
 from hpo.objectives.training.ridge import fit, fits

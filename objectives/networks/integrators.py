@@ -38,10 +38,9 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal, Protocol, Self, cast
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -101,86 +100,63 @@ class Dynamics(Protocol):
         """Return the state after ``dt_ns`` of constant drive, in closed form."""
 
 
-class Integrator(Protocol):
-    """One step of length ``dt_ns`` under the constant input ``u``."""
+class RungeKutta(NamedTuple):
+    """An explicit method: from each stage, the step to the next one, by the last
+    slope."""
 
-    def __call__(
-        self, dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
+    reaches: tuple[int, ...]
+    """Parts of a step from its start to each further stage: 2 is a half."""
+    shares: tuple[tuple[int, int], ...]
+    """Stages in the order in which their slopes are added, and the parts of a step."""
+
+    def step(
+        self, slope: Callable[[State], State], state: State, dt_ns: float
     ) -> State:
-        """Return the state at the end of the step."""
+        """Return the state after a step, by its slope at any state."""
+        slopes = [slope(state)]
+        for part in self.reaches:
+            slopes.append(slope(_move(state, dt_ns / part, slopes[-1])))
+        for stage, part in self.shares:
+            state = _move(state, dt_ns / part, slopes[stage])
+        return state
 
 
-def exponential(
-    dynamics: Dynamics,
-    state: State,
-    past: Past,
-    u: Tensor,
-    dt_ns: float,
-    *,
-    weights: Sequence[float],
-) -> State:
-    """Return the exact solution under the drive of the last outputs, weighted by
-    ``weights``."""
-    return dynamics.flow(
-        state, _extrapolate_drive(dynamics, state, past, u, weights), dt_ns
-    )
+RUNGE_KUTTA: Mapping[str, RungeKutta] = {
+    "euler": RungeKutta((), ((0, 1),)),
+    "heun": RungeKutta((1,), ((0, 2), (1, 2))),
+    "rk4": RungeKutta((2, 2, 1), ((0, 6), (3, 6), (1, 3), (2, 3))),
+}
+"""Methods of order 1, 2 and 4, by integrator. ``euler`` is unstable for drives much
+above ``1/dt_ns``."""
+INTEGRATORS = (*EXTRAPOLATION, *RUNGE_KUTTA)
 
 
-def ab3(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """Take a step of ``rk4`` under the drive of ``exponential-ab3``."""
-    drive = _extrapolate_drive(dynamics, state, past, u, EXTRAPOLATION["ab3"])
-    return _runge_kutta(lambda stage: dynamics.rate(stage, drive), state, dt_ns)
-
-
-def _extrapolate_drive(
-    dynamics: Dynamics, state: State, past: Past, u: Tensor, weights: Sequence[float]
-) -> Tensor:
-    """Return the mean drive over the next step."""
+def _extrapolate_output(dynamics: Dynamics, state: State, past: Past, name: str) -> Any:
+    """Return the mean output over the next step, by an integrator's weights."""
+    weights = EXTRAPOLATION[name]
     outputs = (dynamics.output(state), *past)
     at_rest = outputs[-1:] * (len(weights) - len(outputs))
-    y = sum(w * y for w, y in zip(weights, outputs + at_rest, strict=False) if w)
-    return dynamics.drive(cast(Tensor, y), u)
+    return sum(w * y for w, y in zip(weights, outputs + at_rest, strict=False) if w)
 
 
-def euler(
-    dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
+def integrate(
+    name: str, dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
 ) -> State:
-    """Take a step of explicit Euler, order 1. Unstable for drives much above
-    ``1/dt_ns``."""
-    return _move(state, dt_ns, _slope(dynamics, state, u))
+    """Return the state one step later, by an integrator of ``INTEGRATORS``.
 
+    The input ``u`` is constant over the step of ``dt_ns``.
+    """
+    if name in RUNGE_KUTTA:
 
-def heun(
-    dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
-) -> State:
-    """Take a step of Heun, order 2: the mean slope of both ends, the far end by
-    explicit Euler."""
-    k1 = _slope(dynamics, state, u)
-    k2 = _slope(dynamics, _move(state, dt_ns, k1), u)
-    return _move(_move(state, dt_ns / 2, k1), dt_ns / 2, k2)
+        def slope(stage: State) -> State:
+            return dynamics.rate(stage, dynamics.drive(dynamics.output(stage), u))
 
-
-def rk4(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
-    """Take a step of the classical Runge-Kutta method, order 4."""
-    return _runge_kutta(lambda stage: _slope(dynamics, stage, u), state, dt_ns)
-
-
-def _runge_kutta(slope: Callable[[State], State], state: State, dt_ns: float) -> State:
-    k1 = slope(state)
-    k2 = slope(_move(state, dt_ns / 2, k1))
-    k3 = slope(_move(state, dt_ns / 2, k2))
-    k4 = slope(_move(state, dt_ns, k3))
-    outer = _move(_move(state, dt_ns / 6, k1), dt_ns / 6, k4)
-    return _move(_move(outer, dt_ns / 3, k2), dt_ns / 3, k3)
-
-
-INTEGRATORS: Mapping[str, Integrator] = {
-    **{name: partial(exponential, weights=w) for name, w in EXTRAPOLATION.items()},
-    "ab3": ab3,
-    "euler": euler,
-    "heun": heun,
-    "rk4": rk4,
-}
+        return RUNGE_KUTTA[name].step(slope, state, dt_ns)
+    drive = dynamics.drive(_extrapolate_output(dynamics, state, past, name), u)
+    if name == "ab3":
+        rk4 = RUNGE_KUTTA["rk4"]
+        return rk4.step(lambda stage: dynamics.rate(stage, drive), state, dt_ns)
+    return dynamics.flow(state, drive, dt_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,15 +224,11 @@ class Stepping:
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor
     ) -> tuple[State, Past]:
         """Return state and past one step later."""
-        after = INTEGRATORS[self.integrator](dynamics, state, past, u, self.step_ns)
+        after = integrate(self.integrator, dynamics, state, past, u, self.step_ns)
         return after, (dynamics.output(state), *past)[:_N_PAST]
 
 
 _N_PAST = max(map(len, EXTRAPOLATION.values())) - 1
-
-
-def _slope(dynamics: Dynamics, state: State, u: Tensor) -> State:
-    return dynamics.rate(state, dynamics.drive(dynamics.output(state), u))
 
 
 def _move(state: State, dt_ns: float, slope: State) -> State:
@@ -284,15 +256,7 @@ def phi1(z: Tensor) -> Tensor:
     near = z.abs() < 0.05
     small = torch.where(near, z, torch.zeros_like(z))
     series = torch.ones_like(z)
-    for k in (
-        8,
-        7,
-        6,
-        5,
-        4,
-        3,
-        2,
-    ):  # 1 + z/2 (1 + z/3 (1 + ...)): truncated below 1e-16
+    for k in range(8, 1, -1):  # 1 + z/2 (1 + z/3 (1 + ...)): truncated below 1e-16
         series = 1.0 + small / k * series
     large = torch.where(near, torch.ones_like(z), z)
     quotient = torch.expm1(clip_exponent(large)) / large

@@ -166,7 +166,7 @@ class LayeredNetwork(nn.Module, ABC):
 
     @property
     def noise_parts(self) -> int:
-        """Normal numbers per neuron and jump of noise; see ``devices``."""
+        """Normal numbers per neuron and jump of noise; see ``simulated_chips``."""
         return int(self.physics.device.noise_parts)
 
     def noise_per_sqrt_ns(self, factors: Mapping[str, Array]) -> Array:

@@ -26,7 +26,7 @@ drive then has the mean power x_th = η² τ / 2. This is kT / E, with its energ
     dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                              Eq. (1), warm
 
 The mean of x obeys this equation where x is well above x_th, and for a linear
-oscillator anywhere. ``networks.devices`` simulates the noise itself. The paper has x_th
+oscillator anywhere. ``networks.simulated_chips`` simulates the noise itself. The paper has x_th
 = 0, and then x can fall without a bound. So the code integrates ln x, for which x may
 have any size::
 

@@ -34,8 +34,8 @@ from hpo.contract import (
 
 from ..data.examples import Examples, Split
 from ..hardware.variability import Variability
-from ..networks.devices import Training
 from ..networks.kernels.sizes import CHIPS
+from ..networks.simulated_chips import Training
 from . import artifacts, thermal_check
 from .drive import measure_drive
 from .params import LayeredParams

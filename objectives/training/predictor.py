@@ -29,9 +29,9 @@ from ..data import SeriesParams
 from ..data.examples import Examples, SeriesSplit
 from ..data.windows import windows
 from ..hardware.variability import Variability
-from ..networks.devices import Training
 from ..networks.kernels.chips import IDEAL, Chip
 from ..networks.layered import LayeredNetwork, Noise
+from ..networks.simulated_chips import Training
 from ..randomness import stream
 from .member import LayeredMember, trace_fields
 from .ridge import RidgeUpdates

@@ -12,11 +12,16 @@ from torch import Tensor, nn
 
 from ..data.examples import Examples
 from ..hardware.variability import Variability
-from ..networks.devices import draw_chip, draw_normals, is_noisy, quantise_network
 from ..networks.kernels.chips import Chip
 from ..networks.kernels.layout import Floats
 from ..networks.kernels.sizes import MAX_CHIP_NOISE, MAX_KEPT_NOISE
 from ..networks.layered import LayeredNetwork
+from ..networks.simulated_chips import (
+    draw_chip,
+    draw_normals,
+    is_noisy,
+    quantise_network,
+)
 from ..randomness import stream
 
 SCORING_BATCH = 512

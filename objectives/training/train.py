@@ -32,10 +32,10 @@ from hpo.contract import (
 )
 
 from ..data.examples import Examples, Split
-from ..networks.devices import Training
 from ..networks.kernels.chips import IDEAL
 from ..networks.kernels.updates import Descent, FusedUpdates, TorchUpdates, Updates
 from ..networks.layered import LayeredNetwork
+from ..networks.simulated_chips import Training
 from ..randomness import stream
 from .scoring import (
     Accuracy,

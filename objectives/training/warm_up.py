@@ -12,8 +12,8 @@ import torch
 from hpo import objectives
 
 from ..data.examples import Examples
-from ..networks.devices import Training
 from ..networks.kernels.updates import Descent, Updates
+from ..networks.simulated_chips import Training
 from .train import choose_updates
 
 

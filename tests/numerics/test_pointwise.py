@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpo.objectives.networks.drawing import Architecture
-from hpo.objectives.networks.integrators import Stepping, _runge_kutta
+from hpo.objectives.networks.integrators import RUNGE_KUTTA, Stepping
 from hpo.objectives.networks.kernels.generating import GeneratedSteps, generate_steps
 from hpo.objectives.networks.pointwise import DeviceNetwork
 
@@ -84,7 +84,7 @@ class Step:
         if self.by_flow:
             after = self.own.every("flow", *states, drive=drive, dt_ns=STEP_NS)
         else:
-            after = _runge_kutta(
+            after = RUNGE_KUTTA["rk4"].step(
                 lambda x: self.own.every("rate", *x, drive), (*states,), STEP_NS
             )
         if self.jump:

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from hpo.objectives.devices.ctrnn import Ctrnn
 from hpo.objectives.devices.spintronic import Spintronic
-from hpo.objectives.networks.devices import draw_normals
 from hpo.objectives.networks.drawing import Architecture
 from hpo.objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS, Stepping
 from hpo.objectives.networks.kernels.chips import IDEAL, Chip
 from hpo.objectives.networks.layered import LayeredNetwork
 from hpo.objectives.networks.pointwise import DeviceNetwork
+from hpo.objectives.networks.simulated_chips import draw_normals
 
 Floats = NDArray[np.float64]
 Slope = Callable[[float, Floats], Floats]

@@ -1,4 +1,4 @@
-"""Simulated chips for the kernels and the reference; ``networks.devices`` draws
+"""Simulated chips for the kernels and the reference; ``networks.simulated_chips`` draws
 them."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Chip:
 
     Noise makes neurons jump at equal intervals, after a step. An oscillator jumps along
     and across its complex amplitude, a neuron of a CTRNN in x: see
-    ``networks.devices``.
+    ``networks.simulated_chips``.
     """
 
     factors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)

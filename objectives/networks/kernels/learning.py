@@ -13,7 +13,7 @@ import numpy as np
 from .compiling import inline, kernel
 from .elementary import ONE, TWO, ZERO, exp, log
 from .products import multiply
-from .simd import load, maximum, splat, store
+from .simd import load, splat, store
 from .sizes import WIDTH
 
 
@@ -191,7 +191,7 @@ def _cross_entropy(logits: Any, at: Any, label: Any, size: Any, scale: Any) -> A
     n_outputs, n_real = size.n_outputs, size.n_real
     highest = logits[at]
     for c in range(1, n_real):
-        highest = maximum(highest, logits[at + c])
+        highest = max(highest, logits[at + c])
     own = logits[at + label] - highest
     each = smoothing / np.float32(n_real)
     if smoothing > ZERO:

@@ -168,15 +168,6 @@ def where_less(builder: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
 
 
 @_lane_by_lane
-def maximum(builder: Any, a: Any, b: Any) -> Any:
-    """Return the larger one; NaN if either is, as in NumPy and PyTorch; b if equal (0
-    and -0)."""
-    is_nan = builder.fcmp_unordered("uno", a, a)
-    larger = builder.fcmp_ordered(">", a, b)
-    return builder.select(builder.or_(larger, is_nan), a, b)
-
-
-@_lane_by_lane
 def absolute(builder: Any, x: Any) -> Any:
     """Return x without its sign."""
     return build_call(builder, "fabs", x)

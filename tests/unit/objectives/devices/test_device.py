@@ -23,9 +23,9 @@ from hpo.contract import Protocol
 from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.devices import Device, Parameter, device, parameter
 from hpo.objectives.networks import network_file
-from hpo.objectives.networks.devices import draw_chip
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.networks.kernels.generating import generate_steps
+from hpo.objectives.networks.simulated_chips import draw_chip
 from hpo.objectives.training.artifacts import load_network
 
 CUBIC = "pointwise_devices:Cubic"

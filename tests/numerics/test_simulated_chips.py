@@ -25,7 +25,8 @@ from networks import (
 )
 
 from hpo.objectives.hardware.variability import Variability
-from hpo.objectives.networks.devices import (
+from hpo.objectives.networks.kernels.chips import Chip
+from hpo.objectives.networks.simulated_chips import (
     Training,
     draw_chip,
     draw_normals,
@@ -33,7 +34,6 @@ from hpo.objectives.networks.devices import (
     quantise,
     quantise_network,
 )
-from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.training.scoring import noisy_input
 from hpo.objectives.training.solved_equation import finer_steps, solving_steps
 

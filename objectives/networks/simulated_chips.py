@@ -44,7 +44,7 @@ the network itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -55,7 +55,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..hardware.measured import Measured
 from ..hardware.variability import Variability, log_normal_sigma
 from ..randomness import stream
 from .kernels.chips import Chip
@@ -64,6 +63,7 @@ from .kernels.sizes import MAX_CHIP_NOISE, SHIFTS
 from .layered import LayeredNetwork
 
 Array = NDArray[np.float64]
+_NOISE = "oscillator_noise_per_sqrt_ns"
 
 
 def draw_chip(
@@ -88,75 +88,51 @@ def draw_chip(
         normals, jumps_per_point: see ``Chip``; None: without noise.
     """
     measured = variability.measured()
-    row = None if measured is None else _rows(measured, seed, number, network)
+    exists = network.exists.cpu().numpy()
+    rows = np.zeros(network.n_neurons, np.int64)  # of the measured devices
+    if measured is not None:
+        random = stream(seed, f"variability/device/{number}")
+        rows = random.integers(measured.n, size=exists.shape)[exists]
 
     def factors(name: str, column: str, spread: float) -> Array | None:
         if measured is not None and column in measured.columns:
-            values = np.array(measured.factors(column))[row]
+            values = np.array(measured.factors(column))[rows]
             return None if (values == 1.0).all() else values
         if spread == 0.0:
             return None
-        sigma, exists = log_normal_sigma(spread), network.exists.cpu().numpy()
-        z = stream(seed, f"variability/{name}/{number}").standard_normal(exists.shape)[
-            exists
-        ]
+        random = stream(seed, f"variability/{name}/{number}")
+        z = random.standard_normal(exists.shape)[exists]
+        sigma = log_normal_sigma(spread)
         factor: Array = np.exp(sigma * z - sigma**2 / 2)
         return factor
 
-    all_factors = {
-        name: factors(name.removesuffix("_ns"), name, getattr(variability, key))
-        for name, key in variability.spreads.items()
-    }
-    varied = {
-        name: values for name, values in all_factors.items() if values is not None
-    }
-    noise = noise_per_sqrt_ns(variability, network, measured, row, varied)
-    return Chip(
-        factors=varied,
-        s=factors("s", "s", variability.s_spread),
-        noise_per_sqrt_ns=None if normals is None else noise,
-        normals=normals,
-        jumps_per_point=jumps_per_point,
-    )
-
-
-def _rows(
-    measured: Measured, seed: int, number: int | str, network: LayeredNetwork
-) -> NDArray[np.int64]:
-    """Draw the measured device that each neuron is: its row in the file, (neurons,)."""
-    exists = network.exists.cpu().numpy()
-    rows = stream(seed, f"variability/device/{number}").integers(
-        measured.n, size=exists.shape
-    )
-    existing: NDArray[np.int64] = rows[exists]
-    return existing
-
-
-def noise_per_sqrt_ns(
-    variability: Variability,
-    network: LayeredNetwork,
-    measured: Measured | None,
-    row: NDArray[np.int64] | None,
-    factors: Mapping[str, Array] | None = None,
-) -> Array:
-    """Return the noise of each neuron in 1/√ns, (neurons,): measured, set, or thermal
-    at its τ."""
-    if measured is not None and (
-        column := measured.columns.get("oscillator_noise_per_sqrt_ns")
-    ):
-        return np.array(column)[row]
-    if (noise := variability.oscillator_noise_per_sqrt_ns) is not None:
-        return np.full(network.n_neurons, noise)
-    return network.noise_per_sqrt_ns(factors or {})
+    varied: dict[str, Array] = {}
+    for name, key in variability.spreads.items():
+        own = factors(name.removesuffix("_ns"), name, getattr(variability, key))
+        if own is not None:
+            varied[name] = own
+    chip = Chip(factors=varied, s=factors("s", "s", variability.s_spread))
+    if normals is None:
+        return chip
+    if measured is not None and _NOISE in measured.columns:
+        noise = np.array(measured.columns[_NOISE])[rows]
+    elif variability.oscillator_noise_per_sqrt_ns is not None:
+        noise = np.full(network.n_neurons, variability.oscillator_noise_per_sqrt_ns)
+    else:
+        noise = network.noise_per_sqrt_ns(varied)
+    how: Any = {"normals": normals, "jumps_per_point": jumps_per_point}
+    return replace(chip, noise_per_sqrt_ns=noise, **how)
 
 
 def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
-    """Tell whether noise moves the neurons of the chips."""
+    """Tell whether noise moves the neurons of the chips: measured, set, or thermal."""
     measured = variability.measured()
-    row = np.zeros(network.n_neurons, np.int64)
-    if measured is not None and "oscillator_noise_per_sqrt_ns" in measured.columns:
-        return any(measured.columns["oscillator_noise_per_sqrt_ns"])
-    return bool(noise_per_sqrt_ns(variability, network, measured, row).any())
+    if measured is not None and _NOISE in measured.columns:
+        return any(measured.columns[_NOISE])
+    noise = variability.oscillator_noise_per_sqrt_ns
+    if noise is None:
+        return bool(network.noise_per_sqrt_ns({}).any())
+    return noise > 0
 
 
 def draw_normals(
@@ -184,19 +160,16 @@ def quantise(weights: Tensor, bits: int | None) -> Tensor:
 def quantise_network(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
     """Quantise every trained tensor of ``network`` within the context; None: leave it
     as it is."""
-    exact = (
-        [parameter.detach().clone() for parameter in network.parameters()]
-        if bits
-        else []
-    )
+    parameters = list(network.parameters()) if bits else []
+    exact = [parameter.detach().clone() for parameter in parameters]
     with torch.no_grad():
-        for parameter in network.parameters() if bits else ():
+        for parameter in parameters:
             parameter.copy_(quantise(parameter, bits))
     try:
         yield
     finally:
         with torch.no_grad():
-            for parameter, before in zip(network.parameters(), exact, strict=False):
+            for parameter, before in zip(parameters, exact, strict=True):
                 parameter.copy_(before)
 
 
@@ -250,39 +223,23 @@ class Training:
         section 2.
         """
         random = stream(self.seed, f"training/{epoch}")
-        network, per_jump, noisy = (
-            self.network,
-            self.network.floats_per_jump,
-            self.noisy,
-        )
+        per_jump = self.network.floats_per_jump
         size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
-        pool = (
-            _noise_table(self.seed, size + SHIFTS) if noisy else np.empty(0, np.float32)
-        )
-        how: Any = {
-            "network": network,
-            "normals": pool if noisy else None,
-            "jumps_per_point": 1,
-        }
-        first_chip = draw_chip(self._devices, self.seed, f"training/{epoch}/0", **how)
+        table = _noise_table(self.seed, size + SHIFTS) if self.noisy else None
+        how: Any = {"network": self.network, "normals": table, "jumps_per_point": 1}
+        chip = draw_chip(self._devices, self.seed, f"training/{epoch}/0", **how)
         for number in itertools.count():
             factor = self.span ** random.uniform(-1.0, 1.0)
             start = int(random.integers(SHIFTS // 16)) * 16
-            chip = first_chip
             if self.variability is not None:
-                chip = draw_chip(
-                    self._devices, self.seed, f"training/{epoch}/{number}", **how
+                name = f"training/{epoch}/{number}"
+                chip = draw_chip(self._devices, self.seed, name, **how)
+            powers = np.full(self.network.n_neurons, factor)
+            own = replace(chip, factors={**chip.factors, "thermal_power": powers})
+            if table is not None and chip.noise_per_sqrt_ns is not None:
+                own = replace(
+                    own,
+                    noise_per_sqrt_ns=chip.noise_per_sqrt_ns * factor**0.5,
+                    normals=table[start : start + size],
                 )
-            noise = chip.noise_per_sqrt_ns
-            yield (
-                replace(
-                    chip,
-                    factors={
-                        **chip.factors,
-                        "thermal_power": np.full(network.n_neurons, factor),
-                    },
-                    noise_per_sqrt_ns=None if noise is None else noise * factor**0.5,
-                    normals=pool[start : start + size] if noisy else None,
-                ),
-                random,
-            )
+            yield own, random
