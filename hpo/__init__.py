@@ -23,3 +23,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("hpo.notebook"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, for completion in a notebook."""
+    return __all__

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from hpo.postgres.retry import answering
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue
+from hpo.study.tables import Budget, ParamValue
 from hpo.study.trials import Phase, Trial
 from hpo.views.figures import (
     convergence,
@@ -84,7 +84,8 @@ class Study:
     def __init__(self, name: str, storage: Storage) -> None:
         """Take the name and the storage, which is closed with this object."""
         self.name = name
-        self._storage, self._ledger = storage, LedgerReader(storage)
+        self._storage = storage
+        self._ledger = LedgerReader(storage)
         weakref.finalize(self, storage.close)
 
     def __repr__(self) -> str:
@@ -120,13 +121,15 @@ class Study:
     @property
     def best_params(self) -> dict[str, ParamValue]:
         """The parameters of ``best``, like Optuna's attribute; empty without one."""
-        return {} if (best := self.best) is None else dict(best.params)
+        best = self.best
+        return {} if best is None else dict(best.params)
 
     @property
     def best_value(self) -> float | None:
         """The score of ``best`` in the search, which is biased upwards. Report
         ``confirmed``."""
-        return None if (best := self.best) is None else best.score
+        best = self.best
+        return None if best is None else best.score
 
     @property
     def spec(self) -> StudySpec:
@@ -191,13 +194,11 @@ class Study:
         """
         result = self._result()
         if isinstance(result, Sweep):
-            raise self._refuse(
-                "plot_convergence", "a search", "a sweep", "plot_figure()"
-            )
+            raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure")
         if isinstance(result, Front):
-            what = f"a score and cost={', '.join(result.costs)}"
+            fault = f"a score and cost={', '.join(result.costs)}"
             raise self._refuse(
-                "plot_convergence", "a single score", what, "plot_front()"
+                "plot_convergence", "a single score", fault, "plot_front"
             )
         return convergence.convergence(Plotted(result))
 
@@ -209,12 +210,11 @@ class Study:
         """
         result = self._result()
         if not any(item.scores for item in result.confirmations):
-            why = (
-                "none yet" if result.spec.confirm else "a study file without [confirm]"
-            )
-            raise self._refuse(
-                "plot_confirmed", "a confirmed result", why, "plot_curves()"
-            )
+            fault = "none yet"
+            if not result.spec.confirm:
+                fault = "a study file without [confirm]"
+            rule = "a confirmed result"
+            raise self._refuse("plot_confirmed", rule, fault, "plot_curves")
         return networks.confirmed(Plotted(result))
 
     def plot_curves(self) -> go.Figure:
@@ -230,9 +230,7 @@ class Study:
         """
         result = self._result()
         if not result.spec.space:
-            raise self._refuse(
-                "plot_parameters", "a [space]", "a sweep", "plot_figure()"
-            )
+            raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure")
         return parameters.parameters(Plotted(result))
 
     def plot_confusion_matrix(self) -> go.Figure:
@@ -249,8 +247,10 @@ class Study:
         with answering(self._storage.place()):
             matrix = network.confusion(self._ledger, result)
         if matrix is None:
-            what, see = "a confirmed, stored classifier", f"hpo status {self.name}"
-            raise self._refuse("plot_confusion_matrix", what, "none", see)
+            raise StudyError(
+                f"{self.name}: plot_confusion_matrix: expected a confirmed, stored"
+                f" classifier, got none. See hpo status {self.name}."
+            )
         return networks.confusion(matrix)
 
     def plot_importance(self) -> go.Figure:
@@ -260,7 +260,9 @@ class Study:
             StudyError: there are too few trials.
         """
         result = self._result()
-        shares = importance.measure(result) if result.selects else None
+        shares = None
+        if result.selects:
+            shares = importance.measure(result)
         if shares is None:
             raise StudyError(
                 f"{self.name}: plot_importance: {importance.too_few(result)}"
@@ -275,7 +277,7 @@ class Study:
         """
         result = self._result()
         if not isinstance(result, Front):
-            raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence()")
+            raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence")
         return front.figure(Plotted(result))
 
     def plot_figure(self) -> go.Figure:
@@ -290,7 +292,7 @@ class Study:
             others = self._ledger.overlays(result.spec)
         chart = declared.chart(result, others)
         if chart is None:
-            raise self._refuse("plot_figure", "a [figure]", "none", "plot_parameters()")
+            raise self._refuse("plot_figure", "a [figure]", "none", "plot_parameters")
         return declared.figure(chart)
 
     # --- networks ---
@@ -330,15 +332,13 @@ class Study:
             network.write(kept, Path(path))
         return module.eval()
 
-    # ---------------------------------------------------------------------------------------------
-
     def _result(self, *, curves: bool = False) -> Search | Front | Sweep:
         with answering(self._storage.place()):
             return self._ledger.result(self.name, curves=curves)
 
-    def _refuse(self, what: str, rule: str, fault: str, instead: str) -> StudyError:
+    def _refuse(self, plot: str, rule: str, fault: str, instead: str) -> StudyError:
         return StudyError(
-            f"{self.name}: {what}: expected {rule}, got {fault}. See {instead}."
+            f"{self.name}: {plot}: expected {rule}, got {fault}. See {instead}()."
         )
 
 
@@ -360,30 +360,27 @@ _CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
 
 def _trials(result: Result) -> pd.DataFrame:
     """Return a row per search trial; see ``Study.trials``."""
-    pandas, spec = _pandas("trials"), result.spec
+    pandas = _pandas("trials")
+    spec = result.spec
     first = [*_FIRST, *spec.cost_columns]
-    reserved = {*first, *_LAST}
-    names = {
-        name: f"params_{name}" if name in reserved else name for name in spec.parameters
-    }
-    rows = [
-        {
-            **(record := json_records.trial(spec, slot)),
-            **{
-                "state": str(slot.state),
-                "ended": record["ended"] and str(record["ended"]),
-            },
-            "seconds": slot.seconds,
-            **dict(zip(spec.cost_columns, slot.costs, strict=False)),
-            **{column: slot.params.get(name) for name, column in names.items()},
-        }
-        for slot in result.search
-    ]
-    index = pandas.Index(
-        [slot.number for slot in result.search], name="trial", dtype="int64"
+    params = {name: name for name in spec.parameters}
+    for name in params.keys() & {*first, *_LAST}:
+        params[name] = f"params_{name}"
+    rows = []
+    for slot in result.search:
+        row = json_records.trial(spec, slot)
+        row |= zip(spec.cost_columns, slot.costs, strict=False)
+        row |= {params[name]: value for name, value in slot.params.items()}
+        row["seconds"] = slot.seconds
+        row["state"] = str(slot.state)
+        if row["ended"]:
+            row["ended"] = str(row["ended"])
+        rows.append(row)
+    frame: pd.DataFrame = pandas.DataFrame(
+        rows,
+        index=pandas.Index([slot.number for slot in result.search], name="trial"),
+        columns=[*first, *params.values(), *_LAST],
     )
-    columns = [*first, *names.values(), *_LAST]
-    frame: pd.DataFrame = pandas.DataFrame(rows, index=index, columns=columns)
     for name in ("started_at", "settled_at"):
         frame[name] = pandas.to_datetime(frame[name], utc=True)
     return frame.astype(dict.fromkeys(["score", *spec.cost_columns], "float64"))
@@ -392,38 +389,36 @@ def _trials(result: Result) -> pd.DataFrame:
 def _curves(result: Result) -> pd.DataFrame:
     """Return a row per epoch of every network; see ``Study.curves``."""
     pandas = _pandas("curves")
-    rows = [row for slot in result.all_trials for row in _epochs(result.spec, slot)]
+    budget = result.spec.budget
+    rows = []
+    for slot in result.all_trials:
+        networks = [(one.member, one.curve, one.loss_curve) for one in slot.members]
+        if not networks:  # a pruned curve has the scores until its end
+            networks = [(0, slot.steps[: budget.scores], ())]
+        for network, curve, losses in networks:
+            place: tuple[str, int | None, int] = (
+                str(slot.phase),
+                slot.number,
+                network,
+            )
+            if slot.phase == Phase.CONFIRM and result.spec.confirm is not None:
+                fresh_seed = slot.number % result.spec.confirm.members + 1
+                place = (str(slot.phase), slot.source, fresh_seed)
+            rows += [(*place, *epoch) for epoch in _epochs(budget, curve, losses)]
     frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
-    return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
+    if rows:
+        frame = frame.astype({"score": "float64", "loss": "float64"})
+    return frame
 
 
 def _epochs(
-    spec: StudySpec, slot: Trial
-) -> Iterator[tuple[str, int, int, int, float, float]]:
-    """Yield the rows of a trial; a pruned curve has the scores until its end."""
-    trial, first = slot.number, 0
-    if (
-        slot.phase == Phase.CONFIRM
-        and slot.source is not None
-        and spec.confirm is not None
-    ):
-        trial, first = slot.source, slot.number % spec.confirm.members + 1
-    networks = [(m.member, m.curve, m.loss_curve) for m in slot.members]
-    for number, curve, losses in networks or [
-        (0, slot.steps[: spec.budget.scores], ())
-    ]:
-        network = first if slot.phase == Phase.CONFIRM else number
-        scores = {spec.budget.epochs_at(n): score for n, score in enumerate(curve, 1)}
-        for epoch in range(1, max([len(losses), *scores]) + 1):
-            loss = losses[epoch - 1] if epoch <= len(losses) else math.nan
-            yield (
-                str(slot.phase),
-                trial,
-                network,
-                epoch,
-                scores.get(epoch, math.nan),
-                loss,
-            )
+    budget: Budget, curve: Sequence[float], losses: Sequence[float]
+) -> Iterator[tuple[int, float, float]]:
+    """Yield epoch, score and loss of a network; NaN for an epoch without one."""
+    scores = {budget.epochs_at(n): score for n, score in enumerate(curve, start=1)}
+    losses_at = dict(enumerate(losses, start=1))
+    for epoch in range(1, max([0, *scores, *losses_at]) + 1):
+        yield epoch, scores.get(epoch, math.nan), losses_at.get(epoch, math.nan)
 
 
 def _pandas(what: str) -> Any:

@@ -28,7 +28,9 @@ class ConvParams(ObjectiveParams):
 class ConvObjective(Objective):
     """Trains one network from one seed: a convolution, a pooling, a linear layer."""
 
-    name, Params, tasks = "conv", ConvParams, TASKS
+    name = "conv"
+    Params = ConvParams
+    tasks = TASKS
 
     def evaluate(self, params, *, task, protocol, member_seed, on_epoch, resume=None):
         """Train and score one network."""
@@ -36,10 +38,8 @@ class ConvObjective(Objective):
         from torch import nn
 
         split = load(task, protocol=protocol, member_seed=member_seed)
-        x, label = (
-            torch.from_numpy(split.train.x).mT,
-            torch.from_numpy(split.train.label),
-        )
+        x = torch.from_numpy(split.train.x).mT
+        label = torch.from_numpy(split.train.label)
         torch.manual_seed(member_seed)
         conv = nn.Conv1d(split.n_channels, params.width, params.kernel, padding="same")
         readout = nn.Linear(8 * params.width, split.n_classes)
@@ -47,7 +47,9 @@ class ConvObjective(Objective):
             conv, nn.ReLU(), nn.AdaptiveAvgPool1d(8), nn.Flatten(), readout
         )
         optimizer = torch.optim.Adam(network.parameters(), lr=params.lr)
-        epoch, curve, norms = 0, [], []
+        epoch = 0
+        curve = []
+        norms = []
         if resume is not None:
             weights, moments, epoch, curve, norms = torch.load(io.BytesIO(resume))
             network.load_state_dict(weights)
@@ -55,29 +57,27 @@ class ConvObjective(Objective):
 
         def checkpoint():
             state = network.state_dict(), optimizer.state_dict(), epoch, curve, norms
-            torch.save(state, file := io.BytesIO())
+            file = io.BytesIO()
+            torch.save(state, file)
             return file.getvalue()
 
         def accuracy():
             predicted = network(torch.from_numpy(split.score.x).mT).argmax(1)
-            return (
-                (predicted == torch.from_numpy(split.score.label))
-                .double()
-                .mean()
-                .item()
-            )
+            right = predicted == torch.from_numpy(split.score.label)
+            return right.double().mean().item()
 
         while epoch < params.epochs:
-            order = stream(member_seed, f"batch order/{epoch}").permutation(
-                len(split.train)
-            )
+            random = stream(member_seed, f"batch order/{epoch}")
+            order = random.permutation(len(split.train))
             for batch in torch.from_numpy(order).split(params.batch_size):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(network(x[batch]), label[batch]).backward()
                 optimizer.step()
             epoch += 1
-            score = None if protocol is Protocol.CONFIRM else accuracy()
-            curve += [] if score is None else [score]
+            score = None
+            if protocol is not Protocol.CONFIRM:
+                score = accuracy()
+                curve.append(score)
             norms.append(readout.weight.norm().item())
             on_epoch(Progress(epoch=epoch, score=score, checkpoint=checkpoint))
         score = curve[-1] if curve else accuracy()

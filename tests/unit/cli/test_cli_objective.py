@@ -64,6 +64,7 @@ def test_a_device_with_a_wrong_rest_fails_its_test(tmp_path: Path) -> None:
 def test_it_runs_as_it_is(what: str, base: str, tests: int, tmp_path: Path) -> None:
     for line in (
         ["-m", "hpo", "new", what, "my_net"],
+        ["-m", "ruff", "format", "--check", "--isolated", "."],
         ["-m", "hpo", "launch", "my_net.toml", "--dry-run"],
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_net.py"],
     ):
