@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from hpo.cli import networks
 from hpo.cli.common import looking, next_step, opened_storage, tell
@@ -25,19 +23,6 @@ from hpo.files import check_ending, writing
 
 if TYPE_CHECKING:
     from hpo.ledger.backup_lines import Backup
-    from hpo.study.trials import StudySnapshot
-
-_FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
-_TIMES = ("started_at", "settled_at", "message")
-_MEMBER = ("member", "seed", "score", "diverged", "seconds")
-_SOLVED = (
-    "solved_score",
-    "solved_converged",
-    "solved_steps_per_point",
-    "trained_steps_per_point",
-)
-"""Keys of the ``info`` of a member whose time step was checked; columns if a member has
-them."""
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -112,72 +97,23 @@ def export(arguments: argparse.Namespace) -> int:
     output: Path | None = arguments.output
     if output is not None:
         check_ending(output, ".csv", ".jsonl")
-    write = _write_jsonl if output and output.suffix == ".jsonl" else _write_csv
     with looking(arguments) as ledger:
-        snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
+        result = ledger.result(arguments.study, curves=arguments.curves)
+    from hpo.views.records import trial_tables
+
+    write = trial_tables.write_csv
+    if output is not None and output.suffix == ".jsonl":
+        write = trial_tables.write_jsonl
     if output is None:
-        write(snapshot, sys.stdout, arguments.curves)
+        write(result, sys.stdout, curves=arguments.curves)
         return 0
     with (
         writing(output) as draft,
         draft.open("w", encoding="utf-8", newline="") as stream,
     ):
-        write(snapshot, stream, arguments.curves)
+        write(result, stream, curves=arguments.curves)
     print(output)
     return 0
-
-
-def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
-    from hpo.views.records import json_records
-
-    for slot in (*snapshot.search, *snapshot.confirm):
-        record = json_records.trial(snapshot.spec, slot, curves=curves)
-        stream.write(json_records.dumps({"study": snapshot.spec.name, **record}) + "\n")
-
-
-def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
-    """Write one row per member; a slot without members has one row without member."""
-    from hpo.contract.facts import CHIP_SCORES, THERMAL
-    from hpo.views.records import json_records
-
-    spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
-    costs = spec.cost_columns
-    member_columns = [f"member_{name}" if name == "score" else name for name in _MEMBER]
-    curve_columns = ("curve", "loss_curve") if curves else ()
-    info = {name for slot in slots for member in slot.members for name in member.info}
-    thermal = [name for field, name in THERMAL.items() if field != "remedy"]
-    checks = [name for name in (*_SOLVED, *thermal, CHIP_SCORES) if name in info]
-    writer = csv.writer(stream, lineterminator="\n")
-    head = [
-        *_FACTS,
-        *costs,
-        *member_columns,
-        *spec.parameters,
-        *curve_columns,
-        *_TIMES,
-        *checks,
-    ]
-    writer.writerow(head)
-    for slot in slots:
-        record = json.loads(
-            json_records.dumps(json_records.trial(spec, slot, curves=curves))
-        )
-        facts = [
-            *(record[name] for name in _FACTS),
-            *(slot.costs or [None] * len(costs)),
-        ]
-        params = [record["params"].get(name) for name in spec.parameters]
-        times = [record[name] for name in _TIMES]
-        for member in record["members"] or [{}]:
-            values = [member.get(name) for name in _MEMBER]
-            learning = [_cell(member.get(name)) for name in curve_columns]
-            extra = [_cell(member.get("info", {}).get(name)) for name in checks]
-            writer.writerow([*facts, *values, *params, *learning, *times, *extra])
-
-
-def _cell(value: Any) -> Any:
-    """Convert a list to JSON; keep any other value."""
-    return json.dumps(value) if isinstance(value, list) else value
 
 
 # --- hpo import ---

@@ -268,7 +268,7 @@ def enqueue(study: Study) -> Answer:
     """
     from hpo.ledger import interventions
     from hpo.study import file
-    from hpo.views.terminal import text_tables
+    from hpo.views.sentences import formatting
 
     params = dict(
         file.parse_override(text, "tau_ns=3") for text in study.options.params
@@ -276,7 +276,7 @@ def enqueue(study: Study) -> Answer:
     trial = interventions.enqueue(study.ledger, study.name, params)
     enqueued = study.result.search[trial].enqueued
     record = {"trial": trial, "enqueued": enqueued, "state": study.result.state}
-    chosen = text_tables.params_text(enqueued, study.result.spec)
+    chosen = formatting.params_text(enqueued, study.result.spec)
     return record, f"trial {trial} gets {chosen}"
 
 

@@ -109,8 +109,9 @@ def trace(arguments: argparse.Namespace) -> int:
     check_ending(target, ".html", ".csv")
     kept = _choose(arguments)
     check_writable(target)
+    from hpo.views.pages import traces
     from hpo.views.records.kept_network import Replay, csv_text
-    from hpo.worker import network, trace_page
+    from hpo.worker import network
 
     member = network.restore(kept)
     images = _pick(member, arguments.images, arguments.classes)
@@ -118,7 +119,7 @@ def trace(arguments: argparse.Namespace) -> int:
     if target.suffix == ".csv":
         text = csv_text(replay)
     else:
-        text = trace_page.page(replay, arguments.command)
+        text = traces.page(replay, arguments.command)
     with writing(target) as draft:
         draft.write_text(text, encoding="utf-8", errors="replace", newline="")
     print(target)

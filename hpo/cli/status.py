@@ -26,7 +26,6 @@ from hpo.console import (
 
 _EVENTS = 5
 """Number of events shown of a study, the newest."""
-_ENDS = "Ctrl-C ends this view; workers continue"
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -245,29 +244,32 @@ def _logs_of_last_launch(files: list[Path]) -> list[Path]:
 def _watch(arguments: argparse.Namespace) -> int:
     """Show one study or all until Ctrl-C, and retry while the database is
     unreachable."""
-    from rich.console import Group
-    from rich.live import Live
+    from rich.console import Console, Group
     from rich.text import Text
 
     from hpo.ledger.reader import LedgerReader
     from hpo.postgres.retry import retry
+    from hpo.views.terminal.screen import TerminalScreen
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
         ledger = LedgerReader(storage)
         shown: RenderableType = ""
-        with Live(auto_refresh=False, screen=True) as live:
+        screen = TerminalScreen(Console(), whole=True)
 
-            def note_outage(waited_s: float, _: Exception) -> None:
-                note = f"database unreachable for {waited_s:.0f} s, retrying"
-                live.update(Group(shown, Text(note, "bold yellow")), refresh=True)
+        def note_outage(waited_s: float, _: Exception) -> None:
+            note = f"database unreachable for {waited_s:.0f} s, retrying"
+            screen.show(Group(shown, Text(note, "bold yellow")))
 
-            def draw() -> RenderableType:
-                return _draw(ledger, arguments.study, storage.place(), live.console)
+        def draw() -> RenderableType:
+            return _draw(ledger, arguments.study, storage.place(), screen.console)
 
+        try:
             while True:
                 shown = retry(draw, patience_s=math.inf, on_wait=note_outage)
-                live.update(shown, refresh=True)
+                screen.show(shown)
                 time.sleep(arguments.watch)
+        finally:
+            screen.close()
     return 0
 
 
@@ -276,23 +278,20 @@ def _draw(
 ) -> RenderableType:
     """Draw one study, or all of the database ``where``, and leave one line free
     below."""
-    from rich.text import Text
-
-    from hpo.views.terminal import live, status
+    from hpo.views.terminal import screen, status
 
     if study is not None:
-        return live.screen(
+        return screen.of_study(
             ledger.result(study),
             storage=where,
-            notes=[_ENDS],
+            notes=[screen.ENDS],
             width=console.width,
             height=console.height - 1,
         )
-    lines = status.overview(
+    return screen.of_database(
         ledger.results(status.FINISHED),
         ledger.workers(),
+        storage=where,
         width=console.width,
-        height=console.height - 3,
+        height=console.height,
     )
-    text = "\n".join([f"{where}; {_ENDS}", "", *lines])
-    return Text(text, no_wrap=True, overflow="ellipsis")

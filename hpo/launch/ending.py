@@ -18,7 +18,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
 from hpo.views.records import json_records
-from hpo.views.terminal import live, status
+from hpo.views.terminal import screen, status
 
 
 class Ending:
@@ -74,7 +74,7 @@ class Ending:
             " (Ctrl-C again: stop at once)"
         )
         try:
-            with live.countdown(latest, lambda: self._executor.alive, grace_s):
+            with screen.countdown(latest, lambda: self._executor.alive, grace_s):
                 self._executor.stop(grace_s)
         except KeyboardInterrupt:  # which has killed them
             say("workers killed; nothing is lost")

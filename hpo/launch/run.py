@@ -28,8 +28,8 @@ from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
 from hpo.views.sentences import formatting
-from hpo.views.terminal import live
-from hpo.views.terminal.live import QUIET_S, JsonView, LiveView, PlainView, View
+from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, View
+from hpo.views.terminal.screen import Cell, LiveView, TerminalScreen
 
 if TYPE_CHECKING:
     from hpo.notebook import Study
@@ -249,13 +249,10 @@ class Launch:
             return JsonView(first)
         place = self._storage.place()
         if self._options.in_cell:
-            cell = live.Cell()
-            return LiveView(
-                first, storage=place, console=live.cell_console(), cell=cell
-            )
+            return LiveView(first, Cell(), storage=place)
         console = Console(file=sys.stdout)
         if sys.stdout.isatty() and not console.is_dumb_terminal:
-            return LiveView(first, storage=place, console=console)
+            return LiveView(first, TerminalScreen(console), storage=place)
         return PlainView(first)
 
     def _follow(self, view: View) -> str:

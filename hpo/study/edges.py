@@ -8,7 +8,7 @@ there.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,16 +56,14 @@ def edges(
     if sum(trial.state != SlotState.RUNNING for trial in search) < LEAST:
         return []
     best = _best(spec, ranking, search)
-    ranges = [
-        name for name, dimension in spec.dimensions.items() if dimension.choices is None
-    ]
-    by_name = {
-        name: [trial for trial in best if name in trial.params] for name in ranges
-    }
-    candidates = [
-        _edge(spec, name, some) for name, some in by_name.items() if len(some) >= BEST
-    ]
-    return [edge for edge in candidates if edge is not None]
+    found = []
+    for name, dimension in spec.dimensions.items():
+        some = [trial for trial in best if name in trial.params]
+        if dimension.choices is None and len(some) >= BEST:
+            edge = _edge(spec, name, some)
+            if edge is not None:
+                found.append(edge)
+    return found
 
 
 def _best(
@@ -78,33 +76,39 @@ def _best(
     left.sort(key=lambda trial: (sign * (trial.score or 0.0), trial.number))
     distinct: dict[tuple[Any, ...], Trial] = {}
     for trial in (*ranking, *left):
-        distinct.setdefault(
-            tuple(trial.params.get(name) for name in spec.dimensions), trial
-        )
+        point = tuple(trial.params.get(name) for name in spec.dimensions)
+        distinct.setdefault(point, trial)
     trials = list(distinct.values())
     return trials[: max(BEST, len(trials) // 10)]
 
 
 def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     dimension = spec.dimensions[name]
-    places = [_place(spec, name, slot) for slot in best]
-    at_low = sum(place <= WITHIN for place in places)
-    at_high = sum(place >= 1.0 - WITHIN for place in places)
-    bound: Literal["low", "high"] = "low" if at_low >= at_high else "high"
-    trials, n = max(at_low, at_high), len(best)
-    p = 1 / dimension.size if discrete(spec, name) else WITHIN
-    chances = (
-        math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(trials, n + 1)
-    )
-    by_chance = math.fsum(chances)
-    if 2 * trials < n or by_chance > CHANCE:
+    places = [_place(spec, name, trial) for trial in best]
+    low = sum(place <= WITHIN for place in places)
+    high = sum(place >= 1.0 - WITHIN for place in places)
+    bound: Literal["low", "high"] = "low" if low >= high else "high"
+    trials = max(low, high)
+    share = 1 / dimension.size if discrete(spec, name) else WITHIN
+    if 2 * trials < len(best) or _by_chance(trials, len(best), share) > CHANCE:
         return None
-    value = (dimension.low if bound == "low" else dimension.high) or 0
     widen = _next(spec, best[0], name, bound)
     if widen is None:
         return None
     return Edge(
-        parameter=name, bound=bound, value=value, trials=trials, of=n, widen=widen
+        parameter=name,
+        bound=bound,
+        value=getattr(dimension, bound) or 0,
+        trials=trials,
+        of=len(best),
+        widen=widen,
+    )
+
+
+def _by_chance(k: int, n: int, p: float) -> float:
+    """Return the probability of ``k`` or more of ``n``, each with probability ``p``."""
+    return math.fsum(
+        math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1)
     )
 
 
@@ -124,7 +128,7 @@ def discrete(spec: StudySpec, name: str) -> bool:
     dimension = spec.dimensions[name]
     if spec.kind(name) != "int" and dimension.step is None:
         return False
-    return spec.dimensions[name].size <= 1 / WITHIN
+    return dimension.size <= 1 / WITHIN
 
 
 def _next(
@@ -135,26 +139,42 @@ def _next(
 
     None where the objective allows no farther one beside the parameters of the trial.
     """
-    dimension, parameter = spec.dimensions[name], spec.parameter(name)
-    low, high = dimension.ends
-    old, other, sign = (low, high, -1.0) if bound == "low" else (high, low, 1.0)
-    target = old * (old / other) ** 0.25 if dimension.log else old + (old - other) / 2
+    dimension = spec.dimensions[name]
+    parameter = spec.parameter(name)
+    old, other = dimension.ends
+    sign = -1.0
+    if bound == "high":
+        old, other = other, old
+        sign = 1.0
+    target = old + (old - other) / 2
+    if dimension.log:
+        target = old * (old / other) ** 0.25
     least = dimension.step or (1 if parameter.whole else 0)
-    target = old + sign * max(least, abs(target - old))
-    limits = [own for key, own in parameter.bounds.items() if key in _LIMITS[bound]]
-    beyond = [target, *limits, *((old + own) / 2 for own in limits)]
-    if step := dimension.step:
-        steps = [math.floor(abs(far - old) / step + 1e-9) for far in beyond]
-        values = [float(f"{old + sign * n * step:.12g}") for n in steps]
-    else:
-        values = [float(f"{far:.{digits}g}") for far in beyond for digits in (1, 2, 17)]
-    for value in map(round, values) if parameter.whole else values:
-        if (
-            sign * (value - old) > 0
-            and first_error(spec, {**at.params, name: value}) is None
-        ):
+    beyond = [old + sign * max(least, abs(target - old))]
+    for key in _LIMITS[bound]:
+        if key in parameter.bounds:
+            beyond.append(parameter.bounds[key])
+    beyond += [(old + own) / 2 for own in beyond[1:]]
+    for value in _rounded(beyond, old, sign, dimension.step):
+        if parameter.whole:
+            value = round(value)
+        further = sign * (value - old) > 0
+        if further and first_error(spec, {**at.params, name: value}) is None:
             return value
     return None
+
+
+def _rounded(
+    beyond: Sequence[float], old: float, sign: float, step: float | None
+) -> Iterator[float]:
+    """Yield values with few digits, or a whole number of steps beyond the old one."""
+    for far in beyond:
+        if step:
+            steps = math.floor(abs(far - old) / step + 1e-9)
+            yield float(f"{old + sign * steps * step:.12g}")
+        else:
+            for digits in (1, 2, 17):
+                yield float(f"{far:.{digits}g}")
 
 
 _LIMITS = {"low": BOUNDS[:2], "high": BOUNDS[2:]}

@@ -60,6 +60,10 @@ class Member:
         return tuple(self.info.get(facts.CHIP_SCORES, ()))
 
 
+_POWERS = ("at_device", "third", "triple", "none")
+"""Scores at other thermal powers."""
+
+
 class Networks:
     """Trained networks of one configuration: the claimed score and its checks.
 
@@ -89,7 +93,9 @@ class Networks:
     def scores(self) -> tuple[float, ...]:
         """Claimed scores: on the solved equation if every network was checked, else at
         the step."""
-        return tuple(s.score for s in self.checks) if self.checked else self.step_scores
+        if not self.checked:
+            return self.step_scores
+        return tuple(solved.score for solved in self.checks)
 
     @property
     def mean(self) -> float:
@@ -105,12 +111,15 @@ class Networks:
         self, spec: StudySpec, protocol: Protocol = Protocol.CONFIRM
     ) -> Estimate:
         """Return the claimed score and its standard error, once there is a score."""
-        infos = [member.info for member in self.members] if spec.is_accuracy else []
-        how: Any = {
-            "validated": protocol == Protocol.VALIDATION,
-            "folds": spec.task_params.folds,
-        }
-        return intervals.estimate_networks(self.scores, infos, **how)
+        infos = []
+        if spec.is_accuracy:
+            infos = [member.info for member in self.members]
+        return intervals.estimate_networks(
+            self.scores,
+            infos,
+            validated=protocol == Protocol.VALIDATION,
+            folds=spec.task_params.folds,
+        )
 
     @property
     def thermal(self) -> Thermal | None:
@@ -119,16 +128,14 @@ class Networks:
 
         ``holds_below`` is the lowest of all networks.
         """
-        known = [thermal for m in self.members if (thermal := m.thermal) is not None]
+        known = [m.thermal for m in self.members if m.thermal is not None]
         if not known or len(known) < len(self.members):
             return None
-        means: dict[str, Any] = {
-            name: statistics.fmean(getattr(one, name) for one in known)
-            for name in ("at_device", "third", "triple", "none")
-        }
-        noisy = tuple(score for one in known for score in one.noisy)
+        values = {name: [getattr(one, name) for one in known] for name in _POWERS}
         return known[0].replace(
-            **means, noisy=noisy, holds_below=min(t.holds_below for t in known)
+            **{name: statistics.fmean(own) for name, own in values.items()},
+            noisy=tuple(score for one in known for score in one.noisy),
+            holds_below=min(one.holds_below for one in known),
         )
 
 
@@ -164,25 +171,27 @@ class Confirmation(Networks):
 
     def __repr__(self) -> str:
         """Return the claim and the parameters, for a notebook."""
-        n = f"on {len(self.scores)} fresh seeds" + ", solved" * self.checked
-        claim = f"{self.mean:.4g} ± {self.std:.2g} {n}"
+        solved = ", solved" if self.checked else ""
         return (
-            f"<Confirmation of trial {self.source}: {claim},"
-            f" params={dict(self.params)}>"
+            f"<Confirmation of trial {self.source}: {self.mean:.4g} ± {self.std:.2g} on"
+            f" {len(self.scores)} fresh seeds{solved}, params={dict(self.params)}>"
         )
 
     @property
     def chips(self) -> tuple[float, ...]:
         """Scores of all its networks on the chips of ``[variability]``; empty if one
         has none."""
-        each = [member.chips for member in self.members]
-        return tuple(score for own in each for score in own) if all(each) else ()
+        if not all(member.chips for member in self.members):
+            return ()
+        return tuple(score for member in self.members for score in member.chips)
 
     @property
     def simulated(self) -> tuple[float, ...]:
         """Scores on simulated chips: those of ``[variability]``, else those with
         thermal noise."""
-        return self.chips or (self.thermal.noisy if self.thermal else ())
+        if self.chips or self.thermal is None:
+            return self.chips
+        return self.thermal.noisy
 
     @property
     def std(self) -> float:
@@ -212,19 +221,6 @@ class Confirmation(Networks):
             (solved.trained_steps_per_point for solved in self.checks), default=None
         )
 
-    def record(self, spec: StudySpec) -> dict[str, Any]:
-        """Return the value of Optuna's user attribute ``hpo:confirmed``."""
-        facts: dict[str, Any] = {
-            "trial": self.source,
-            "mean": self.mean,
-            "std": self.std,
-        }
-        facts |= {"scores": self.scores, "failed": self.failed}
-        facts |= {"cost": spec.cost_record(self.costs)} if self.costs else {}
-        facts |= {"step_scores": self.step_scores} if self.checked else {}
-        known = thermal_record(self.thermal)
-        return facts | ({"thermal": known} if known else {})
-
     @property
     def complete(self) -> bool:
         """Whether every fresh seed is settled."""
@@ -240,21 +236,13 @@ def others(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, f
     """
     if thermal is None:
         return {}
-    scores = {"at_device": thermal.at_device} if thermal.power == 0 else {}
-    scores |= {"noisy": statistics.fmean(thermal.noisy)} if thermal.noisy else {}
+    scores = {}
+    if thermal.power == 0:
+        scores["at_device"] = thermal.at_device
+    if thermal.noisy:
+        scores["noisy"] = statistics.fmean(thermal.noisy)
     scores |= {"third": thermal.third, "triple": thermal.triple}
     return {name: score for name, score in scores.items() if spec.differs(score, mean)}
-
-
-def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
-    """Return scores at other thermal powers for records, with mean and deviation of the
-    chips."""
-    if thermal is None:
-        return None
-    noisy = thermal.noisy
-    mean = statistics.fmean(noisy) if noisy else None
-    std = statistics.stdev(noisy) if len(noisy) > 1 else None
-    return {**thermal.model_dump(), "noisy_mean": mean, "noisy_std": std}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,9 +267,11 @@ class Yield:
 
 def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:
     """Return the yield of scores on chips; None without chips or a threshold."""
-    own = spec.confirm.yield_above if spec.confirm else None
-    least = spec.reported.score if own is None and spec.reported else own
+    least = spec.confirm.yield_above if spec.confirm else None
+    if least is None and spec.reported is not None:
+        least = spec.reported.score
     if least is None or not chips:
         return None
-    passed = sum(score >= least if spec.maximize else score <= least for score in chips)
+    sign = 1 if spec.maximize else -1
+    passed = sum(sign * score >= sign * least for score in chips)
     return Yield(threshold=least, passed=passed, chips=len(chips))

@@ -92,9 +92,10 @@ def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | 
     the next among equals. If none does, or none is reported: the one with the best
     mean. Of equals, the earlier trial.
     """
-    sign = 1.0 if spec.maximize else -1.0
-    if holding := [item for item in tested if holds(spec, item.mean)]:
+    holding = [item for item in tested if holds(spec, item.mean)]
+    if holding:
         return min(holding, key=lambda item: (item.costs, item.source))
+    sign = 1.0 if spec.maximize else -1.0
     return min(tested, key=lambda item: (-sign * item.mean, item.source), default=None)
 
 
@@ -102,9 +103,9 @@ def holds(spec: StudySpec, score: float) -> bool:
     """Return whether a score reaches the reported one; False where none is reported."""
     if spec.reported is None:
         return False
-    return (
-        score >= spec.reported.score if spec.maximize else score <= spec.reported.score
-    )
+    if spec.maximize:
+        return score >= spec.reported.score
+    return score <= spec.reported.score
 
 
 def _good(spec: StudySpec, trial: _Scored) -> float:

@@ -8,5 +8,4 @@ __all__ = [
     "network",
     "notifier",
     "provenance",
-    "trace_page",
 ]

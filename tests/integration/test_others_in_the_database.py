@@ -20,7 +20,7 @@ from workers import kill, start_worker, toy_spec, wait_until
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.trials import SlotState, StudyState
-from hpo.views.terminal import live
+from hpo.views.terminal import screen
 
 
 def theirs(storage: Storage) -> optuna.Study:
@@ -76,7 +76,7 @@ def test_trials_that_others_have_added_are_told_apart_in_every_view(
     snapshot = ledger.snapshot("toy")
     assert snapshot.settled == 4
     assert theirs(storage).best_value == 1e9, "what is told apart"
-    shown = live.screen(
+    shown = screen.of_study(
         ledger.result("toy"), storage="", notes=[], width=200, height=40
     )
     console = Console(width=200, file=io.StringIO())

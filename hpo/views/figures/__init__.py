@@ -12,4 +12,5 @@ __all__ = [
     "pictures",
     "plotted",
     "style",
+    "traces",
 ]

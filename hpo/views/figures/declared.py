@@ -240,7 +240,7 @@ def _x_name(spec: StudySpec, figure: Figure) -> str:
     name = ", ".join(spec.swept)
     if figure.x is not None:
         name = figure.x.removeprefix("info.")
-    return parameter_label(name) if name else ""
+    return parameter_label(name)
 
 
 def _labels(figure: Figure) -> tuple[str, ...]:
@@ -259,7 +259,9 @@ def _place(
     name = (figure.x or "").removeprefix("info.")
     if name == figure.x:
         value = values.get(name)
-        return position(value) if isinstance(value, bool | str | int | float) else None
+        if isinstance(value, bool | str | int | float):
+            return position(value)
+        return None
     measured = [member.info.get(name) for member in trial.members]
     numbers = [float(v) for v in measured if isinstance(v, int | float)]
     finite = list(filter(math.isfinite, numbers))

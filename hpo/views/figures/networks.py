@@ -136,8 +136,9 @@ def confirmed(plotted: Plotted) -> go.Figure:
             seeds.append(Spot(at, shown(spec, score), f"fresh seed {i}"))
         means.append(plotted.confirmed(item, row + 0.12))
         claims.append(plotted.claim(item, row + 0.12))
-        costs = quantities(spec.named_costs(item.costs))
-        label = f"trial {item.source}, {costs}" if costs else f"trial {item.source}"
+        label = f"trial {item.source}"
+        if item.costs:
+            label += f", {quantities(spec.named_costs(item.costs))}"
         labels.append(style.safe(label))
     for spots, name, marker in (
         (seeds, "fresh seed, test set", _SEEDS),

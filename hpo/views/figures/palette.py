@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, BROWN = "#CC79A7", "#56B4E9", "#8C6D31"
-INK, SLATE, GREY, GRID = "#1f2933", "#52606d", "#9aa5b1", "#e4e7eb"
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+VERMILLION = "#D55E00"
+PURPLE = "#CC79A7"
+SKY = "#56B4E9"
+BROWN = "#8C6D31"
+INK = "#1f2933"
+SLATE = "#52606d"
+GREY = "#9aa5b1"
+GRID = "#e4e7eb"
 PAPER = "white"
 
 BAND = {"fillcolor": VERMILLION, "opacity": 0.1, "line_width": 0, "layer": "below"}

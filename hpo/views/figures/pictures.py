@@ -24,20 +24,29 @@ if TYPE_CHECKING:
 ENDINGS = (".svg", ".pdf", ".png")
 
 _SYMBOLS = {
-    **{
-        "circle": "o",
-        "square": "s",
-        "diamond": "D",
-        "triangle-up": "^",
-        "triangle-down": "v",
-    },
-    **{"cross": "P", "x": "X", "star": "*", "x-thin": "x"},
+    "circle": "o",
+    "square": "s",
+    "diamond": "D",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "cross": "P",
+    "x": "X",
+    "star": "*",
+    "x-thin": "x",
 }
 """Matplotlib's markers by plotly's; names that end in ``-open`` are hollow."""
 _DASHES: dict[str | None, Any] = {
-    **{None: "-", "solid": "-", "dot": ":", "dash": "--", "dashdot": "-."},
+    None: "-",
+    "solid": "-",
+    "dot": ":",
+    "dash": "--",
+    "dashdot": "-.",
     "longdash": (0, (8, 3)),
 }
+_DATES = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Metadata without the date of the file."""
+_HIDDEN = "_hidden"
+"""A label that no legend shows."""
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": INK,
@@ -81,8 +90,7 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
         HpoError: the file cannot be written.
     """
-    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
-    metadata = {dated: None} if dated else None
+    metadata = _DATES.get(path.suffix)
     with writing(path) as draft:
         figure.savefig(draft, format=path.suffix[1:], dpi=160, metadata=metadata)
 
@@ -96,17 +104,17 @@ def drawn(figure: go.Figure) -> Figure:
     Hidden traces are omitted.
     """
     layout = figure.layout
-    names = sorted(
-        key.replace("axis", "") for key in layout.to_plotly_json() if key[:5] == "xaxis"
-    )
-    drawing = canvas(5.2 if len(names) == 1 else 4.2 * len(names), 3.6)
+    keys = [key for key in layout.to_plotly_json() if key.startswith("xaxis")]
+    names = sorted(key.replace("axis", "") for key in keys)
+    drawing = canvas(max(5.2, 4.2 * len(names)), 3.6)
     (panels,) = drawing.subplots(1, len(names), sharey=True, squeeze=False)
     places = dict(zip(names, panels, strict=True))
     for trace in figure.data:
         if trace.visible is not False:
             _draw(places[trace.xaxis or "x"], trace)
     for shape in layout.shapes:
-        _draw_shape(places[shape.xref.split()[0] if "x" in shape.xref else "x"], shape)
+        name = shape.xref.split()[0]
+        _draw_shape(places.get(name, panels[0]), shape)
     for name, axes in places.items():
         axis = layout[name.replace("x", "xaxis", 1)]
         axes.set_xscale("log" if axis.type == "log" else "linear")
@@ -114,64 +122,94 @@ def drawn(figure: go.Figure) -> Figure:
     panels[0].set_ylabel(plain(layout.yaxis.title.text or ""))
     if layout.yaxis.range:
         panels[0].set_ylim(*layout.yaxis.range)
-    labels = [axes.get_legend_handles_labels() for axes in panels]
-    marks = {text: mark for pair in labels for mark, text in zip(*pair, strict=True)}
+    marks: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        marks |= zip(labels, handles, strict=True)
     if len(marks) > 1:
-        drawing.legend(
-            marks.values(), marks.keys(), loc="outside upper center", ncols=2
-        )
+        handles = list(marks.values())
+        drawing.legend(handles, list(marks), loc="outside upper center", ncols=2)
     return drawing
 
 
 def _draw(axes: Axes, trace: Any) -> None:
     """Draw a trace: a band, markers, a line, or both, with error bars."""
-    x, y = list(trace.x or ()), list(trace.y or ())
-    named = trace.showlegend is not False
-    label = wrapped(trace.name or "", 36) if named and trace.name else "_hidden"
+    x = list(trace.x or ())
+    y = list(trace.y or ())
     if trace.fill == "toself":
         axes.fill(x, y, color=trace.fillcolor, alpha=trace.opacity, linewidth=0)
         return
-    bars = {
-        key: trace[name].array
-        for key, name in (("xerr", "error_x"), ("yerr", "error_y"))
-    }
-    look = {key: value for key, value in bars.items() if value is not None}
-    marker, line, mode = trace.marker, trace.line, trace.mode or "lines"
-    symbol = marker.symbol if isinstance(marker.symbol, str) else "circle"
+    look: dict[str, Any] = {"linestyle": "none"}
+    mode = trace.mode or "lines"
     if "markers" in mode:
-        ink = (marker.line.color if marker.color == "white" else marker.color) or INK
-        shape = _SYMBOLS[symbol.removesuffix("-open")]
-        look |= {"color": ink if isinstance(ink, str) else INK, "marker": shape}
-        look |= {
-            "markersize": 0.55 * (marker.size or 6),
-            "alpha": marker.opacity or 1.0,
-        }
-        look["markerfacecolor"] = "white" if marker.color == "white" else look["color"]
-        if symbol.endswith("-open"):
-            look["markerfacecolor"] = "none"
+        look |= _marker(trace.marker)
     if "lines" in mode:
-        look |= {"linestyle": _DASHES[line.dash], "linewidth": 0.7 * (line.width or 2)}
-        look["color"] = line.color or look.get("color", INK)
-        look["drawstyle"] = "steps-post" if line.shape == "hv" else "default"
-    else:
-        look["linestyle"] = "none"
+        look |= _line(trace.line, look.get("color", INK))
+    if trace.error_x.array is not None:
+        look["xerr"] = trace.error_x.array
+    if trace.error_y.array is not None:
+        look["yerr"] = trace.error_y.array
+    label = _label(trace.name, trace.showlegend is not False)
     axes.errorbar(x, y, label=label, capsize=2.5, **look)
+
+
+def _marker(marker: Any) -> dict[str, Any]:
+    """Return Matplotlib's look of plotly's markers; white ones are rings."""
+    symbol = marker.symbol if isinstance(marker.symbol, str) else "circle"
+    ink = face = marker.color
+    if marker.color == "white":
+        ink = marker.line.color
+    if not isinstance(ink, str):
+        ink = INK
+    if face != "white":
+        face = ink
+    if symbol.endswith("-open"):
+        face = "none"
+    return {
+        "color": ink,
+        "marker": _SYMBOLS[symbol.removesuffix("-open")],
+        "markersize": 0.55 * (marker.size or 6),
+        "alpha": marker.opacity or 1.0,
+        "markerfacecolor": face,
+    }
+
+
+def _line(line: Any, ink: str) -> dict[str, Any]:
+    """Return Matplotlib's look of plotly's line."""
+    return {
+        "linestyle": _DASHES[line.dash],
+        "linewidth": 0.7 * (line.width or 2),
+        "color": line.color or ink,
+        "drawstyle": "steps-post" if line.shape == "hv" else "default",
+    }
+
+
+def _label(name: str | None, in_legend: bool) -> str:
+    return wrapped(name, 36) if name and in_legend else _HIDDEN
 
 
 def _draw_shape(axes: Axes, shape: Any) -> None:
     """Draw a rectangle or a line across the whole plot."""
-    label = wrapped(shape.name, 36) if shape.showlegend and shape.name else "_hidden"
-    line: dict[str, Any] = {"linestyle": _DASHES[shape.line.dash]}
-    line |= {"linewidth": 0.7 * (shape.line.width or 0), "label": label}
-    upright = "domain" in shape.yref
-    ends = (shape.x0, shape.x1) if upright else (shape.y0, shape.y1)
+    line = {
+        "linestyle": _DASHES[shape.line.dash],
+        "linewidth": 0.7 * (shape.line.width or 0),
+        "label": _label(shape.name, bool(shape.showlegend)),
+    }
+    add_line: Any = axes.axhline
+    add_span: Any = axes.axhspan
+    begin = shape.y0
+    end = shape.y1
+    if "domain" in shape.yref:  # upright
+        add_line = axes.axvline
+        add_span = axes.axvspan
+        begin = shape.x0
+        end = shape.x1
     if shape.type == "line":
-        across = axes.axvline if upright else axes.axhline
-        across(ends[0], color=shape.line.color, **line)
+        add_line(begin, color=shape.line.color, **line)
         return
-    span = axes.axvspan if upright else axes.axhspan
-    face, edge = (shape.fillcolor, shape.opacity), shape.line.color or "none"
-    span(*ends, facecolor=face, edgecolor=edge, zorder=0.6, **line)
+    edge = shape.line.color or "none"
+    face = (shape.fillcolor, shape.opacity)
+    add_span(begin, end, facecolor=face, edgecolor=edge, zorder=0.6, **line)
 
 
 def wrapped(text: str, width: int = 90) -> str:
@@ -182,4 +220,6 @@ def wrapped(text: str, width: int = 90) -> str:
 def plain(text: str) -> str:
     """Escape text for Matplotlib: ``$`` starts no formula, and ``_`` hides no label."""
     text = html.unescape(text)
-    return text.replace("$", r"\$") if text[:1] != "_" else plain(f" {text}")
+    if text.startswith("_"):
+        text = f" {text}"
+    return text.replace("$", r"\$")

@@ -213,7 +213,9 @@ class _Shown:
         hosts = {worker.host for worker in self.workers}
         if not hosts:
             return "none at work"
-        where = "".join(hosts) if len(hosts) == 1 else f"{len(hosts)} hosts"
+        where = f"{len(hosts)} hosts"
+        if len(hosts) == 1:
+            where = hosts.pop()
         return f"{len(self.workers)} at work on {where}"
 
 

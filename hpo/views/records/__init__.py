@@ -1,3 +1,9 @@
 """Studies for programs: records of plain values."""
 
-__all__ = ["json_records", "kept_network", "optuna_records", "plan"]
+__all__ = [
+    "json_records",
+    "kept_network",
+    "optuna_records",
+    "plan",
+    "trial_tables",
+]

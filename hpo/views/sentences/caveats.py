@@ -17,7 +17,8 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views.sentences.formatting import capital, joined, score_text, shown
 
-SOLVED, AT_STEP = "on the solved equation", "at the study's time step"
+SOLVED = "on the solved equation"
+AT_STEP = "at the study's time step"
 """Where a confirmed score was measured: the claim, and the score for comparison."""
 SOLVED_MEANS = (
     "On the solved equation: the same networks, with the integration step refined until"
@@ -144,7 +145,9 @@ def basis(spec: StudySpec, item: Confirmation) -> str:
 def _basis(checked: bool, *, expected: bool) -> str:
     if checked:
         return SOLVED
-    return f"not tested {SOLVED}" if expected else ""
+    if expected:
+        return f"not tested {SOLVED}"
+    return ""
 
 
 def beside(spec: StudySpec, item: Confirmation) -> list[str]:
@@ -159,7 +162,9 @@ def beside(spec: StudySpec, item: Confirmation) -> list[str]:
 
 def steps_text(steps: int | None) -> str:
     """``one step per point``, or ``4 steps per point``."""
-    return "one step per point" if steps == 1 else f"{steps} steps per point"
+    if steps == 1:
+        return "one step per point"
+    return f"{steps} steps per point"
 
 
 def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
@@ -317,7 +322,8 @@ def _reach(spec: StudySpec, share: Yield) -> str:
     least = f"{shown(spec, share.threshold):.4g}"
     if spec.is_accuracy:
         least += " %"
-    return f"at or above {least}" if spec.maximize else f"at or below {least}"
+    side = "above" if spec.maximize else "below"
+    return f"at or {side} {least}"
 
 
 def _share(chips: Yield) -> str:

@@ -69,7 +69,9 @@ def _size(spec: StudySpec, difference: float) -> str:
     if not spec.is_accuracy:
         return f"{size:.3g}"
     number = f"{size:.1f}"
-    return f"{number} point" if number == "1.0" else f"{number} points"
+    if number == "1.0":
+        return "1.0 point"
+    return f"{number} points"
 
 
 def direction(spec: StudySpec) -> str:
@@ -93,7 +95,9 @@ def beside(result: Result) -> str:
     first = "the best baseline, "
     if result.at_chance and result.chance is not None:
         rivals = [result.chance]
-        first = "" if result.chance.name == "chance" else "chance, "
+        first = "chance, "
+        if result.chance.name == "chance":
+            first = ""
         difference = result.confirmed.mean - result.chance.score
         if result.sign * difference <= 0:
             return f"no better than {first}{baseline_text(spec, result.chance)}"
@@ -127,8 +131,9 @@ def margin_text(spec: StudySpec, margin: Comparison) -> str:
     (…)``."""
 
     def signed(value: float) -> str:
-        value = shown(spec, value)
-        return f"{value:+.1f}" if spec.is_accuracy else f"{value:+.3g}"
+        if spec.is_accuracy:
+            return f"{shown(spec, value):+.1f}"
+        return f"{value:+.3g}"
 
     text = signed(margin.difference)
     if margin.low is None or margin.high is None:

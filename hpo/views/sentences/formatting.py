@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from hpo.contract import Baseline, Protocol
 from hpo.study import effort
@@ -61,12 +62,16 @@ def shown(spec: StudySpec, score: float) -> float:
 def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
     """Format a score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
     if std is None or not math.isfinite(std):
-        return f"{100.0 * mean:.1f} %" if spec.is_accuracy else f"{mean:.4g}"
+        text = f"{mean:.4g}"
+        if spec.is_accuracy:
+            text = f"{100.0 * mean:.1f} %"
+        return text
     if not spec.is_accuracy:
         return f"{mean:.4g} ± {std:.2g}"
     points = 100.0 * std
-    decimals = 2 if 0 < points < 0.1 else 1
-    return f"{100.0 * mean:.{decimals}f} ± {points:.{decimals}f} %"
+    if 0 < points < 0.1:
+        return f"{100.0 * mean:.2f} ± {points:.2f} %"
+    return f"{100.0 * mean:.1f} ± {points:.1f} %"
 
 
 def metric(spec: StudySpec) -> str:
@@ -109,8 +114,9 @@ def quantity(name: str, value: float) -> str:
     """
     if not name.startswith("n_"):
         return f"{amount(value)} {unit(name) or name}"
-    number = f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
-    return f"{number} {name[2:]}"
+    if value == round(value):
+        return f"{value:,.0f} {name[2:]}"
+    return f"{value:,.4g} {name[2:]}"
 
 
 def amount(value: float) -> str:
@@ -149,7 +155,9 @@ def point_text(
 ) -> str:
     """Format a score and its costs, if any: ``90.6 ± 0.9 % at 12.3 pJ``."""
     text = score_text(spec, score, std)
-    return f"{text} at {quantities(spec.named_costs(costs))}" if costs else text
+    if costs:
+        text += f" at {quantities(spec.named_costs(costs))}"
+    return text
 
 
 def score_cell(spec: StudySpec, trial: Trial) -> str:
@@ -191,8 +199,18 @@ def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
     if isinstance(value, list | tuple):
         return f"[{','.join(map(value_text, value))}]"
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str:
+    """Return ``tau_ns=2.3 lr0=0.15``, in the order of the search space if there is a
+    spec."""
+    order = spec.parameters if spec else ()
+    names = [name for name in order if name in params] or params
+    return " ".join(f"{name}={value_text(params[name])}" for name in names)
 
 
 def value_cell(value: ParamValue | None) -> str:
@@ -208,10 +226,13 @@ def unit(parameter: str) -> str:
         ('ns', '1/ns', '1/√ns', '')
     """
     stem, _, last = split(parameter)[0].rpartition("_")
-    name = _UNITS.get(last, "") if stem else ""
-    if name and stem.endswith("_per_sqrt"):
-        return f"1/√{name}"
-    return f"1/{name}" if name and stem.endswith("_per") else name
+    if not stem or last not in _UNITS:
+        return ""
+    if stem.endswith("_per_sqrt"):
+        return f"1/√{_UNITS[last]}"
+    if stem.endswith("_per"):
+        return f"1/{_UNITS[last]}"
+    return _UNITS[last]
 
 
 def capital(text: str) -> str:
@@ -262,7 +283,9 @@ def warm_start_text(spec: StudySpec) -> str:
     if warm is None:
         return ""
     last = min(warm.count, spec.budget.trials) - 1
-    text = f"trials 0 to {last} begin" if last else "trial 0 begins"
+    text = "trial 0 begins"
+    if last:
+        text = f"trials 0 to {last} begin"
     if warm.study:
         return f"{text} with the best of {warm.study}"
     reported = spec.reported_params

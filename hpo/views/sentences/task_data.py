@@ -6,6 +6,7 @@ from hpo.contract import Protocol
 from hpo.objectives.data import Contents, SeriesContents
 from hpo.objectives.data.uncertainty import Uncertainty
 from hpo.study.spec import StudySpec
+from hpo.views.sentences.formatting import plural
 
 
 def describe(
@@ -35,9 +36,9 @@ def describe(
 
 
 def _series(spec: StudySpec, contents: SeriesContents) -> str:
-    targets = "1 target" if contents.outputs == 1 else f"{contents.outputs:,} targets"
+    targets = plural(contents.outputs, "target")
     return (
-        f"{contents.points:,} points × {_channels(contents)}, {targets};"
+        f"{contents.points:,} points × {plural(contents.channels, 'channel')}, {targets};"
         f" {contents.washout:,} washout / {_split(spec, contents)}"
     )
 
@@ -45,16 +46,12 @@ def _series(spec: StudySpec, contents: SeriesContents) -> str:
 def _classified(spec: StudySpec, contents: Contents) -> str:
     text = (
         f"{contents.series:,} series × {contents.points:,} points ×"
-        f" {_channels(contents)}; {contents.classes:,} classes;"
+        f" {plural(contents.channels, 'channel')}; {contents.classes:,} classes;"
         f" {_split(spec, contents)}"
     )
     if contents.shortest < contents.points:
         text += f"; lengths {contents.shortest:,}–{contents.points:,}, padded before"
     return text
-
-
-def _channels(contents: Contents | SeriesContents) -> str:
-    return "1 channel" if contents.channels == 1 else f"{contents.channels:,} channels"
 
 
 def _split(spec: StudySpec, contents: Contents | SeriesContents) -> str:

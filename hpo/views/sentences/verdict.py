@@ -20,6 +20,7 @@ from hpo.views.sentences.comparison import against, beside, gap_text
 from hpo.views.sentences.formatting import (
     joined,
     metric,
+    plural,
     point_text,
     quantities,
     quantity,
@@ -52,7 +53,8 @@ def headline(result: Result, aside: str = "") -> str:
     text = point_text(result.spec, score.score, score.std, costs)
     if aside:
         text += f" ({aside})"
-    return f"{text} confirmed" if score.confirmed else f"{text} in the search"
+    where = "confirmed" if score.confirmed else "in the search"
+    return f"{text} {where}"
 
 
 def verdict(result: Result) -> str:
@@ -150,6 +152,10 @@ class SearchWords:
         """Return what the best trial is called."""
         return "best by posterior mean" if self.result.snapshot.expected else "best"
 
+    def commands(self, name: str, storage: str) -> list[str]:
+        """Return commands that show more."""
+        return [f"hpo best {name}{storage}", f"hpo trials {name}{storage}"]
+
     def points(self) -> str:
         """Describe the points of a sweep; empty of other studies."""
         return ""
@@ -202,8 +208,9 @@ class SearchWords:
         result = self.result
         best = result.best
         assert best is not None, "a search with a claim has a best trial"
-        n = len(best.members)
-        members = "1 member" if n == 1 else f"mean of {n} members"
+        members = plural(len(best.members), "member")
+        if len(best.members) != 1:
+            members = f"mean of {members}"
         text = f"{members}, {protocol_text(self.spec)}"
         if best.number in result.snapshot.expected and best.score is not None:
             its = "its network" if self.spec.budget.members == 1 else "its networks"
@@ -270,6 +277,10 @@ class SweepWords(SearchWords):
     def named(self) -> str:
         """Return nothing: no point is the best."""
         return ""
+
+    def commands(self, name: str, storage: str) -> list[str]:
+        """Return commands that show more."""
+        return [f"hpo trials {name}{storage}"]
 
     def points(self) -> str:
         """Describe the points of a sweep."""
@@ -340,7 +351,9 @@ def _at_cost(spec: StudySpec, item: Confirmation) -> str:
     named = spec.named_costs(item.costs)
     text = f" at {quantities(named)}"
     others = {name: c for name, c in item.all_costs.items() if name not in named}
-    return f"{text} ({quantities(others)})" if others else text
+    if others:
+        text += f" ({quantities(others)})"
+    return text
 
 
 def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
@@ -360,4 +373,6 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
             shares.append(
                 f"{share} of the {whole} that the reported network takes here"
             )
-    return f": {', '.join(shares)}" if shares else ""
+    if not shares:
+        return ""
+    return f": {', '.join(shares)}"

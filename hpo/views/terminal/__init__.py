@@ -1,3 +1,3 @@
-"""A study on a terminal: tables, charts, and the live view of a launch."""
+"""A study on a terminal: tables, charts, and views that are redrawn."""
 
-__all__ = ["chart", "dry_run", "live", "status", "text_tables"]
+__all__ = ["chart", "dry_run", "live", "screen", "status", "text_tables"]

@@ -42,7 +42,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "reported", reported or "nothing"
     if spec.warm_start:
         yield "warm start", formatting.warm_start_text(spec)
-    yield "fixed", text_tables.params_text(spec.fixed) or "nothing"
+    yield "fixed", formatting.params_text(spec.fixed) or "nothing"
     yield "score", verdict.hardware_text(spec)
     yield "storage", plan.database
     yield "workers", str(plan.workers)
@@ -59,7 +59,7 @@ def _searching(spec: StudySpec, fit: Fit | None) -> Iterator[tuple[str, str]]:
         yield "constraints", _constraints(spec, fit)
     if spec.stop:
         rules = spec.stop.model_dump(exclude_none=True)
-        yield "stop", text_tables.params_text(rules)
+        yield "stop", formatting.params_text(rules)
     yield "confirm", _confirm(spec)
 
 
@@ -102,7 +102,7 @@ def _training(plan: Plan) -> str:
         text = f"at most {text}; [stop] may end it earlier"
     elif least < most:
         soonest = effort.soonest(spec)
-        ends = "1 epoch" if soonest == 1 else f"{soonest} epochs"
+        ends = formatting.plural(soonest, "epoch")
         text = f"at most {text}, at least {least:,} (a trial can end after {ends})"
     confirming = effort.confirmation_epochs(spec)
     if confirming:
@@ -120,7 +120,7 @@ def _space(spec: StudySpec) -> list[str]:
         if spec.kind(name) == "int":
             searched += ", whole numbers"
         searched = f"{searched} {formatting.condition_text(dimension)}".rstrip()
-        value = formatting.value_text(reported[name]) if name in reported else "–"
+        value = formatting.value_cell(reported.get(name))
         rows.append([name, searched, formatting.unit(name), value])
     return text_tables.columns(rows, right=[3])
 
@@ -131,6 +131,6 @@ def _curves(spec: StudySpec) -> list[str]:
         names = " = ".join(curve.names)
         first = formatting.value_text(curve.at[0])
         last = formatting.value_text(curve.at[-1])
-        fixed = text_tables.params_text(curve.fixed) or "–"
+        fixed = formatting.params_text(curve.fixed) or formatting.NOTHING
         rows.append([curve.label, names, str(len(curve.at)), first, last, fixed])
     return text_tables.columns(rows, right=[2])

@@ -17,7 +17,14 @@ from hpo.study.trials import (
     WorkerInfo,
     WorkerState,
 )
-from hpo.views.sentences import caveats, comparison, formatting, progress, verdict
+from hpo.views.sentences import caveats, comparison, progress, verdict
+from hpo.views.sentences.formatting import (
+    NOTHING,
+    cut,
+    duration_text,
+    last_line,
+    reported_number,
+)
 from hpo.views.terminal import chart, text_tables
 
 FINISHED = 10
@@ -31,35 +38,31 @@ Known = tuple[Listed, Result | None]
 
 def sentences(result: Result) -> list[str]:
     """Return verdict, progress, confirmations and edges of a study."""
-    ended = result.state in (
-        StudyState.FAILED,
-        StudyState.STOPPED,
-    )  # as the verdict says
-    lines = _verdict(result, "" if ended else f"{result.state}, ")
+    state = f"{result.state}, "
+    if result.state in (StudyState.FAILED, StudyState.STOPPED):
+        state = ""  # the verdict says it
+    lines = _verdict(result, state)
     lines.append(progress.progress(result))
     if result.confirm:
-        settled = sum(
-            trial.state != SlotState.RUNNING for trial in result.confirmation_trials
-        )
+        trials = result.confirmation_trials
+        settled = sum(trial.state != SlotState.RUNNING for trial in trials)
         lines.append(f"{settled} of {result.n_confirmations} confirmations settled")
     return [*lines, *edge_lines(result)]
 
 
 def of_study(result: Result, storage: str = "", width: int | None = None) -> list[str]:
     """Return the output of ``hpo status STUDY``; ``storage`` as in ``next_step``."""
-    step, reason = next_step(result, storage), result.snapshot.reason or ""
-    failed = result.state == StudyState.FAILED
-    why = (
-        ["why it failed:", *(f"  {line}" for line in reason.splitlines())]
-        if reason
-        else []
-    )
+    why = []
+    if result.state == StudyState.FAILED and result.snapshot.reason:
+        reason = result.snapshot.reason.splitlines()
+        why = ["why it failed:", *(f"  {line}" for line in reason)]
+    step = next_step(result, storage)
     return _blocks(
         sentences(result),
-        text_tables.best_table(result, 1) if result.best else [],
+        text_tables.best_table(result, 1),
         worker_lines(result.snapshot.workers, width=width),
         failures(result, storage),
-        why if failed else [],
+        why,
         [f"next: {step}"] if step else [],
     )
 
@@ -78,7 +81,7 @@ def of_launch(
         width: characters per line of the chart.
     """
     name = shlex.quote(result.name)
-    best = f"hpo best {name}{storage}; " if result.selects else ""
+    more = verdict.of(result).commands(name, storage)
     return _blocks(
         chart.chart(result, width=min(width - 1, 100)),
         [
@@ -87,11 +90,11 @@ def of_launch(
             *edge_lines(result),
             *failures(result, storage),
         ],
-        text_tables.front_table(result) if result.front else [],
-        text_tables.best_table(result, 1) if result.best else [],
+        text_tables.front_table(result),
+        text_tables.best_table(result, 1),
         [
             f"report     {report or f'hpo report {name}{storage} --open'}",
-            f"more       {best}hpo trials {name}{storage}",
+            f"more       {'; '.join(more)}",
             f"dashboard  hpo dashboard{storage}",
         ],
     )
@@ -100,17 +103,16 @@ def of_launch(
 def best(result: Result, top: int) -> list[str]:
     """Return the output of ``hpo best``: verdict, ``top`` trials beside the reported,
     caveats."""
-    named = result.confirmed  # the verdict has its caveats
-    blocks = [_verdict(result)]
-    if result.best is not None:
-        blocks += [
-            text_tables.front_table(result),
-            text_tables.best_table(result, top),
-            edge_lines(result),
-            caveats.warnings(result, but=named.source if named else None),
-            chart.chart(result),
-        ]
-    return _blocks(*blocks)
+    if result.best is None:
+        return _verdict(result)
+    return _blocks(
+        _verdict(result),
+        text_tables.front_table(result),
+        text_tables.best_table(result, top),
+        edge_lines(result),
+        caveats.further(result),
+        chart.chart(result),
+    )
 
 
 def _verdict(result: Result, state: str = "") -> list[str]:
@@ -121,7 +123,12 @@ def _verdict(result: Result, state: str = "") -> list[str]:
 
 def _blocks(*blocks: list[str]) -> list[str]:
     """Join blocks of lines with empty lines between them; drop empty blocks."""
-    return "\n\n".join("\n".join(block) for block in blocks if block).split("\n")
+    lines: list[str] = []
+    for block in filter(None, blocks):
+        if lines:
+            lines.append("")
+        lines += block
+    return lines
 
 
 def edge_lines(result: Result) -> list[str]:
@@ -131,25 +138,34 @@ def edge_lines(result: Result) -> list[str]:
 
 def failures(result: Result, storage: str = "") -> list[str]:
     """Return a line per recently failed or excluded trial, and how to retry."""
-    name, lines = shlex.quote(result.name), []
-    for state in (SlotState.FAILED, SlotState.EXCLUDED):
-        if trials := result.ended(state):
-            lines.append(f"{len(trials)} {state}; the last:")
-            last = [
-                (result.label(t), formatting.last_line(t.message)) for t in trials[-3:]
-            ]
-            lines += [f"  {called}: {message}" for called, message in last]
-        if trials and state == SlotState.FAILED:
-            one = f" {_searched(trials[-1])}" if len(trials) == 1 else ""
+    name = shlex.quote(result.name)
+    failed = result.ended(SlotState.FAILED)
+    lines = _last(result, SlotState.FAILED)
+    if failed:
+        resume = f"hpo resume {name}{storage} --retry"
+        if len(failed) == 1:
+            resume += f" {_searched(failed[0])}"
+        lines.append(f"  after fixing the cause: {resume}")
+    lines += _last(result, SlotState.EXCLUDED)
+    for trial in result.search:
+        if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES:
             lines.append(
-                f"  after fixing the cause: hpo resume {name}{storage} --retry{one}"
+                f"{result.label(trial)} has lost {trial.losses} workers so far; if it"
+                f" crashes them, exclude it: hpo exclude {name} --trial"
+                f" {trial.number}{storage}"
             )
-    return lines + [
-        f"{result.label(trial)} has lost {trial.losses} workers so far; if it crashes"
-        f" them, exclude it: hpo exclude {name} --trial {trial.number}{storage}"
-        for trial in result.search
-        if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES
-    ]
+    return lines
+
+
+def _last(result: Result, state: SlotState) -> list[str]:
+    """Return the last three trials that ended in a state, with their messages."""
+    trials = result.ended(state)
+    if not trials:
+        return []
+    lines = [f"{len(trials)} {state}; the last:"]
+    for trial in trials[-3:]:
+        lines.append(f"  {result.label(trial)}: {last_line(trial.message)}")
+    return lines
 
 
 def next_step(result: Result, storage: str = "") -> str:
@@ -158,8 +174,9 @@ def next_step(result: Result, storage: str = "") -> str:
     ``storage`` holds the options by which the commands reach the same database, mostly
     none.
     """
-    name, failed = shlex.quote(result.name), result.state == StudyState.FAILED
+    name = shlex.quote(result.name)
     resume = f"`hpo resume {name}{storage}`"
+    failed = result.state == StudyState.FAILED
     if failed and result.stuck:
         return (
             f"check the worker's log, fix the cause and run {resume}, or first exclude"
@@ -169,9 +186,9 @@ def next_step(result: Result, storage: str = "") -> str:
     if failed and result.ended(SlotState.FAILED):
         return (
             f"see the errors with `hpo trials {name}{storage} --state failed`; fix the"
-            f" cause and retry these trials with `hpo resume {name}{storage} --retry`, or accept"
-            f" their failures with {resume}; a changed study file needs a new name:"
-            f" `hpo launch --study FILE{storage} --name NEW`"
+            f" cause and retry these trials with `hpo resume {name}{storage} --retry`,"
+            f" or accept their failures with {resume}; a changed study file needs a new"
+            f" name: `hpo launch --study FILE{storage} --name NEW`"
         )
     if failed or result.state == StudyState.STOPPED:
         return resume
@@ -209,22 +226,19 @@ def overview(
         width: maximum characters per line.
         height: maximum lines; the oldest studies beyond it are counted only.
     """
-    unfinished = sum(item.state != StudyState.DONE for item, _ in studies)
-    rows, below = (
-        min(len(studies), unfinished + FINISHED),
-        worker_lines(workers, width=width),
-    )
+    done = [item.state == StudyState.DONE for item, _ in studies]
+    rows = min(len(studies), done.count(False) + FINISHED)
+    below = worker_lines(workers, width=width)
     if height is not None:
         room = max(height // 2, height - rows - 3)
         if len(below) > room:
             below = [*below[: room - 1], "and more: hpo status"]
         rows = min(rows, max(1, height - len(below) - 3))
-    newest = sorted(
-        range(len(studies)), key=lambda i: (studies[i][0].state == StudyState.DONE, -i)
-    )
-    lines = study_lines([studies[i] for i in sorted(newest[:rows])], width=width)
     if not studies:
-        lines = ["The database has no study yet. Start one with: hpo launch NAME"]
+        empty = "The database has no study yet. Start one with: hpo launch NAME"
+        return [empty, "", *below]
+    newest = sorted(range(len(studies)), key=lambda i: (done[i], -i))[:rows]
+    lines = study_lines([studies[i] for i in sorted(newest)], width=width)
     if rows < len(studies):
         lines.append(f"and {len(studies) - rows:,} more: hpo status --all")
     return [*lines, "", *below]
@@ -232,52 +246,63 @@ def overview(
 
 def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[str]:
     """Return a table of studies."""
-    head = "study state settled epochs running score reported objective since"
     ranked = any(item.priority for item, _ in studies)
     tagged = any(result and result.spec.tags for _, result in studies)
-    rows = [head.split() + ["priority"] * ranked + ["tags"] * tagged]
+    columns = [
+        "study",
+        "state",
+        "settled",
+        "epochs",
+        "running",
+        "score",
+        "reported",
+        "objective",
+        "since",
+    ]
+    right = [2, 3, 4]
+    if ranked:
+        right.append(len(columns))
+        columns.append("priority")
+    if tagged:
+        columns.append("tags")
+    rows = [columns]
     for item, result in studies:
-        trials = result.progress.trials if result else item.settled
-        rows.append(
-            [
-                item.name,
-                item.state,
-                f"{item.settled}/{trials}",
-                f"{result.progress.epochs:,}" if result else "–",
-                str(item.running),
-                *(
-                    _score(result)
-                    if result
-                    else ("–", formatting.cut(item.problem, 60))
-                ),
-                item.objective,
-                f"{item.created_at:%Y-%m-%d %H:%M}",
-                *[str(item.priority)] * ranked,
-                *[" ".join(result.spec.tags) if result else ""] * tagged,
-            ]
-        )
-    return text_tables.columns(
-        rows, right=[2, 3, 4] + [9] * ranked, width=width, drop=[7, 8, 3, 4]
-    )
+        row = [item.name, item.state, *_amounts(item, result)]
+        row += [item.objective, f"{item.created_at:%Y-%m-%d %H:%M}"]
+        if ranked:
+            row.append(str(item.priority))
+        if tagged:
+            row.append(" ".join(result.spec.tags) if result else "")
+        rows.append(row)
+    return text_tables.columns(rows, right=right, width=width, drop=[7, 8, 3, 4])
 
 
-def _score(result: Result) -> tuple[str, str]:
-    """Return the headline score, and its comparison with the reported one."""
-    spec, item = result.spec, result.confirmed
-    if result.headline is None:
-        return "–", ""
-    gap = comparison.gap_text(result, formatting.reported_number(spec))
-    return verdict.headline(result, caveats.aside(spec, item) if item else ""), gap
+def _amounts(item: Listed, result: Result | None) -> list[str]:
+    """Return settled trials, epochs, running trials, score, and its comparison with the
+    reported one."""
+    settled = f"{item.settled}/"
+    running = str(item.running)
+    if result is None:
+        problem = cut(item.problem, 60)
+        return [f"{settled}{item.settled}", NOTHING, running, NOTHING, problem]
+    at = result.progress
+    score = NOTHING
+    gap = ""
+    if result.headline is not None:
+        named = result.confirmed
+        aside = caveats.aside(result.spec, named) if named else ""
+        score = verdict.headline(result, aside)
+        gap = comparison.gap_text(result, reported_number(result.spec))
+    return [f"{settled}{at.trials}", f"{at.epochs:,}", running, score, gap]
 
 
 def event_lines(events: Sequence[Event]) -> list[str]:
     """Return a line per action of a user: time, user, action, study."""
-    return text_tables.columns(
-        [
-            [f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study]
-            for e in events
-        ]
-    )
+    rows = []
+    for event in events:
+        at = f"{event.at.astimezone():%Y-%m-%d %H:%M}"
+        rows.append([at, event.who, event.what, event.study])
+    return text_tables.columns(rows)
 
 
 def worker_lines(
@@ -288,28 +313,32 @@ def worker_lines(
     Columns: name, host, current trial, seconds since the last heartbeat, log and job if
         any.
     """
-    listed = [
-        worker
-        for worker in workers
-        if worker.alive or worker.state != WorkerState.ENDED
-    ]
-    listed.sort(key=lambda worker: not worker.alive)
+    listed = [one for one in workers if one.alive or one.state != WorkerState.ENDED]
     if not listed:
         return ["No worker is alive."]
-    logs, jobs = (
-        any(worker.log for worker in listed),
-        any(worker.job for worker in listed),
-    )
-    rows = [["worker", "host", "doing", "last seen", *["log"] * logs, *["job"] * jobs]]
-    for worker in listed:
-        lost = not worker.alive and worker.state != WorkerState.REFUSED
-        doing = f"lost: {worker.doing}" if lost else worker.doing
-        silent = "before the clock was set back"
-        if worker.seconds_silent is not None:
-            silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
-        row = [worker.name, worker.host, doing, silent]
-        row += [PurePath(worker.log or "").name] * logs
-        rows.append(row + [worker.job or ""] * jobs)
-    directories = {str(PurePath(worker.log).parent) for worker in listed if worker.log}
+    listed.sort(key=lambda worker: not worker.alive)
+    rows = [["worker", "host", "doing", "last seen"]]
+    rows += [_worker(one) for one in listed]
+    logs = [PurePath(one.log or "") for one in listed]
+    if any(one.log for one in listed):
+        _add_column(rows, "log", [log.name for log in logs])
+    if any(one.job for one in listed):
+        _add_column(rows, "job", [one.job or "" for one in listed])
+    directories = {str(PurePath(one.log).parent) for one in listed if one.log}
     where = [f"logs in {directory}" for directory in sorted(directories)]
     return [*text_tables.columns(rows, right=[3], width=width, drop=[1, 5]), *where]
+
+
+def _worker(worker: WorkerInfo) -> list[str]:
+    doing = worker.doing
+    if not worker.alive and worker.state != WorkerState.REFUSED:
+        doing = f"lost: {doing}"
+    silent = "before the clock was set back"
+    if worker.seconds_silent is not None:
+        silent = f"{duration_text(worker.seconds_silent)} ago"
+    return [worker.name, worker.host, doing, silent]
+
+
+def _add_column(rows: list[list[str]], head: str, cells: Sequence[str]) -> None:
+    for row, cell in zip(rows, [head, *cells], strict=True):
+        row.append(cell)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from hpo.study.result import Result
-from hpo.study.spec import StudySpec
-from hpo.views.sentences import caveats, formatting, ranking
+from hpo.views.sentences import caveats, ranking
+from hpo.views.sentences.formatting import cut, quantity_label
 
 _NARROWEST = 4
 
@@ -31,50 +30,54 @@ def columns(
     Examples:
         >>> columns([["name", "n"], ["a", "10"]], right=[1])
         ['name   n', 'a     10']
-        >>> columns([["name", "n", "since"], ["an-example", "10", "Monday"]], width=10, drop=[2])
+        >>> rows = [["name", "n", "since"], ["an-example", "10", "Monday"]]
+        >>> columns(rows, width=10, drop=[2])
         ['name    n', 'an-ex…  10']
     """
-    widths = {
-        i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))
-    }
+    widths = {}
+    for i, column in enumerate(zip(*rows, strict=True)):
+        widths[i] = max(map(len, column))
+    if width is not None:
+        _fit(widths, width, drop)
+    lines = []
+    for row in rows:
+        cells = []
+        for i, room in widths.items():
+            cell = cut(row[i], room)
+            cells.append(cell.rjust(room) if i in right else cell.ljust(room))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _fit(widths: dict[int, int], width: int, drop: Sequence[int]) -> None:
+    """Omit columns and cut the widest until a line has room."""
 
     def too_wide() -> bool:
-        return (
-            width is not None and sum(widths.values()) + 2 * (len(widths) - 1) > width
-        )
+        return sum(widths.values()) + 2 * (len(widths) - 1) > width
 
     for index in drop:
         if too_wide():
             widths.pop(index, None)
     while too_wide() and max(widths.values()) > _NARROWEST:
-        widths[max(widths, key=lambda i: widths[i])] -= 1
-    return [
-        "  ".join(
-            f"{formatting.cut(row[i], room):{'>' if i in right else '<'}{room}}"
-            for i, room in widths.items()
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str:
-    """Return ``tau_ns=2.3 lr0=0.15``, in the order of the search space if there is a
-    spec."""
-    order = list(spec.parameters) if spec else []
-    names = [key for key in order if key in params] or list(params)
-    return " ".join(f"{key}={formatting.value_text(params[key])}" for key in names)
+        widest = max(widths, key=lambda i: widths[i])
+        widths[widest] -= 1
 
 
 def best_table(result: Result, top: int) -> list[str]:
     """Return the best trials and the reported result, a column each; a row per
-    parameter."""
-    cells = ranking.table(result, result.leading(top))
-    plain = (ranking.SCORE, ranking.CONFIRMED, *result.spec.parameters)
-    rows = [["", *(row.pop(ranking.TRIAL) for row in cells)]]
-    for name in cells[0]:
-        rows.append(
-            [name if name in plain else f"  {name}", *(row[name] for row in cells)]
-        )
+    parameter.
+
+    Empty while there is no best trial.
+    """
+    if result.best is None:
+        return []
+    trials = ranking.table(result, result.leading(top))
+    rows = [["", *(cells[ranking.TRIAL] for cells in trials)]]
+    main = (ranking.SCORE, ranking.CONFIRMED, *result.spec.parameters)
+    for name in trials[0]:
+        if name != ranking.TRIAL:
+            indent = "" if name in main else "  "
+            rows.append([indent + name, *(cells[name] for cells in trials)])
     return columns(rows, right=range(1, len(rows[0])))
 
 
@@ -83,16 +86,17 @@ def front_table(result: Result) -> list[str]:
     front.
 
     Columns: trial, all costs, search score, confirmed mean and deviation, number of
-    fresh seeds. The reported result is the last row.
+    fresh seeds. The reported result is the last row. Empty without a front.
     """
-    confirmed = {item.source for item in result.confirmations if item.scores}
-    trials = [t for t in result.front if t.number in confirmed] or result.front
+    confirmed = {item.source for item in result.tested}
+    trials = [one for one in result.front if one.number in confirmed] or result.front
     if not trials:
         return []
-    cells = ranking.table(result, trials)
-    costs = map(formatting.quantity_label, result.cost_columns)
+    table = ranking.table(result, trials)
+    costs = map(quantity_label, result.cost_columns)
     main = (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS)
-    names = [name for name in (ranking.TRIAL, *costs, *main) if name in cells[0]]
+    names = [name for name in (ranking.TRIAL, *costs, *main) if name in table[0]]
     rows = [["n" if name == ranking.SEEDS else name for name in names]]
-    rows += [[row[name].removeprefix("trial ") for name in names] for row in cells]
+    for cells in table:
+        rows.append([cells[name].removeprefix("trial ") for name in names])
     return columns(rows, right=range(1, len(names)))

@@ -13,7 +13,7 @@ from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import report as page
 from hpo.views.records import json_records
 from hpo.views.sentences import progress
-from hpo.views.terminal import live, status
+from hpo.views.terminal import screen, status
 from hpo.views.terminal.live import settled_line
 
 SPEC = snapshots.spec(
@@ -58,7 +58,7 @@ def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
 
 def test_the_live_view_shows_edges() -> None:
     console = Console(file=io.StringIO(), width=90, height=24, force_terminal=False)
-    console.print(live.screen(AT_EDGE, storage="x", notes=[], width=90, height=24))
+    console.print(screen.of_study(AT_EDGE, storage="x", notes=[], width=90, height=24))
     assert "edge  k: 4 of the best 5 trials" in console.file.getvalue()
 
 

@@ -18,7 +18,7 @@ from hpo.study.progress import state_name
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views.records import json_records
 from hpo.views.sentences import comparison, formatting, verdict
-from hpo.views.terminal import chart, live, status
+from hpo.views.terminal import chart, live, screen, status
 from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, waiting_line
 
 DONE = snapshots.realistic(snapshots.spec())
@@ -144,7 +144,7 @@ def drawn(
     console = Console(
         file=io.StringIO(), width=width, height=height, force_terminal=False
     )
-    view = live.screen(
+    view = screen.of_study(
         snapshot,
         storage="database hpo of the embedded server",
         notes=["a worker ended"] * notes,

@@ -18,9 +18,10 @@ from toy_network import ToyMember
 from hpo.contract import Protocol, Solved
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
+from hpo.views.figures import traces as figure_of_traces
+from hpo.views.pages import traces
 from hpo.views.records import kept_network
 from hpo.views.records.kept_network import KeptNetwork, Replay
-from hpo.worker import trace_page
 
 if TYPE_CHECKING:
     from browsing import Watched
@@ -70,7 +71,7 @@ def test_csv_has_every_neuron_with_its_place_and_all_quantities() -> None:
 def test_the_figure_has_a_panel_for_each_channel_and_the_telling_neuron_of_each_layer() -> (
     None
 ):
-    figure = trace_page.figure(shown())
+    figure = figure_of_traces.figure(shown())
     titles = " ".join(annotation.text for annotation in figure.layout.annotations)
     assert (
         titles
@@ -91,7 +92,7 @@ def test_of_many_channels_the_first_are_drawn_and_outputs_of_the_last_points() -
     read = {"target": np.zeros((3, 4, 1)), "prediction": np.ones((3, 4, 1))}
     wide = np.zeros((3, 8, 40), np.float32)
     many = replace(one, trace=replace(one.trace, inputs=wide, **read))
-    figure = trace_page.figure(many)
+    figure = figure_of_traces.figure(many)
     titles = [annotation.text for annotation in figure.layout.annotations]
     assert titles[7] == "input, channel 7 of 40"
     assert titles[-1] == "output 0: target (dotted) and prediction"
@@ -99,7 +100,7 @@ def test_of_many_channels_the_first_are_drawn_and_outputs_of_the_last_points() -
     prediction, target = figure.data[-2:]
     assert list(prediction.x) == list(target.x) == [2.5, 3.0, 3.5, 4.0]
     assert (set(prediction.y), set(target.y), target.line.dash) == ({1.0}, {0.0}, "dot")
-    assert "after each of the last 4 points" in trace_page.page(many, "hpo trace")
+    assert "after each of the last 4 points" in traces.page(many, "hpo trace")
     last = list(csv.DictReader(io.StringIO(kept_network.csv_text(many))))[-6 * 9 - 1]
     assert (last["layer"], last["neuron"], last["time_ns"]) == (
         "prediction",
@@ -110,7 +111,7 @@ def test_of_many_channels_the_first_are_drawn_and_outputs_of_the_last_points() -
 
 
 def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> None:
-    lines = trace_page.figure(shown()).data[:3]
+    lines = figure_of_traces.figure(shown()).data[:3]
     assert (
         len({line.line.color for line in lines})
         == len({line.line.dash for line in lines})
@@ -131,28 +132,32 @@ def test_a_diverged_network_is_drawn_and_says_so() -> None:
     plain = shown()
     nothing = {"x": np.full_like(plain.trace.x, np.nan), "predicted": np.full(3, -1)}
     broken = with_trained(plain, nothing, diverged=True)
-    page = trace_page.page(broken, "hpo trace")
+    page = traces.page(broken, "hpo trace")
     assert ", diverged</h1>" in page
-    assert trace_page.figure(broken).data[0].name.endswith("✗ read as nothing finite")
+    assert (
+        figure_of_traces.figure(broken)
+        .data[0]
+        .name.endswith("✗ read as nothing finite")
+    )
     assert "NaN" not in pages.shown(page)
 
 
 def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     plain = shown()
-    assert "solved" not in trace_page.page(plain, "hpo trace").split("</script>")[-1]
+    assert "solved" not in traces.page(plain, "hpo trace").split("</script>")[-1]
     solved = Solved(
         score=0.088, converged=True, steps_per_point=64, trained_steps_per_point=1
     )
     checked = {"score": 0.944, "info": snapshots.solved_info(solved)}
     replayed = with_trained(plain, {"steps_per_point": 64}, **checked)
-    head, line = trace_page.heading(replayed)
+    head, line = traces.heading(replayed)
     assert head.endswith(
         "accuracy 8.8 % on the solved equation, 94.4 % at the study's time step"
     )
     assert line.endswith(
         "3+3 neurons, scored on the test part; time series on the solved equation"
     )
-    page = trace_page.page(replayed, "hpo trace")
+    page = traces.page(replayed, "hpo trace")
     assert "Time series on the solved equation: 64 steps per point." in page
     scores = kept_network.record(replayed.network)["scores"]
     assert (scores["solved_score"], scores["score_at"]) == (
@@ -164,15 +169,15 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
 def test_a_network_that_was_not_checked_was_scored_at_the_study_s_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert "study's time step" not in trace_page.heading(shown())[0]
+    assert "study's time step" not in traces.heading(shown())[0]
     monkeypatch.setattr(StudySpec, "integrates", True)
-    assert trace_page.heading(shown())[0].endswith(" at the study's time step")
+    assert traces.heading(shown())[0].endswith(" at the study's time step")
 
 
 def test_no_text_of_a_user_becomes_html_and_a_browser_draws_it(
     tmp_path: Path, watched: Watched
 ) -> None:
-    page = trace_page.page(shown(), f"hpo trace {HOSTILE}")
+    page = traces.page(shown(), f"hpo trace {HOSTILE}")
     assert not [name for name in names(page) if name == "img" or name.startswith("on")]
     assert HOSTILE not in page
     assert "<h1>toy-study, trial 1, fresh seed 1 of 10: accuracy " in page
