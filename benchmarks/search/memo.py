@@ -98,8 +98,8 @@ class Memo:
             )
             cut = False
         finally:
-            self.trained = self.trained + 1
-            self.cpu_s = self.cpu_s + time.process_time() - began
+            self.trained += 1
+            self.cpu_s += time.process_time() - began
             if cut and len(curve) > len(before):
                 self._keep(key, Network(curve=curve))
         solved = outcome.solved.score if outcome.solved else None
