@@ -80,7 +80,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _networks(say: Callable[[str], None]) -> str:
-    from benchmarks import results, targets
+    from benchmarks import results
+    from benchmarks.networks import targets
 
     with _one_core():
         say("  with vectors of 256 bits")
@@ -89,7 +90,7 @@ def _networks(say: Callable[[str], None]) -> str:
 
 
 def _integrators(say: Callable[[str], None]) -> None:
-    from benchmarks import integratorpage, integrators
+    from benchmarks.accuracy import integratorpage, integrators
     from hpo.worker import provenance
 
     process = provenance.of_this_process()
@@ -103,20 +104,20 @@ def _integrators(say: Callable[[str], None]) -> None:
 
 
 def _folds(say: Callable[[str], None]) -> None:
-    from benchmarks import folds
+    from benchmarks.accuracy import folds
 
     folds.run(say)
 
 
 def _spoken(say: Callable[[str], None]) -> None:
-    from benchmarks import spoken
+    from benchmarks.accuracy import spoken
 
     with _one_core():
         spoken.run(say)
 
 
 def _prediction(say: Callable[[str], None]) -> None:
-    from benchmarks import predictionpage
+    from benchmarks.accuracy import predictionpage
 
     with _one_core():
         predictionpage.measure(say)
@@ -124,7 +125,7 @@ def _prediction(say: Callable[[str], None]) -> None:
 
 
 def _ablation(say: Callable[[str], None]) -> None:
-    from benchmarks import ablationpage
+    from benchmarks.accuracy import ablationpage
 
     with _one_core():
         ablationpage.measure(say)
@@ -132,7 +133,8 @@ def _ablation(say: Callable[[str], None]) -> None:
 
 
 def _workers(say: Callable[[str], None]) -> str:
-    from benchmarks import results, workers
+    from benchmarks import results
+    from benchmarks.service import workers
     from hpo.postgres.connect import open_storage
 
     with _temporary_home(), open_storage() as storage:
@@ -140,18 +142,19 @@ def _workers(say: Callable[[str], None]) -> str:
 
 
 def _service(say: Callable[[str], None]) -> str:
-    from benchmarks import results, service
+    from benchmarks import results
+    from benchmarks.service import overhead
 
     overheads = []
     with _temporary_home():
-        for one in service.measure():
+        for one in overhead.measure():
             say(f"  {one.service}: {one.sampler}, {one.pruner}, {one.size} trials")
             overheads.append(one)
     return results.service(overheads)
 
 
 def _window(say: Callable[[str], None]) -> str:
-    from benchmarks import window, windowpage
+    from benchmarks.service import window, windowpage
     from hpo.postgres.connect import open_storage
 
     results = windowpage.Window(
@@ -168,7 +171,8 @@ def _window(say: Callable[[str], None]) -> str:
 
 
 def _scale(say: Callable[[str], None]) -> str:
-    from benchmarks import results, scale
+    from benchmarks import results
+    from benchmarks.service import scale
 
     with _temporary_home():
         loads = list(scale.loads(say))
@@ -177,7 +181,8 @@ def _scale(say: Callable[[str], None]) -> str:
 
 
 def _overviews(say: Callable[[str], None]) -> str:
-    from benchmarks import overviews, results
+    from benchmarks import results
+    from benchmarks.service import overviews
     from hpo.postgres.connect import open_storage
 
     with _temporary_home(), open_storage() as storage:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -19,3 +19,8 @@ def fill(page: Path, tables: Mapping[str, str]) -> None:
         block = re.compile(rf"{re.escape(begin)}.*?(?=<!-- end -->)", re.DOTALL)
         text = block.sub((begin + table + "\n").replace("\\", r"\\"), text)
     page.write_text(text, encoding="utf-8")
+
+
+def row(cells: Sequence[str]) -> str:
+    """Return a row of a Markdown table."""
+    return f"| {' | '.join(cells)} |"

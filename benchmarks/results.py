@@ -9,18 +9,25 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
-from benchmarks.layouts import BATCHES, Crossing
-from benchmarks.networks import EPOCHS as TRAINED_FOR
-from benchmarks.networks import FINE_STEPS, MEMBERS, TURN_S, WIDEST_SOLVED, Timing
-from benchmarks.overviews import Cost, Overviews
-from benchmarks.parts import EPOCHS as EPOCHS_APART
-from benchmarks.parts import WIDTH
-from benchmarks.population import BEAT_S, LARGE_TRIALS, WORKERS
-from benchmarks.scale import ROUND_TRIP_S, Begin, Load
-from benchmarks.service import EPOCHS, REPORTS, Overhead
-from benchmarks.service import MEMBERS as TRAINED
-from benchmarks.targets import Found
-from benchmarks.workers import Throughput
+from benchmarks.marks import row
+from benchmarks.networks.implementations import EPOCHS as TRAINED_FOR
+from benchmarks.networks.implementations import (
+    FINE_STEPS,
+    MEMBERS,
+    TURN_S,
+    WIDEST_SOLVED,
+    Timing,
+)
+from benchmarks.networks.layouts import BATCHES, Crossing
+from benchmarks.networks.parts import EPOCHS as EPOCHS_APART
+from benchmarks.networks.parts import WIDTH
+from benchmarks.networks.targets import Found
+from benchmarks.service.overhead import EPOCHS, REPORTS, Overhead
+from benchmarks.service.overhead import MEMBERS as TRAINED
+from benchmarks.service.overviews import Cost, Overviews
+from benchmarks.service.population import BEAT_S, LARGE_TRIALS, WORKERS
+from benchmarks.service.scale import ROUND_TRIP_S, Begin, Load
+from benchmarks.service.workers import Throughput
 from hpo.objectives.networks.kernels.sizes import DENSE
 
 _PACKAGES = (
@@ -477,8 +484,3 @@ def _service(overheads: Sequence[Overhead]) -> list[str]:
             row([*cells, f"{other.trial_ms / mine.trial_ms:.1f}" if other else ""])
         )
     return lines
-
-
-def row(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return f"| {' | '.join(cells)} |"

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.marks import DOCS, fill
-from benchmarks.results import row
+from benchmarks.marks import DOCS, fill, row
 from benchmarks.search import real, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, value_at
 from benchmarks.search.strategies import DEFAULT, STRATEGIES

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
 
-from benchmarks import window
+from benchmarks.service import window
 from hpo.errors import StudyError
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger

@@ -8,15 +8,15 @@ import statistics
 import pytest
 from stack import ROOT
 
-from benchmarks import (
+from benchmarks.accuracy import (
     ablationpage,
     devices,
     integratorpage,
     integrators,
     predictionpage,
-    window,
 )
-from benchmarks.networks import KINDS
+from benchmarks.networks.implementations import KINDS
+from benchmarks.service import window
 from hpo.study import file
 
 WINDOW = (ROOT / "docs/explanation/window.md").read_text()

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from benchmarks.prediction import Oscillators, Setting
+from benchmarks.accuracy.prediction import Oscillators, Setting
 from hpo.objectives.data.tasks.mackey_glass import STEPS, solution
 from hpo.objectives.networks.integrators import Past
 from hpo.objectives.randomness import stream

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks import layouts, networks, parts
-from benchmarks.layouts import Crossing
-from benchmarks.networks import Timing
-from benchmarks.parts import Parts
+from benchmarks.networks import implementations, layouts, parts
+from benchmarks.networks.implementations import Timing
+from benchmarks.networks.layouts import Crossing
+from benchmarks.networks.parts import Parts
 from hpo.objectives.networks.kernels.products import REGISTERS
 
 AVX2 = {
@@ -47,7 +47,7 @@ class Found:
 
 
 def measure(
-    say: Callable[[str], None], widths: Iterable[int] = networks.WIDTHS
+    say: Callable[[str], None], widths: Iterable[int] = implementations.WIDTHS
 ) -> Found:
     """Everything, in this process."""
     results = Found()
@@ -61,7 +61,7 @@ def measure(
     results.parts = list(parts.measure())
     results.crossings = list(layouts.measure())
     try:
-        results.timings.extend(networks.measure(note, widths))
+        results.timings.extend(implementations.measure(note, widths))
     except KeyboardInterrupt:
         results.notes.append("Stopped before its end: rows are missing.")
     return results

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 
-from benchmarks import population, scale
+from benchmarks.service import population, scale
 from hpo.ledger import interventions
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.loops import Logits, Named
+from benchmarks.networks.loops import Logits, Named
 from hpo.objectives.data.examples import Examples
 from hpo.objectives.training.train import Recipe, choose_updates, train_epoch
 

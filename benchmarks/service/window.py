@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.waiting import Poll, Turn, idle, simulate
+from benchmarks.service.waiting import Poll, Turn, idle, simulate
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search import suggest
@@ -27,7 +27,7 @@ from hpo.study.trials import Past, SlotState
 from hpo.worker.loop import _POLL_S
 
 DURATIONS = Path(__file__).with_name("durations.json")
-SEARCH = Path(__file__).parents[1] / "reproduction" / "seqdigits-tpe.toml"
+SEARCH = Path(__file__).parents[2] / "reproduction" / "seqdigits-tpe.toml"
 WORKERS = (2, 4, 8, 16, 32, 64, 128, 256)
 FACTORS = (1, 2, 4, 8)
 """Windows, as multiples of the workers."""
@@ -233,7 +233,7 @@ def run(
     ledger = Ledger(storage)
     raw: dict[str, Any] = {
         "name": f"window-{workers}-{window}",
-        "objective": "benchmarks.instant:InstantObjective",
+        "objective": "benchmarks.service.instant:InstantObjective",
         "budget": {"trials": trials, "window": window, "members": 1, "epochs": 1},
         "task": {"name": "instant"},
         "space": {"sleep_s": {"choices": list(dict.fromkeys(choices))}},

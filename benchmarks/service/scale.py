@@ -1,9 +1,8 @@
 """Many workers on one database: trials without duration, all else as usual.
 
 Workers are real processes that run the real loop on the real tables, over a network
-that delays every byte (``benchmarks.delay``); only the training takes no time, so the
-database is as busy as possible. A study of 10,000 trials holds 9,000 of them at the
-start.
+that delays every byte (``delay``); only the training takes no time, so the database is
+as busy as possible. A study of 10,000 trials holds 9,000 of them at the start.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks import service
-from benchmarks.delay import delayed
+from benchmarks.service import overhead
+from benchmarks.service.delay import delayed
 from hpo import settings
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
@@ -89,14 +88,14 @@ def measure(
     workers: int, trials: int, sampler: str, *, n_studies: int = 1, run: int = RUN
 ) -> Load:
     """Run a study of ``trials``, or several side by side, with a number of workers."""
-    with service._database() as storage:
+    with overhead._database() as storage:
         specs = [
             _spec(f"{sampler}-{k}", trials, sampler, workers) for k in range(n_studies)
         ]
         for spec in specs:
             Ledger(storage).register(spec)
             if trials > run:
-                service._fill(storage, spec, trials - run)
+                overhead._fill(storage, spec, trials - run)
         with _network(storage) as url:
             return _load(specs, workers, sampler, *_run(storage, url, specs, workers))
 
@@ -115,10 +114,10 @@ class Begin:
 
 def begin(trials: int) -> Begin:
     """Run a few trials of a study that holds ``trials``, by a worker of each kind."""
-    with service._database() as storage:
+    with overhead._database() as storage:
         spec = _spec("begin", trials + BEGUN, "tpe", 1)
         Ledger(storage).register(spec)
-        service._fill(storage, spec, trials)
+        overhead._fill(storage, spec, trials)
         with _network(storage) as url:
             cold_s = _cold_s(storage, url, spec.name)
             reports, _, _ = _run(storage, url, [spec], 1)
@@ -159,10 +158,10 @@ def _cold_s(storage: Storage, url: str, study: str) -> float:
 def _spec(name: str, trials: int, sampler: str, workers: int) -> StudySpec:
     raw: dict[str, Any] = {
         "name": name,
-        "objective": "benchmarks.instant:InstantObjective",
+        "objective": "benchmarks.service.instant:InstantObjective",
         "budget": {"trials": trials, "window": 2 * workers, "members": 1, "epochs": 3},
         "task": {"name": "instant"},
-        "space": {parameter: {"low": 0.0, "high": 1.0} for parameter in service.NAMES},
+        "space": {parameter: {"low": 0.0, "high": 1.0} for parameter in overhead.NAMES},
         "sampler": {"name": sampler},
         "pruner": {"name": "none"},
     }
@@ -209,7 +208,7 @@ def _run(
     for process in processes:
         process.start()
     start.wait()
-    served_s = service._server_cpu_s()
+    served_s = overhead._server_cpu_s()
     connections = 0
     reports = []
     with storage.engine.connect() as connection:
@@ -217,7 +216,7 @@ def _run(
         while not _over(connection, specs):
             connections = max(connections, _connections(connection) - 1)
             time.sleep(0.2)
-        served_s = service._server_cpu_s() - served_s
+        served_s = overhead._server_cpu_s() - served_s
         for process in processes:
             process.terminate()  # standing workers serve for ever
         reports = [queue.get() for _ in processes]

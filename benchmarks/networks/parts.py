@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import networks
-from benchmarks.runners import BATCH, OurRunner
+from benchmarks.networks import implementations
+from benchmarks.networks.runners import BATCH, OurRunner
 from hpo.objectives.networks.kernels import updates
 from hpo.objectives.networks.kernels.compiling import kernel
 from hpo.objectives.networks.kernels.kernel import Kernel, Pass
@@ -91,9 +91,9 @@ def measure() -> Iterator[Parts]:
         * _TURNS
         / _best(partial(_multiply_adds, np.ones(_LANES, np.float32), _TURNS))
     )
-    for kind in networks.KINDS:
-        for density in networks.DENSITIES:
-            network, split, _ = networks.drawn(kind, WIDTH, density)
+    for kind in implementations.KINDS:
+        for density in implementations.DENSITIES:
+            network, split, _ = implementations.drawn(kind, WIDTH, density)
             u = torch.from_numpy(split.train.x)
             own = network.kernel(0)
             both = alone(own, network, u)

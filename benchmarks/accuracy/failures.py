@@ -1,8 +1,8 @@
 """Count networks of one setting that never learn, and show it without a test part.
 
-``python -m benchmarks.failures sets/GunPoint``: a setting that a search once confirmed,
-changed in one way after the other, with the same seeds. A minute of one core for each
-line.
+``python -m benchmarks.accuracy.failures sets/GunPoint``: a setting that a search once
+confirmed, changed in one way after the other, with the same seeds. A minute of one core
+for each line.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def main(path: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(
-            "usage: python -m benchmarks.failures DIRECTORY (of GunPoint_TRAIN.ts and"
-            " _TEST.ts)"
+            "usage: python -m benchmarks.accuracy.failures DIRECTORY (of"
+            " GunPoint_TRAIN.ts and _TEST.ts)"
         )
     main(Path(sys.argv[1]))

@@ -27,7 +27,7 @@ Changes = Mapping[str, Any]
 Say = Callable[[str], None]
 
 RESULTS = Path(__file__).with_name("ablation.json")
-STUDY = Path(__file__).parents[1] / "studies" / "seqdigits.toml"
+STUDY = Path(__file__).parents[2] / "studies" / "seqdigits.toml"
 SEEDS = range(1, 11)
 TUNING = range(101, 103)
 """Seeds of the networks that are tested, and of those that choose."""

@@ -10,9 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import window
-from benchmarks.results import row
-from benchmarks.window import BUDGETS, FACTORS, LENGTHS, Check, Cost, Quality, Variant
+from benchmarks.marks import row
+from benchmarks.service import window
+from benchmarks.service.window import (
+    BUDGETS,
+    FACTORS,
+    LENGTHS,
+    Check,
+    Cost,
+    Quality,
+    Variant,
+)
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION
 

@@ -20,7 +20,7 @@ import optuna
 import psutil
 from sqlalchemy import text
 
-from benchmarks import instant
+from benchmarks.service import instant
 from hpo import settings
 from hpo.ledger.ledger import Ledger
 from hpo.postgres import embedded
@@ -135,7 +135,7 @@ def _spec(sampler: str, pruner: str, trials: int) -> StudySpec:
     """A study of the instant objective."""
     raw: dict[str, Any] = {
         "name": f"{sampler}-{trials}",
-        "objective": "benchmarks.instant:InstantObjective",
+        "objective": "benchmarks.service.instant:InstantObjective",
         "budget": {"trials": trials, "window": 4, "members": MEMBERS, "epochs": EPOCHS},
         "task": {"name": "instant"},
         "space": {name: {"low": 0.0, "high": 1.0} for name in NAMES},

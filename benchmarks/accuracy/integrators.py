@@ -3,7 +3,7 @@ with them.
 
 ``python -m benchmarks integrators`` measures and writes ``integrators.json``, the
 tables between the marks of ``docs/records/integrators.md``, and its figure. ``python -m
-benchmarks.integratorpage`` writes the page anew without measuring.
+benchmarks.accuracy.integratorpage`` writes the page anew without measuring.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A network between workers and the database: every byte arrives later, in both
 directions.
 
-    python -m benchmarks.delay /path/to/.s.PGSQL.5432 0.0005
+    python -m benchmarks.service.delay /path/to/.s.PGSQL.5432 0.0005
 
 prints the port on 127.0.0.1 that leads there, and serves it until its standard input
 ends.
@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 def delayed(target: str, one_way_s: float) -> Iterator[int]:
     """The port of such a network, in a process of its own, to the socket at
     ``target``."""
-    command = [sys.executable, "-m", "benchmarks.delay", target, str(one_way_s)]
+    command = [sys.executable, "-m", "benchmarks.service.delay", target, str(one_way_s)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
         yield int(process.stdout.readline())

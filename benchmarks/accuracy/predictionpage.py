@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import closedloop, prediction
-from benchmarks.marks import DOCS, fill
-from benchmarks.results import row
+from benchmarks.accuracy import closedloop, prediction
+from benchmarks.marks import DOCS, fill, row
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import BLUE, GREY, VERMILLION
 

@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import integrators, loops
-from benchmarks.integrators import Scheme, default_of, name_of
-from benchmarks.loops import Named
-from benchmarks.runners import BATCH, Array, OurRunner, Runner, TorchRunner
+from benchmarks.accuracy import integrators
+from benchmarks.accuracy.integrators import Scheme, default_of, name_of
+from benchmarks.networks import loops
+from benchmarks.networks.loops import Named
+from benchmarks.networks.runners import BATCH, Array, OurRunner, Runner, TorchRunner
 from hpo.objectives.data.examples import Split
 from hpo.objectives.training.train import Recipe
 
@@ -36,7 +37,7 @@ FINE_STEPS = 64
 MEMBERS = 10
 EPOCHS = 20
 SEED = 0
-OWN = "benchmarks.cubic:Cubic"
+OWN = "benchmarks.networks.cubic:Cubic"
 """A device that has a rate, and nothing else."""
 MOST_STEPS = 50
 WIDEST_SOLVED = 64
@@ -133,7 +134,7 @@ class Case:
 
     def by_jax(self, logits: Any) -> Runner:
         """What trains it by JAX."""
-        from benchmarks.jax_scan import JaxRunner
+        from benchmarks.networks.jax_scan import JaxRunner
 
         return JaxRunner(logits, self.parameters, self.masks, self.split.train)
 
@@ -266,7 +267,7 @@ def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
 
 
 def _scan(case: Case, _: float) -> Entry:
-    from benchmarks import jax_scan
+    from benchmarks.networks import jax_scan
 
     runner = case.by_jax(jax_scan.scan(case.kind, case.physics))
     _check({"ours": case.ours(), "JAX": runner}, case.split)
@@ -275,7 +276,7 @@ def _scan(case: Case, _: float) -> Entry:
 
 
 def _torchdiffeq(case: Case, limit: float) -> Entry:
-    from benchmarks import torch_solvers
+    from benchmarks.networks import torch_solvers
 
     def entry(method: str) -> Entry:
         def build(n: int) -> Runner:
@@ -290,7 +291,7 @@ def _torchdiffeq(case: Case, limit: float) -> Entry:
 
 
 def _diffrax(case: Case, limit: float) -> Entry:
-    from benchmarks import jax_solvers
+    from benchmarks.networks import jax_solvers
 
     def build(n: int) -> Runner:
         return case.by_jax(jax_solvers.solved(case.kind, case.physics, "Heun", n))

@@ -10,8 +10,8 @@ import diffrax
 import jax.numpy as jnp
 from jax import lax
 
-from benchmarks.jax_scan import Logits, drive_of, rest
-from benchmarks.loops import Physics
+from benchmarks.networks.jax_scan import Logits, drive_of, rest
+from benchmarks.networks.loops import Physics
 
 
 def solved(kind: str, physics: Physics, solver: str, n: int) -> Logits:

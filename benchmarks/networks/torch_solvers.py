@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchdiffeq import odeint
 
-from benchmarks.loops import Logits, Named, Physics, rest, stacked_drive
+from benchmarks.networks.loops import Logits, Named, Physics, rest, stacked_drive
 
 Rate = Callable[[Tensor, Tensor], Tensor]
 """(input of a point, state), and the time derivative of the state."""

@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ablation, digits
-from benchmarks.ablation import CHANGES, GROUPS, SAME, Row
-from benchmarks.marks import DOCS, fill
-from benchmarks.results import row
+from benchmarks.accuracy import ablation, digits
+from benchmarks.accuracy.ablation import CHANGES, GROUPS, SAME, Row
+from benchmarks.marks import DOCS, fill, row
 from hpo.statistics.intervals import compare, critical, estimate
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import BLUE, GREY, INK, VERMILLION

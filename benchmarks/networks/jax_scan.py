@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.loops import REST, Named, Physics
-from benchmarks.runners import BATCH, LR, Array
+from benchmarks.networks.loops import REST, Named, Physics
+from benchmarks.networks.runners import BATCH, LR, Array
 from hpo.objectives.data.examples import Examples
 
 Logits = Callable[[Any, dict[str, Any], dict[str, Any]], Any]

@@ -8,7 +8,7 @@ from unittest import mock
 
 import torch
 
-from benchmarks import networks, parts
+from benchmarks.networks import implementations, parts
 from hpo.objectives.networks.kernels import layout
 
 DENSITIES = (0.25, 0.35, 0.45, 0.55, 0.7)
@@ -32,7 +32,7 @@ def measure() -> Iterator[Crossing]:
     for width, repeats in REPEATS.items():
         for batch in BATCHES:
             for density in DENSITIES:
-                network, split, _ = networks.drawn("spintronic", width, density)
+                network, split, _ = implementations.drawn("spintronic", width, density)
                 u = torch.from_numpy(split.train.x[:batch])
                 seconds = {}
                 for name, least in (("dense", 0.0), ("sparse", 2.0)):

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import ablation
-from benchmarks.ablation import SEEDS, TUNING, Say, keep
+from benchmarks.accuracy import ablation
+from benchmarks.accuracy.ablation import SEEDS, TUNING, Say, keep
 from hpo import contract
 from hpo.objectives import baselines
 from hpo.objectives.baselines.gru import GruObjective, GruParams

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.integrators import (
+from benchmarks.accuracy.integrators import (
     EVALUATIONS,
     NETWORKS,
     Error,
@@ -16,8 +16,7 @@ from benchmarks.integrators import (
     default_of,
     name_of,
 )
-from benchmarks.marks import DOCS, fill
-from benchmarks.results import row
+from benchmarks.marks import DOCS, fill, row
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
 

@@ -21,7 +21,7 @@ from hpo.objectives.data import SplitTaskParams
 from hpo.objectives.hardware.variability import Variability
 from hpo.study import file
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SPEAKERS = (("george", "jackson"), ("lucas", "nicolas"), ("theo", "yweweler"))
 SEEDS = range(3)
 SEEN = {"draws": 1, "in_training": True}

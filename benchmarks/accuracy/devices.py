@@ -1,7 +1,7 @@
 """``docs/explanation/devices.md``: its table, of the results in ``docs/results``, and
 its figure.
 
-``python -m benchmarks.devices`` after ``hpo best STUDY --json >
+``python -m benchmarks.accuracy.devices`` after ``hpo best STUDY --json >
 docs/results/STUDY.json``.
 """
 
@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.marks import DOCS, fill
-from benchmarks.results import row
+from benchmarks.marks import DOCS, fill, row
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import BLUE, VERMILLION
 

@@ -1,0 +1,1 @@
+"""What networks score: integrators, changes, other models, other tasks."""

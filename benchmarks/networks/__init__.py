@@ -1,0 +1,1 @@
+"""An epoch of training: ours beside eager PyTorch, JAX, torchdiffeq and diffrax."""

@@ -1,0 +1,1 @@
+"""The service: its overhead, many workers, large databases, and the window."""
