@@ -94,7 +94,7 @@ def columns() -> dict[str, Any]:
 
     halves = SequentialDigitsParams().halves()
     train = halves.train
-    test = halves.test
+    test = halves.score
     x = np.concatenate([train.x, test.x]).reshape(-1, 8, 8).transpose(0, 2, 1)
     y = np.concatenate([train.label, test.label])
     return {"x": x, "y": y, "test": np.arange(len(y)) >= len(train.label)}

@@ -206,8 +206,8 @@ class Outcome(ObjectiveOutput):
     the solved equation if there is one); empty without chips."""
     network: StrictBytes | None = None
     """Under ``Protocol.CONFIRM``, the trained network as safetensors with its
-    description in the header (``hpo.objectives.networks.network_file``). The worker keeps the
-    network of the first fresh seed, if it has at most 16 MB."""
+    description in the header (``hpo.objectives.networks.network_file``). The worker
+    keeps the network of the first fresh seed, if it has at most 16 MB."""
 
     @field_validator("per_epoch")
     @classmethod

@@ -1,16 +1,15 @@
 """A gated recurrent unit (GRU), the digital network for comparison.
 
-Use it by ``objective = "hpo.objectives.baselines.gru:GruObjective"``. It is ``torch.nn.GRU`` (K.
-Cho et al., arXiv:1406.1078) with a linear readout after the last point, trained as the
-dynamical networks are:
-Adam, a clipped gradient, a learning rate that decays. It has no physics, so no energy
-and no solved equation.
+Use it by ``objective = "hpo.objectives.baselines.gru:GruObjective"``. It is
+``torch.nn.GRU`` (K. Cho et al., arXiv:1406.1078) with a linear readout after the last
+point, trained as the dynamical networks are: Adam, a clipped gradient, a learning rate
+that decays. It has no physics, so no energy and no solved equation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -33,6 +32,9 @@ from ..training import (
     MaxGradient,
     ScoreEvery,
 )
+
+if TYPE_CHECKING:
+    import torch
 
 
 class GruParams(ObjectiveParams):
@@ -68,34 +70,17 @@ class GruObjective(Objective[GruParams, TaskParams]):
         resume: bytes | None = None,
     ) -> Outcome:
         """Train and score one network; see ``Objective.evaluate``."""
-        import torch
-        from torch import Tensor, nn
-
         from ..networks import network_file
-        from ..randomness import stream
         from ..training.artifacts import describe_member
         from ..training.train import Recipe, identify, train
 
-        class Gru(nn.Module):
-            def __init__(self, channels: int, outputs: int) -> None:
-                super().__init__()
-                self.gru = nn.GRU(
-                    channels, params.width, params.layers, batch_first=True
-                )
-                self.readout = nn.Linear(params.width, outputs)
-                bound = params.width**-0.5
-                for name, parameter in self.named_parameters():
-                    values = stream(member_seed, name).uniform(
-                        -bound, bound, parameter.shape
-                    )
-                    parameter.data.copy_(torch.from_numpy(values))
-
-            def forward(self, u: Tensor) -> Tensor:
-                logits: Tensor = self.readout(self.gru(u)[0][:, -1])
-                return logits[None]
-
         split = load(task, protocol=protocol, member_seed=member_seed)
-        network = Gru(split.n_channels, split.n_classes)
+        network = build(
+            params,
+            member_seed,
+            channels=split.n_channels,
+            outputs=split.n_classes,
+        )
         outcome = train(
             network,
             split,
@@ -118,6 +103,33 @@ class GruObjective(Objective[GruParams, TaskParams]):
         description = describe_member(
             self.name, params, task, split=split, member_seed=member_seed
         )
-        return outcome.replace(
-            network=network_file.to_bytes(network.state_dict(), description)
-        )
+        data = network_file.to_bytes(network.state_dict(), description)
+        return outcome.replace(network=data)
+
+
+def build(
+    params: GruParams, seed: int, *, channels: int, outputs: int
+) -> torch.nn.Module:
+    """Return the network of ``params`` with the weights of a seed; it maps inputs
+    (batch, time, channels) to logits (1, batch, outputs)."""
+    import torch
+    from torch import Tensor, nn
+
+    from ..randomness import stream
+
+    class Gru(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru = nn.GRU(channels, params.width, params.layers, batch_first=True)
+            self.readout = nn.Linear(params.width, outputs)
+            bound = params.width**-0.5
+            for name, parameter in self.named_parameters():
+                draw = stream(seed, name).uniform
+                values = draw(-bound, bound, parameter.shape)
+                parameter.data.copy_(torch.from_numpy(values))
+
+        def forward(self, u: Tensor) -> Tensor:
+            logits: Tensor = self.readout(self.gru(u)[0][:, -1])
+            return logits[None]
+
+    return Gru()

@@ -41,11 +41,13 @@ UPDATES = 2500
 93.9 %."""
 TRIAL_S = 30.0
 """Time limit of a trial without pruning, which ``LEAST_EPOCHS`` may exceed."""
-LEAST_EPOCHS, MOST_EPOCHS, EPOCHS = 20, 100, 20
-"""Bounds on epochs; epochs are a multiple of ``EPOCHS``, so that a pruner compares at a
-quarter."""
-LEAST_TRIALS, MOST_TRIALS = 24, 32
-"""Bounds on trials for four ranges, where the first ten trials are random."""
+EPOCHS = 20
+"""Epochs are a multiple of it, so that a pruner compares at a quarter."""
+LEAST_EPOCHS = 20
+MOST_EPOCHS = 100
+LEAST_TRIALS = 24
+"""Fewest trials for four ranges, where the first ten trials are random."""
+MOST_TRIALS = 32
 SEARCH_S = 300.0
 """Time limit of the search on two cores, which ``LEAST_TRIALS`` may exceed."""
 SEEDS = 10
@@ -213,7 +215,7 @@ def _time(cpu_s: float) -> str:
     minutes = math.ceil(cpu_s / 120)
     if minutes > 90:
         return f"{math.ceil(minutes / 60)} hours"
-    return f"{minutes} minute{'s' * (minutes > 1)}"
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,11 +243,12 @@ def classification(
     *, n_train: int, points: int, channels: int, dt_ns: float, folds: int = 1
 ) -> Classification:
     """Return a study for ``n_train`` series, with points ``dt_ns`` apart."""
-    n_validation = round(n_train / folds if folds > 1 else VALIDATION * n_train)
-    n_search, networks = (
-        n_train - n_validation,
-        folds if folds > 1 else members(n_validation),
-    )
+    n_validation = round(VALIDATION * n_train)
+    networks = members(n_validation)
+    if folds > 1:
+        n_validation = round(n_train / folds)
+        networks = folds
+    n_search = n_train - n_validation
     layers, width = architecture(n_train)
     batch = batch_size(n_search)
     updates = -(-n_search // batch)

@@ -83,18 +83,6 @@ class Scaling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Halves:
-    """All series of a task, ready for networks."""
-
-    train: Examples
-    test: Examples
-    classes: tuple[str, ...]
-    """Label of each class."""
-    scaling: Scaling | None = None
-    """Scaling of the input; None: none."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Split:
     """Examples to train on and examples to score on, without overlap."""
 

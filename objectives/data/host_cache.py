@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from .examples import Examples, Halves, Scaling
+from .examples import Examples, Scaling, Split
 
 LARGE_BYTES = 2**23
 """Least size of the files of a task that is worth a copy on disk."""
@@ -37,8 +37,8 @@ def are_large(files: Sequence[Path]) -> bool:
 
 
 def load_once(
-    sources: str, make: Callable[[], Halves], verify: Callable[[], None]
-) -> Halves:
+    sources: str, make: Callable[[], Split], verify: Callable[[], None]
+) -> Split:
     """Return the result of ``make``, which the first process calls and all processes
     map.
 
@@ -53,7 +53,7 @@ def load_once(
         ValueError: by ``make`` or ``verify``.
     """
     folder = platformdirs.user_cache_path("hpo") / "series" / _key(sources)
-    made: Halves | None = None
+    made: Split | None = None
     try:
         with _lock(folder.with_suffix(".lock")):
             if not folder.exists():
@@ -103,26 +103,25 @@ def _remove_old(cache: Path) -> None:
                     shutil.rmtree(folder.rename(folder.with_suffix(".draft")))
 
 
-def _write(folder: Path, halves: Halves) -> None:
+def _write(folder: Path, halves: Split) -> None:
     """Write the data completely or not at all, even if the power fails."""
     draft = folder.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    train = halves.train
-    test = halves.test
+    parts = (halves.train, halves.score)
     scaling = halves.scaling
-    shape = (len(train) + len(test), *train.shape[1:])
+    shape = (sum(map(len, parts)), *halves.train.shape[1:])
     x = np.lib.format.open_memmap(draft / "x.npy", "w+", np.float32, shape)
     first = 0
-    for half in (train, test):
-        for part in half.batches(4096):
-            x[first : first + len(part)] = part.x
-            first += len(part)
+    for half in parts:
+        for batch in half.batches(4096):
+            x[first : first + len(batch)] = batch.x
+            first += len(batch)
     x.flush()
     np.savez(
         draft / "rest.npz",
-        label=np.concatenate([train.label, test.label]),
-        n_train=len(train),
+        label=np.concatenate([half.label for half in parts]),
+        n_train=len(halves.train),
         classes=np.array(halves.classes),
         scaling=np.array([scaling.shift, scaling.scale] if scaling else []),
     )
@@ -132,7 +131,7 @@ def _write(folder: Path, halves: Halves) -> None:
     draft.rename(folder)
 
 
-def _map(folder: Path) -> Halves:
+def _map(folder: Path) -> Split:
     """Map the data without reading the series.
 
     Raises:
@@ -152,9 +151,10 @@ def _map(folder: Path) -> Halves:
     if pair:
         shift, scale = map(tuple, pair)
         scaling = Scaling(shift=shift, scale=scale)
-    return Halves(
+    return Split(
         train=Examples(x=x[:n], label=label[:n]),
-        test=Examples(x=x[n:], label=label[n:]),
+        score=Examples(x=x[n:], label=label[n:]),
+        n_classes=len(classes),
         classes=classes,
         scaling=scaling,
     )

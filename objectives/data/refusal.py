@@ -1,4 +1,4 @@
-"""Refuse data, or a key of ``[task]``, in one form: expected this, got that, do this."""
+"""Refuse data, or keys of ``[task]``, in one form: expected, got, what to do."""
 
 from __future__ import annotations
 

@@ -130,8 +130,7 @@ class LayeredMember(NetworkMember):
         outcome = train(
             self.network,
             replace(self._split, train=self._examples),
-            Recipe.from_params(self._params),
-            measure,
+            Recipe.from_params(self._params, measure),
             protocol=self._protocol,
             member_seed=self._member_seed,
             identity=identify(

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from hpo.contract import Thermal
 
 from ..networks.layered import LayeredNetwork
@@ -47,22 +49,24 @@ def check(
         remedy: advice for a network that was trained with thermal power.
     """
     physics: Any = network.physics
-    powers = physics.thermal_power
-    power = float(max(powers) if isinstance(powers, tuple) else powers)
+    power = float(np.max(physics.thermal_power))
     device = power or DEVICE_POWER
+    largest = SAME * (2.0 * abs(claimed) if relative else 1.0) + 1e-9
 
     def at(other: float) -> float:
         with at_power(network, other):
             return score()
 
-    triple, at_device, third = (at(device * factor) for factor in (3.0, 1.0, 1.0 / 3.0))
-    largest = SAME * (2.0 * abs(claimed) if relative else 1.0) + 1e-9
+    def same(value: float) -> bool:
+        return abs(value - claimed) <= largest
 
-    def same(score: float) -> bool:
-        return abs(score - claimed) <= largest
-
+    triple = at(device * 3.0)
+    at_device = at(device)
+    third = at(device * (1.0 / 3.0))
     near = {3.0 * device: triple, device: at_device, device / 3.0: third}
-    holds = next((other for other, score in near.items() if same(score)), None)
+    holding = [other for other, value in near.items() if same(value)]
+    if not holding:
+        holding = [_holds_below(device, lambda other: same(at(other)))]
     with at_power(network, device):
         noisy_scores = noisy()
     return Thermal(
@@ -71,11 +75,9 @@ def check(
         at_device=at_device,
         third=third,
         triple=triple,
-        none=claimed if power == 0.0 else at(0.0),
+        none=at(0.0) if power else claimed,
         noisy=noisy_scores,
-        holds_below=_holds_below(device, lambda p: same(at(p)))
-        if holds is None
-        else holds,
+        holds_below=holding[0],
         remedy=remedy if power else "Train with thermal_power.",
     )
 

@@ -55,6 +55,26 @@ CHECKPOINT_FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measure:
+    """How a network is scored and compared; the defaults are for classification."""
+
+    score: Accuracy = ideal_accuracy
+    """Measures the score, after epochs and at the end."""
+    worst: float = 0.0
+    """Score of a network with a weight that is not finite."""
+    agree: Callable[[float, float], bool] = close
+    """Returns whether scores at a coarse and at a fine integration step agree."""
+    relative: bool = False
+    """Whether scores are compared by their ratio."""
+    updates: Updates | None = None
+    """How a batch changes the weights; by default, along the gradient."""
+    before_epoch: Callable[[], None] | None = None
+    """Changes the weights before each epoch, as a function of the weights alone."""
+    devices: Training | None = None
+    """Spread and noise of devices in training; None: the ideal network."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How to train."""
 
@@ -74,10 +94,14 @@ class Recipe:
     score_every: int = 1
     """Epochs from one score to the next; see ``scores``."""
 
+    measure: Measure = Measure()
+
     @classmethod
-    def from_params(cls, params: Any) -> Recipe:
+    def from_params(cls, params: Any, measure: Measure | None = None) -> Recipe:
         """Return how to train, by the parameters of a network."""
-        return cls(**{item.name: getattr(params, item.name) for item in fields(cls)})
+        names = {one.name for one in fields(cls)} - {"measure"}
+        values = {name: getattr(params, name) for name in names}
+        return cls(**values, measure=measure or Measure())
 
     def learning_rate(self, epoch: int) -> float:
         """Return the learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay +
@@ -88,26 +112,6 @@ class Recipe:
         """Return whether the network is scored after ``epoch`` epochs: it always is at
         the end."""
         return epoch % self.score_every == 0 or epoch == self.epochs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """How a network is scored and compared; the defaults are for classification."""
-
-    score: Accuracy = ideal_accuracy
-    """Measures the score, after epochs and at the end."""
-    worst: float = 0.0
-    """Score of a network with a weight that is not finite."""
-    agree: Callable[[float, float], bool] = close
-    """Returns whether scores at a coarse and at a fine integration step agree."""
-    relative: bool = False
-    """Whether scores are compared by their ratio."""
-    updates: Updates | None = None
-    """How a batch changes the weights; by default, along the gradient."""
-    before_epoch: Callable[[], None] | None = None
-    """Changes the weights before each epoch, as a function of the weights alone."""
-    devices: Training | None = None
-    """Spread and noise of devices in training; None: the ideal network."""
 
 
 @dataclass(kw_only=True)
@@ -128,12 +132,41 @@ class _Run:
 
     network: nn.Module
     recipe: Recipe
-    measure: Measure
     identity: Identity
     optimizer: torch.optim.Adam
+    updates: Updates | None
     history: _History = field(default_factory=_History)
     average: dict[str, Tensor] = field(default_factory=dict)
     """Averages of the weights, by name; empty if the last weights are scored."""
+
+    def train(self, examples: Examples, seed: int) -> None:
+        """Train one epoch, on examples in the order that ``seed`` draws."""
+        measure = self.recipe.measure
+        history = self.history
+        devices = measure.devices
+        if devices is not None and not devices.varies:
+            devices = None
+        if measure.before_epoch is not None:
+            measure.before_epoch()
+            self.updates = None
+        if self.updates is None:
+            noisy = devices is not None and devices.noisy
+            self.updates = choose_updates(
+                self.network, self.optimizer, examples, noisy=noisy
+            )
+        random = stream(seed, f"batch order/{history.epoch}")
+        loss, n_skipped = train_epoch(
+            self.network,
+            self.updates,
+            examples.take(random.permutation(len(examples))),
+            recipe=self.recipe,
+            epoch=history.epoch,
+            devices=devices,
+        )
+        history.loss_curve.append(loss)
+        history.n_skipped_updates += n_skipped
+        history.diverged = history.diverged or not math.isfinite(loss)
+        self.finish_epoch()
 
     def finish_epoch(self) -> None:
         """Count the epoch, and add the present weights to the average."""
@@ -164,10 +197,9 @@ class _Run:
                 parameters[name].copy_(weight)
 
     def score(self, examples: Examples) -> float:
+        measure = self.recipe.measure
         with self.averaged():
-            value, finite = score(
-                self.network, examples, self.measure.score, self.measure.worst
-            )
+            value, finite = score(self.network, examples, measure.score, measure.worst)
         if not finite:
             self.history.diverged = True
         return value
@@ -207,7 +239,6 @@ def train(
     network: nn.Module,
     split: Split,
     recipe: Recipe,
-    measure: Measure | None = None,
     *,
     protocol: Protocol,
     member_seed: int,
@@ -221,8 +252,7 @@ def train(
         network: maps inputs (batch, time, channels) to logits (1, batch, classes). Its
             buffers are constants drawn from the seed.
         split: examples to train on and to score on.
-        recipe: how to train.
-        measure: how to score; by default, by the accuracy of the ideal network.
+        recipe: how to train, and how to score.
         protocol: under ``Protocol.CONFIRM`` the network is scored once, after the last
             epoch.
         member_seed: seed of the batch order.
@@ -237,42 +267,19 @@ def train(
     Raises:
         ValueError: the checkpoint is damaged or belongs to another training.
     """
-    measure = measure or Measure()
     run = _Run(
         network=network,
         recipe=recipe,
-        measure=measure,
         identity=identity,
         # fused: one operation per weight matrix instead of a dozen
         optimizer=torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True),
+        updates=recipe.measure.updates,
     )
     if resume is not None:
         run.restore(resume)
-    devices = measure.devices if measure.devices and measure.devices.varies else None
-    noisy = devices is not None and devices.noisy
-    updates = measure.updates
     history = run.history
     while history.epoch < recipe.epochs:
-        if measure.before_epoch is not None:
-            measure.before_epoch()
-            updates = None
-        if updates is None:
-            updates = choose_updates(network, run.optimizer, split.train, noisy=noisy)
-        order = stream(member_seed, f"batch order/{history.epoch}").permutation(
-            len(split.train)
-        )
-        loss, n_skipped = train_epoch(
-            network,
-            updates,
-            split.train.take(order),
-            recipe=recipe,
-            epoch=history.epoch,
-            devices=devices,
-        )
-        history.loss_curve.append(loss)
-        history.n_skipped_updates += n_skipped
-        history.diverged = history.diverged or not math.isfinite(loss)
-        run.finish_epoch()
+        run.train(split.train, member_seed)
         value = None
         if protocol is not Protocol.CONFIRM and recipe.scores(history.epoch):
             value = run.score(split.score)
@@ -357,7 +364,8 @@ def train_epoch(
     """
     if not is_finite(network):
         return math.nan, 0
-    total, n_skipped = 0.0, 0
+    total = 0.0
+    n_skipped = 0
     descent = Descent(
         learning_rate=recipe.learning_rate(epoch),
         max_gradient=recipe.max_gradient,

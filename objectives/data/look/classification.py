@@ -31,29 +31,10 @@ def summarise(table: Table) -> Data:
     Raises:
         ValueError: the data break a rule.
     """
-    kind = TASKS[table["name"]]
-    assert issubclass(kind, RecordedParams)
-    padding: Table = {"pad": "before"} if "pad" in kind.model_fields else {}
-    recording = kind(**table, **padding).read()
-    x = recording.examples.x
-    n, points, channels = x.shape
+    table, task, recording = _complete(table)
+    n, points, channels = recording.examples.shape
+    n_test = task.count_test(recording)
     shortest = recording.lengths.min()
-    low = np.nanmin(x, axis=(0, 1))
-    high = np.nanmax(x, axis=(0, 1))
-    table = dict(table)
-    if recording.test is None:
-        table["test_fraction"] = advice.share_to_test(n)
-    if low.min() < 0 or high.max() > 1:
-        table["normalise"] = "standard"
-    if shortest < points:
-        table |= padding
-    task = kind(**table)
-    task.check_shares(recording)
-    test = task.count_test(recording)
-    rarest = int(task.least_shares(recording)[0].min())
-    folds = advice.validation_folds(n - test, rarest)
-    if folds > 1:
-        table["validation_folds"] = folds
     length = count_points(points)
     if shortest < points:
         length = f"{shortest:,} to {length}; 0 is put before shorter ones"
@@ -62,25 +43,49 @@ def summarise(table: Table) -> Data:
         how = "drawn, in the shares of classes"
     facts = {
         "data": f"{table['path']}, read by the task {table['name']}",
-        "series": f"{n:,}: {n - test:,} train, {test:,} test ({how})",
+        "series": f"{n:,}: {n - n_test:,} train, {n_test:,} test ({how})",
         "length": length,
         "channels": f"{channels:,}",
         "classes": _list_classes(recording),
-        "values": list_ranges([], low, high),
+        "values": list_ranges([], recording.examples.x),
         "missing": "none",
         "time step": "not in the data",
     }
-    notes = [*_note_sizes(recording, test), *_note_channels(x, low, high)]
+    notes = [*_note_sizes(recording, n_test), *_note_channels(recording.examples.x)]
     return Data(
         what="classify",
         table=table,
         rows=as_rows(facts, notes),
-        train=n - test,
-        test=test,
+        train=n - n_test,
+        test=n_test,
         points=points,
         channels=channels,
         outputs=len(recording.classes),
     )
+
+
+def _complete(table: Table) -> tuple[Table, RecordedParams, Recording]:
+    """Return the table with the keys that fit its data, its task, and the data."""
+    kind = TASKS[table["name"]]
+    assert issubclass(kind, RecordedParams)
+    padding: Table = {"pad": "before"} if "pad" in kind.model_fields else {}
+    recording = kind(**table, **padding).read()
+    x = recording.examples.x
+    table = dict(table)
+    if recording.test is None:
+        table["test_fraction"] = advice.share_to_test(len(x))
+    if np.nanmin(x) < 0 or np.nanmax(x) > 1:
+        table["normalise"] = "standard"
+    if recording.lengths.min() < x.shape[1]:
+        table |= padding
+    task = kind(**table)
+    task.check_shares(recording)
+    least_train, _ = task.least_shares(recording)
+    n_train = len(x) - task.count_test(recording)
+    folds = advice.validation_folds(n_train, int(least_train.min()))
+    if folds > 1:
+        table["validation_folds"] = folds
+    return table, task, recording
 
 
 def _list_classes(recording: Recording) -> str:
@@ -109,7 +114,7 @@ def _note_sizes(recording: Recording, test: int) -> list[str]:
     return notes
 
 
-def _note_channels(x: Values, low: Values, high: Values) -> list[str]:
+def _note_channels(x: Values) -> list[str]:
     """Return notes on probable mistakes in the channels."""
     _, points, channels = x.shape
     notes = []
@@ -118,8 +123,10 @@ def _note_channels(x: Values, low: Values, high: Values) -> list[str]:
             f"{channels:,} channels exceed {points:,} points. If these are the time"
             " points, x must be (n, time, channels): x.transpose(0, 2, 1)"
         )
-    for constant in np.flatnonzero(low == high):
-        notes.append(f"channel {constant} is constant: leave it out")
+    for channel in range(channels):
+        values = x[:, :, channel]
+        if np.nanmin(values) == np.nanmax(values):
+            notes.append(f"channel {channel} is constant: leave it out")
     for channel in range(channels):
         steps = np.diff(x[:, :, channel], axis=1)
         notes += note_clock(str(channel), steps[~np.isnan(steps)])

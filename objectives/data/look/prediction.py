@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,18 @@ _LABEL = re.compile("labels?|class(es)?|y|target", re.IGNORECASE)
 Columns = Mapping[str, Values]
 
 
+class _Source(NamedTuple):
+    """What a file says of its series."""
+
+    table: Table
+    names: list[str]
+    """Names of the inputs."""
+    time_step: str = "not in the file"
+    dt_ns: float | None = None
+    notes: Sequence[str] = ()
+    """Why it may be no series to predict."""
+
+
 def summarise(path: Path, inputs: str, targets: str, horizon: int) -> Data:
     """Read a series, choose further keys of ``[task]`` and describe it all.
 
@@ -43,74 +56,77 @@ def summarise(path: Path, inputs: str, targets: str, horizon: int) -> Data:
         ValueError: the data break a rule.
     """
     table: Table = {"name": "series", "path": str(path), "horizon": horizon}
-    names = ["u"]
-    time_step = "not in the file"
-    dt_ns = None
-    notes: list[str] = []
+    source = _Source(table, ["u"])
     if path.suffix == ".csv":
-        columns = csvs.table(path, raw.content(path))
-        clock = _find_clock(columns)
-        others = [name for name in columns if name != clock] or list(columns)
-        targets = targets or others[-1]
-        inputs = inputs or ", ".join(others[:-1] or others)
-        table |= {"inputs": inputs, "targets": targets}
-        names = csvs.column_names(inputs)
-        if not horizon and set(names) & set(csvs.column_names(targets)):
-            table["horizon"] = 1  # it predicts itself
-        if clock is not None:
-            time_step, dt_ns = _describe_time_step(clock, np.diff(columns[clock]))
-        elif _has_labels(columns):
-            notes.append(csvs.ROWS)
-    task = _complete(table, notes)
+        source = _look_at_columns(table, inputs, targets)
+    task = _complete(source)
     series = task.series()
     sizes = task.contents()
     train = sizes.train + sizes.validation
     ahead = "of the same point"
     if task.horizon:
         ahead = f"{count_points(task.horizon)} ahead"
-    whom = f" ({targets})" if targets else ""
+    whom = f" ({task.targets})" if task.targets else ""
     facts = {
         "data": f"{path}, read by the task series",
         "points": (
             f"{sizes.points:,}: {sizes.washout:,} to warm up, {train:,} train,"
             f" {sizes.test:,} test, the last ones"
         ),
-        "inputs": f"{sizes.channels:,}: {_list_ranges(names, series.u)}",
-        "targets": (
-            f"{sizes.outputs:,}{whom}, {ahead}: {_list_ranges([], series.target)}"
-        ),
-        "time step": time_step,
+        "inputs": f"{sizes.channels:,}: {list_ranges(source.names, series.u)}",
+        "targets": f"{sizes.outputs:,}{whom}, {ahead}: {list_ranges([], series.target)}",
+        "time step": source.time_step,
         "missing": "none",
     }
+    notes = [*source.notes]
     if train < advice.FEW_POINTS:
         few = f"{train:,} points to train on are few for a readout: record more"
         notes.append(few)
-    channels = name_channels(names, sizes.channels)
+    channels = name_channels(source.names, sizes.channels)
     for channel, steps in zip(channels, np.diff(series.u, axis=0).T, strict=True):
         notes += note_clock(channel, steps)
     return Data(
         what="predict",
-        table=table,
+        table=source.table,
         rows=as_rows(facts, notes),
         train=train,
         test=sizes.test,
         points=sizes.points,
         channels=sizes.channels,
         outputs=sizes.outputs,
-        dt_ns=dt_ns,
+        dt_ns=source.dt_ns,
     )
 
 
-def _complete(table: Table, notes: list[str]) -> OwnSeriesParams:
+def _look_at_columns(table: Table, inputs: str, targets: str) -> _Source:
+    """Choose the columns of a CSV file, and find its time step."""
+    path = Path(table["path"])
+    columns = csvs.table(path, raw.content(path))
+    clock = _find_clock(columns)
+    others = [name for name in columns if name != clock] or list(columns)
+    targets = targets or others[-1]
+    inputs = inputs or ", ".join(others[:-1] or others)
+    names = csvs.column_names(inputs)
+    table |= {"inputs": inputs, "targets": targets}
+    if not table["horizon"] and set(names) & set(csvs.column_names(targets)):
+        table["horizon"] = 1  # it predicts itself
+    if clock is not None:
+        return _Source(table, names, *_describe_time_step(clock, columns[clock]))
+    notes = [csvs.ROWS] if _has_labels(columns) else []
+    return _Source(table, names, notes=notes)
+
+
+def _complete(source: _Source) -> OwnSeriesParams:
     """Add the horizon of a series that predicts itself, and a washout; return the task.
 
     Raises:
         ValueError: the data break a rule; the message ends with the notes.
     """
+    table = source.table
     try:
         probe = OwnSeriesParams(**table, washout=0).series()
     except ValueError as error:
-        raise ValueError(" ".join([str(error), *notes])) from error
+        raise ValueError(" ".join([str(error), *source.notes])) from error
     if not table["horizon"] and np.array_equal(probe.u, probe.target):
         table["horizon"] = 1
     table["washout"] = advice.prediction(points=len(probe.u), dt_ns=1.0).washout
@@ -126,8 +142,9 @@ def _find_clock(columns: Columns) -> str | None:
     return None
 
 
-def _describe_time_step(clock: str, steps: Values) -> tuple[str, float | None]:
+def _describe_time_step(clock: str, times: Values) -> tuple[str, float | None]:
     """Describe the time step by a column of the time, and return it if it is in ns."""
+    steps = np.diff(times)
     text = f"{steps.mean():.4g} by the column {clock}"
     dt_ns = None
     if _NANOSECONDS.fullmatch(clock):
@@ -148,7 +165,3 @@ def _has_labels(columns: Columns) -> bool:
         if _LABEL.fullmatch(name) and (values == np.round(values)).all():
             return True
     return False
-
-
-def _list_ranges(names: list[str], values: Values) -> str:
-    return list_ranges(names, values.min(axis=0), values.max(axis=0))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 What = Literal["classify", "predict"]
@@ -43,12 +44,18 @@ def count_points(n: int) -> str:
     return f"{n:,} point" if n == 1 else f"{n:,} points"
 
 
-def list_ranges(names: Sequence[str], low: Values, high: Values) -> str:
-    """Return the smallest and largest value of each channel, or over many channels."""
-    if len(low) == 1 or len(low) > MOST_SHOWN:
-        over = f" in {len(low)} channels" if len(low) > 1 else ""
-        return f"{low.min():.4g} to {high.max():.4g}{over}"
-    each = zip(name_channels(names, len(low)), low, high, strict=True)
+def list_ranges(names: Sequence[str], values: Values) -> str:
+    """Return the smallest and largest value of each channel, the last axis, or over
+    many channels; NaN is left out."""
+    axes = tuple(range(values.ndim - 1))
+    low = np.nanmin(values, axis=axes)
+    high = np.nanmax(values, axis=axes)
+    n = len(low)
+    if n == 1:
+        return f"{low[0]:.4g} to {high[0]:.4g}"
+    if n > MOST_SHOWN:
+        return f"{low.min():.4g} to {high.max():.4g} in {n} channels"
+    each = zip(name_channels(names, n), low, high, strict=True)
     return "; ".join(f"{name}: {a:.3g} to {b:.3g}" for name, a, b in each)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..examples import Examples, Halves
+    from ..examples import Examples, Split
     from ..formats import Recording
 
     Counts = NDArray[np.float64]
@@ -98,13 +98,13 @@ class RecordedParams(SplitTaskParams):
             test=n_test,
         )
 
-    def halves(self) -> Halves:
+    def halves(self) -> Split:
         """See ``SplitTaskParams``; the series are normalised, then padded."""
         if self.pinned:
             return _load_once(self.for_member(0))
         return self._prepare(self.verified())
 
-    def _prepare(self, recording: Recording) -> Halves:
+    def _prepare(self, recording: Recording) -> Split:
         """Return the training part and the test part, normalised, then padded.
 
         Raises:
@@ -112,7 +112,7 @@ class RecordedParams(SplitTaskParams):
         """
         import numpy as np
 
-        from ..examples import Halves
+        from ..examples import Split
         from .normalising import choose_scaling, fill
 
         self.check_shares(recording)
@@ -121,8 +121,12 @@ class RecordedParams(SplitTaskParams):
         if scaling is not None or np.isnan(recording.examples.x[:, :, 0]).any():
             train = fill(train, scaling)
             test = fill(test, scaling)
-        return Halves(
-            train=train, test=test, classes=recording.classes, scaling=scaling
+        return Split(
+            train=train,
+            score=test,
+            n_classes=len(recording.classes),
+            classes=recording.classes,
+            scaling=scaling,
         )
 
     @property
@@ -197,11 +201,11 @@ class RecordedParams(SplitTaskParams):
 
 
 @lru_cache(maxsize=2)
-def _load_once(task: RecordedParams) -> Halves:
+def _load_once(task: RecordedParams) -> Split:
     """Load the halves of a pinned task once per process; large ones, once per host."""
     from .. import host_cache
 
-    def make() -> Halves:
+    def make() -> Split:
         return task._prepare(task.verified())
 
     try:

@@ -16,7 +16,7 @@ from .fields import Seed
 from .splitting import SplitTaskParams, stratified_split
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading scikit-learn
-    from ..examples import Halves
+    from ..examples import Split
 
 N_IMAGES = 1797
 N_TRAIN = 898
@@ -33,12 +33,12 @@ class SequentialDigitsParams(SplitTaskParams):
         default=0, description="seed of the random half of the images that trains"
     )
 
-    def halves(self) -> Halves:
-        """Return the training half, 898 images, and the test half, 899 images."""
+    def halves(self) -> Split:
+        """See ``SplitTaskParams``: 898 images train, 899 score."""
         import numpy as np
         from sklearn.datasets import load_digits
 
-        from ..examples import Examples, Halves
+        from ..examples import Examples, Split
 
         images, labels = load_digits(return_X_y=True)
         x = (images / MAX_PIXEL).astype(np.float32)[:, :, np.newaxis]
@@ -47,7 +47,7 @@ class SequentialDigitsParams(SplitTaskParams):
             n_second=N_IMAGES - N_TRAIN,
             seed=self.split_seed,
         )
-        return Halves(train=train, test=test, classes=tuple("0123456789"))
+        return Split(train=train, score=test, n_classes=N_CLASSES)
 
     def contents(self) -> Contents:
         """See ``SplitTaskParams``; scikit-learn, slow to load, is not needed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, PrivateAttr
@@ -12,7 +13,7 @@ from ..sizes import Contents, Shape
 from .fields import Share
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from ..examples import Examples, Halves, Split
+    from ..examples import Examples, Split
 
 
 class SplitTaskParams(TaskParams):
@@ -55,8 +56,8 @@ class SplitTaskParams(TaskParams):
         share = 1.0 / self.folds if self.folds > 1 else self.validation_fraction
         return round(share * n_train)
 
-    def halves(self) -> Halves:
-        """Return all series, as a training part and a test part.
+    def halves(self) -> Split:
+        """Return all series: the whole training part trains, the test part scores.
 
         Raises:
             UnavailableError: this host does not have the data that the task pins.
@@ -80,7 +81,7 @@ class SplitTaskParams(TaskParams):
         """
         halves = self.halves()
         _, points, channels = halves.train.shape
-        return Shape(points, channels, len(halves.classes))
+        return Shape(points, channels, halves.n_classes)
 
     def load(self, *, protocol: Protocol, member_seed: int) -> Split:
         """Return the examples that train and those that score the member
@@ -93,20 +94,11 @@ class SplitTaskParams(TaskParams):
         Raises:
             ValueError: as ``halves``.
         """
-        from ..examples import Split
-
         halves = self.halves()
-        train = halves.train
-        score = halves.test
-        if protocol is Protocol.VALIDATION:
-            train, score = self._validation_split(train, member_seed)
-        return Split(
-            train=train,
-            score=score,
-            n_classes=len(halves.classes),
-            classes=halves.classes,
-            scaling=halves.scaling,
-        )
+        if protocol is not Protocol.VALIDATION:
+            return halves
+        train, score = self._validation_split(halves.train, member_seed)
+        return replace(halves, train=train, score=score)
 
     def _validation_split(
         self, train: Examples, member_seed: int

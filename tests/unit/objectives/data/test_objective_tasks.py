@@ -29,7 +29,7 @@ from hpo.study.file import read
 
 def test_digits_are_read_row_by_row_in_the_unit_interval_and_split_by_class() -> None:
     halves = SequentialDigitsParams().halves()
-    train, test = halves.train, halves.test
+    train, test = halves.train, halves.score
     digits = load_digits()
     label_of = {
         (image / 16).astype(np.float32).tobytes(): label
