@@ -1,20 +1,20 @@
 """Settings from environment variables: where the data lives and which database is used.
 
-| Variable                      | Meaning                            | Default                   |
-|-------------------------------|------------------------------------|---------------------------|
-| `HPO_STORAGE`                 | PostgreSQL URL of the studies      | the embedded server       |
-| `HPO_STORAGE_PASSWORD_FILE`   | file of the password its URL lacks | none                      |
-| `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
-| `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
-| `HPO_SERVER_USER`             | who runs the server for root       | `hpo-postgres`            |
-| `HPO_EPOCH_LIMIT`             | seconds until a worker is hung     | 4 hours                   |
-| `HPO_JOB`                     | a worker's job in `hpo status`     | container; SLURM's number |
-| `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`                |
-| `HPO_EXECUTOR`                | `executor` of its table `[launch]` | what the file says        |
-| `HPO_LAUNCH_WORKERS`          | another key of `[launch]`          | what the file says        |
-| `HPO_SLURM_PARTITION`         | a key of its table `[slurm]`       | what the file says        |
-| `HPO_DASK_SCHEDULER`          | a key of its table `[dask]`        | what the file says        |
-| `HPO_NOTIFY_WEBHOOK`          | a key of its table `[notify]`      | what the file says        |
+HPO_STORAGE                  PostgreSQL URL of the studies; else the embedded server
+HPO_STORAGE_PASSWORD_FILE    file of the password its URL lacks
+HPO_HOME                     directory of the embedded server; else XDG's, for root
+                             /var/lib/hpo
+HPO_DASHBOARD_PASSWORD_FILE  password of `hpo dashboard`; else loopback only
+HPO_SERVER_USER              who runs the server for root; else hpo-postgres
+HPO_EPOCH_LIMIT              seconds until a worker is hung; else 4 hours
+HPO_JOB                      a worker's job in `hpo status`; else the container, or
+                             SLURM's number
+HPO_CONFIG                   file of a site's defaults; else hpo.toml
+HPO_EXECUTOR                 `executor` of its table `[launch]`
+HPO_LAUNCH_WORKERS           another key of `[launch]`
+HPO_SLURM_PARTITION          a key of its table `[slurm]`
+HPO_DASK_SCHEDULER           a key of its table `[dask]`
+HPO_NOTIFY_WEBHOOK           a key of its table `[notify]`
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ def home() -> Path:
     Root's default is not below `/root`: PostgreSQL refuses to run as root, and the
     unprivileged account that it runs as instead must be able to reach the directory.
     """
-    if path := os.environ.get("HPO_HOME"):
-        return Path(path).expanduser().absolute()
+    path = file("HPO_HOME")
+    if path is not None:
+        return path.absolute()
     if os.geteuid() == 0:
         return Path("/var/lib/hpo")
     # not at the top: the keeper process reads these settings and stays small
@@ -61,18 +62,20 @@ def storage_url() -> str | None:
 def job() -> str | None:
     """Return the name of this process's job: `HPO_JOB`, else `slurm 4711_3`, else
     None."""
-    return os.environ.get("HPO_JOB") or (
-        f"slurm {slurm}" if (slurm := slurm_job()) else None
-    )
+    named = os.environ.get("HPO_JOB")
+    number = slurm_job()
+    if named:
+        return named
+    return f"slurm {number}" if number else None
 
 
 def slurm_job() -> str | None:
     """Return the number of the SLURM job that this process runs in."""
-    array, number = (
-        os.environ.get("SLURM_ARRAY_JOB_ID"),
-        os.environ.get("SLURM_ARRAY_TASK_ID"),
-    )
-    return f"{array}_{number}" if array and number else os.environ.get("SLURM_JOB_ID")
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    task = os.environ.get("SLURM_ARRAY_TASK_ID")
+    if array and task:
+        return f"{array}_{task}"
+    return os.environ.get("SLURM_JOB_ID")
 
 
 def server_user() -> str | None:

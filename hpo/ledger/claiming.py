@@ -244,8 +244,11 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
     states = {row.number: row.state for row in study.ask(SELECT_CONFIRMATIONS)}
     for number, (source, params) in trainings.items():
         if number not in states:
-            values = {"number": number, "source": source, "params": json.dumps(params)}
-            return _take(study, study.ask(OPEN_CONFIRMATION, **values).one(), who)
+            text = json.dumps(params)
+            opened = study.ask(
+                OPEN_CONFIRMATION, number=number, source=source, params=text
+            )
+            return _take(study, opened.one(), who)
     if any(states[number] == SlotState.RUNNING for number in trainings):
         return Wait(f"{study.name}: the last confirmations are running")
     study.ask(DELETE_UNFINISHED_CONFIRMATIONS)  # those of other trials

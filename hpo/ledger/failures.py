@@ -23,8 +23,14 @@ def was_lost_alone(connection: Connection, slot: Row, who: str) -> bool:
     trial need not have killed its worker. A worker beats three times per lease; nothing
     is known of one whose name another process has now.
     """
-    values = {"worker": slot.worker, "lease_until": slot.lease_until, "who": who}
-    return bool(ask(connection, CHECK_LOST_ALONE, **values).scalar())
+    alone = ask(
+        connection,
+        CHECK_LOST_ALONE,
+        worker=slot.worker,
+        lease_until=slot.lease_until,
+        who=who,
+    )
+    return bool(alone.scalar())
 
 
 def count_loss(study: LockedStudy, slot: Row, why: str | None) -> None:

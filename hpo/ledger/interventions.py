@@ -22,7 +22,7 @@ from typing import Any, Literal
 from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, pins, snapshots
 from hpo.ledger.claims import End
-from hpo.ledger.ledger import Ledger
+from hpo.ledger.ledger import Ledger, Registered
 from hpo.ledger.locked import LockedStudy
 from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row
@@ -60,8 +60,8 @@ def stop(ledger: Ledger, name: str, *, release: bool = False) -> int:
                 f"it is {state} already, and no worker claims its trials."
             )
         if state == StudyState.OPEN:
-            now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-            reason = f"hpo stop, on {platform.node()} at {now}"
+            now = datetime.now(UTC)
+            reason = f"hpo stop, on {platform.node()} at {now:%Y-%m-%d %H:%M} UTC"
             study.turn(StudyState.STOPPED, reason)
             study.note("stopped")
         if release:
@@ -101,7 +101,7 @@ def resume(
         return state, _release_slots(study) if release else 0
 
 
-def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "extended"]:
+def extend(ledger: Ledger, name: str, trials: int) -> Registered:
     """Raise the budget of trials, as a larger ``budget.trials`` in the study file does.
 
     Raises:
@@ -111,13 +111,12 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
     ledger.code_of(name)  # imports the objective, which is slow, not under the lock
     with ledger.locked(name) as study:
         _refuse_ended(study)
-        if study.spec.aim == "sweep":
-            do = "Add points to its file and launch it under another name: --name NEW."
-            raise study.refusal(f"it is a sweep, and its points are in its file. {do}")
+        advice = "Add points to its file and launch it under another name"
+        _refuse_sweep(study, advice)
         raw = study.spec.stored()
     raw["budget"]["trials"] = trials
     spec = file.validate(raw, where=f"study {name!r}, extended")
-    return "extended" if ledger.register(spec) == "extended" else "continued"
+    return ledger.register(spec)
 
 
 def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
@@ -148,30 +147,37 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         trial_id = optuna_tables.open_trial(
             study.connection, study.row.optuna_study_id, number, study.row.now
         )
-        attrs = json.dumps({FIXED_PARAMS: fixed})
-        values = {"number": number, "attrs": attrs, "optuna_trial_id": trial_id}
-        study.ask(sql.ENQUEUE_TRIAL, **values)
+        study.ask(
+            sql.ENQUEUE_TRIAL,
+            number=number,
+            attrs=json.dumps({FIXED_PARAMS: fixed}),
+            optuna_trial_id=trial_id,
+        )
         study.note(f"enqueued trial {number}")
         return number
 
 
 def _refuse_enqueued(study: LockedStudy, number: int) -> None:
-    name = study.name
-    if study.spec.aim == "sweep":
-        do = "Launch one with other points under another name: --name NEW."
-        raise study.refusal(f"it is a sweep, and its points are in its file. {do}")
+    _refuse_sweep(study, "Launch one with other points under another name")
     if study.row.state == StudyState.FAILED:
-        raise study.refusal(f"it has failed. See what to do: hpo status {name}.")
+        raise study.refusal(f"it has failed. See what to do: hpo status {study.name}.")
     _refuse_ended(study)
     if study.spec.warm_start_params(number):
-        do = "Enqueue again when all of those have begun."
         raise study.refusal(
-            f"the next trial, {number}, is a point of [warm_start]. {do}"
+            f"the next trial, {number}, is a point of [warm_start]. Enqueue again when"
+            " all of those have begun."
         )
     if number >= study.spec.budget.trials:
-        do = f"Raise the budget first: hpo resume {name} --trials {number + 1}."
         raise study.refusal(
-            f"all of budget.trials={number} have begun or are enqueued. {do}"
+            f"all of budget.trials={number} have begun or are enqueued. Raise the"
+            f" budget first: hpo resume {study.name} --trials {number + 1}."
+        )
+
+
+def _refuse_sweep(study: LockedStudy, advice: str) -> None:
+    if study.spec.aim == "sweep":
+        raise study.refusal(
+            f"it is a sweep, and its points are in its file. {advice}: --name NEW."
         )
 
 
@@ -202,9 +208,9 @@ def retry(
         if row is not None and not failed:
             if row.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
-            do = f"List failed trials: hpo trials {name} --state failed."
             raise study.refusal(
-                f"trial {trial} has not failed, it is {row.state}. {do}"
+                f"trial {trial} has not failed, it is {row.state}. List failed trials:"
+                f" hpo trials {name} --state failed."
             )
         since = study.progress().unbegun
         for slot in failed:
@@ -255,13 +261,16 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
 
 
 def _refuse_excluded(study: LockedStudy, slot: Row) -> None:
-    trial = slot.number
     if slot.state == SlotState.FAILED:
-        do = f"To run it again: hpo resume {study.name} --retry {trial}."
-        raise study.refusal(f"trial {trial} has failed, and counts in no ranking. {do}")
+        raise study.refusal(
+            f"trial {slot.number} has failed, and counts in no ranking. To run it"
+            f" again: hpo resume {study.name} --retry {slot.number}."
+        )
     if slot.held:
-        do = f"Wait until it is settled: hpo status {study.name}. {_if_dead(study)}"
-        raise study.refusal(f"{slot.worker} is at work on trial {trial}. {do}")
+        raise study.refusal(
+            f"{slot.worker} is at work on trial {slot.number}. Wait until it is"
+            f" settled: hpo status {study.name}. {_if_dead(study)}"
+        )
 
 
 def _exclude_slot(study: LockedStudy, slot: Row, since: int, message: str) -> None:

@@ -74,8 +74,8 @@ def set_attrs(
     connection: Connection, statement: str, owner_id: int, texts: Mapping[str, str]
 ) -> None:
     """Write attributes of a study or trial; replace those of the same keys."""
-    values = {"keys": list(texts), "texts": list(texts.values())}
-    ask(connection, statement, id=owner_id, **values)
+    keys = list(texts)
+    ask(connection, statement, id=owner_id, keys=keys, texts=list(texts.values()))
 
 
 def delete_study(connection: Connection, study_id: int) -> None:

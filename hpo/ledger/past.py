@@ -26,8 +26,13 @@ ORDER BY number"""
 
 def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     """Return the search trials of these numbers, as suggestions see them."""
-    values = {"study_id": study_id, "start": numbers.start, "stop": numbers.stop}
-    rows = ask(connection, SELECT_PAST, **values)
+    rows = ask(
+        connection,
+        SELECT_PAST,
+        study_id=study_id,
+        start=numbers.start,
+        stop=numbers.stop,
+    )
     return [check_row(row, restore_past) for row in rows]
 
 

@@ -61,8 +61,7 @@ def find_study(
 def count_unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
     """Return number and first of the trials before this one that run without a
     suggestion."""
-    values = {"study_id": claim.study_id, "number": claim.number}
-    row = ask(connection, sql.COUNT_UNSUGGESTED, **values).one()
+    row = ask(connection, sql.COUNT_UNSUGGESTED, **vars(claim)).one()
     return row.n, row.first
 
 
@@ -74,8 +73,8 @@ def read_members(connection: Connection, slot_id: int) -> tuple[Member, ...]:
 
 def read_network(connection: Connection, name: str, confirmation: int) -> bytes | None:
     """Return the stored network of a confirmation, or None."""
-    values = {"name": name, "confirmation": confirmation}
-    data: bytes | None = ask(connection, sql.SELECT_NETWORK, **values).scalar()
+    kept = ask(connection, sql.SELECT_NETWORK, name=name, confirmation=confirmation)
+    data: bytes | None = kept.scalar()
     return data
 
 
@@ -124,8 +123,7 @@ def fetch(connection: Connection, name: str, *, curves: bool = False) -> Fetched
     """
     row = find_study(connection, name)
     (rows,) = fetch_studies(connection, [row], curves=curves)
-    values = {"study_id": row.id, "optuna_study_id": row.optuna_study_id}
-    foreign = ask(connection, sql.COUNT_FOREIGN_TRIALS, **values).scalar_one()
+    foreign = ask(connection, sql.COUNT_FOREIGN_TRIALS, study_id=row.id).scalar_one()
     seen = workers.read_workers(connection)
     return replace(rows, workers=seen, foreign_trials=foreign)
 
@@ -223,12 +221,13 @@ def _read_expected(
     history = [
         past.restore_past(row) for row in rows.slots if row.phase == Phase.SEARCH
     ]
-    n_series = None
     for trial in trials:
         is_whole = len(trial.members) == spec.budget.members
-        if trial.phase == Phase.SEARCH and is_whole and n_series is None:
-            n_series = trial.estimate(spec, spec.protocol).n_series or None
-    return expected(spec, history, n_series)
+        if trial.phase == Phase.SEARCH and is_whole:
+            n_series = trial.estimate(spec, spec.protocol).n_series
+            if n_series:
+                return expected(spec, history, n_series)
+    return expected(spec, history, None)
 
 
 def _build_trial(row: Row, steps: Sequence[float], members: Sequence[Member]) -> Trial:

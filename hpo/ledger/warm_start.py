@@ -64,9 +64,14 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
     if spec.aim in ("measurement", "sweep"):
         return []
     sign = 1 if spec.maximize else -1
-    values = {"name": spec.name, "objective": spec.objective, "sign": sign}
     matches = []
-    for row in ask(connection, SELECT_EARLIER_STUDIES, **values):
+    for row in ask(
+        connection,
+        SELECT_EARLIER_STUDIES,
+        name=spec.name,
+        objective=spec.objective,
+        sign=sign,
+    ):
         with suppress(HpoError):  # another metric or space, or a missing objective
             other = file.restore(row.spec)
             _refuse_other_kind(spec, other, "")

@@ -175,20 +175,15 @@ def _path(name: str) -> Path | None:
         return None
     if spec is None:
         return None
-    places = list(spec.submodule_search_locations or ())
-    if not places:  # a module
-        places = [str(spec.origin)]
-        candidates = [Path(places[0])] if not others else []
-    else:
-        candidates = []
-        for place in places:
-            inner = Path(place).resolve().joinpath(*others)
-            candidates += [inner / "__init__.py", inner.with_suffix(".py")]
-    if not is_ours and _is_installed(Path(places[0]).resolve()):
-        return None
+    candidates = []
+    if not others and spec.origin:
+        candidates.append(Path(spec.origin))
+    for place in spec.submodule_search_locations or ():
+        inner = Path(place).resolve().joinpath(*others)
+        candidates += [inner / "__init__.py", inner.with_suffix(".py")]
     for path in candidates:
         if path.suffix == ".py" and path.is_file():
-            return path
+            return path if is_ours or not _is_installed(path.resolve()) else None
     return None
 
 
@@ -224,29 +219,18 @@ def _with_parents(name: str) -> Iterator[str]:
 def _strip(text: str, tree: ast.Module) -> str:
     """Return the source without comments, docstrings and blank lines."""
     lines = text.split("\n")
-    inside: set[int] = set()
-    """Numbers of lines that end within a string, whose blanks count."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr) or (
-            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
-        ):
-            inside.update(range(node.lineno, node.end_lineno or node.lineno))
+        if isinstance(node, _WITH_DOCSTRING):
+            _remove_docstring(node, lines)
+    inside: set[int] = set()
+    """Numbers of lines that end within a string, whose blanks count."""
     for node in ast.walk(tree):
-        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        if not isinstance(node, kinds) or ast.get_docstring(node, clean=False) is None:
-            continue
-        first = node.body[0]
-        last = first.end_lineno or first.lineno
-        before = lines[first.lineno - 1][: first.col_offset]
-        after = lines[last - 1].encode()[first.end_col_offset :]
-        if not before.strip() and not after.strip():
-            for row in range(first.lineno, last + 1):
-                lines[row - 1] = ""
-                inside.discard(row)
+        if isinstance(node, ast.Constant | ast.JoinedStr):
+            inside.update(range(node.lineno, node.end_lineno or node.lineno))
     kept = []
     for row, line in enumerate(lines, start=1):
         if row in inside:
@@ -254,6 +238,27 @@ def _strip(text: str, tree: ast.Module) -> str:
         elif line.rstrip():
             kept.append(line.rstrip())
     return "\n".join(kept)
+
+
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _remove_docstring(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+    lines: list[str],
+) -> None:
+    """Remove a docstring from the tree and the lines, unless it shares a line."""
+    if ast.get_docstring(node, clean=False) is None:
+        return
+    first = node.body[0]
+    last = first.end_lineno or first.lineno
+    before = lines[first.lineno - 1][: first.col_offset]
+    after = lines[last - 1].encode()[first.end_col_offset :]
+    if before.strip() or after.strip():
+        return
+    for row in range(first.lineno, last + 1):
+        lines[row - 1] = ""
+    node.body.pop(0)
 
 
 if __name__ == "__main__":

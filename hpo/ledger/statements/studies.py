@@ -139,7 +139,8 @@ SELECT_CONFIRMED_MEMBERS = _SELECT_MEMBERS.format(
 
 COUNT_FOREIGN_TRIALS = """
 SELECT count(*) FROM trials
-WHERE study_id = :optuna_study_id AND NOT EXISTS (
+WHERE study_id = (SELECT optuna_study_id FROM hpo_ledger.studies WHERE id = :study_id)
+  AND NOT EXISTS (
   SELECT FROM hpo_ledger.slots
   WHERE study_id = :study_id AND optuna_trial_id = trial_id)"""
 

@@ -237,4 +237,4 @@ WHERE NOT rolsuper AND has_table_privilege(r.oid, 'hpo_ledger.slots', 'UPDATE')
   AND NOT pg_has_role(r.oid, (
     SELECT relowner FROM pg_class
     WHERE oid = CAST('hpo_ledger.slots' AS regclass)), 'MEMBER')"""
-"""Select the roles of workers with lasting settings, and statements that reset these."""
+"""Select the roles of workers with lasting settings, and what resets them."""
