@@ -64,7 +64,9 @@ def hash_imports(
     queue = list(names)
     while queue:
         name = queue.pop()
-        module = None if name in hashes else read(name)
+        if name in hashes:
+            continue
+        module = read(name)
         if module is not None:
             hashes[name], imports = module
             queue += imports
@@ -91,7 +93,9 @@ def hash_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]
         if not path.is_file():
             return None
         digest, imports = read_source(name, path)
-        return digest, () if name in alone else imports
+        if name in alone:
+            imports = ()
+        return digest, imports
 
     return hash_imports([*names, *alone], read)
 
@@ -157,7 +161,9 @@ def _git(root: Path, *arguments: str) -> str | None:
         run = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return run.stdout.strip() if run.returncode == 0 else None
+    if run.returncode != 0:
+        return None
+    return run.stdout.strip()
 
 
 def _path(name: str) -> Path | None:
@@ -183,7 +189,9 @@ def _path(name: str) -> Path | None:
         candidates += [inner / "__init__.py", inner.with_suffix(".py")]
     for path in candidates:
         if path.suffix == ".py" and path.is_file():
-            return path if is_ours or not _is_installed(path.resolve()) else None
+            if is_ours or not _is_installed(path.resolve()):
+                return path
+            return None
     return None
 
 

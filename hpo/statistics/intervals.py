@@ -96,11 +96,12 @@ def published(
         n_series: number of series that scored them.
     """
     n = n_seeds or 1
-    seeds = std / math.sqrt(n) if n > 1 and std is not None else None
-    sampling = None if n_series is None else sampling_error(score, n_series)
-    return Estimate(
-        mean=score, seeds=seeds, n_seeds=n, sampling=sampling, n_series=n_series
-    )
+    estimated = Estimate(mean=score, n_seeds=n, n_series=n_series)
+    if std is not None and n > 1:
+        estimated = replace(estimated, seeds=std / math.sqrt(n))
+    if n_series is not None:
+        estimated = replace(estimated, sampling=sampling_error(score, n_series))
+    return estimated
 
 
 def estimate(scores: Sequence[float], n_series: float | None = None) -> Estimate:
@@ -188,10 +189,12 @@ def compare(own: Estimate, other: Estimate, *, maximize: bool) -> Comparison:
     if own.error is None:
         return Comparison(relation=None, p=None, difference=difference)
     error = math.hypot(own.error, other.error or 0.0)
-    half = error * critical(_freedom(own, other)) if error > 0.0 else 0.0
+    half = 0.0
     p = float(difference == 0.0)
     if error > 0.0:
-        p = p_value(abs(difference) / error, _freedom(own, other))
+        freedom = _freedom(own, other)
+        half = error * critical(freedom)
+        p = p_value(abs(difference) / error, freedom)
     relation: Relation = "level"
     if p < SIGNIFICANCE:
         relation = "ahead" if (difference > 0.0) == maximize else "behind"
@@ -237,4 +240,6 @@ def _freedom(*estimates: Estimate) -> float:
     for one in estimates:
         if one.seeds:
             uncertain += (one.seeds / total) ** 4 / (one.n_seeds - 1.0)
-    return 1.0 / uncertain if uncertain else math.inf
+    if uncertain == 0.0:
+        return math.inf
+    return 1.0 / uncertain
