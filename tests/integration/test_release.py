@@ -216,6 +216,26 @@ def test_a_launch_and_its_workers_find_ours_and_the_users(
     assert "3 of 3 trials settled: 3 complete" in said
 
 
+ROOMS = sorted(
+    path.stem for path in (ROOT / "hpo").iterdir() if path.stem.isidentifier()
+)
+
+
+@pytest.mark.parametrize("hpo", [HPO, [sys.executable, "-m", "hpo"]])
+def test_files_of_the_user_that_are_called_as_our_rooms_harm_nothing(
+    hpo: list[str], directory: Path, database_url: str
+) -> None:
+    assert {"objectives", "studies", "contract", "statistics"} <= {*ROOMS}
+    for name in ROOMS:
+        path = directory / f"{name}.py"
+        path.write_text('raise RuntimeError("a file of the user\'s")\n')
+    variables = own(directory, database_url)
+    said = run(*hpo, "status", cwd=directory, **variables)
+    assert "The database has no study yet." in said
+    said = run(*hpo, "launch", "mine", "--dry-run", cwd=directory, **variables)
+    assert "toy_objective:ToyObjective" in said
+
+
 def test_study_files_of_both_are_found(directory: Path, database_url: str) -> None:
     (directory / "objectives.py").unlink()
     (directory / "objectives").mkdir()
