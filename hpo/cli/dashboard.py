@@ -16,6 +16,7 @@ from hpo.errors import HpoError
 if TYPE_CHECKING:
     import socket
 
+    from hpo.dashboard.password import PasswordCheck
 
 _IN_THE_OPEN = (
     "note: the password and the pages cross the network unencrypted: put a reverse"
@@ -34,11 +35,12 @@ def _host(text: str) -> str:
     """Check an argument that is a host name or address, as in the URL of a page."""
     from hpo.dashboard.guard import host_name
 
-    if name := host_name(text):
-        return name
-    raise argparse.ArgumentTypeError(
-        f"expected a host such as labserver or [::1], got {text!r}"
-    )
+    name = host_name(text)
+    if not name:
+        raise argparse.ArgumentTypeError(
+            f"expected a host such as labserver or [::1], got {text!r}"
+        )
+    return name
 
 
 @command(
@@ -105,7 +107,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
     """
     from hpo import settings
     from hpo.dashboard import server
-    from hpo.dashboard.password import HOW, read_password
+    from hpo.dashboard.password import HOW, PasswordCheck, read_password
 
     server.end_at_signals()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -113,11 +115,13 @@ def dashboard(arguments: argparse.Namespace) -> int:
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
     file = arguments.password_file or settings.file("HPO_DASHBOARD_PASSWORD_FILE")
-    password = read_password(file) if file is not None else None
+    gate = None
+    if file is not None:
+        gate = PasswordCheck(read_password(file))
     with server.listen(arguments.host, arguments.port) as listening:
         note = ""
         if not server.is_loopback(listening):
-            if password is None:
+            if gate is None:
                 raise HpoError(
                     f"dashboard at {arguments.host}: a password is required, since"
                     f" other machines can reach this address. {HOW}; then use"
@@ -125,15 +129,15 @@ def dashboard(arguments: argparse.Namespace) -> int:
                     " `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
                 )
             note = _IN_THE_OPEN
-        elif arguments.allowed_host and password is None:
+        elif arguments.allowed_host and gate is None:
             note = _BEHIND_A_PROXY
-        _serve(arguments, password, listening, note)
+        _serve(arguments, gate, listening, note)
     return 0
 
 
 def _serve(
     arguments: argparse.Namespace,
-    password: str | None,
+    gate: PasswordCheck | None,
     listening: socket.socket,
     note: str,
 ) -> None:
@@ -143,15 +147,15 @@ def _serve(
     from hpo.dashboard import server
     from hpo.dashboard.app import DashboardApp
     from hpo.dashboard.guard import Guard, host_name
-    from hpo.dashboard.password import PasswordCheck
     from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
 
-    optuna.logging.set_verbosity(
-        optuna.logging.ERROR
-    )  # it warns of trials without a plot
+    # it warns of trials without a plot
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     names = {*arguments.allowed_host, host_name(arguments.host)} - {""}
-    gate = PasswordCheck(password) if password is not None else None
+    proxy = None
+    if arguments.trusted_proxy is not None:
+        proxy = str(arguments.trusted_proxy)
     site = DashboardApp(
         lambda: open_storage(arguments.storage, prepare=schema),
         option=storage_option(arguments.storage),
@@ -159,8 +163,7 @@ def _serve(
     try:
         site.open()
         guard = Guard(site, frozenset(names), gate)
-        proxy = arguments.trusted_proxy
-        serving = server.Server(guard, listening, str(proxy) if proxy else None)
+        serving = server.Server(guard, listening, proxy)
         url = server.address_of(listening, arguments.host)
         print(f"{url}  (Ctrl-C ends it)", flush=True)
         if note:

@@ -63,7 +63,9 @@ def doctor(arguments: argparse.Namespace) -> int:
 def line(finding: Finding) -> str:
     """Format a finding as text."""
     text = f"{finding.what:<16}  {finding.verdict.upper():<7}  {finding.found}"
-    return f"{text}\n{'':27}{finding.remedy}" if finding.remedy else text
+    if finding.remedy:
+        text += f"\n{'':27}{finding.remedy}"
+    return text
 
 
 def examine(storage: str | None) -> Iterator[Finding]:
@@ -71,9 +73,8 @@ def examine(storage: str | None) -> Iterator[Finding]:
     from hpo.worker import provenance
 
     versions = provenance.of_this_process()["versions"]
-    yield Finding(
-        "versions", ", ".join(f"{name} {number}" for name, number in versions.items())
-    )
+    words = [f"{name} {number}" for name, number in versions.items()]
+    yield Finding("versions", ", ".join(words))
     yield from _processor()
     yield from of_storage(storage)
     yield _space()
@@ -82,7 +83,9 @@ def examine(storage: str | None) -> Iterator[Finding]:
 
 def _checked(what: str, found: str, ok: bool, remedy: str) -> Finding:
     """Return a warning with its remedy, unless all is well."""
-    return Finding(what, found) if ok else Finding(what, found, "warning", remedy)
+    if ok:
+        return Finding(what, found)
+    return Finding(what, found, "warning", remedy)
 
 
 def _processor() -> Iterator[Finding]:
@@ -94,7 +97,7 @@ def _processor() -> Iterator[Finding]:
     if done.returncode == 0:
         yield from judge(json.loads(done.stdout.splitlines()[-1]))
         return
-    last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
+    *_, last = ["(nothing)", *done.stderr.strip().splitlines()]
     remedy = (
         "Reinstall the project: make clean setup, or pip install --force-reinstall."
     )
@@ -107,20 +110,23 @@ def judge(about: dict[str, Any]) -> Iterator[Finding]:
     text = f"{about['cpu']}, {simd or 'no supported vector instructions'}"
     remedy = "Networks train several times slower here; use another machine."
     yield _checked("processor", text, bool(simd), remedy)
-    seconds, cache = f"{about['kernels_s']:.1f} s", about["kernel_cache"]
-    text = f"compiled just now in {seconds}, kept in {cache}"
+    yield _kernels(about)
+    yield _equation(about["equation"], about["kernel_cache"])
+    gpus = ", ".join(about["gpus"])
+    default = "none; networks train on the CPU, which is the default"
+    yield Finding("CUDA devices", gpus or default)
+
+
+def _kernels(about: dict[str, Any]) -> Finding:
+    cache = about["kernel_cache"]
+    seconds = f"{about['kernels_s']:.1f} s"
     if about["complaints"]:
         text = f"compiled in {seconds}, again in every process: no cache can be written"
-    elif about["kernels_cached"]:
-        text = f"compiled; loaded in {seconds} from {cache}"
-    remedy = "Set NUMBA_CACHE_DIR to a writable directory."
-    yield _checked("kernels", text, not about["complaints"], remedy)
-    yield _equation(about["equation"], cache)
-    gpus = (
-        ", ".join(about["gpus"])
-        or "none; networks train on the CPU, which is the default"
-    )
-    yield Finding("CUDA devices", gpus)
+        remedy = "Set NUMBA_CACHE_DIR to a writable directory."
+        return Finding("kernels", text, "warning", remedy)
+    if about["kernels_cached"]:
+        return Finding("kernels", f"compiled; loaded in {seconds} from {cache}")
+    return Finding("kernels", f"compiled just now in {seconds}, kept in {cache}")
 
 
 def _equation(about: dict[str, Any], cache: str) -> Finding:
@@ -135,15 +141,13 @@ def _equation(about: dict[str, Any], cache: str) -> Finding:
         )
     text = (
         f"kernel and reference differ by {error:.0e} of a network's output; rounding"
-        " explains "
+        f" explains less than {_ROUNDING:.0e}"
     )
     remedy = (
         f"Train nothing here. Delete {cache} and check again; if it stays, report this"
         " CPU."
     )
-    return Finding(
-        "solved equation", f"{text}less than {_ROUNDING:.0e}", "error", remedy
-    )
+    return Finding("solved equation", text, "error", remedy)
 
 
 def of_storage(url: str | None) -> Iterator[Finding]:
@@ -165,17 +169,16 @@ def of_storage(url: str | None) -> Iterator[Finding]:
 
 def _encryption(encrypted: bool, verified: bool) -> Finding:
     """Judge the encryption of the connection to the database."""
-    text = (
-        "TLS; the server is verified"
-        if verified
-        else "TLS, but the server is not verified"
-    )
+    if encrypted and verified:
+        return Finding("encryption", "TLS; the server is verified")
+    text = "none"
+    if encrypted:
+        text = "TLS, but the server is not verified"
     remedy = (
-        "?sslmode=verify-full&sslrootcert=CA.crt to the URL; see"
+        "Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL; see"
         " docs/how-to/several-hosts.md."
     )
-    safe = encrypted and verified
-    return _checked("encryption", text if encrypted else "none", safe, f"Add {remedy}")
+    return Finding("encryption", text, "warning", remedy)
 
 
 def of_site() -> Finding:
@@ -184,17 +187,22 @@ def of_site() -> Finding:
     from hpo.errors import HpoError
 
     try:
-        file, executor = config.find(), config.load().launch.executor
+        file = config.find()
+        executor = config.load().launch.executor
     except HpoError as error:
         return Finding("site", str(error), "error")
-    return Finding("site", f"{file}: executor {executor}" if file else "no hpo.toml")
+    if file is None:
+        return Finding("site", "no hpo.toml")
+    return Finding("site", f"{file}: executor {executor}")
 
 
 def _space() -> Finding:
     from hpo import settings
 
     home = settings.home()
-    directory = next(path for path in (home, *home.parents) if path.exists())
+    directory = home
+    while not directory.exists():
+        directory = directory.parent
     free = shutil.disk_usage(directory).free
     remedy = "Free some space, or set HPO_HOME to another disk."
     text = f"{home}, {free / 1e9:.0f} GB free"

@@ -17,8 +17,9 @@ from hpo.errors import near_miss
 _HELP = """\
 usage: hpo COMMAND [options]
 
-Hyper-parameter optimisation of trainable dynamical hardware. A study is a file. Its results depend
-on that file alone, not on the number of workers, nor on stops and crashes.
+Hyper-parameter optimisation of trainable dynamical hardware. A study is a file. Its
+results depend on that file alone, not on the number of workers, nor on stops and
+crashes.
 
 commands:
 {commands}
@@ -31,8 +32,8 @@ examples:
   hpo best seqdigits --top 3
       compare the best trials with the reported optimum
 
-hpo COMMAND --help shows the options of a command, with examples. Every command that uses a
-database takes --storage URL (default: $HPO_STORAGE, else the embedded server).
+hpo COMMAND --help shows the options of a command, with examples. Every command that
+uses a database takes --storage URL (default: $HPO_STORAGE, else the embedded server).
 """
 
 

@@ -68,25 +68,27 @@ def storage(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from hpo import settings
 
-    if url := arguments.storage or settings.storage_url():
-        from hpo.postgres.connect import open_storage
+    url = arguments.storage or settings.storage_url()
+    if not url:
+        return _embedded_status(arguments)
+    from hpo.postgres.connect import open_storage
 
-        with open_storage(url) as storage:
-            database = storage.describe()
-        return tell(arguments, {"storage": "url", "database": database}, database)
+    with open_storage(url) as storage:
+        database = storage.describe()
+    return tell(arguments, {"storage": "url", "database": database}, database)
+
+
+def _embedded_status(arguments: argparse.Namespace) -> int:
+    from hpo import settings
     from hpo.postgres import embedded
 
     server = embedded.status(settings.home())
-    state = (
-        f"running, pid {server.pid}"
-        if server.running
-        else "not running; starts when needed"
-    )
-    users = (
-        "unknown"
-        if server.users is None
-        else ", ".join(map(str, server.users)) or "none"
-    )
+    state = "not running; starts when needed"
+    if server.running:
+        state = f"running, pid {server.pid}"
+    users = "unknown"
+    if server.users is not None:
+        users = ", ".join(map(str, server.users)) or "none"
     rows = {
         "embedded server": state,
         "PostgreSQL": server.version or "not yet set up",
@@ -139,5 +141,6 @@ def _migrate(arguments: argparse.Namespace) -> int:
         with storage.engine.begin() as connection:
             names = reset_roles(connection)
     text = f"{place}: tables of version {SCHEMA_VERSION}"
-    text += f"; reset the session defaults of {', '.join(names)}" if names else ""
+    if names:
+        text += f"; reset the session defaults of {', '.join(names)}"
     return tell(arguments, {"version": SCHEMA_VERSION, "reset": names}, text)
