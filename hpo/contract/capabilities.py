@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, runtime_checkable
 
-from hpo.contract import params as contract
 from hpo.contract.baseline import Baseline
+from hpo.contract.params import Protocol
 
 
 @runtime_checkable
-class KnowsCosts(Protocol):
+class KnowsCosts(typing.Protocol):
     """An objective with this method takes ``[constraints]``, and a pruner beside
     ``[cost]``.
 
@@ -35,10 +36,10 @@ class KnowsCosts(Protocol):
 
 
 @runtime_checkable
-class ChecksTask(Protocol):
+class ChecksTask(typing.Protocol):
     """An objective with this method has parameters that need enough data."""
 
-    def check_task(self, params: Any, task: Any, protocol: contract.Protocol) -> None:
+    def check_task(self, params: Any, task: Any, protocol: Protocol) -> None:
         """Refuse parameters for which the task has too few data.
 
         A launch calls it for draws of the space, with every range at its upper end.
@@ -54,7 +55,7 @@ class ChecksTask(Protocol):
 
 
 @runtime_checkable
-class GivesBaselines(Protocol):
+class GivesBaselines(typing.Protocol):
     """An objective with this method replaces the baselines of its task."""
 
     def baselines(self, params: Any, task: Any, seed: int) -> Iterable[Baseline]:

@@ -57,14 +57,14 @@ def member_info(outcome: Outcome) -> dict[str, Any]:
             f"got {name}={outcome.info[name]!r}. Return it as `Outcome.{field}`."
         )
     info: dict[str, Any] = dict(outcome.info)
-    for check, names in ((outcome.solved, SOLVED), (outcome.thermal, THERMAL)):
-        values = check.model_dump(mode="json") if check else {}
+    stored = outcome.model_dump(mode="json", exclude={"info", "network"})
+    for check, names in (("solved", SOLVED), ("thermal", THERMAL)):
+        values = stored[check] or {}
         info |= {names[field]: value for field, value in values.items()}
-    if outcome.per_epoch:
-        info[PER_EPOCH] = {
-            name: [*values] for name, values in outcome.per_epoch.items()
-        }
-    return info | ({CHIP_SCORES: [*outcome.chips]} if outcome.chips else {})
+    for field, name in (("per_epoch", PER_EPOCH), ("chips", CHIP_SCORES)):
+        if stored[field]:
+            info[name] = stored[field]
+    return info
 
 
 Check = TypeVar("Check", bound=BaseModel)

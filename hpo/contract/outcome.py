@@ -214,8 +214,11 @@ class Outcome(ObjectiveOutput):
     def _check_lengths(
         cls, per_epoch: dict[str, tuple[float, ...]], info: ValidationInfo
     ) -> dict[str, tuple[float, ...]]:
-        curves = [*per_epoch.values(), *filter(None, [info.data.get("curve")])]
-        if len(set(map(len, curves))) > 1:
+        lengths = {len(values) for values in per_epoch.values()}
+        curve = info.data.get("curve")
+        if curve:
+            lengths.add(len(curve))
+        if len(lengths) > 1:
             raise ValueError(
                 "lists as long as `curve`, or as each other where that is empty"
             )

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
@@ -158,30 +158,37 @@ def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor
     path = Path(path)
     description = describe(path)
     channels = description["architecture"]["channels"]
-    arrays = []
-    for k, one in enumerate(series):
-        array = np.asarray(one, dtype=np.float32)
-        if array.ndim == 1:
-            array = array[:, np.newaxis]
-        fits = array.ndim == 2 and array.shape[1] == channels and len(array) > 0
-        if not fits or not np.isfinite(array).all():
-            refuse(
-                path,
-                f"series of shape (time, {channels}) of finite numbers",
-                f"series[{k}].shape={array.shape}",
-                "Correct or remove that series.",
-            )
-        arrays.append(array)
+    arrays = [_check_series(path, k, one, channels) for k, one in enumerate(series)]
+    points = max(map(len, arrays), default=0)
     pads = description["task"].get("pad") is not None
-    points = description["input_points"] if pads else max(map(len, arrays), default=0)
+    if pads:
+        points = description["input_points"]
     scaling = description["input_scaling"]
     x = np.zeros((len(arrays), points, channels), dtype=np.float32)
     for k, array in enumerate(arrays):
         _check_length(path, k, len(array), points, pads)
-        x[k, points - len(array) :] = (
-            array if scaling is None else Scaling(**scaling).apply(array)
-        )
+        if scaling is not None:
+            array = Scaling(**scaling).apply(array)
+        x[k, points - len(array) :] = array
     return torch.from_numpy(x)
+
+
+def _check_series(
+    path: Path, number: int, series: ArrayLike, channels: int
+) -> NDArray[np.float32]:
+    """Return a series of finite numbers, (time, channels)."""
+    array = np.asarray(series, dtype=np.float32)
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    fits = array.ndim == 2 and array.shape[1] == channels and len(array) > 0
+    if not fits or not np.isfinite(array).all():
+        refuse(
+            path,
+            f"series of shape (time, {channels}) of finite numbers",
+            f"series[{number}].shape={array.shape}",
+            "Correct or remove that series.",
+        )
+    return array
 
 
 def _check_length(
@@ -243,15 +250,14 @@ def _build(
             " read the tensors: safetensors.torch.load_file(FILE).",
         )
     try:
-        params = objective.Params(**description["parameters"])
+        params: Any = objective.Params(**description["parameters"])
         sizes = {**description["architecture"]}
     except (KeyError, TypeError, ValidationError) as error:
         rule = f"parameters of the objective {name}"
         refuse(path, rule, _join_lines(error), _REMEDY)
     tensor_sizes = _architecture(tensors)
-    width = getattr(params, "width", None)
-    sizes["layers"] = getattr(params, "layers", None)
-    sizes["width"] = max(width) if isinstance(width, tuple) else width
+    sizes["layers"] = params.layers
+    sizes["width"] = int(np.max(params.width))
     if not tensor_sizes or tensor_sizes != sizes:
         got = f"{tensor_sizes or 'others'}"
         refuse(path, f"tensors of the size {sizes}", got, _REMEDY)

@@ -34,7 +34,7 @@ def measure_drive(
         mean_weight_per_ns=mean,
         fan_in=physics.fan_in(
             width=widest,
-            density_inter=len(inter) / (above * widest) if above else 0.0,
+            density_inter=len(inter) / max(1, above * widest),
             density_intra=len(intra) / (n_neurons * widest),
         ),
     )

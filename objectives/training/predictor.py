@@ -188,8 +188,8 @@ class Predictor(LayeredMember):
         seen = nominal(self._training)
         if seen.varies:
             chip, inputs = next(seen.chips(0, part.shape[1]))
-            size = seen.variability.input_noise if seen.variability else 0.0
-            u = noisy_input(u, size, inputs)
+            if seen.variability is not None:
+                u = noisy_input(u, seen.variability.input_noise, inputs)
         self._readout_fit.fit(u, target, chip)
 
     def _noise(self, name: str) -> Noise | None:

@@ -148,9 +148,9 @@ def _refine(
     )
     least = 2 * max(trained.n_steps, by_default.n_steps)
     # a multiple: noise jumps after the steps of training
-    steps = -(-least // trained.n_steps) * trained.n_steps
+    first = -(-least // trained.n_steps) * trained.n_steps
     for refinement in range(refinements):
-        steps *= 2 if refinement else 1
+        steps = first * 2**refinement
         with finer_steps(network, steps):
             fine = measure()
         if coarse is not None and agree(coarse, fine):

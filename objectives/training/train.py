@@ -32,7 +32,7 @@ from hpo.contract import (
 )
 
 from ..data.examples import Examples, Split
-from ..networks.kernels.chips import IDEAL
+from ..networks.kernels.chips import IDEAL, Chip
 from ..networks.kernels.updates import Descent, FusedUpdates, TorchUpdates, Updates
 from ..networks.layered import LayeredNetwork
 from ..networks.simulated_chips import Training
@@ -371,9 +371,13 @@ def train_epoch(
         max_gradient=recipe.max_gradient,
         label_smoothing=recipe.label_smoothing,
     )
-    size = devices.variability.input_noise if devices and devices.variability else 0.0
-    ideal = itertools.repeat((IDEAL, np.random.default_rng(0)))
-    chips = devices.chips(epoch, examples.shape[1]) if devices else ideal
+    size = 0.0
+    chips: Iterator[tuple[Chip, np.random.Generator]]
+    chips = itertools.repeat((IDEAL, np.random.default_rng(0)))
+    if devices is not None:
+        chips = devices.chips(epoch, examples.shape[1])
+        if devices.variability is not None:
+            size = devices.variability.input_noise
     parts = batches(examples, recipe.batch_size, network_device(network))
     for (u, label), (chip, inputs) in zip(parts, chips, strict=False):
         u = noisy_input(u, size, inputs)

@@ -27,15 +27,22 @@ def warm_up() -> float:
         objective: Any = objectives.load(name)
         if objective.direction == "minimize":  # the same kernels
             continue
-        names = objective.Params.model_fields
-        powers = (0.0, 1e-3) if "thermal_power" in names else (None,)
-        for power in powers:
-            values: dict[str, Any] = {} if power is None else {"thermal_power": power}
-            values |= {"density_inter": density, "density_intra": density}
-            params = objective.Params(layers=1, width=4, **values)
-            for noise in (False, True) if power else (False,):
-                network = objective.network(params, [0], channels=1, outputs=2)
-                _train(network, noise)
+        cases: list[tuple[dict[str, float], bool]] = [({}, False)]
+        if "thermal_power" in objective.Params.model_fields:
+            cases = [
+                ({"thermal_power": 0.0}, False),
+                ({"thermal_power": 1e-3}, False),
+                ({"thermal_power": 1e-3}, True),
+            ]
+        for values, noise in cases:
+            params = objective.Params(
+                layers=1,
+                width=4,
+                density_inter=density,
+                density_intra=density,
+                **values,
+            )
+            _train(objective.network(params, [0], channels=1, outputs=2), noise)
     return time.perf_counter() - began
 
 
