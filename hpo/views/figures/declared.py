@@ -197,8 +197,8 @@ def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
         if figure.kind == "curves":
             placed = _curves(result)
         for label, x, trial in placed:
-            key = (index if figure.kind == "curves" else 0, label)
-            clouds.setdefault(key, []).append(_point(result.spec, x, trial))
+            curve = index if figure.kind == "curves" else 0
+            clouds.setdefault((curve, label), []).append(_point(result.spec, x, trial))
     return tuple(
         Group(label=label, points=tuple(points))
         for (_, label), points in clouds.items()

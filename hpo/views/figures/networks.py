@@ -84,8 +84,12 @@ def _curves(plotted: Plotted, trial: Trial, value: str) -> list[Curve]:
     curves = [member.curve for member in trial.members if member.curve]
     if not curves:
         curves = [trial.steps[: plotted.spec.budget.scores]]
-    finite = [list(filter(math.isfinite, curve)) for curve in curves]
-    return [[shown(plotted.spec, score) for score in own] for own in finite if own]
+    finite = []
+    for curve in curves:
+        scores = [shown(plotted.spec, one) for one in curve if math.isfinite(one)]
+        if scores:
+            finite.append(scores)
+    return finite
 
 
 def _mean_curve(curves: list[Curve]) -> Curve:
@@ -180,14 +184,18 @@ class Confusion:
 def confusion(matrix: Confusion) -> go.Figure:
     """Draw series by class (down) and predicted class (across), coloured by share of a
     class."""
-    shares = [[100 * n / max(1, sum(row)) for n in row] for row in matrix.counts]
+    shares = []
+    numbers = []
+    for row in matrix.counts:
+        shares.append([100 * n / max(1, sum(row)) for n in row])
+        numbers.append([str(n or "") for n in row])
     names = [style.safe(name) for name in matrix.classes]
     across = [style.safe(name) or "not finite" for name in matrix.read_as]
     figure = style.style(go.Figure(), height=120 + min(30 * len(names), 780))
     hover = "%{y} predicted as %{x}: %{customdata} (%{z:.3g} %)<extra></extra>"
     look: dict[str, Any] = {"zmin": 0, "zmax": 100, "xgap": 1, "ygap": 1}
     if len(names) <= 26:  # more leave no room for numbers
-        look["text"] = [[str(n or "") for n in row] for row in matrix.counts]
+        look["text"] = numbers
         look["texttemplate"] = "%{text}"
     cells = go.Heatmap(
         z=shares,

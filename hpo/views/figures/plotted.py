@@ -116,7 +116,9 @@ class Plotted:
     def worst(self) -> float:
         """The edge of ``view`` where bad scores stand."""
         low, high = self.view
-        return low if self.spec.maximize else high
+        if self.spec.maximize:
+            return low
+        return high
 
     # --- references ---
 

@@ -197,7 +197,9 @@ class _Shown:
     @property
     def facts(self) -> Mapping[str, str]:
         study = self.study
-        facts = dict(self.card.facts) if self.card else {}
+        facts: dict[str, str] = {}
+        if self.card is not None:
+            facts |= self.card.facts
         facts["Unreadable"] = cut(study.problem, _LONGEST)
         reason = (study.reason or "").strip().partition("\n")[0]
         if study.state == StudyState.OPEN:

@@ -79,8 +79,9 @@ def plot(name: str, label: str, figure: go.Figure) -> Plot:
 
 def grid(name: str, label: str, figures: Sequence[go.Figure], *, least: int) -> Plot:
     """Return figures as part of a section; a row holds as many as fit."""
+    width = _LEGEND if len(figures) == 1 else _NARROW_LEGEND
     for figure in figures:
-        _fit(figure, _LEGEND if len(figures) == 1 else _NARROW_LEGEND)
+        _fit(figure, width)
     by_id = {f"{name}-plot-{i}": figure for i, figure in enumerate(figures)}
     return Plot(by_id, label, least)
 

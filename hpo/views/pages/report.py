@@ -179,8 +179,9 @@ class SearchReport:
         """Return the convergence of the search."""
         result = self.result
         spec = self.spec
-        validated = spec.protocol == Protocol.VALIDATION
-        where = "on validation data" if validated else "on the test set"
+        where = "on the test set"
+        if spec.protocol == Protocol.VALIDATION:
+            where = "on validation data"
         chance = ""
         if result.chance is not None:
             score = shown(spec, result.chance.score)
@@ -264,12 +265,14 @@ class SearchReport:
             return None
         if not items:
             return Section("confirmation", "Nothing has been confirmed yet.")
-        on_test = self.spec.protocol == Protocol.PAPER
+        protocol = ""
+        if self.spec.protocol == Protocol.PAPER:
+            protocol = verdict.PAPER_PROTOCOL
         text = note(
             "confirmation",
             selected=self.words.selected,
             epochs=self.spec.confirm_epochs,
-            protocol=verdict.PAPER_PROTOCOL if on_test else "",
+            protocol=protocol,
             checked=any(item.checks for item in items),
             warm=any(item.thermal is not None for item in items),
         )

@@ -154,7 +154,8 @@ def figure(results: Sequence[Result]) -> go.Figure:
         _add_study(drawn, shared, *LOOKS[i], end * (1.04 + 0.03 * i))
     named = {reported_text(plotted.spec): plotted for plotted in studies}
     named.pop("", None)
-    for plotted in named.values() or studies[:1]:
+    referring = list(named.values()) or studies[:1]
+    for plotted in referring:
         style.add_lines(drawn, plotted.references)
     drawn.update_xaxes(title_text="epochs of training in the search")
     return drawn.update_yaxes(title_text=studies[0].metric, range=[low, high])

@@ -44,8 +44,10 @@ def write_jsonl(result: Result, stream: TextIO, *, curves: bool) -> None:
 def write_csv(result: Result, stream: TextIO, *, curves: bool) -> None:
     """Write a row per network; a trial without networks has one row."""
     spec = result.spec
-    members = [member for trial in result.all_trials for member in trial.members]
-    info = {name for member in members for name in member.info}
+    info: set[str] = set()
+    for trial in result.all_trials:
+        for member in trial.members:
+            info |= member.info.keys()
     checks = [name for name in _CHECKS if name in info]
     learning = _CURVES if curves else ()
     table = csv.writer(stream, lineterminator="\n")
@@ -66,7 +68,8 @@ def write_csv(result: Result, stream: TextIO, *, curves: bool) -> None:
         costs = trial.costs or [None] * len(spec.cost_columns)
         params = _values(record["params"], spec.parameters)
         times = _values(record, _TIMES)
-        for member in record["members"] or [{}]:
+        members = record["members"] or [{}]
+        for member in members:
             own = _values(member, _MEMBER.values())
             facts = [*_values(record, _FACTS), *costs, *own, *params]
             found = _values(member.get("info", {}), checks)

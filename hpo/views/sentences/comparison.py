@@ -64,7 +64,7 @@ def against(
 
 
 def _size(spec: StudySpec, difference: float) -> str:
-    """Return the size of a difference: ``3.7 points`` of an accuracy, else ``0.019``."""
+    """Return the size of a difference: ``3.7 points`` of accuracy, else ``0.019``."""
     size = shown(spec, abs(difference))
     if not spec.is_accuracy:
         return f"{size:.3g}"
@@ -76,7 +76,9 @@ def _size(spec: StudySpec, difference: float) -> str:
 
 def direction(spec: StudySpec) -> str:
     """Return what follows the comparison of errors or losses; empty for accuracies."""
-    return "" if spec.maximize else "; less is better"
+    if spec.maximize:
+        return ""
+    return "; less is better"
 
 
 def beside(result: Result) -> str:

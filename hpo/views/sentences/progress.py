@@ -43,7 +43,8 @@ def remarks(result: Result) -> list[str]:
     since = ", ".join(map(str, result.snapshot.code_changes))
     if since:
         lines.append(
-            f"source of the objective changed at trial {since} (hpo resume --accept-code)"
+            f"source of the objective changed at trial {since}"
+            " (hpo resume --accept-code)"
         )
     n, total = result.other_numerics
     if n:

@@ -36,9 +36,10 @@ def describe(
 
 
 def _series(spec: StudySpec, contents: SeriesContents) -> str:
+    channels = plural(contents.channels, "channel")
     targets = plural(contents.outputs, "target")
     return (
-        f"{contents.points:,} points × {plural(contents.channels, 'channel')}, {targets};"
+        f"{contents.points:,} points × {channels}, {targets};"
         f" {contents.washout:,} washout / {_split(spec, contents)}"
     )
 

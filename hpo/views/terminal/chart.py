@@ -37,11 +37,10 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
         row = grid.row(result.spec.reported.score)
         cells[row] = ["╌"] * grid.columns
     early = [trial for trial in trials if ending(result.spec, trial)]
-    for trial in early:
-        cells[grid.row(trial.score)][grid.column(trial)] = "∘"
-    for trial in trials:
-        if trial not in early:
-            cells[grid.row(trial.score)][grid.column(trial)] = "·"
+    whole = [trial for trial in trials if not ending(result.spec, trial)]
+    for mark, group in (("∘", early), ("·", whole)):
+        for trial in group:
+            cells[grid.row(trial.score)][grid.column(trial)] = mark
     _draw_best(result, grid, cells)
     legend = "· trial   "
     if early:

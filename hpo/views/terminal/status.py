@@ -56,14 +56,17 @@ def of_study(result: Result, storage: str = "", width: int | None = None) -> lis
     if result.state == StudyState.FAILED and result.snapshot.reason:
         reason = result.snapshot.reason.splitlines()
         why = ["why it failed:", *(f"  {line}" for line in reason)]
+    following = []
     step = next_step(result, storage)
+    if step:
+        following.append(f"next: {step}")
     return _blocks(
         sentences(result),
         text_tables.best_table(result, 1),
         worker_lines(result.snapshot.workers, width=width),
         failures(result, storage),
         why,
-        [f"next: {step}"] if step else [],
+        following,
     )
 
 
