@@ -25,7 +25,7 @@ from hpo.contract import (
     TaskParams,
 )
 from hpo.objectives.devices import Device
-from hpo.objectives.devices.device import DeviceObjective
+from hpo.objectives.devices.objective import DeviceObjective
 from hpo.objectives.devices.spintronic import Spintronic
 
 JOURNAL = "CHAOS_JOURNAL"

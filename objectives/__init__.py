@@ -117,7 +117,7 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
     """Return the objective that trains networks of a device."""
     try:
         if name not in BUILT_IN:
-            _import("hpo.objectives.devices.device:check_device")(device)
+            _import("hpo.objectives.devices.checking:check_device")(device)
         params = (
             _import("hpo.objectives.devices.prediction:prediction_params")(device)
             if predicts
@@ -127,7 +127,7 @@ def _device_objective(device: Any, name: str, predicts: bool) -> Objective[Any, 
         raise LookupError(f"objective {name!r}: {str(error).rstrip('.')}") from error
     fields = {"name": name, "Params": params, "system": device.system}
     if not predicts:
-        base = _import("hpo.objectives.devices.device:DeviceObjective")
+        base = _import("hpo.objectives.devices.objective:DeviceObjective")
         return _make(f"{device.__name__}Objective", base, fields)
     base = _import("hpo.objectives.devices.prediction:DevicePredictionObjective")
     return _make(f"{device.__name__}PredictionObjective", base, fields)

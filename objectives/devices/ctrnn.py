@@ -28,7 +28,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..training import Amplification, LearningRate, LearningRateDecay, MaxStep
-from .device import Device, Parameter, exp, parameter, tanh
+from .device import Device, Parameter, parameter
+from .functions import exp, tanh
 
 
 class Ctrnn(Device):

@@ -10,53 +10,39 @@
             return (tanh(self.tau_ns * drive) - x - self.a * x**3) / self.tau_ns
 
 Its methods are ordinary expressions: they take numbers, tensors of PyTorch, arrays of
-NumPy and symbols of SymPy alike, by the functions of this module. ``objective =
+NumPy and symbols of SymPy alike, by the functions of ``functions``. ``objective =
 "my_module:Cubic"`` trains a network of such devices, ``"my_module:Cubic-prediction"``
 one that predicts. Light to import.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cache
-from numbers import Real
 from typing import (
-    TYPE_CHECKING,
     Annotated,
     Any,
     ClassVar,
     Literal,
     Self,
     TypeAlias,
-    cast,
     get_origin,
 )
 
-from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema
-
-from hpo.contract import TaskParams
 
 from ..hardware import physics
 from ..hardware.variability import Variability
 from ..training import (
     Amplification,
     Integrator,
-    LayeredObjective,
     LayeredParams,
     LearningRate,
     LearningRateDecay,
     PerLayer,
-    architecture,
-    stepping,
 )
-
-if TYPE_CHECKING:
-    from ..networks.pointwise import DeviceNetwork
 
 Parameter: TypeAlias = Any
 """Type of a ``parameter``: one number for all layers, or one for each."""
@@ -128,7 +114,7 @@ class Device(LayeredParams):
 
     Derive a class with its parameters as fields, and define ``rate``; everything else
     may be overridden. Return expressions of states, drive and parameters, written with
-    the functions of this module: no ``if`` on a state.
+    the functions of ``functions``: no ``if`` on a state.
     """
 
     system: ClassVar[str] = "equation"
@@ -235,17 +221,18 @@ class Device(LayeredParams):
     def choices(self) -> dict[str, Any]:
         """Return the fields of the class that are not parameters; its methods may use
         them."""
-        classes = [cls for cls in type(self).__mro__ if issubclass(cls, Device)]
-        named = {
-            name for cls in classes for name in vars(cls).get("__annotations__", ())
-        }
+        named: set[str] = set()
+        for cls in type(self).__mro__:
+            if issubclass(cls, Device):
+                named |= vars(cls).get("__annotations__", {}).keys()
         others = named & type(self).model_fields.keys() - Device.model_fields.keys()
         return {name: getattr(self, name) for name in others - {*self.parameters}}
 
     def bare(self) -> Any:
         """Return a copy without fields of the network and its training."""
-        device = type(self).model_construct(**self.choices())
-        for name in vars(device).keys() - self.choices().keys():
+        choices = self.choices()
+        device = type(self).model_construct(**choices)
+        for name in vars(device).keys() - choices.keys():
             del vars(device)[name]
         return device
 
@@ -281,23 +268,39 @@ class Device(LayeredParams):
             TypeError: a name is reserved.
         """
         super().__pydantic_init_subclass__(**kwargs)
-        base = next(one for one in cls.__mro__[1:] if issubclass(one, Device))
-        for name in base.model_fields.keys() & cls.model_fields.keys():
-            own = cls.model_fields[name]
-            if (
-                not own.metadata
-                and not own.description
-                and get_origin(own.annotation) != Literal
-            ):
-                kept = cls.model_fields[name] = copy(base.model_fields[name])
-                kept.default, kept.default_factory = own.default, own.default_factory
+        cls._keep_meanings()
         cls.parameters = tuple(
             name
             for name, info in cls.model_fields.items()
             if any(isinstance(one, _Bounded) for one in info.metadata)
         )
+        cls._check_names()
+        cls.Hardware = Variability.of(cls.parameters)
+        hardware: Any = cls.Hardware | None
+        cls.model_fields["variability"].annotation = hardware
+        integrator = cls.model_fields["integrator"]
+        if cls.flow is not None and integrator.default == "ab3":
+            integrator.default = "exponential-ab3"
+        cls.model_rebuild(force=True)
+
+    @classmethod
+    def _keep_meanings(cls) -> None:
+        """Give an inherited field with another default its type and description."""
+        base = next(one for one in cls.__mro__[1:] if issubclass(one, Device))
+        for name in base.model_fields.keys() & cls.model_fields.keys():
+            own = cls.model_fields[name]
+            is_bare = not own.metadata and not own.description
+            if is_bare and get_origin(own.annotation) != Literal:
+                kept = copy(base.model_fields[name])
+                kept.default = own.default
+                kept.default_factory = own.default_factory
+                cls.model_fields[name] = kept
+
+    @classmethod
+    def _check_names(cls) -> None:
+        reserved = {"drive", "noise", "dt_ns"}
         names = () if isinstance(cls.states, str) else tuple(cls.states)
-        if not names or len({*names, "drive", "noise", "dt_ns"}) < len(names) + 3:
+        if not names or len({*names, *reserved}) < len(names) + len(reserved):
             raise TypeError(
                 f"{cls.__name__}.states: expected a tuple of different names, none of"
                 f" them drive, noise or dt_ns, got {cls.states!r}. Name each state"
@@ -308,37 +311,27 @@ class Device(LayeredParams):
                 f"{cls.__name__}: the name of a time must end with its unit, got tau."
                 " Rename it to tau_ns: its spread is tau_spread."
             )
+        fields = {*Device.model_fields, *_HOOKS, "drive", "noise"}
         for name in cls.parameters:
-            if name in {*Device.model_fields, *cls.states, *_HOOKS, "drive", "noise"}:
-                what = (
-                    "that of a state"
-                    if name in cls.states
-                    else "a field of every device"
-                )
-                raise TypeError(
-                    f"{cls.__name__}: the name of the parameter {name} is {what}"
-                    " already. Rename the parameter."
-                )
-        cls.Hardware = Variability.of(cls.parameters)
-        hardware: Any = cls.Hardware | None
-        cls.model_fields["variability"].annotation = hardware
-        integrator = cls.model_fields["integrator"]
-        if cls.flow is not None and integrator.default == "ab3":
-            integrator.default = "exponential-ab3"
-        cls.model_rebuild(force=True)
+            if name in cls.states:
+                what = "that of a state"
+            elif name in fields:
+                what = "a field of every device"
+            else:
+                continue
+            raise TypeError(
+                f"{cls.__name__}: the name of the parameter {name} is {what} already."
+                " Rename the parameter."
+            )
 
     @model_validator(mode="after")
     def _has_what_spreads(self) -> Self:
-        if (
-            self.variability
-            and self.variability.tau_spread
-            and "tau_ns" not in self.parameters
-        ):
+        spreads = self.variability is not None and self.variability.tau_spread
+        if spreads and "tau_ns" not in self.parameters:
+            others = ", ".join(self.Hardware.spreads[name] for name in self.parameters)
             raise ValueError(
                 f"variability.tau_spread: {type(self).__name__} has no parameter"
-                " tau_ns. Use the "
-                "spread of another parameter: "
-                f"{', '.join(self.Hardware.spreads[name] for name in self.parameters)}."
+                f" tau_ns. Use the spread of another parameter: {others}."
             )
         return self
 
@@ -359,269 +352,3 @@ _HOOKS = frozenset(
     for name in vars(Device)
     if not name.startswith("_") and name not in Device.model_fields
 )
-
-
-class DeviceObjective(LayeredObjective[Device]):
-    """Trains a layered network of devices of one class on a task of time-series
-    classification."""
-
-    costs: ClassVar[Mapping[str, str]] = {
-        "energy_pj": "energy while one series is presented, see physics.energy_pj",
-        **LayeredObjective.costs,
-    }
-
-    def __init_subclass__(cls) -> None:
-        """Score on chips whose devices differ in every parameter, if it scores on
-        any."""
-        if cls.variability is not None and "Params" in vars(cls):
-            cls.variability = cast(type[Device], cls.Params).Hardware
-
-    def costs_of(self, params: Device, task: TaskParams) -> dict[str, float]:
-        """Return the costs of an untrained network, with its energy at the powers of
-        ``params``."""
-        costs = super().costs_of(params, task)
-        energy_pj = physics.energy_pj(
-            n_neurons=int(costs["n_neurons"]),
-            n_synapses=int(costs["n_synapses"]),
-            presentation_ns=costs["presentation_ns"],
-            neuron_uw=params.neuron_uw,
-            synapse_uw=params.synapse_uw,
-        )
-        return {**costs, "energy_pj": energy_pj}
-
-    def network(
-        self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
-    ) -> DeviceNetwork:
-        """Build the network of ``params``, with one member per seed."""
-        from ..networks.drawing import Architecture
-        from ..networks.integrators import Stepping
-        from ..networks.pointwise import DeviceNetwork
-
-        sizes = Architecture(channels=channels, outputs=outputs, **architecture(params))
-        physics = Stepping(device=params, **stepping(params))
-        return DeviceNetwork(seeds, sizes, physics=physics, threads=params.threads)
-
-
-def check_device(device: type[Device]) -> type[Device]:
-    """Check that a device's methods return one number per state, and return the device.
-
-    Raises:
-        ValueError: a method does not, or fails.
-    """
-    name = device.__name__
-    fields = {
-        name: info
-        for name, info in device.model_fields.items()
-        if name in device.parameters or name in Device.model_fields
-    }
-    try:
-        one = device(
-            **{n: info.default for n, info in fields.items() if not info.is_required()}
-        )
-    except ValidationError as error:
-        for problem in error.errors():
-            if problem["type"] != "missing":
-                raise ValueError(
-                    f"{name}.{problem['loc'][0]}: expected a default within its bounds,"
-                    f" got {problem['input']}: {problem['msg']}. Change one of them."
-                ) from error
-        return device  # a parameter without a default
-    number = {n: v[0] if isinstance(v, tuple) else v for n, v in one.values().items()}
-    one = one.with_values(**number)
-    states = _values(one, "rest")
-    noise: Any = 0.0 if one.noise_parts == 1 else (0.0,) * one.noise_parts
-    _values(one, "rate", *states, 0.0)
-    _values(one, "output", *states)
-    _values(one, "fixed_drive")
-    _values(one, "kick", *states, noise=noise)
-    if device.flow is not None:
-        _values(one, "flow", *states, drive=0.0, dt_ns=1.0)
-        _solves(one, tuple(state + 0.1 for state in states))
-    if device.by_hand is Device.by_hand:
-        _trace(one)
-    return device
-
-
-def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
-    """Call a method and check that it returns numbers or symbols.
-
-    Raises:
-        ValueError: it returns something else, or fails.
-    """
-    name = f"{type(one).__name__}.{hook}"
-    try:
-        result = getattr(one, hook)(*states, **more)
-    except Exception as error:  # a user's method may do anything
-        remedy = f"Correct it; see `hpo.objectives.devices.Device.{hook}`."
-        if isinstance(error, AttributeError):
-            remedy = "Use only states, drive, parameters and fields of its own class."
-        elif any(isinstance(state, _Symbol) for state in states):
-            remedy = FUNCTIONS
-        raise ValueError(
-            f"{name}: expected expressions of states, drive and parameters, got "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. {remedy}"
-        ) from error
-    single = hook in ("output", "fixed_drive", "noise_per_sqrt_ns")
-    values = (result,) if single else one.in_order(hook, result)
-    for value in values:
-        if not isinstance(value, Real | _Symbol):
-            raise ValueError(
-                f"{name}: expected a number{'' if single else ' for each state'}, got "
-                f"{value!r}. Return an expression."
-            )
-    return values
-
-
-def _trace(one: Device) -> None:
-    """Call the methods with symbols instead of numbers, as the generator of kernels
-    does."""
-    symbol = _Symbol()
-    traced = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
-    states = (symbol,) * len(one.states)
-    noise: Any = symbol if one.noise_parts == 1 else (symbol,) * one.noise_parts
-    _values(traced, "rest")
-    _values(traced, "rate", *states, symbol)
-    _values(traced, "kick", *states, noise=noise)
-    if one.flow is not None:
-        _values(traced, "flow", *states, drive=symbol, dt_ns=symbol)
-    (output,) = _values(traced, "output", *states)
-    if not isinstance(output, _Symbol):
-        raise ValueError(
-            f"{type(one).__name__}.output: expected an expression of states, got the"
-            f" constant {output!r}. Return an expression."
-        )
-
-
-def _solves(one: Device, states: tuple[Any, ...], dt_ns: float = 1e-6) -> None:
-    """Check that ``flow`` begins with the slopes of ``rate``, under a drive.
-
-    Raises:
-        ValueError: it does not.
-    """
-    after = _values(one, "flow", *states, drive=0.1, dt_ns=dt_ns)
-    rates = _values(one, "rate", *states, 0.1)
-    for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
-        if not abs(slope := (new - old) / dt_ns - rate) <= 1e-3 * max(1.0, abs(rate)):
-            raise ValueError(
-                f"{type(one).__name__}.flow: expected the solution of `rate` under a"
-                f" constant drive, but {name} changes by {slope + rate:.4g} per ns"
-                f" instead of {rate:.4g}, at states {states} and a drive of 0.1."
-                " Correct one of them."
-            )
-
-
-# --- functions ---
-
-FUNCTIONS = (
-    "Use tanh, exp, ... from hpo.objectives.devices.device, not from math, numpy or torch, and"
-    " its where(condition, a, b) instead of `if`."
-)
-
-
-class _Symbol:
-    """A placeholder for any number, which passes through expressions without SymPy."""
-
-    __name__ = "anything"
-    __array_ufunc__ = None
-
-    def __getattr__(self, name: str) -> Any:
-        """Return a function of this module."""
-        if name not in ("tanh", "exp", "sin", "cos", "log", "sqrt", "where"):
-            raise AttributeError(f"a number has no {name}")
-        return self._same
-
-    def _same(self, *_: Any) -> _Symbol:
-        return self
-
-    def __bool__(self) -> bool:
-        raise TypeError("a condition on it has no truth value")
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = (
-        __rpow__
-    ) = _same
-    __truediv__ = __rtruediv__ = __neg__ = __pos__ = __abs__ = __invert__ = _same
-    __lt__ = __le__ = __gt__ = __ge__ = __and__ = __rand__ = __or__ = __ror__ = _same
-
-
-def _library(*values: Any) -> Any:
-    """Return the module that made the values."""
-    for value in values:
-        if isinstance(value, _Symbol):
-            return value
-    names = [type(value).__module__.partition(".")[0] for value in values]
-    name = next((name for name in ("sympy", "torch", "numpy") if name in names), "math")
-    return sys.modules.get(name) or importlib.import_module(name)
-
-
-def _function(name: str, value: Any) -> Any:
-    return getattr(_library(value), name)(value)
-
-
-def tanh(x: Any) -> Any:
-    """Return the hyperbolic tangent."""
-    return _function("tanh", x)
-
-
-def exp(x: Any) -> Any:
-    """Return the exponential."""
-    return _function("exp", x)
-
-
-def sin(x: Any) -> Any:
-    """Return the sine of radians."""
-    return _function("sin", x)
-
-
-def cos(x: Any) -> Any:
-    """Return the cosine of radians."""
-    return _function("cos", x)
-
-
-def log(x: Any) -> Any:
-    """Return the natural logarithm."""
-    return _function("log", x)
-
-
-def sqrt(x: Any) -> Any:
-    """Return the square root."""
-    return _function("sqrt", x)
-
-
-def sigmoid(x: Any) -> Any:
-    """Return 1 / (1 + exp(-x))."""
-    library = _library(x)
-    if library.__name__ == "sympy":
-        return _sigmoid_of_symbols()(x)
-    return (
-        library.sigmoid(x) if library.__name__ == "torch" else 0.5 + 0.5 * tanh(0.5 * x)
-    )
-
-
-@cache
-def _sigmoid_of_symbols() -> Any:
-    import sympy  # type: ignore[import-untyped]
-
-    def fdiff(self: Any, argindex: int = 1) -> Any:
-        return self * (1 - self)
-
-    return type("sigmoid", (sympy.Function,), {"fdiff": fdiff})
-
-
-def where(condition: Any, then: Any, otherwise: Any) -> Any:
-    """Return ``then`` where a comparison holds, else ``otherwise``."""
-    if isinstance(condition, bool):  # parameters that all neurons share
-        return then if condition else otherwise
-    library = _library(condition, then, otherwise)
-    if library.__name__ == "sympy":
-        return library.Piecewise((then, condition), (otherwise, True))
-    return library.where(condition, then, otherwise)
-
-
-def minimum(x: Any, y: Any) -> Any:
-    """Return the smaller value."""
-    return where(x < y, x, y)
-
-
-def maximum(x: Any, y: Any) -> Any:
-    """Return the larger value."""
-    return where(x < y, y, x)

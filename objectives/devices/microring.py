@@ -33,7 +33,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..training import Amplification
-from .device import Device, Parameter, exp, parameter
+from .device import Device, Parameter, parameter
+from .functions import exp
 
 
 class Microring(Device):

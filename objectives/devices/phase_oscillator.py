@@ -30,7 +30,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..training import Amplification
-from .device import Device, Parameter, cos, parameter, sin
+from .device import Device, Parameter, parameter
+from .functions import cos, sin
 
 
 class PhaseOscillator(Device):

@@ -19,7 +19,8 @@ from hpo.contract import NetworkMember, Protocol, TaskParams
 from ..data import SERIES_TASKS, SeriesContents, SeriesParams, Shape
 from ..data.windows import check_window
 from ..training import LayeredObjective, LayeredParams
-from .device import Device, DeviceObjective
+from .device import Device
+from .objective import DeviceObjective
 
 
 class PredictionParams(BaseModel):

@@ -43,7 +43,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ..training import Amplification, LearningRate, LearningRateDecay
-from .device import Device, Parameter, exp, log, maximum, parameter, sqrt
+from .device import Device, Parameter, parameter
+from .functions import exp, log, maximum, sqrt
 
 ThermalTraining = Annotated[
     Literal["mean", "noise"],

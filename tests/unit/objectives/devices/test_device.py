@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from hpo import objectives
 from hpo.contract import Protocol
 from hpo.objectives.data.tasks.narma10 import Narma10Params
-from hpo.objectives.devices import Device, Parameter, device, parameter
+from hpo.objectives.devices import Device, Parameter, device, functions, parameter
 from hpo.objectives.networks import network_file
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.networks.kernels.generating import generate_steps
@@ -164,8 +164,8 @@ def test_a_flow_that_does_not_solve_the_rate_is_refused(
 
 
 REMEDY = (
-    " Use tanh, exp, ... from hpo.objectives.devices.device, not from math, numpy or torch, and"
-    " its where(condition, a, b) instead of `if`."
+    " Use tanh, exp, ... from hpo.objectives.devices, not from math, numpy or torch, and its"
+    " where(condition, a, b) instead of `if`."
 )
 EXPRESSIONS = "expected expressions of states, drive and parameters, got"
 
@@ -288,7 +288,7 @@ def test_functions_take_numbers_arrays_tensors_and_symbols(name: str) -> None:
 
 def test_choices_are_made_number_by_number() -> None:
     x = sympy.Symbol("x", real=True)
-    for chosen, expected in ((device.minimum, -1.0), (device.maximum, 2.0)):
+    for chosen, expected in ((functions.minimum, -1.0), (functions.maximum, 2.0)):
         assert chosen(-1.0, 2.0) == expected
         assert chosen(np.array([-1.0]), 2.0) == [expected]
         assert chosen(torch.tensor([2.0]), -1.0).item() == expected

@@ -1,0 +1,131 @@
+"""Check a user's device before its networks are trained.
+
+Light to import: symbols are placeholders, so that SymPy is not needed.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+from pydantic import ValidationError
+
+from .device import Device
+from .functions import REMEDY, Placeholder
+
+
+def check_device(device: type[Device]) -> None:
+    """Check that a device's methods return one number per state.
+
+    A device with a parameter without a default is not checked.
+
+    Raises:
+        ValueError: a method does not, or fails.
+    """
+    one = _with_defaults(device)
+    if one is None:
+        return
+    states = _values(one, "rest")
+    _check_methods(one, states, 0.0)
+    if device.flow is not None:
+        _check_solution(one, tuple(state + 0.1 for state in states))
+    if device.by_hand is Device.by_hand:
+        _check_expressions(one)
+
+
+def _with_defaults(device: type[Device]) -> Device | None:
+    """Return a device with its defaults, and one number for all layers; None without
+    defaults."""
+    names = (*device.parameters, *Device.model_fields)
+    fields = {name: device.model_fields[name] for name in names}
+    defaults = {n: info.default for n, info in fields.items() if not info.is_required()}
+    try:
+        one = device(**defaults)
+    except ValidationError as error:
+        for problem in error.errors():
+            if problem["type"] != "missing":
+                raise ValueError(
+                    f"{device.__name__}.{problem['loc'][0]}: expected a default within"
+                    f" its bounds, got {problem['input']}: {problem['msg']}. Change one"
+                    " of them."
+                ) from error
+        return None
+    values = one.values()
+    first = {n: v[0] for n, v in values.items() if isinstance(v, tuple)}
+    return one.with_values(**first)
+
+
+def _check_methods(one: Device, states: tuple[Any, ...], number: Any) -> Any:
+    """Call every method with a number, or a symbol in its place; return the output."""
+    noise = number if one.noise_parts == 1 else (number,) * one.noise_parts
+    _values(one, "rate", *states, number)
+    (output,) = _values(one, "output", *states)
+    _values(one, "fixed_drive")
+    _values(one, "kick", *states, noise=noise)
+    if one.flow is not None:
+        _values(one, "flow", *states, drive=number, dt_ns=number)
+    return output
+
+
+def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
+    """Call a method and check that it returns numbers or symbols.
+
+    Raises:
+        ValueError: it returns something else, or fails.
+    """
+    name = f"{type(one).__name__}.{hook}"
+    try:
+        result = getattr(one, hook)(*states, **more)
+    except Exception as error:  # a user's method may do anything
+        remedy = f"Correct it; see `hpo.objectives.devices.Device.{hook}`."
+        if isinstance(error, AttributeError):
+            remedy = "Use only states, drive, parameters and fields of its own class."
+        elif any(isinstance(state, Placeholder) for state in states):
+            remedy = REMEDY
+        raise ValueError(
+            f"{name}: expected expressions of states, drive and parameters, got "
+            f"{type(error).__name__}: {str(error).rstrip('.')}. {remedy}"
+        ) from error
+    single = hook in ("output", "fixed_drive", "noise_per_sqrt_ns")
+    values = (result,) if single else one.in_order(hook, result)
+    for value in values:
+        if not isinstance(value, Real | Placeholder):
+            raise ValueError(
+                f"{name}: expected a number{'' if single else ' for each state'}, got "
+                f"{value!r}. Return an expression."
+            )
+    return values
+
+
+def _check_expressions(one: Device) -> None:
+    """Call the methods with symbols instead of numbers, as the generator of kernels
+    does."""
+    symbol = Placeholder()
+    traced = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
+    _values(traced, "rest")
+    output = _check_methods(traced, (symbol,) * len(one.states), symbol)
+    if not isinstance(output, Placeholder):
+        raise ValueError(
+            f"{type(one).__name__}.output: expected an expression of states, got the"
+            f" constant {output!r}. Return an expression."
+        )
+
+
+def _check_solution(one: Device, states: tuple[Any, ...]) -> None:
+    """Check that ``flow`` begins with the slopes of ``rate``, under a drive.
+
+    Raises:
+        ValueError: it does not.
+    """
+    dt_ns = 1e-6
+    after = _values(one, "flow", *states, drive=0.1, dt_ns=dt_ns)
+    rates = _values(one, "rate", *states, 0.1)
+    for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
+        error = (new - old) / dt_ns - rate
+        if not abs(error) <= 1e-3 * max(1.0, abs(rate)):
+            raise ValueError(
+                f"{type(one).__name__}.flow: expected the solution of `rate` under a"
+                f" constant drive, but {name} changes by {error + rate:.4g} per ns"
+                f" instead of {rate:.4g}, at states {states} and a drive of 0.1."
+                " Correct one of them."
+            )
