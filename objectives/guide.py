@@ -39,40 +39,54 @@ class Guide:
     thermal_noise_per_sqrt_ns: float
 
 
-def guide(
-    *,
-    dt_ns: float,
-    s: float,
-    layers: int,
-    width: int,
-    density_inter: float,
-    density_intra: float,
-    points: int,
-    channels: int,
-    classes: int,
-    device: thermal.Device,
-) -> Guide:
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What the rules start from."""
+
+    dt_ns: float
+    s: float
+    layers: int
+    width: int
+    density_inter: float
+    density_intra: float
+    points: int
+    channels: int
+    classes: int
+
+
+def guide(sizes: Sizes, device: thermal.Oscillator) -> Guide:
     """Return the hyper-parameters by the rules, and the thermal power of a device.
 
     Raises:
         ValueError: a number lies outside what the rules allow.
         OverflowError: a number is too large for a float.
     """
-    densities: Any = {"density_inter": density_inter, "density_intra": density_intra}
+    dt_ns, s, width = sizes.dt_ns, sizes.s, sizes.width
+    densities: Any = {
+        "density_inter": sizes.density_inter,
+        "density_intra": sizes.density_intra,
+    }
     tau_ns = physics.recommended_tau_ns(dt_ns)
     fan_in = physics.fan_in(width=width, **densities)
-    weight = physics.recommended_weight_per_ns(dt_ns=dt_ns, s=s, fan_in=fan_in)
+    rule: Any = {"dt_ns": dt_ns, "s": s, "fan_in": fan_in}
+    weight = physics.recommended_weight_per_ns(**rule)
     drive = physics.drive_per_ns(s=s, mean_weight_per_ns=weight, fan_in=fan_in)
-    n_neurons = physics.n_neurons(layers=layers, width=width)
-    n_synapses = physics.n_synapses(
-        layers=layers, width=width, channels=channels, classes=classes, **densities
-    )
-    presentation_ns = physics.presentation_ns(points=points, dt_ns=dt_ns)
+    energy: Any = {
+        "n_neurons": physics.n_neurons(layers=sizes.layers, width=width),
+        "n_synapses": physics.n_synapses(
+            layers=sizes.layers,
+            width=width,
+            channels=sizes.channels,
+            classes=sizes.classes,
+            **densities,
+        ),
+        "presentation_ns": physics.presentation_ns(points=sizes.points, dt_ns=dt_ns),
+    }
     x_th = device.at_rest()
     return Guide(
         dt_ns=dt_ns,
         s=s,
-        layers=layers,
+        layers=sizes.layers,
         width=width,
         **densities,
         fan_in=fan_in,
@@ -80,16 +94,10 @@ def guide(
         f_cut_per_ns=physics.recommended_f_cut_per_ns(dt_ns),
         weight_per_ns=weight,
         cumulative_drive=physics.cumulative_drive(drive_per_ns=drive, dt_ns=dt_ns),
-        learning_rate=physics.recommended_learning_rate(
-            dt_ns=dt_ns, s=s, fan_in=fan_in
-        ),
-        n_neurons=n_neurons,
-        n_synapses=n_synapses,
-        points=points,
-        presentation_ns=presentation_ns,
-        energy_pj=physics.energy_pj(
-            n_neurons=n_neurons, n_synapses=n_synapses, presentation_ns=presentation_ns
-        ),
+        learning_rate=physics.recommended_learning_rate(**rule),
+        points=sizes.points,
+        **energy,
+        energy_pj=physics.energy_pj(**energy),
         thermal_power=x_th,
         thermal_noise_per_sqrt_ns=thermal.thermal_noise_per_sqrt_ns(
             thermal_power=x_th, tau_ns=tau_ns.best
@@ -98,36 +106,36 @@ def guide(
 
 
 _PAGE = """\
-Input points {dt_ns} ns apart, {layers} layers of {width} spintronic neurons, S = {s}.
+Input points {g.dt_ns:.4g} ns apart, {g.layers} layers of {g.width} spintronic neurons, S = {g.s}.
 Rules from arXiv:2408.02835; ns and 1/ns throughout.
 
 1. Relaxation time: Δt < τ                                       (section IV, Fig. 2b and 3a)
    A neuron must remember earlier points, and still follow the new ones.
    The paper's optimum is τ = 14.12 ns at Δt = 1 ns, and that network works from 0.4 to 2.5 ns.
    The equations know times only by their ratios, so for you:
-     τ = 14.12 × {dt_ns} = {tau_best} ns
-     and it should work from 14.12 / 2.5 × {dt_ns} = {tau_low} ns to 14.12 / 0.4 × {dt_ns} = \
-{tau_high} ns
-     f_cut = 0.1 / {dt_ns} = {f_cut} per ns (the paper gives none: 0.1 at 1 ns reproduces it)
+     τ = 14.12 × {g.dt_ns:.4g} = {g.tau_ns[best]:.4g} ns
+     and it should work from 14.12 / 2.5 × {g.dt_ns:.4g} = {g.tau_ns[low]:.4g} ns to 14.12 / 0.4 × {g.dt_ns:.4g} = \
+{g.tau_ns[high]:.4g} ns
+     f_cut = 0.1 / {g.dt_ns:.4g} = {g.f_cut_per_ns:.4g} per ns (the paper gives none: 0.1 at 1 ns reproduces it)
 
 2. Fan-in: N = d_inter × width + d_intra × width                 (below Eq. 9)
-     N = {density_inter} × {width} + {density_intra} × {width} = {fan_in}
+     N = {g.density_inter:.4g} × {g.width} + {g.density_intra:.4g} × {g.width} = {g.fan_in:.4g}
 
 3. Cumulative drive: I × Δt ≈ 1, with I = S × <|W|> × √N         (Eq. 11, Eq. 9)
    During one input point the drive must make up for the damping: I × Δt / τ ≈ γ = 1/τ (Eq. 10).
    The mean absolute weight that does it:
-     <|W|> = 1 / (Δt × S × √N) = 1 / ({dt_ns} × {s} × √{fan_in}) = {weight} per ns
-     I × Δt = {s} × {weight} × √{fan_in} × {dt_ns} = {drive}
+     <|W|> = 1 / (Δt × S × √N) = 1 / ({g.dt_ns:.4g} × {g.s} × √{g.fan_in:.4g}) = {g.weight_per_ns:.4g} per ns
+     I × Δt = {g.s} × {g.weight_per_ns:.4g} × √{g.fan_in:.4g} × {g.dt_ns:.4g} = {g.cumulative_drive:.4g}
    No fine tuning is needed: accuracy holds over about a fivefold window (end of section IV).
 
 4. Learning rate: about a hundredth of those weights             (below Eq. 11)
-     lr = {weight} / 100 = {lr}
+     lr = {g.weight_per_ns:.4g} / 100 = {g.learning_rate:.4g}
    That is an order of magnitude. The paper's own search ended higher, at lr0 = 0.149 with a decay
    (for Δt = 1 ns), where this rule says 0.0035; so search from there up to the weights themselves.
 
 5. Energy: 100 fJ per neuron and 10 fJ per synapse, per 100 ns   (section V)
-     {n_neurons} neurons × 100 fJ + {n_synapses} synapses × 10 fJ = {per_100_ns} pJ in 100 ns
-     {points} points × {dt_ns} ns = {presentation_ns} ns per series: {energy} pJ
+     {g.n_neurons} neurons × 100 fJ + {g.n_synapses} synapses × 10 fJ = {per_100_ns:.4g} pJ in 100 ns
+     {g.points} points × {g.dt_ns:.4g} ns = {g.presentation_ns:.4g} ns per series: {g.energy_pj:.4g} pJ
 
 6. Thermal power: x_th = kT / E                                 (doi:10.1109/TMAG.2008.2009935)
    Noise gives an oscillator this power without a drive: dx/dt = γ x_th - γ x + I x (1 - x).
@@ -166,114 +174,55 @@ _FURTHER = """\
 """
 
 
-def page(numbers: Guide, device: thermal.Device) -> str:
+_STUDY = """\
+objective = "spintronic"
+
+[fixed]
+dt_ns = {g.dt_ns}
+s = {g.s}
+layers = {g.layers}
+width = {g.width}
+density_inter = {g.density_inter}
+density_intra = {g.density_intra}
+thermal_power = {g.thermal_power:.3g}
+
+[space]
+{ranges}
+lr_decay = {{ low = 1.0, high = 100.0, log = true }}
+
+{further}"""
+
+
+def page(numbers: Guide, device: thermal.Oscillator) -> str:
     """Return the rules with their numbers, and a study file to begin with."""
     per_100_ns = physics.energy_pj(
         n_neurons=numbers.n_neurons,
         n_synapses=numbers.n_synapses,
         presentation_ns=100.0,
     )
+    ranges = advice.space(dt_ns=numbers.dt_ns, points=numbers.points)
+    del ranges["s"]  # fixed
+    lines = [f"{name} = {span}" for name, span in ranges.items()]
+    study = _STUDY.format(g=numbers, ranges="\n".join(lines), further=_FURTHER)
     return _PAGE.format(
-        dt_ns=_text(numbers.dt_ns),
-        s=_text(numbers.s),
-        layers=numbers.layers,
-        width=numbers.width,
-        tau_low=_text(numbers.tau_ns["low"]),
-        tau_best=_text(numbers.tau_ns["best"]),
-        tau_high=_text(numbers.tau_ns["high"]),
-        f_cut=_text(numbers.f_cut_per_ns),
-        density_inter=_text(numbers.density_inter),
-        density_intra=_text(numbers.density_intra),
-        fan_in=_text(numbers.fan_in),
-        weight=_text(numbers.weight_per_ns),
-        drive=_text(numbers.cumulative_drive),
-        lr=_text(numbers.learning_rate),
-        n_neurons=numbers.n_neurons,
-        n_synapses=numbers.n_synapses,
-        per_100_ns=_text(per_100_ns),
-        points=numbers.points,
-        presentation_ns=_text(numbers.presentation_ns),
-        energy=_text(numbers.energy_pj),
+        g=numbers,
+        per_100_ns=per_100_ns,
         thermal=textwrap.indent("\n".join(_thermal(numbers, device)), "     "),
-        toml=_toml(numbers),
+        toml=study,
     )
 
 
-def _thermal(numbers: Guide, device: thermal.Device) -> list[str]:
+def _thermal(numbers: Guide, device: thermal.Oscillator) -> list[str]:
     """Return lines on the thermal power of a device and its noise."""
-    x_th = f"{numbers.thermal_power:.3g}"
-    lines = [*textwrap.wrap(device.source, 94), *_derivation(device, x_th)]
-    for name, tau_ns in (
-        ("recommended", numbers.tau_ns["best"]),
-        ("device's", device.tau_ns),
-    ):
+    lines = [*textwrap.wrap(device.source, 94), *device.derivation()]
+    times = {"recommended": numbers.tau_ns["best"], "device's": device.tau_ns}
+    for name, tau_ns in times.items():
         if tau_ns is not None:
             noise = thermal.thermal_noise_per_sqrt_ns(
                 thermal_power=numbers.thermal_power, tau_ns=tau_ns
             )
-            root = f"√(2 x_th / τ) = √(2 × {x_th} / {_text(tau_ns)})"
-            lines.append(f"noise = {root} = {_text(noise)} per √ns at the {name} τ")
+            root = f"√(2 × {numbers.thermal_power:.3g} / {tau_ns:.4g})"
+            lines.append(
+                f"noise = √(2 x_th / τ) = {root} = {noise:.4g} per √ns at the {name} τ"
+            )
     return lines
-
-
-def _derivation(device: thermal.Device, x_th: str) -> list[str]:
-    """Return the equations that give the thermal power of a device."""
-    if isinstance(device, thermal.Geometry):
-        joule, factor = (
-            _text(device.energy_j()),
-            "2 " if device.mode == "uniform" else "",
-        )
-        numbers = f"{_text(device.ms_ka_per_m)} kA/m × {device.volume_nm3:,.0f} nm³"
-        field = f"{_text(device.frequency_ghz)} GHz / (28 GHz/T)"
-        return [
-            f"E = {factor}Ms V B = {factor and '2 × '}{numbers} × {field} = {joule} J",
-            (
-                f"x_th = kT / E = 1.381e-23 × {_text(device.temperature_k)} / {joule} ="
-                f" {x_th}"
-            ),
-        ]
-    if isinstance(device, thermal.Line):
-        numbers = (
-            f"{_text(device.tau_ns)} × {_text(device.power)} ×"
-            f" {_text(device.linewidth_mhz)}"
-        )
-        return [
-            (
-                "x_th = 4π τ x Δf / (1 + ν²), an upper bound     "
-                " (doi:10.1103/PhysRevLett.100.017207)"
-            ),
-            f"     = 4π × {numbers} / 1000 / (1 + {_text(device.nu)}²) = {x_th}",
-        ]
-    return [f"x_th = {x_th}"]
-
-
-def _toml(numbers: Guide) -> str:
-    """Return ``[fixed]`` and ``[space]`` of a study: the recommended ranges, on log
-    axes."""
-    ranges = advice.space(dt_ns=numbers.dt_ns, points=numbers.points)
-    del ranges["s"]  # fixed
-    return "\n".join(
-        [
-            'objective = "spintronic"',
-            "",
-            "[fixed]",
-            f"dt_ns = {numbers.dt_ns}",
-            f"s = {numbers.s}",
-            f"layers = {numbers.layers}",
-            f"width = {numbers.width}",
-            f"density_inter = {numbers.density_inter}",
-            f"density_intra = {numbers.density_intra}",
-            f"thermal_power = {numbers.thermal_power:.3g}",
-            "",
-            "[space]",
-            *(f"{name} = {span}" for name, span in ranges.items()),
-            "lr_decay = { low = 1.0, high = 100.0, log = true }",
-            "",
-            _FURTHER,
-        ]
-    )
-
-
-def _text(value: float) -> str:
-    """Four significant digits, without trailing zeros."""
-    return f"{value:.4g}"

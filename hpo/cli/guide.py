@@ -14,7 +14,7 @@ from hpo.console import JSON, Add, argument, command
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.objectives.hardware.thermal import Device
+    from hpo.objectives.hardware.thermal import Oscillator
 
 _FILE = Path(__file__).parents[1] / "objectives" / "guide.toml"
 _OPTIONS = tomllib.loads(_FILE.read_text(encoding="utf-8"))
@@ -90,7 +90,7 @@ def guide(arguments: argparse.Namespace) -> int:
     )
     model = objectives.load("spintronic").Params
     with explained("hpo guide", model):
-        result = rules.guide(**numbers, device=device)
+        result = rules.guide(rules.Sizes(**numbers), device)
         values = asdict(result)
         shared = {name: values[name] for name in values if name in model.model_fields}
         shared["tau_ns"] = result.tau_ns["best"]
@@ -98,7 +98,7 @@ def guide(arguments: argparse.Namespace) -> int:
     return tell(arguments, values, rules.page(result, device))
 
 
-def _device(device: str, changes: Mapping[str, float]) -> Device:
+def _device(device: str, changes: Mapping[str, float]) -> Oscillator:
     """Return the device of this name, changed by options.
 
     Raises:
@@ -107,9 +107,9 @@ def _device(device: str, changes: Mapping[str, float]) -> Device:
     from hpo.objectives.hardware import thermal
 
     base = _table(device)
-    kind = thermal.kind(changes, base)
+    kind = thermal.choose_kind(changes, base)
     where = f"hpo guide: {device}"
-    if thermal.kind(base) is not kind:
+    if thermal.choose_kind(base) is not kind:
         base = {}  # a linewidth replaces a geometry
         where = "hpo guide"
     if base and changes and "source" in base:
@@ -124,8 +124,8 @@ def _table(device: str) -> dict[str, Any]:
     from hpo.study.messages import did_you_mean
 
     file, _, name = device.rpartition(":")
-    with explained("hpo guide", thermal.Device):
-        tables = thermal.devices(Path(file)) if file else thermal.devices()
+    with explained("hpo guide", thermal.Oscillator):
+        tables = thermal.read_tables(Path(file)) if file else thermal.read_tables()
     table = tables.get(name)
     if not isinstance(table, dict):
         raise HpoError(

@@ -135,7 +135,7 @@ def thermal_noise_per_sqrt_ns(*, thermal_power: float, tau_ns: float) -> float:
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Device(BaseModel):
+class Oscillator(BaseModel):
     """An oscillator from a table of a file; subclasses compute the thermal power."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -147,8 +147,12 @@ class Device(BaseModel):
         """Return the thermal power."""
         raise NotImplementedError
 
+    def derivation(self) -> list[str]:
+        """Return the equations that give the thermal power, line by line."""
+        return [f"x_th = {self.at_rest():.3g}"]
 
-class Known(Device):
+
+class KnownPower(Oscillator):
     """A device whose thermal power is given."""
 
     thermal_power: Positive
@@ -158,7 +162,7 @@ class Known(Device):
         return self.thermal_power
 
 
-class Line(Device):
+class MeasuredLine(Oscillator):
     """A device with a measured line."""
 
     linewidth_mhz: Positive
@@ -170,8 +174,18 @@ class Line(Device):
         """Return the thermal power: an upper bound."""
         return thermal_power_of_linewidth(**self.model_dump(exclude={"source"}))
 
+    def derivation(self) -> list[str]:
+        """See ``Oscillator``."""
+        numbers = f"{self.tau_ns:.4g} × {self.power:.4g} × {self.linewidth_mhz:.4g}"
+        return [
+            "x_th = 4π τ x Δf / (1 + ν²), an upper bound     "
+            " (doi:10.1103/PhysRevLett.100.017207)",
+            f"     = 4π × {numbers} / 1000 / (1 + {self.nu:.4g}²)"
+            f" = {self.at_rest():.3g}",
+        ]
 
-class Geometry(Device):
+
+class Geometry(Oscillator):
     """A device whose thermal power is estimated from its geometry."""
 
     volume_nm3: Positive
@@ -190,27 +204,43 @@ class Geometry(Device):
         """Return the thermal power."""
         return thermal_power(**self.model_dump(exclude={"source", "tau_ns"}))
 
+    def derivation(self) -> list[str]:
+        """See ``Oscillator``."""
+        letters, two = "Ms V B", ""
+        if self.mode == "uniform":
+            letters, two = "2 Ms V B", "2 × "
+        numbers = f"{two}{self.ms_ka_per_m:.4g} kA/m × {self.volume_nm3:,.0f} nm³"
+        field = f"{self.frequency_ghz:.4g} GHz / (28 GHz/T)"
+        joule = f"{self.energy_j():.4g}"
+        ratio = f"1.381e-23 × {self.temperature_k:.4g} / {joule}"
+        return [
+            f"E = {letters} = {numbers} × {field} = {joule} J",
+            f"x_th = kT / E = {ratio} = {self.at_rest():.3g}",
+        ]
 
-KINDS: Mapping[str, type[Device]] = {
-    "thermal_power": Known,
-    "linewidth_mhz": Line,
+
+KINDS: Mapping[str, type[Oscillator]] = {
+    "thermal_power": KnownPower,
+    "linewidth_mhz": MeasuredLine,
     "volume_nm3": Geometry,
 }
 """The class of device by the key that no other class has."""
 
 
-def kind(*tables: Mapping[str, Any]) -> type[Device]:
+def choose_kind(*tables: Mapping[str, Any]) -> type[Oscillator]:
     """Return the class of device by the keys of tables; the first table decides.
 
-    >>> kind({"temperature_k": 77}, {"linewidth_mhz": 0.1}).__name__
-    'Line'
+    >>> choose_kind({"temperature_k": 77}, {"linewidth_mhz": 0.1}).__name__
+    'MeasuredLine'
     """
-    return next(
-        (KINDS[key] for table in tables for key in KINDS if key in table), Geometry
-    )
+    for table in tables:
+        for key, cls in KINDS.items():
+            if key in table:
+                return cls
+    return Geometry
 
 
-def devices(path: Path = DEVICES) -> dict[str, Any]:
+def read_tables(path: Path = DEVICES) -> dict[str, Any]:
     """Return the tables of a file by name, not yet validated.
 
     Raises:

@@ -97,12 +97,12 @@ def test_energy_of_a_vortex_is_half_its_stiffness_times_its_radius_squared() -> 
     assert energy == pytest.approx(0.5 * gyrovector * 2 * math.pi * f * radius**2)
 
 
-@pytest.mark.parametrize("name", thermal.devices())
+@pytest.mark.parametrize("name", thermal.read_tables())
 def test_each_shipped_device_has_a_source_and_a_plausible_thermal_power(
     name: str,
 ) -> None:
-    table = thermal.devices()[name]
-    device = thermal.kind(table)(**table)
+    table = thermal.read_tables()[name]
+    device = thermal.choose_kind(table)(**table)
     assert device.source
     assert 1e-4 < device.at_rest() < 2e-3
 
