@@ -44,7 +44,7 @@ the network itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -114,14 +114,25 @@ def draw_chip(
     chip = Chip(factors=varied, s=factors("s", "s", variability.s_spread))
     if normals is None:
         return chip
-    if measured is not None and _NOISE in measured.columns:
-        noise = np.array(measured.columns[_NOISE])[rows]
-    elif variability.oscillator_noise_per_sqrt_ns is not None:
-        noise = np.full(network.n_neurons, variability.oscillator_noise_per_sqrt_ns)
-    else:
-        noise = network.noise_per_sqrt_ns(varied)
+    noise = _noise_per_sqrt_ns(variability, network, rows, varied)
     how: Any = {"normals": normals, "jumps_per_point": jumps_per_point}
     return replace(chip, noise_per_sqrt_ns=noise, **how)
+
+
+def _noise_per_sqrt_ns(
+    variability: Variability,
+    network: LayeredNetwork,
+    rows: NDArray[np.int64],
+    factors: Mapping[str, Array],
+) -> Array:
+    """Return the noise of each neuron: measured, set, or thermal at its parameters."""
+    measured = variability.measured()
+    if measured is not None and _NOISE in measured.columns:
+        return np.array(measured.columns[_NOISE])[rows]
+    noise = variability.oscillator_noise_per_sqrt_ns
+    if noise is not None:
+        return np.full(network.n_neurons, noise)
+    return network.noise_per_sqrt_ns(factors)
 
 
 def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:

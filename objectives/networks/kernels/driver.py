@@ -186,6 +186,31 @@ def _enter(entering: Any, at: Any, entered: Any, shape: Any) -> None:
             entered[to + s * shape.per_series + i * shape.per_column] = adjoint
 
 
+@inline
+def _advance(
+    step: Any, to: Any, shape: Any, device: Any, work: Any, jumps: Any
+) -> None:
+    """Take a step, and a jump of noise if it is due.
+
+    ``to`` has the places of the mean outputs and of the slopes to write.
+    """
+    advance, constants = device
+    _, drive, outputs, values, states, kept = work
+    row = shape.walk.row
+    jump, place = _find_jump(step, jumps)
+    arrays = (
+        pointer(states, 0),
+        pointer(drive, 0),
+        pointer(constants, 0),
+        pointer(jumps.normals, place),
+        pointer(outputs, step % 2 * row),
+        pointer(outputs, (step + 1) % 2 * row),
+        pointer(values, to[0]),
+        pointer(kept, to[1]),
+    )
+    call(advance, arrays, shape.extrapolation, shape.walk, (0, jump))
+
+
 @kernel
 def forward(
     u: Any,
@@ -216,8 +241,7 @@ def forward(
         keep: see above.
     """
     mode = flush_subnormals()
-    advance, constants = device
-    held, drive, outputs, values, states, kept = work
+    held, drive, outputs, values, states, _ = work
     row = shape.walk.row
     per_point = shape.n_series * shape.stride
     silent = shape.n_points - len(read) // per_point
@@ -228,18 +252,7 @@ def forward(
             if keep:
                 value, coming, slopes = step, step + 1, step * shape.n_kept
             _drive(values, value * row, network, shape, (held, drive))
-            jump, place = _find_jump(step, jumps)
-            arrays = (
-                pointer(states, 0),
-                pointer(drive, 0),
-                pointer(constants, 0),
-                pointer(jumps.normals, place),
-                pointer(outputs, step % 2 * row),
-                pointer(outputs, (step + 1) % 2 * row),
-                pointer(values, coming * row),
-                pointer(kept, slopes * row),
-            )
-            call(advance, arrays, shape.extrapolation, shape.walk, (0, jump))
+            _advance(step, (coming * row, slopes * row), shape, device, work, jumps)
         if t >= silent:
             to = (t - silent) * per_point
             if shape.reads < 0:
@@ -340,6 +353,25 @@ def _collect_sparse(
         _add_dot_product(sums, k + i, held, i, splat(ONE, SERIES))
 
 
+@inline
+def _pull(step: Any, k: Any, shape: Any, device: Any, work: Any, events: Any) -> None:
+    """Run the adjoint of a step, the k-th one of a point."""
+    pull, constants = device
+    _, kept, _, drive_adjoints, pulled, adjoints, _, entered, _ = work
+    row = shape.walk.row
+    arrays = (
+        pointer(kept, step * shape.n_kept * row),
+        pointer(adjoints, 0),
+        pointer(pulled, (step + 1) % 4 * row),
+        pointer(pulled, (step + 2) % 4 * row),
+        pointer(pulled, (step + 3) % 4 * row),
+        pointer(entered, 0),
+        pointer(constants, 0),
+        pointer(drive_adjoints, k * row),
+    )
+    call(pull, arrays, shape.extrapolation, shape.walk, events)
+
+
 @kernel
 def backward(
     u: Any,
@@ -368,10 +400,9 @@ def backward(
         interval: steps from jump to jump, 0 for none.
     """
     mode = flush_subnormals()
-    pull, constants = device
     structure = network[0]
-    values, kept, held, drive_adjoints, pulled, adjoints, zeros, entered, sums = work
-    row, n_steps = shape.walk.row, shape.n_steps
+    values, _, held, drive_adjoints, pulled, _, zeros, entered, sums = work
+    n_steps = shape.n_steps
     per_point = shape.n_series * shape.stride
     silent = shape.n_points - len(entering) // per_point
     own = (values, drive_adjoints, zeros, pulled, sums)
@@ -383,17 +414,7 @@ def backward(
         for k in range(n_steps - 1, -1, -1):
             step = t * n_steps + k
             jump = 1 if interval > 0 and (step + 1) % interval == 0 else 0
-            arrays = (
-                pointer(kept, step * shape.n_kept * row),
-                pointer(adjoints, 0),
-                pointer(pulled, (step + 1) % 4 * row),
-                pointer(pulled, (step + 2) % 4 * row),
-                pointer(pulled, (step + 3) % 4 * row),
-                pointer(entered, 0),
-                pointer(constants, 0),
-                pointer(drive_adjoints, k * row),
-            )
-            call(pull, arrays, shape.extrapolation, shape.walk, (enters, jump))
+            _pull(step, k, shape, device, work, (enters, jump))
             enters = 0
             _pull_back(step, k, network, shape, own)
         _add_steps(drive_adjoints, shape, held)

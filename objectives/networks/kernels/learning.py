@@ -150,13 +150,20 @@ def read_out(
     left = (features, 0, 1, n_features, 0)
     right = (outputs, 0, n_outputs, 0)
     multiply(out, out, left, right, (n_features, n_outputs, n_rows, 1))
-    for k in range(0, n_outputs, WIDTH):
-        total = load(sums, n_features * n_outputs + k, WIDTH)
-        for row in range(n_rows):
-            total = total + load(outputs, row * n_outputs + k, WIDTH)
-        store(sums, n_features * n_outputs + k, total)
+    _add_rows(sums, n_features * n_outputs, outputs, size)
     _spread_adjoint(features, adjoint, series, parts, size)
     return loss
+
+
+@inline
+def _add_rows(sums: Any, at: Any, outputs: Any, size: Any) -> None:
+    """Add all rows of outputs to sums, from ``at`` on."""
+    n_outputs = size.n_outputs
+    for k in range(0, n_outputs, WIDTH):
+        total = load(sums, at + k, WIDTH)
+        for row in range(size.n_points * size.n_series):
+            total = total + load(outputs, row * n_outputs + k, WIDTH)
+        store(sums, at + k, total)
 
 
 @inline

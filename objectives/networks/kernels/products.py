@@ -16,6 +16,7 @@ one by one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
@@ -116,47 +117,60 @@ def _tile(
         first = building.unpack_tuple(builder, args[1])
         out_row, start_row, left_row, *others = building.unpack_tuple(builder, args[2])
         left_term, left_group, right_term, right_group, n_terms, n_groups = others
-        of = arrays[0]
-
-        def moved(place: Any, stride: Any, k: Any) -> Any:
-            return builder.add(place, builder.mul(stride, k))
-
-        def constant(k: int) -> Any:
-            return ir.Constant(out_row.type, k)
-
-        def columns(array: Any, place: Any, v: int) -> Any:
-            place = builder.add(place, constant(v * WIDTH))
-            return lanes_at(context, builder, of, array, place, WIDTH)
-
+        address = _Address(context, builder, arrays[0])
         totals = {}
         for r in rows:
-            place = moved(first[1], start_row, constant(r))
+            place = address.moved(first[1], start_row, r)
             for v in vectors:
-                total = builder.load(columns(start, place, v), align=4)
+                total = builder.load(address.lanes(start, place, v), align=4)
                 totals[r, v] = building.alloca_once_value(builder, total)
         with building.for_range(builder, n_groups) as group:
-            left_at = moved(first[2], left_group, group.index)
-            right_at = moved(first[3], right_group, group.index)
+            left_at = address.moved(first[2], left_group, group.index)
+            right_at = address.moved(first[3], right_group, group.index)
             with building.for_range(builder, n_terms) as term:
-                a = moved(left_at, left_term, term.index)
-                b = moved(right_at, right_term, term.index)
-                factors = [builder.load(columns(right, b, v), align=4) for v in vectors]
+                a = address.moved(left_at, left_term, term.index)
+                b = address.moved(right_at, right_term, term.index)
+                lanes = [address.lanes(right, b, v) for v in vectors]
+                factors = [builder.load(place, align=4) for place in lanes]
                 for r in rows:
-                    place = moved(a, left_row, constant(r))
-                    place = place_of(context, builder, of, left, place)
-                    factor = build_splat(builder, builder.load(place), WIDTH)
+                    number = address.number(left, address.moved(a, left_row, r))
+                    factor = build_splat(builder, builder.load(number), WIDTH)
                     for v in vectors:
                         total = builder.load(totals[r, v])
                         total = build_call(builder, "fma", factor, factors[v], total)
                         builder.store(total, totals[r, v])
         for r in rows:
-            place = moved(first[0], out_row, constant(r))
+            place = address.moved(first[0], out_row, r)
             for v in vectors:
                 total = builder.load(totals[r, v])
-                builder.store(total, columns(out, place, v), align=4)
+                builder.store(total, address.lanes(out, place, v), align=4)
         return context.get_dummy_value()
 
     return signature(types.void, arrays, at, strides, n_rows, n_vectors), codegen
+
+
+@dataclass
+class _Address:
+    """Places in arrays of one type."""
+
+    context: Any
+    builder: Any
+    of: Any
+
+    def moved(self, place: Any, stride: Any, k: Any) -> Any:
+        """Return a place that is k strides further."""
+        if isinstance(k, int):
+            k = ir.Constant(stride.type, k)
+        return self.builder.add(place, self.builder.mul(stride, k))
+
+    def number(self, array: Any, place: Any) -> Any:
+        """Return a pointer to a number."""
+        return place_of(self.context, self.builder, self.of, array, place)
+
+    def lanes(self, array: Any, place: Any, v: int) -> Any:
+        """Return a pointer to the v-th vector from a place."""
+        place = self.builder.add(place, ir.Constant(place.type, v * WIDTH))
+        return lanes_at(self.context, self.builder, self.of, array, place, WIDTH)
 
 
 @inline

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numba.core.ccallback import CFunc
 
-from .compiling import compile_step
+from .compiling import compile_step, inline
 from .kernel import Array, NeuronValues
 from .simd import any_less, fma, load, store
 from .sizes import WIDTH
@@ -50,13 +50,16 @@ class SpintronicSteps:
     def __init__(self, device: Any, *, noisy: bool) -> None:
         """Compile the steps of a ``hpo.objectives.devices.spintronic.Spintronic``, or read the
         cache."""
-        self._device, cold = device, device.thermal_power == 0.0
-        self._variant = variant = NOISY if noisy else COLD if cold else WARM
+        self._device = device
+        variant = WARM
+        if noisy:
+            variant = NOISY
+        elif device.thermal_power == 0.0:
+            variant = COLD
         self.n_kept = 2 if variant == WARM else 3
         self.n_states = 3 if variant == COLD else 2
-        self.advance, self.advance_only = (
-            int(_advance(variant, k).address or 0) for k in (True, False)
-        )
+        self.advance = int(_advance(variant, True).address or 0)
+        self.advance_only = int(_advance(variant, False).address or 0)
         self.pull = int(_pull(variant).address or 0)
 
     def constants(
@@ -64,7 +67,8 @@ class SpintronicSteps:
     ) -> Array:
         """See ``kernel.Pointwise``."""
         own = neurons.values
-        g, c = step_ns / own["tau_ns"], 2.0 * math.pi * own["f_cut_per_ns"] * step_ns
+        g = step_ns / own["tau_ns"]
+        c = 2.0 * math.pi * own["f_cut_per_ns"] * step_ns
         gain = -np.expm1(-c) / np.where(c > 0.0, c, -1.0)
         gain = np.where(c > 0.0, gain, 1.0)
         kick = deviation * neurons.noise_per_sqrt_ns
@@ -72,11 +76,48 @@ class SpintronicSteps:
 
     def rest(self, neurons: NeuronValues) -> Array:
         """See ``kernel.Pointwise``."""
-        x, _ = self._device.with_values(**neurons.values).rest_under(
-            neurons.fixed_drive
-        )
+        device = self._device.with_values(**neurons.values)
+        x, _ = device.rest_under(neurons.fixed_drive)
         none = np.zeros_like(x)
         return np.stack([x, *[none] * self.n_states])
+
+
+@inline
+def _take_warm_step(x: Any, force: Any, g: Any, source: Any) -> Any:
+    """Return x' and its slopes."""
+    after, slope_x, slope_drive = warm_step(x, force, g, source)
+    return after, after * slope_x, after * slope_drive
+
+
+@inline
+def _take_noisy_step(x: Any, force: Any, g: Any) -> Any:
+    """Return x' and its slopes, between jumps of noise."""
+    factor, slope_x, slope_drive = cold_step(x, force, g)
+    after = x * factor
+    return after, factor * slope_x, after * slope_drive
+
+
+@inline
+def _take_cold_step(states: Any, at: Any, row: Any, force: Any, g: Any) -> Any:
+    """Return x' and the slopes of its logarithm."""
+    x = load(states, at, WIDTH)
+    factor, slope_x, slope_drive = cold_step(x, force, g)
+    after = x * factor
+    if any_less(after, LEAST):
+        own = load(states, row + at, WIDTH)
+        rest = load(states, 2 * row + at, WIDTH)
+        after, own, rest = deep_step(x, after, force - g, own, rest)
+        store(states, row + at, own)
+        store(states, 2 * row + at, rest)
+    return after, slope_x, slope_drive
+
+
+@inline
+def _jump(after: Any, size: Any, noise: Any, at: Any, row: Any) -> Any:
+    """Return x after a jump of noise, and its slope."""
+    along = size * load(noise, at, WIDTH)
+    across = size * load(noise, row + at, WIDTH)
+    return after_noise_kick(after, along, across)
 
 
 @cache
@@ -101,19 +142,13 @@ def _advance(variant: int, keep: bool) -> CFunc:
                 x = load(states, at, WIDTH)
                 force = load(drive, at, WIDTH)
                 if variant == WARM:
-                    after, slope_x, slope_drive = warm_step(x, force, g, source)
-                    slope_x, slope_drive = after * slope_x, after * slope_drive
+                    after, slope_x, slope_drive = _take_warm_step(x, force, g, source)
+                elif variant == NOISY:
+                    after, slope_x, slope_drive = _take_noisy_step(x, force, g)
                 else:
-                    factor, slope_x, slope_drive = cold_step(x, force, g)
-                    after = x * factor
-                if variant == NOISY:
-                    slope_x, slope_drive = factor * slope_x, after * slope_drive
-                if variant == COLD and any_less(after, LEAST):
-                    own = load(states, row + at, WIDTH)
-                    rest = load(states, 2 * row + at, WIDTH)
-                    after, own, rest = deep_step(x, after, force - g, own, rest)
-                    store(states, row + at, own)
-                    store(states, 2 * row + at, rest)
+                    after, slope_x, slope_drive = _take_cold_step(
+                        states, at, row, force, g
+                    )
                 if keep:
                     store(kept, at, slope_x)
                     store(kept, row + at, slope_drive)
@@ -122,9 +157,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
                 y_now = load(now, at, WIDTH)
                 y = fma(gain, after - x, decay * y_now)
                 if variant == NOISY and jump != 0:  # the jump passes the filter whole
-                    along = size * load(noise, at, WIDTH)
-                    across = size * load(noise, row + at, WIDTH)
-                    kicked, slope = after_noise_kick(after, along, across)
+                    kicked, slope = _jump(after, size, noise, at, row)
                     y = y + (kicked - after)
                     after = kicked
                     if keep:

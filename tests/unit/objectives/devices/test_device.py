@@ -272,7 +272,7 @@ def test_a_rate_that_no_symbol_goes_through_is_refused(rate: Any, text: str) -> 
     "name", ["tanh", "exp", "sin", "cos", "log", "sqrt", "sigmoid"]
 )
 def test_functions_take_numbers_arrays_tensors_and_symbols(name: str) -> None:
-    function, x = getattr(device, name), sympy.Symbol("x", real=True)
+    function, x = getattr(functions, name), sympy.Symbol("x", real=True)
     own = float(function(0.7))
     assert isinstance(function(0.7), float)
     assert function(np.array([0.7]))[0] == pytest.approx(own, rel=1e-15)
