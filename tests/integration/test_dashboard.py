@@ -3,10 +3,13 @@ sockets."""
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import optuna
 import optuna_dashboard
@@ -214,6 +217,51 @@ def test_the_database_refuses_what_it_would_write(shown: Storage) -> None:
         shown.optuna(read_only=True).set_study_system_attr(1, "a", 1)
     assert "read-only transaction" in str(caught.value.__cause__)
     shown.optuna().set_study_system_attr(1, "a", 1)
+
+
+WRITES = [
+    ("POST", "/api/studies", {"study_name": "mine", "directions": ["minimize"]}),
+    ("POST", "/api/studies/1/rename", {"study_name": "mine"}),
+    ("DELETE", "/api/studies/1", {}),
+    ("PUT", "/api/studies/1/1/note", {"body": "mine", "version": 1}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES)
+def test_optuna_dashboard_itself_writes_nothing(
+    shown: Storage, method: str, path: str, body: dict[str, Any]
+) -> None:
+    """Without the guard, which refuses these requests before."""
+    text = json.dumps(body).encode()
+    request: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(text)),
+        "wsgi.input": io.BytesIO(text),
+        "HTTP_ACCEPT_ENCODING": "",
+    }
+    setup_testing_defaults(request)
+
+    def rows() -> list[str]:
+        with shown.engine.connect() as connection:
+            return [
+                str(connection.execute(sa.text(f"SELECT * FROM {table}")).all())
+                for table in sa.inspect(connection).get_table_names()
+            ]
+
+    def answered(storage: optuna.storages.RDBStorage) -> str:
+        statuses: list[str] = []
+        app = optuna_dashboard.wsgi(storage)
+        request["wsgi.input"].seek(0)
+        list(app(dict(request), lambda status, *_: statuses.append(status)))
+        return statuses[0]
+
+    before = rows()
+    assert answered(shown.optuna(read_only=True)).startswith("500")
+    assert rows() == before
+    assert answered(shown.optuna()).startswith("20"), "it could write otherwise"
+    assert rows() != before
 
 
 def test_a_finished_study_has_one_figure_and_its_verdict_in_optunas_rows(
