@@ -119,19 +119,14 @@ def dashboard(arguments: argparse.Namespace) -> int:
     if file is not None:
         gate = PasswordCheck(read_password(file))
     with server.listen(arguments.host, arguments.port) as listening:
-        note = ""
-        if not server.is_loopback(listening):
-            if gate is None:
-                raise HpoError(
-                    f"dashboard at {arguments.host}: a password is required, since"
-                    f" other machines can reach this address. {HOW}; then use"
-                    " --password-file dashboard-password. Or leave out --host, and use"
-                    " `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
-                )
-            note = _IN_THE_OPEN
-        elif arguments.allowed_host and gate is None:
-            note = _BEHIND_A_PROXY
-        _serve(arguments, gate, listening, note)
+        if gate is None and not server.is_loopback(listening):
+            raise HpoError(
+                f"dashboard at {arguments.host}: a password is required, since"
+                f" other machines can reach this address. {HOW}; then use"
+                " --password-file dashboard-password. Or leave out --host, and use"
+                " `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
+            )
+        _serve(arguments, gate, listening)
     return 0
 
 
@@ -139,7 +134,6 @@ def _serve(
     arguments: argparse.Namespace,
     gate: PasswordCheck | None,
     listening: socket.socket,
-    note: str,
 ) -> None:
     """Print the URL, and serve until a signal."""
     import optuna
@@ -166,8 +160,10 @@ def _serve(
         serving = server.Server(guard, listening, proxy)
         url = server.address_of(listening, arguments.host)
         print(f"{url}  (Ctrl-C ends it)", flush=True)
-        if note:
-            print(note, file=sys.stderr)
+        if not server.is_loopback(listening):
+            print(_IN_THE_OPEN, file=sys.stderr)
+        elif arguments.allowed_host and gate is None:
+            print(_BEHIND_A_PROXY, file=sys.stderr)
         if arguments.open:
             webbrowser.open(url)
         serving.run()

@@ -88,22 +88,30 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.network is not None:
         return networks.export(arguments)
     if arguments.backup is not None:
-        from hpo.ledger import backup
+        return _write_backup(arguments)
+    return _write_table(arguments)
 
-        with opened_storage(arguments) as storage:
-            backup.export(storage, arguments.study, arguments.backup)
-        print(arguments.backup)
-        return 0
-    output: Path | None = arguments.output
-    if output is not None:
-        check_ending(output, ".csv", ".jsonl")
-    with looking(arguments) as ledger:
-        result = ledger.result(arguments.study, curves=arguments.curves)
+
+def _write_backup(arguments: argparse.Namespace) -> int:
+    from hpo.ledger import backup
+
+    with opened_storage(arguments) as storage:
+        backup.export(storage, arguments.study, arguments.backup)
+    print(arguments.backup)
+    return 0
+
+
+def _write_table(arguments: argparse.Namespace) -> int:
     from hpo.views.records import trial_tables
 
+    output: Path | None = arguments.output
     write = trial_tables.write_csv
-    if output is not None and output.suffix == ".jsonl":
-        write = trial_tables.write_jsonl
+    if output is not None:
+        check_ending(output, ".csv", ".jsonl")
+        if output.suffix == ".jsonl":
+            write = trial_tables.write_jsonl
+    with looking(arguments) as ledger:
+        result = ledger.result(arguments.study, curves=arguments.curves)
     if output is None:
         write(result, sys.stdout, curves=arguments.curves)
         return 0
