@@ -63,7 +63,7 @@ nitpick_ignore_regex = [
         r"Score|Share|Steps|Line|Number|Fact|Field|FieldInfo|NoneType|Ge|Strict\w+|PydanticUndefined",
     ),  # bounds of an Outcome
     ("py:.*", r"hpo\.contract\.\w+\._\w+"),
-    ("py:.*", r"hpo\.study\.spec\.StudySpec"),  # its keys are those of a study file
+    ("py:.*", r"hpo\.study\.(spec\.StudySpec|trials\.StudySnapshot)"),  # no entries
     (
         "py:.*",
         r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?",

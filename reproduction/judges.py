@@ -61,7 +61,8 @@ def accuracy_of(point: Point, reported: float, spread: float) -> Finding:
     text = f"{mean:.2f} ± {std:.2f} %, mean {low:.1f} to {high:.1f} by the seeds"
     if len(splits) > 1:
         text += ", {:.1f} to {:.1f} by the splits".format(*mean_interval(splits))
-    text += f" (n = {len(scores)}, {len(splits)} split{'s' * (len(splits) > 1)})"
+    of_splits = "1 split" if len(splits) == 1 else f"{len(splits)} splits"
+    text += f" (n = {len(scores)}, {of_splits})"
     within = reported - spread <= low and high <= reported + spread
     return Finding(text, scale(within, abs(mean - reported) <= spread))
 

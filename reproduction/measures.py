@@ -121,7 +121,9 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 def scale(holds: bool, partly: bool) -> Verdict:
     """The verdict on what holds, or holds in part."""
-    return Verdict.YES if holds else Verdict.PARTLY if partly else Verdict.NO
+    if holds:
+        return Verdict.YES
+    return Verdict.PARTLY if partly else Verdict.NO
 
 
 def quartiles(point: Point) -> str:

@@ -215,7 +215,9 @@ def _spread(values: Values) -> str:
 
 def _p(own: Values, others: Values) -> str:
     p = float(stats.mannwhitneyu(own, others).pvalue)
-    return "p < 0.001" if p < 0.001 else f"p {p:.{2 if p >= 0.01 else 3}f}"
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p {p:.2f}" if p >= 0.01 else f"p {p:.3f}"
 
 
 def _real(changed: bool) -> list[list[str]]:

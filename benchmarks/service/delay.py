@@ -77,7 +77,10 @@ def _read(source: socket.socket) -> bytes:
 
 def _write(to: socket.socket, data: bytes) -> None:
     with suppress(OSError):  # the other side has gone
-        to.sendall(data) if data else to.shutdown(socket.SHUT_WR)
+        if data:
+            to.sendall(data)
+        else:
+            to.shutdown(socket.SHUT_WR)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,14 @@ def test_the_index_names_every_page() -> None:
     assert pages <= set(targets("docs/index.md"))
 
 
+def test_the_map_of_the_house_names_what_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rooms = "hpo|objectives|studies|tests|docs|benchmarks|chaos|deploy"
+    named = re.findall(rf"(?<![\w/])((?:{rooms})/[\w/.-]*\w)", text)
+    assert len(named) > 30
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
 @EACH_PAGE
 def test_its_links_lead_to_files_and_headings(name: str) -> None:
     for target in targets(name):
