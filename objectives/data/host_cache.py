@@ -96,11 +96,12 @@ def _lock(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
 def _remove_old(cache: Path) -> None:
     """Remove data that nobody has used for ``KEPT_S`` or is using now."""
     before = time.time() - KEPT_S
-    for folder in (path for path in cache.iterdir() if path.is_dir()):
+    for folder in cache.iterdir():
         with suppress(OSError):  # somebody was faster, or has locked it
-            if folder.stat().st_mtime < before:
-                with _lock(folder.with_suffix(".lock"), fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    shutil.rmtree(folder.rename(folder.with_suffix(".draft")))
+            if not folder.is_dir() or folder.stat().st_mtime >= before:
+                continue
+            with _lock(folder.with_suffix(".lock"), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(folder.rename(folder.with_suffix(".draft")))
 
 
 def _write(folder: Path, halves: Split) -> None:

@@ -25,22 +25,6 @@ class Uncertainty:
     advised_folds: int
     """Advised ``validation_folds`` of a study without folds; 1: none."""
 
-    def lines(self) -> list[str]:
-        """Return the uncertainty in words, with advice."""
-        error = (
-            f"{100 * self.share:.1f} % has a standard error of {100 * self.error:.1f}"
-            " points"
-        )
-        text = (
-            f"a trial's score is as precise as on {self.n_series:,.0f} series: {error}"
-        )
-        folds = self.advised_folds
-        few = (
-            f"few series: with validation_folds = {folds} in [task] and members ="
-            f" {folds} in [budget], a trial is scored on every training series"
-        )
-        return [text, few] if folds > 1 else [text]
-
 
 def uncertainty(
     contents: Contents, share: float | None, members: int, protocol: Protocol

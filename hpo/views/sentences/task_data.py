@@ -31,7 +31,23 @@ def describe(
             " x.transpose(0, 2, 1)"
         )
     if uncertainty is not None:
-        lines += uncertainty.lines()
+        lines += _sampling_error(uncertainty)
+    return lines
+
+
+def _sampling_error(known: Uncertainty) -> list[str]:
+    """Return how precise the score of a trial is, with advice for few series."""
+    lines = [
+        f"a trial's score is as precise as on {known.n_series:,.0f} series:"
+        f" {100 * known.share:.1f} % has a standard error of"
+        f" {100 * known.error:.1f} points"
+    ]
+    folds = known.advised_folds
+    if folds > 1:
+        lines.append(
+            f"few series: with validation_folds = {folds} in [task] and members ="
+            f" {folds} in [budget], a trial is scored on every training series"
+        )
     return lines
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..refusal import refuse
 from .raw import (
@@ -56,6 +55,15 @@ class Row(NamedTuple):
     cells: list[str]
 
 
+class _Labelled(NamedTuple):
+    """A row of ``labels.csv``."""
+
+    file: str
+    label: str
+    test: bool | None
+    """Whether it is a test series; None without that column."""
+
+
 def matches(path: Path) -> bool:
     """See ``Format``; a directory without ``labels.csv`` is refused by ``read``."""
     return path.is_dir()
@@ -79,15 +87,7 @@ def read(path: Path, *, unequal: bool) -> Raw:
     left = LARGEST_BYTES
     series: list[Values] = []
     for row in rows:
-        name = Path(row["file"])
-        if name.is_absolute() or ".." in name.parts:
-            refuse(
-                path / LABELS,
-                "files of this directory",
-                repr(row["file"]),
-                "Copy the series into it, or link to it from there.",
-            )
-        file = path / name
+        file = path / row.file
         text = _text(file, digest, left)
         left -= len(text)
         one = _series(file, _rows(file, text))
@@ -95,21 +95,22 @@ def read(path: Path, *, unequal: bool) -> Raw:
         first = series[0]
         same_channels = one.shape[1] == first.shape[1]
         if one.shape != first.shape and not (unequal and same_channels):
-            rule = f"{_shape(first)}, as in {rows[0]['file']}"
+            rule = f"{_shape(first)}, as in {rows[0].file}"
             remedy = (
                 UNEQUAL if same_channels else "Give every series the same channels."
             )
             refuse(file, rule, _shape(one), remedy)
+    test = [row.test for row in rows]
     return Raw(
         x=stack(path, series),
-        y=labels([row["label"] for row in rows]),
-        test=_test(path / LABELS, rows),
+        y=labels([row.label for row in rows]),
+        test=None if None in test else np.array(test),
         sha256=digest.hexdigest(),
     )
 
 
-def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
-    """Return the rows of ``labels.csv``, each by column."""
+def _label_rows(path: Path, digest: hashlib._Hash) -> list[_Labelled]:
+    """Return the rows of ``labels.csv``."""
     rows = [row.cells for row in _rows(path, _text(path, digest, LARGEST_BYTES))]
     names = [name.strip() for name in rows[0]] if rows else []
     if names not in (["file", "label"], ["file", "label", "test"]):
@@ -118,32 +119,27 @@ def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
     if len(rows) < 2:
         remedy = "Add a line per series."
         refuse(path, "at least one series", "the first line only", remedy)
-    by_file: dict[str, dict[str, str]] = {}
+    by_file: dict[str, _Labelled] = {}
     for number, row in enumerate(rows[1:], start=2):
         values = [value.strip() for value in row]
         if len(values) != len(names) or not all(values):
             rule = f"a value for {', '.join(names)} in row {number}"
             refuse(path, rule, repr(",".join(row)), "Correct that row.")
-        file = values[0]
+        file, label, *words = values
         if file in by_file:
-            refuse(
-                path, "each file once", f"{file!r} again in row {number}", "Remove one."
-            )
-        by_file[file] = dict(zip(names, values, strict=True))
+            got = f"{file!r} again in row {number}"
+            refuse(path, "each file once", got, "Remove one.")
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            remedy = "Copy the series into it, or link to it from there."
+            refuse(path, "files of this directory", repr(file), remedy)
+        test = None
+        for word in words:
+            test = TEST_WORDS.get(word.lower())
+            if test is None:
+                got = f"test={word!r} in row {number}"
+                refuse(path, "0 or 1", got, "Correct that row.")
+        by_file[file] = _Labelled(file, label, test)
     return list(by_file.values())
-
-
-def _test(path: Path, rows: Sequence[dict[str, str]]) -> NDArray[np.bool_] | None:
-    if "test" not in rows[0]:
-        return None
-    test = []
-    for number, row in enumerate(rows, start=2):
-        word = row["test"]
-        if word.lower() not in TEST_WORDS:
-            got = f"test={word!r} in row {number}"
-            refuse(path, "0 or 1", got, "Correct that row.")
-        test.append(TEST_WORDS[word.lower()])
-    return np.array(test)
 
 
 def _text(path: Path, digest: hashlib._Hash, most: int) -> str:

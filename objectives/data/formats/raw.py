@@ -93,6 +93,13 @@ def join_hashes(digests: Sequence[hashlib._Hash]) -> str:
     return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
 
 
+def show_first(name: str, values: NDArray[Any], broken: NDArray[np.bool_]) -> str:
+    """Return the first broken number of an array in words, and how many there are."""
+    at = tuple(np.argwhere(broken)[0, : values.ndim].tolist())
+    place = ", ".join(map(str, at))
+    return f"{name}[{place}]={values[at]} ({np.count_nonzero(broken)} such values)"
+
+
 def stack(where: Path, series: Sequence[Values]) -> Values:
     """Stack series with equal numbers of channels: (n, time, channels), NaN after the
     shorter ones.

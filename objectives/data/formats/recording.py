@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..examples import Examples
 from ..refusal import refuse
-from .raw import UNEQUAL, Raw, Values
+from .raw import UNEQUAL, Raw, Values, show_first
 
 Series = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -93,14 +93,9 @@ def _check_series(path: Path | str, x: NDArray[Any], unequal: bool) -> Series:
     time = np.arange(points.shape[1])[np.newaxis, :, np.newaxis]
     broken &= time < lengths[:, np.newaxis, np.newaxis]
     if broken.any():
-        at = tuple(np.argwhere(broken)[0, : x.ndim].tolist())
-        refuse(
-            path,
-            "finite numbers in `x` (up to 3.4e38)",
-            f"x[{', '.join(map(str, at))}]={x[at]} ({np.count_nonzero(broken)} such"
-            " values)",
-            "Correct or remove that series.",
-        )
+        rule = "finite numbers in `x` (up to 3.4e38)"
+        remedy = "Correct or remove that series."
+        refuse(path, rule, show_first("x", x, broken), remedy)
     if not unequal:
         shortest = int(lengths.argmin())
         refuse(

@@ -153,6 +153,8 @@ def _check(path: Path, name: str, values: Array) -> NDArray[np.float64]:
     """Return an array as finite numbers, (time, columns)."""
     import numpy as np
 
+    from ..formats import raw
+
     if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or values.size == 0:
         refuse(
             path,
@@ -163,14 +165,9 @@ def _check(path: Path, name: str, values: Array) -> NDArray[np.float64]:
     columns = values.astype(np.float64).reshape(len(values), -1)
     broken = ~np.isfinite(columns)
     if broken.any():
-        row, column = np.argwhere(broken)[0].tolist()
-        refuse(
-            path,
-            f"finite numbers in `{name}`",
-            f"{name}[{row}, {column}]={columns[row, column]} ({broken.sum()} such"
-            " values)",
-            "Correct or remove these points.",
-        )
+        rule = f"finite numbers in `{name}`"
+        remedy = "Correct or remove these points."
+        refuse(path, rule, raw.show_first(name, columns, broken), remedy)
     return columns
 
 
