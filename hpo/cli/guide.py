@@ -61,8 +61,7 @@ def _option(name: str) -> str:
     JSON,
 )
 def guide(arguments: argparse.Namespace) -> int:
-    """Explain how to choose the hyper-parameters of a spintronic network for your time
-    scale.
+    """Explain how to choose hyper-parameters of a spintronic network for a time scale.
 
     Prints the design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the
     energy consumption of the network, the thermal power of your oscillators, and a

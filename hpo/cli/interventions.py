@@ -293,8 +293,7 @@ def enqueue(study: Study) -> Answer:
     ),
 )
 def exclude(study: Study) -> Answer:
-    """Exclude a bad trial, or one that kills its workers, from ranking and later
-    suggestions.
+    """Exclude a trial from ranking and later suggestions: bad, or killing its workers.
 
     Results stay reproducible: trials claimed before the exclusion still see the trial,
     later ones do not. The first such trial is stored.

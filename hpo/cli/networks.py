@@ -89,8 +89,7 @@ def export(arguments: argparse.Namespace) -> int:
     STORAGE,
 )
 def trace(arguments: argparse.Namespace) -> int:
-    """Plot the neurons of a network over time on series of the test set, as an HTML
-    file.
+    """Plot the neurons of a network over time, on series of the test set.
 
     The database keeps the network of the first fresh seed of each confirmed trial. The
     plot shows the input channels (at most eight), and in every layer the neuron that

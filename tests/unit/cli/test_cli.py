@@ -45,6 +45,9 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main([]) == 0
     listed = capsys.readouterr().out
     assert all(f"\n  {command} " in listed for command in COMMANDS)
+    for command in COMMANDS:
+        first, *_ = str(main.run_of(command).run.__doc__).splitlines()
+        assert first.endswith("."), "one line is the whole sentence"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
