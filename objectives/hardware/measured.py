@@ -58,9 +58,8 @@ class Measured:
         >>> Measured(columns={"s": (0.1, 0.1, 0.1)}, sha256="").factors("s")
         (1.0, 1.0, 1.0)
         """
-        mean = statistics.mean(
-            self.columns[column]
-        )  # of fractions: exact until it is rounded
+        # of fractions: exact until it is rounded
+        mean = statistics.mean(self.columns[column])
         return tuple(value / mean for value in self.columns[column])
 
 
@@ -97,75 +96,61 @@ def read(path: Path) -> Measured:
     Raises:
         ValueError: the file is missing or invalid; the text names line and column.
     """
+    if not path.is_file():
+        remedy = "Correct the path; every worker needs it."
+        _refuse(path, "a readable CSV file", "none", remedy)
     try:
-        content = path.read_bytes() if path.is_file() else None
-        text = (content or b"").decode("utf-8-sig")
-        lines = csv.reader(io.StringIO(text))
-        rows = [
-            (lines.line_num, row) for row in lines if any(cell.strip() for cell in row)
-        ]
+        content = path.read_bytes()
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig")))
+        rows = []
+        for row in lines:
+            if any(cell.strip() for cell in row):
+                rows.append((lines.line_num, row))
     except (OSError, ValueError, csv.Error) as error:
-        _refuse(
-            path, "a readable CSV file", str(error), "Correct the path, or the file."
-        )
-    if content is None:
-        _refuse(
-            path,
-            "a readable CSV file",
-            "none",
-            "Correct the path; every worker needs it.",
-        )
+        remedy = "Correct the path, or the file."
+        _refuse(path, "a readable CSV file", str(error), remedy)
     names = [name.strip() for name in rows[0][1]] if rows else []
     _check_names(path, names)
     if not 2 <= len(rows) <= MOST_ROWS + 1:
-        _refuse(
-            path,
-            f"a row for each of 1 to {MOST_ROWS:,} devices",
-            f"{len(rows) - 1:,} rows",
-            "Add a line per oscillator, or use fewer.",
-        )
+        rule = f"a row for each of 1 to {MOST_ROWS:,} devices"
+        remedy = "Add a line per oscillator, or use fewer."
+        _refuse(path, rule, f"{len(rows) - 1:,} rows", remedy)
+    columns: dict[str, list[float]] = {name: [] for name in names if name in COLUMNS}
     for line, row in rows[1:]:
         if len(row) != len(names):
-            _refuse(
-                path,
-                f"{len(names)} columns in every row",
-                f"{len(row)} in line {line}",
-                "Correct that line.",
-            )
-    columns = {
-        name: tuple(_value(path, name, line, row[i]) for line, row in rows[1:])
-        for i, name in enumerate(names)
-        if name in COLUMNS
-    }
-    return Measured(columns=columns, sha256=hashlib.sha256(content).hexdigest())
+            rule = f"{len(names)} columns in every row"
+            _refuse(path, rule, f"{len(row)} in line {line}", "Correct that line.")
+    for line, row in rows[1:]:
+        for name, cell in zip(names, row, strict=True):
+            if name in COLUMNS:
+                columns[name].append(_value(path, name, line, cell))
+    values = {name: tuple(column) for name, column in columns.items()}
+    return Measured(columns=values, sha256=hashlib.sha256(content).hexdigest())
 
 
 def _check_names(path: Path, names: list[str]) -> None:
     known = {*COLUMNS, NAME}
     wrong = [name for name in names if name not in known or names.count(name) > 1]
     if wrong or not COLUMNS.keys() & set(names):
-        _refuse(
-            path,
-            f"a first line with one or more of {', '.join(COLUMNS)}, each once, perhaps"
-            f" {NAME}",
-            f"{wrong[0] if wrong else ','.join(names)!r}",
-            "Name the columns so, and remove others.",
+        known_names = ", ".join(COLUMNS)
+        rule = (
+            f"a first line with one or more of {known_names}, each once, perhaps {NAME}"
         )
+        got = repr(wrong[0] if wrong else ",".join(names))
+        _refuse(path, rule, got, "Name the columns so, and remove others.")
 
 
 def _value(path: Path, name: str, line: int, cell: str) -> float:
+    rule, least = "a number above 0", math.ulp(0.0)
+    if name == "oscillator_noise_per_sqrt_ns":
+        rule, least = "a number of 0 or more", 0.0
     try:
-        value = (
-            float(cell) if "_" not in cell else math.nan
-        )  # 1_0 is a number to Python alone
+        value = float(cell.replace("_", "?"))  # 1_0 is a number to Python alone
     except ValueError:
         value = math.nan
-    is_noise = name == "oscillator_noise_per_sqrt_ns"
-    if not (math.isfinite(value) and (value > 0 or (is_noise and value == 0))):
-        rule = "a number of 0 or more" if is_noise else "a number above 0"
-        _refuse(
-            path, rule, f"{cell!r} in line {line}, column {name}", "Correct that cell."
-        )
+    if not least <= value < math.inf:
+        place = f"{cell!r} in line {line}, column {name}"
+        _refuse(path, rule, place, "Correct that cell.")
     return value
 
 

@@ -59,12 +59,10 @@ def fan_in(*, width: int, density_inter: float, density_intra: float) -> float:
     >>> fan_in(width=32, density_inter=0.5, density_intra=0.5)
     32.0
     """
-    _check("fan-in", width >= 1, "width >= 1", width=width)
-    for name, density in (
-        ("density_inter", density_inter),
-        ("density_intra", density_intra),
-    ):
-        _check("fan-in", 0 <= density <= 1, f"0 <= {name} <= 1", **{name: density})
+    _at_least_one("fan-in", width=width)
+    densities = {"density_inter": density_inter, "density_intra": density_intra}
+    for name, density in densities.items():
+        _check("fan-in", 0 <= density <= 1, f"0 <= {name} <= 1", name, density)
     return density_inter * width + density_intra * width  # below Eq. (9)
 
 
@@ -96,9 +94,8 @@ def recommended_weight_per_ns(*, dt_ns: float, s: float, fan_in: float) -> float
     0.3536
     """
     _positive("recommended weight", dt_ns=dt_ns, s=s, fan_in=fan_in)
-    return 1.0 / (
-        dt_ns * s * math.sqrt(fan_in)
-    )  # Eq. (11), solved for <|W|> of Eq. (9)
+    # Eq. (11), solved for <|W|> of Eq. (9)
+    return 1.0 / (dt_ns * s * math.sqrt(fan_in))
 
 
 def recommended_learning_rate(*, dt_ns: float, s: float, fan_in: float) -> float:
@@ -149,8 +146,7 @@ def n_neurons(*, layers: int, width: int | tuple[int, ...]) -> int:
     (96, 12)
     """
     widths = _each(width, layers)
-    _check("neurons", layers >= 1, "layers >= 1", layers=layers)
-    _check("neurons", min(widths) >= 1, "width >= 1", width=min(widths))
+    _at_least_one("neurons", layers=layers, width=min(widths, default=1))
     return sum(widths)
 
 
@@ -175,13 +171,13 @@ def n_synapses(
     >>> n_synapses(layers=2, width=(8, 4), density_inter=1.0, density_intra=(0.5, 0.0), classes=2)
     80
     """
-    _check("synapses", layers >= 1, "layers >= 1", layers=layers)
-    _check("synapses", channels >= 1, "channels >= 1", channels=channels)
-    _check("synapses", classes >= 1, "classes >= 1", classes=classes)
-    widths, inter = _each(width, layers), _each(density_inter, layers)
-    intra, sources = _each(density_intra, layers), [channels, *_each(width, layers)]
+    _at_least_one("synapses", layers=layers, channels=channels, classes=classes)
+    widths = _each(width, layers)
+    inter = _each(density_inter, layers)
+    intra = _each(density_intra, layers)
+    below_each = (channels, *widths)
     total = (features or widths[-1]) * classes
-    for n, below, outer, inner in zip(widths, sources, inter, intra, strict=False):
+    for n, below, outer, inner in zip(widths, below_each, inter, intra, strict=False):
         fan_in(width=n, density_inter=outer, density_intra=inner)  # checks
         total += round(outer * (n * below)) + round(inner * (n * n))
     return total
@@ -198,7 +194,7 @@ def presentation_ns(*, points: int, dt_ns: float) -> float:
     >>> presentation_ns(points=64, dt_ns=1.0)
     64.0
     """
-    _check("presentation", points >= 1, "points >= 1", points=points)
+    _at_least_one("presentation", points=points)
     _positive("presentation", dt_ns=dt_ns)
     return points * dt_ns
 
@@ -231,22 +227,24 @@ def energy_pj(
     38.56
     """
     _positive("energy", presentation_ns=presentation_ns)
-    for name, power in (("neuron_uw", neuron_uw), ("synapse_uw", synapse_uw)):
-        _check("energy", 0 <= power < math.inf, f"{name} >= 0", **{name: power})
+    for name, power in {"neuron_uw": neuron_uw, "synapse_uw": synapse_uw}.items():
+        _check("energy", 0 <= power < math.inf, f"{name} >= 0", name, power)
     fj_per_100_ns = 100.0 * neuron_uw * n_neurons + 100.0 * synapse_uw * n_synapses
-    return (
-        fj_per_100_ns * (presentation_ns / 100.0) / 1000.0
-    )  # section V; 1 pJ = 1000 fJ
+    return fj_per_100_ns * (presentation_ns / 100.0) / 1000.0  # 1 pJ = 1000 fJ
 
 
 def _positive(where: str, **values: float) -> None:
     for name, value in values.items():
-        _check(where, 0 < value < math.inf, f"{name} > 0", **{name: value})
+        _check(where, 0 < value < math.inf, f"{name} > 0", name, value)
 
 
-def _check(where: str, holds: bool, rule: str, **value: float) -> None:
+def _at_least_one(where: str, **counts: int) -> None:
+    for name, count in counts.items():
+        _check(where, count >= 1, f"{name} >= 1", name, count)
+
+
+def _check(where: str, holds: bool, rule: str, name: str, number: float) -> None:
     if not holds:
-        ((name, number),) = value.items()
         raise ValueError(
             f"{where}: expected `{rule}`, got {name}={number}. Use another {name}."
         )

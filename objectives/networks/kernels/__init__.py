@@ -7,8 +7,10 @@ device.
     Products with the weights, dense and sparse.
 ``layout``
     Places of neurons and weights in memory: series in rows, or neurons in rows.
-``generating``, ``spintronic`` The compiled steps of a device: generated from its
-    methods; written by hand for the oscillator.
+``generating``, ``tracing``, ``writing``
+    The compiled steps of a device, generated from its methods.
+``spintronic``
+    Those of the oscillator, written by hand.
 ``steps``
     A step of an oscillator, and a jump of noise, on lanes.
 ``kernel``, ``autograd``, ``updates``
@@ -19,10 +21,11 @@ device.
     The rest of a weight update: readout, loss, clipping and Adam.
 ``elementary``, ``simd``
     exp, log, sin, tanh, ... on lanes; lanes themselves.
-``work``
-    Work arrays, and threads that share the blocks of a batch.
-``compiling`` numba's options, C functions for kernels, and a cache that notices changes
-    in all these files.
+``work``, ``sizes``
+    Memory of a pass, threads that share the blocks of a batch, and sizes of both.
+``compiling``
+    numba's options, C functions for kernels, and a cache that notices changes in all
+    these files.
 
 docs/explanation/equations.md has the equations that they solve.
 
