@@ -144,8 +144,9 @@ def _without_synapses(own: Kernel) -> Kernel:
     layout = own.layout
     structure = own.layout.structure
     if layout.dense:  # with one source in all: a product must have a term
-        entry = int(structure.spans[1])
-        bare = structure._replace(spans=np.array([0, entry, 0, 1, 0, 0, 1, 0]))
+        entry = int(structure.spans[0]["columns"])
+        spans = np.array([(0, entry, 0, 1, 0, 0, 1, 0)], structure.spans.dtype)
+        bare = structure._replace(spans=spans)
     else:
         none = np.empty(0, np.int32)
         ends = np.zeros(layout.n_neurons + 1, np.int32)

@@ -139,13 +139,12 @@ def _drive(values: Any, at: Any, network: Any, shape: Any, work: Any) -> None:
     held, drive = work
     n = shape.n_columns
     if structure.dense:
-        spans = structure.spans
-        for k in range(0, len(spans), 8):
-            first, columns = spans[k], spans[k + 1]
-            left = (values, at + spans[k + 2], n, 1, 0)
-            right = (weights, spans[k + 4], columns, 0)
-            size = (shape.n_series, columns, spans[k + 3], 1)
-            multiply((drive, first, n), (held, first, n), left, right, size)
+        for k in range(len(structure.spans)):
+            span = structure.spans[k]
+            left = (values, at + span.source, n, 1, 0)
+            right = (weights, span.weights, span.columns, 0)
+            size = (shape.n_series, span.columns, span.sources, 1)
+            multiply((drive, span.first, n), (held, span.first, n), left, right, size)
     else:
         starts, sources = structure.starts, structure.sources
         for i in range(n):
@@ -275,13 +274,12 @@ def _pull_back(step: Any, k: Any, network: Any, shape: Any, work: Any) -> None:
     row, n = shape.walk.row, shape.n_columns
     at, to = k * row, step % 4 * row
     if structure.dense:
-        spans = structure.spans
-        for i in range(0, len(spans), 8):
-            columns = spans[i + 1]
-            left = (drive_adjoints, at + spans[i + 5], n, 1, 0)
-            right = (weights, spans[i + 7], columns, 0)
-            size = (shape.n_series, columns, spans[i + 6], 1)
-            multiply((pulled, to + spans[i], n), (zeros, 0, 0), left, right, size)
+        for i in range(len(structure.spans)):
+            span = structure.spans[i]
+            left = (drive_adjoints, at + span.target, n, 1, 0)
+            right = (weights, span.weights_back, span.columns, 0)
+            size = (shape.n_series, span.columns, span.targets, 1)
+            multiply((pulled, to + span.first, n), (zeros, 0, 0), left, right, size)
     else:
         starts, targets = structure.starts_back, structure.targets
         adjoints = (drive_adjoints, at)
@@ -311,13 +309,14 @@ def _collect_dense(u: Any, t: Any, spans: Any, shape: Any, work: Any) -> None:
     row, entry, last = shape.walk.row, shape.entry, 0
     n, series, channels = shape.n_columns, shape.n_series, shape.n_channels
     value = t * shape.n_steps * row
-    for k in range(0, len(spans), 8):
-        columns, sources = spans[k + 1], spans[k + 3]
-        out = (sums, spans[k + 4], columns)
-        left = (values, value + spans[k + 2], 1, n, row)
-        right = (drive_adjoints, spans[k], n, row)
-        multiply(out, out, left, right, (sources, columns, series, shape.n_steps))
-        last = spans[k + 4] + sources * columns
+    for k in range(len(spans)):
+        span = spans[k]
+        out = (sums, span.weights, span.columns)
+        left = (values, value + span.source, 1, n, row)
+        right = (drive_adjoints, span.first, n, row)
+        counts = (span.sources, span.columns, series, shape.n_steps)
+        multiply(out, out, left, right, counts)
+        last = span.weights + span.sources * span.columns
     out = (sums, last, entry)
     left = (u, t * channels * series, 1, channels, 0)
     multiply(out, out, left, (held, 0, n, 0), (channels, entry, series, 1))

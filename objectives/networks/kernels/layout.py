@@ -49,14 +49,28 @@ class Walk(NamedTuple):
     row: int
 
 
+SPAN = np.dtype(
+    [
+        ("first", np.int64),
+        ("columns", np.int64),
+        ("source", np.int64),
+        ("sources", np.int64),
+        ("weights", np.int64),
+        ("target", np.int64),
+        ("targets", np.int64),
+        ("weights_back", np.int64),
+    ]
+)
+"""A layer of a dense network: first column and number of columns; the same of its
+sources, and the start of their weights; the same of its targets."""
+
+
 class Structure(NamedTuple):
     """Structure of the weights, for the products of the kernels."""
 
     dense: bool
-    spans: NDArray[np.int64]
-    """Dense layout, per layer: first column and number of columns; the same of its
-    sources, and the start of their weights; the same of its targets. (layers, 8),
-    flat."""
+    spans: NDArray[np.void]
+    """Dense layout: a ``SPAN`` for each layer."""
     starts: Integers
     """Sparse layout: first weight of each target, (neurons + 1,)."""
     sources: Integers
@@ -227,8 +241,9 @@ def _dense(
         end = first + n
         source = ends[max(layer - 1, 0)]
         target_end = ends[min(layer + 1, last) + 1]
-        spans += [first, n, source, end - source, n_forward]
-        spans += [first, target_end - first, n_back]
+        sources, targets = end - source, target_end - first
+        span = (first, n, source, sources, n_forward, first, targets, n_back)
+        spans.append(span)
         forward.append(whole[:, first:end, source:end].swapaxes(1, 2))
         back.append(whole[:, first:target_end, first:end])
         n_forward += forward[-1][0].size
@@ -246,7 +261,7 @@ def _dense(
     return Layout(
         widths=widths,
         n_channels=inputs.shape[1],
-        structure=Structure(True, np.array(spans), _NONE, _NONE, _NONE, _NONE),
+        structure=Structure(True, np.array(spans, SPAN), _NONE, _NONE, _NONE, _NONE),
         columns=columns,
         n_columns=int(ends[-1]),
         weights=weights,
@@ -274,7 +289,7 @@ def _sparse(
     )
     structure = Structure(
         False,
-        np.empty(0, np.int64),
+        np.empty(0, SPAN),
         np.searchsorted(target, np.arange(n + 1)).astype(np.int32),
         source.astype(np.int32),
         np.searchsorted(source_back, np.arange(n + 1)).astype(np.int32),
