@@ -80,10 +80,8 @@ class LedgerReader(Transactional):
         Unchanged studies are not read again. Of the studies that are done, only the
         newest ``finished`` are read; the others have None.
         """
-        changes = self._within(
-            self._autocommit, lambda c: self._overview.read(c, finished)
-        )
-        return self._overview.made(changes)
+        read = statement(self._overview.read)
+        return self._overview.made(read(self, finished))
 
     def overlays(self, spec: StudySpec) -> list[Result]:
         """Return the other studies that a study's figure shows, if they can be read

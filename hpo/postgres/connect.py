@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import sqlalchemy as sa
@@ -67,7 +67,7 @@ class Schema:
     create: Callable[[Connection], None]
 
 
-class Storage:
+class Storage(AbstractContextManager["Storage"]):
     """A PostgreSQL database with Optuna's tables. Close it, or use it in `with`.
 
     Attributes:
@@ -146,10 +146,6 @@ class Storage:
             optuna.engine.dispose()
         if self._server:
             self._server.release()
-
-    def __enter__(self) -> Self:
-        """Return the storage itself."""
-        return self
 
     def __exit__(self, *error: object) -> None:
         """Close the storage."""

@@ -242,18 +242,9 @@ class Transactional:
         self._patience = patience
 
     def _retry(self, work: Callable[[], T]) -> T:
-        return (
-            retry(work, **self._patience)
-            if self._patience.get("patience_s")
-            else work()
-        )
-
-    def _within(self, engine: Engine, work: Callable[[Connection], T]) -> T:
-        def once() -> T:
-            with engine.begin() as connection:
-                return work(connection)
-
-        return self._retry(once)
+        if not self._patience.get("patience_s"):
+            return work()
+        return retry(work, **self._patience)
 
     def impatient(self) -> Self:
         """Return a copy whose methods raise at once while the database is
@@ -263,23 +254,27 @@ class Transactional:
         return other
 
 
-def transaction(
-    work: Callable[Concatenate[Connection, P], T], engine: str = "_engine"
-) -> Callable[Concatenate[Transactional, P], T]:
+Work = Callable[Concatenate[Connection, P], T]
+Method = Callable[Concatenate[Transactional, P], T]
+
+
+def transaction(work: Work[P, T], *, autocommit: bool = False) -> Method[P, T]:
     """Return a method that runs this work in one transaction, with retries."""
 
     @wraps(work)
     def method(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._within(
-            getattr(self, engine), lambda each: work(each, *args, **kwargs)
-        )
+        engine = self._autocommit if autocommit else self._engine
+
+        def once() -> T:
+            with engine.begin() as connection:
+                return work(connection, *args, **kwargs)
+
+        return self._retry(once)
 
     return method
 
 
-def statement(
-    work: Callable[Concatenate[Connection, P], T],
-) -> Callable[Concatenate[Transactional, P], T]:
+def statement(work: Work[P, T]) -> Method[P, T]:
     """Return such a method for a single statement, its own transaction: two round trips
     less."""
-    return transaction(work, "_autocommit")
+    return transaction(work, autocommit=True)
