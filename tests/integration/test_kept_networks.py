@@ -178,8 +178,8 @@ def test_one_worker_stores_them_and_backups_hold_them(
     found = ledger.snapshot("toy").baselines
     assert [one.name for one in found] == ["chance", "linear model of toys", "k = 8"]
     with ledger.locked("toy") as study:
-        assert not ledger.lacks_baselines(study.id)
-        ledger.store_baselines(study.id, [])
+        assert not ledger.lacks_baselines(study.row.id)
+        ledger.store_baselines(study.row.id, [])
     backup.export(storage, "toy", tmp_path / "toy.jsonl")
     backup.restore(storage, tmp_path / "toy.jsonl", "clone")
     assert (
