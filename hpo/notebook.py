@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from hpo.postgres.retry import answering
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Budget, ParamValue
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, Trial
 from hpo.views.figures import (
     convergence,
@@ -389,13 +389,16 @@ def _trials(result: Result) -> pd.DataFrame:
 def _curves(result: Result) -> pd.DataFrame:
     """Return a row per epoch of every network; see ``Study.curves``."""
     pandas = _pandas("curves")
-    budget = result.spec.budget
     rows = []
     for slot in result.all_trials:
-        networks = [(one.member, one.curve, one.loss_curve) for one in slot.members]
+        networks: list[tuple[int, dict[int, float], Sequence[float]]] = []
+        for one in slot.members:
+            scores = dict(zip(one.scored_at, one.curve, strict=True))
+            networks.append((one.member, scores, one.loss_curve))
         if not networks:  # a pruned curve has the scores until its end
-            networks = [(0, slot.steps[: budget.scores], ())]
-        for network, curve, losses in networks:
+            cut = {step.epoch: step.score for step in slot.steps if step.network == 0}
+            networks = [(0, cut, ())]
+        for network, scores, losses in networks:
             place: tuple[str, int | None, int] = (
                 str(slot.phase),
                 slot.number,
@@ -404,7 +407,7 @@ def _curves(result: Result) -> pd.DataFrame:
             if slot.phase == Phase.CONFIRM and result.spec.confirm is not None:
                 fresh_seed = slot.number % result.spec.confirm.members + 1
                 place = (str(slot.phase), slot.source, fresh_seed)
-            rows += [(*place, *epoch) for epoch in _epochs(budget, curve, losses)]
+            rows += [(*place, *epoch) for epoch in _epochs(scores, losses)]
     frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
     if rows:
         frame = frame.astype({"score": "float64", "loss": "float64"})
@@ -412,10 +415,9 @@ def _curves(result: Result) -> pd.DataFrame:
 
 
 def _epochs(
-    budget: Budget, curve: Sequence[float], losses: Sequence[float]
+    scores: Mapping[int, float], losses: Sequence[float]
 ) -> Iterator[tuple[int, float, float]]:
     """Yield epoch, score and loss of a network; NaN for an epoch without one."""
-    scores = {budget.epochs_at(n): score for n, score in enumerate(curve, start=1)}
     losses_at = dict(enumerate(losses, start=1))
     for epoch in range(1, max([0, *scores, *losses_at]) + 1):
         yield epoch, scores.get(epoch, math.nan), losses_at.get(epoch, math.nan)

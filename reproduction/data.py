@@ -18,6 +18,7 @@ from typing import Any
 from hpo.study import file
 from hpo.study.networks import Member
 from hpo.study.result import Result
+from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     Expected,
     Phase,
@@ -122,14 +123,15 @@ def read(path: Path) -> StudySnapshot:
             " Run that study again: make reproduce"
         )
     created, now = (datetime.fromisoformat(tree[key]) for key in ("created_at", "now"))
+    spec = file.restore(tree["spec"])
     slots = [
-        _slot(item, tree["columns"], created, tree["lineage"])
+        _slot(spec, item, tree["columns"], created, tree["lineage"])
         for item in tree["trials"]
     ]
     known = tree.get("expected", {}).items()
     expected = {int(number): Expected(mean=own[0], std=own[1]) for number, own in known}
     return StudySnapshot(
-        spec=file.restore(tree["spec"]),
+        spec=spec,
         state=StudyState(tree["state"]),
         reason=None,
         created_at=created,
@@ -141,8 +143,14 @@ def read(path: Path) -> StudySnapshot:
 
 
 def _slot(
-    item: dict[str, Any], columns: list[str], at: datetime, came: dict[str, Any]
+    spec: StudySpec,
+    item: dict[str, Any],
+    columns: list[str],
+    at: datetime,
+    came: dict[str, Any],
 ) -> Trial:
+    confirms = item["phase"] == Phase.CONFIRM
+    epochs = spec.confirm_epochs if confirms else spec.budget.epochs
     return Trial(
         phase=Phase(item["phase"]),
         number=item["number"],
@@ -152,7 +160,7 @@ def _slot(
         score=item["score"],
         steps=(),
         members=tuple(
-            _member(i, row, columns) for i, row in enumerate(item["members"])
+            _member(i, row, columns, epochs) for i, row in enumerate(item["members"])
         ),
         attempts=1,
         losses=0,
@@ -164,11 +172,19 @@ def _slot(
     )
 
 
-def _member(index: int, row: list[Any], columns: list[str]) -> Member:
+def _member(index: int, row: list[Any], columns: list[str], epochs: int) -> Member:
     values = dict(zip(columns, row, strict=True))
     own = {name: values.pop(name) for name in _COLUMNS}
     info = {name: value for name, value in values.items() if value is not None}
-    return Member(member=index, curve=(), loss_curve=(), info=info, **own)
+    return Member(
+        member=index,
+        epochs=epochs,
+        curve=(),
+        scored_at=(),
+        loss_curve=(),
+        info=info,
+        **own,
+    )
 
 
 def read_all(folder: Path, names: Iterable[str]) -> dict[str, StudySnapshot]:

@@ -25,8 +25,8 @@ from hpo.search.suggest import suggest
 from hpo.study.file import read
 from hpo.study.networks import Networks
 from hpo.study.spec import StudySpec, derived_seed
-from hpo.study.trials import Past, SlotState
-from hpo.worker.trial import member_of
+from hpo.study.trials import Past, SlotState, Step
+from hpo.worker.trial import Reported, member_of
 
 SIZES = (100, 200, 400)
 SEEDS = range(4)
@@ -107,7 +107,7 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
                     member_seed=one,
                     on_epoch=lambda progress: None,
                 )
-                networks.append(member_of(k, one, outcome, 0.0))
+                networks.append(member_of(k, one, outcome, Reported(), 0.0))
             return _Networks(tuple(networks))
 
         history: list[Past] = []
@@ -119,7 +119,7 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
                     suggestion=own,
                     state=SlotState.COMPLETE,
                     score=trial.mean,
-                    steps=(trial.mean,),
+                    steps=(Step(0, spec.budget.epochs, trial.mean),),
                 )
             )
         sampled = trial.estimate(spec, spec.protocol).n_series

@@ -34,7 +34,7 @@ from hpo.search.suggest import suggest
 from hpo.study import pareto
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec, derived_seed
-from hpo.study.trials import Past, SlotState
+from hpo.study.trials import Past, SlotState, Step
 
 SAMPLERS = ("kriging-believer", "gp", "nsga2", "tpe", "random")
 AFTER = (25, 50, 100)
@@ -65,14 +65,12 @@ def search(sampler: str, seed: int) -> dict[str, Any]:
         spent_s += time.process_time() - began_s
         member = derived_seed(spec.seed, "member", 0)
         score = world.train(spec, own.params, member, lambda accuracy: None)
-        costs = _costs(spec, own.params)
-        steps = (score,)
         trial = Past(
             suggestion=own,
             state=SlotState.COMPLETE,
             score=score,
-            costs=costs,
-            steps=steps,
+            costs=_costs(spec, own.params),
+            steps=(Step(0, spec.budget.epochs, score),),
         )
         past.append(trial)
     draws = islice(constraints.draws(spec, spec.seed, {}), constraints.DRAWS)

@@ -137,18 +137,19 @@ def _train(
     def tell(accuracy: float | None) -> None:
         nonlocal spent
         spent += 1
-        course.epoch(len(scores), accuracy)
+        epoch = spent - len(scores) * spec.budget.epochs
+        course.epoch(len(scores), epoch, accuracy)
 
     try:
         for index in range(spec.budget.members):
             seed = derived_seed(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
-            course.networks(scores)
+            course.networks(scores, spec.budget.epochs)
         state = SlotState.COMPLETE
         score = statistics.fmean(scores)
     except EndedError:
         state = SlotState.PRUNED
-        score = course.steps[-1]
+        score = course.steps[-1].score
     return _Trial(
         past=Past(
             suggestion=Suggestion(

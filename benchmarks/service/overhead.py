@@ -63,14 +63,17 @@ insert into hpo_ledger.slots (study_id, phase, number, state, params, attrs, sco
                               steps, attempts, worker, settled_at)
 select id, :phase, g, case when g % 2 < :whole then 'complete' else 'pruned' end,
        json_build_object({params}), json_build_object({attrs}), random(),
-       array(select :high * random() from generate_series(
-         1, case when g % 2 < :whole then :steps else :cut + g % :spread end)),
+       (select json_agg(json_build_array(
+          greatest(e - :epochs, 0), least(e, :epochs), :high * random()))
+        from generate_series(
+          1, case when g % 2 < :whole then :steps else :cut + g % :spread end) e),
        1, 'bench', now()
 from hpo_ledger.studies, generate_series(0, :n - 1) g where name = :study"""
 _MEMBERS = """
-insert into hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve,
-                                diverged, info, seconds, worker)
-select slots.id, m, m, random(), c, c, false, '{{}}', 1, 'bench'
+insert into hpo_ledger.members (slot_id, member, seed, score, epochs, curve,
+                                scored_at, loss_curve, diverged, info, seconds, worker)
+select slots.id, m, m, random(), :epochs, c, array(select generate_series(1, :epochs)),
+       c, false, '{{}}', 1, 'bench'
 from hpo_ledger.slots, generate_series(0, :members - 1) m,
      (select array(select 0.1 * random() from generate_series(1, :epochs)) c) curve"""
 _OPTUNA = (
@@ -181,7 +184,12 @@ def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
     """Trials that have done worse than what comes; of every two, one was ended
     early."""
     rungs = range(2 if spec.pruner.name == "successive-halving" else 0)
-    shape = {"steps": EPOCHS + MEMBERS - 1, "cut": 6, "spread": EPOCHS - 10}
+    shape = {
+        "epochs": EPOCHS,
+        "steps": EPOCHS + MEMBERS - 1,
+        "cut": 6,
+        "spread": EPOCHS - 10,
+    }
     shape |= {"whole": 2 if spec.pruner.name == "none" else 1}
     values = {
         "params": ", ".join(f"'{name}', random()" for name in NAMES),

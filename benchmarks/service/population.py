@@ -28,7 +28,7 @@ from hpo.search import space
 from hpo.study import file
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, SlotState, StudyState, Suggestion
+from hpo.study.trials import Phase, SlotState, Step, StudyState, Suggestion
 from hpo.worker import provenance
 
 LARGE = "large"
@@ -52,7 +52,8 @@ INSERT INTO hpo_ledger.slots (study_id, phase, number, source, state, params, sc
   costs, steps, attempts, worker, lineage, started_at, settled_at)
 SELECT s.id, :phase, t.number, t.source, t.state, t.params, t.score,
   CAST(:costs AS float8[]),
-  array(SELECT t.score * (1 - exp(-3.0 * e / :steps)) FROM generate_series(1, t.n) e),
+  (SELECT json_agg(json_build_array(greatest(e - :epochs, 0), least(e, :epochs),
+     t.score * (1 - exp(-3.0 * e / :epochs)))) FROM generate_series(1, t.n) e),
   1, 'bench', CAST(:lineage AS json), now() - (:size - t.number) * interval '10 s',
   now() - (:size - t.number - 1) * interval '10 s'
 FROM hpo_ledger.studies s,
@@ -64,13 +65,14 @@ _COSTS = (
     "UPDATE hpo_ledger.slots SET costs = ARRAY[5 + 40 * random()] WHERE study_id = :id"
 )
 _MEMBERS = """
-INSERT INTO hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve,
-                                diverged, info, seconds, worker)
-SELECT l.id, m, l.number, l.score, c, c, false, CAST(:info AS json), 20, 'bench'
+INSERT INTO hpo_ledger.members (slot_id, member, seed, score, epochs, curve,
+                                scored_at, loss_curve, diverged, info, seconds, worker)
+SELECT l.id, m, l.number, l.score, :epochs, c, at, c, false, CAST(:info AS json), 20, 'bench'
 FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id, LATERAL (
   SELECT CASE WHEN phase = 'search' THEN array(
     SELECT l.score * (1 - exp(-3.0 * e / :epochs)) FROM generate_series(1, :epochs) e)
-    ELSE CAST('{}' AS float8[]) END AS c) curve,
+    ELSE CAST('{}' AS float8[]) END AS c, CASE WHEN phase = 'search' THEN array(
+    SELECT generate_series(1, :epochs)) ELSE CAST('{}' AS int[]) END AS at) curve,
   generate_series(0, CASE WHEN phase = 'search' THEN :members - 1 ELSE 0 END) m
 WHERE name = :name AND phase = :phase AND l.state = 'complete'"""
 _MIRROR = (
@@ -195,8 +197,8 @@ def _search(
     storage: Storage, spec: StudySpec, size: int, lineage: str, rng: random.Random
 ) -> None:
     prunes = spec.pruner.name != "none" and spec.sweep is None
-    whole = spec.budget.scores + spec.budget.members - 1
-    cut = max(1, spec.budget.scores // 4)
+    whole = spec.budget.epochs + spec.budget.members - 1
+    cut = max(1, spec.budget.epochs // 4)
     pruned = [prunes and k % 2 == 1 for k in range(size)]
     scores = [0.9 * (1 - 0.6 * rng.random() ** 3) * (0.7 if p else 1) for p in pruned]
     values = {
@@ -208,7 +210,7 @@ def _search(
         "params": [json.dumps(params(spec, k, rng)) for k in range(size)],
         "scores": scores,
         "lengths": [cut if p else whole for p in pruned],
-        "steps": whole,
+        "epochs": spec.budget.epochs,
         "size": size,
         "costs": [1.0] * len(spec.costs),
         "lineage": lineage,
@@ -224,7 +226,7 @@ def _search(
 
 
 def _members(connection: Any, spec: StudySpec, phase: Phase) -> None:
-    sizes = {"members": spec.budget.members, "epochs": spec.budget.scores}
+    sizes = {"members": spec.budget.members, "epochs": spec.budget.epochs}
     columns = {"name": spec.name, "phase": phase, "info": json.dumps({"n_scored": 449})}
     connection.execute(text(_MEMBERS), {**columns, **sizes})
 
@@ -350,11 +352,13 @@ def _work(url: str, study: str, k: int, began: Any) -> None:
 
 
 def _end(claim: Claim, score: float) -> End:
-    n = claim.spec.budget.scores
+    n = claim.spec.budget.epochs
     curve = tuple(score * (1 - math.exp(-3 * e / n)) for e in range(1, n + 1))
     made: dict[str, Any] = {
         "score": score,
+        "epochs": n,
         "curve": curve,
+        "scored_at": tuple(range(1, n + 1)),
         "loss_curve": curve,
         "diverged": False,
         "info": {},
@@ -367,7 +371,10 @@ def _end(claim: Claim, score: float) -> End:
         state=SlotState.COMPLETE,
         score=score,
         costs=[20.0] * len(claim.spec.costs),
-        steps=[*curve, *[score] * (len(members) - 1)],
+        steps=[
+            *(Step(0, epoch, value) for epoch, value in enumerate(curve, start=1)),
+            *(Step(k, n, score) for k in range(1, len(members))),
+        ],
         lineage={**provenance.of_this_process(), "worker": claim.worker},
         trained=members,
         last=members[-1],

@@ -24,14 +24,14 @@ class Progress:
     """Score on the scoring data after this epoch; None under ``Protocol.CONFIRM``, and
     after epochs that the parameter ``score_every`` leaves out, if the objective has
     it."""
-    checkpoint: Callable[[], bytes]
+    checkpoint: Callable[[], bytes] | None = None
     """Returns a checkpoint: given as ``resume``, it continues the training bit for
-    bit."""
+    bit. Without one, an interrupted training begins anew."""
 
 
 OnEpoch = Callable[[Progress], None]
-"""Called after every epoch. It may raise: ``evaluate`` lets the exception through
-unchanged."""
+"""Called after every epoch, with more epochs each time. It may raise: ``evaluate`` lets
+the exception through unchanged."""
 
 
 class Objective(ABC, Generic[P, T]):

@@ -32,9 +32,13 @@ from hpo.ledger.statements import optuna
 from hpo.ledger.statements.studies import LOCK_NAME, SELECT_STUDY
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, SlotState
+from hpo.study.trials import (
+    Phase,
+    SlotState,
+    read_steps,
+)
 
-_JSON_LISTS = ("code", "baselines", "amendments")
+_JSON_LISTS = ("code", "baselines", "amendments", "steps")
 BATCH = 50
 """Number of slots in memory at a time."""
 _ADD = {"user": optuna.SET_STUDY_USER_ATTRS, "system": optuna.SET_STUDY_SYSTEM_ATTRS}
@@ -206,7 +210,13 @@ def _insert_slot(
     if line.phase == Phase.SEARCH:
         # its message unchanged
         end = from_row(
-            End, line, trained=None, last=None, network=None, message=line.message
+            End,
+            line,
+            steps=read_steps(line.steps),
+            trained=None,
+            last=None,
+            network=None,
+            message=line.message,
         )
         writing.restore(connection, spec, slot, end)
 

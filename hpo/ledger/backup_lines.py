@@ -78,7 +78,7 @@ class SlotLine(Line):
     attrs: Json
     score: Score | None
     costs: list[Finite]
-    steps: list[Number]
+    steps: list[Annotated[tuple[Count, Count, Finite], Strict(False)]]
     worker: str | None
     token: str | None
     attempts: Count
@@ -97,7 +97,9 @@ class MemberLine(Line):
     member: Count
     seed: int
     score: Score
+    epochs: Count
     curve: list[Number]
+    scored_at: list[Count]
     loss_curve: list[Number]
     diverged: bool
     info: Json
@@ -109,7 +111,9 @@ class CheckpointLine(Line):
     """The checkpoint of a slot's unfinished training."""
 
     member: Count
+    epoch: Count
     curve: list[Number]
+    scored_at: list[Count]
     seconds: Finite
     data: bytes
 

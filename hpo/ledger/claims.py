@@ -13,7 +13,13 @@ from hpo.ledger.past import Known
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Phase, SlotState, Suggestion, slot_name
+from hpo.study.trials import (
+    Phase,
+    SlotState,
+    Step,
+    Suggestion,
+    slot_name,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +27,12 @@ class Checkpoint:
     """An unfinished training, saved now and then and when a worker stops."""
 
     member: int
-    curve: tuple[float, ...]
+    epoch: int
+    """Epochs finished before the checkpoint."""
+    curve: Sequence[float]
     """Scores reported before the checkpoint."""
+    scored_at: Sequence[int]
+    """The epoch of each score of ``curve``."""
     seconds: float
     """Wall time spent before the checkpoint."""
     data: bytes
@@ -89,8 +99,8 @@ class End:
     """Mean over the trained members."""
     costs: Sequence[float] = ()
     """Mean of each ``[cost]`` of a complete or pruned slot; empty without costs."""
-    steps: Sequence[float] = ()
-    """Values reported to the pruner."""
+    steps: Sequence[Step] = ()
+    """What the trial reported to the pruner."""
     attrs: Mapping[str, Any] | None = None
     """The sampler's and pruner's attributes of the trial; None for those of the
     suggestion."""

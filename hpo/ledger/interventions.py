@@ -38,6 +38,7 @@ from hpo.study.trials import (
     Phase,
     SlotState,
     StudyState,
+    read_steps,
     sampler_attrs,
 )
 
@@ -405,7 +406,7 @@ def _amend_slot(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         state=SlotState(slot.state),
         costs=tuple(slot.costs),
-        steps=tuple(slot.steps),
+        steps=read_steps(slot.steps),
     )
     amendments = [*slot.amendments, amendment.stored()]
     study.ask(

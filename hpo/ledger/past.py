@@ -14,7 +14,14 @@ from sqlalchemy import Connection
 from hpo.errors import StudyError
 from hpo.ledger.schema import ask
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Amendment, Past, SlotState, Suggestion, sampler_attrs
+from hpo.study.trials import (
+    Amendment,
+    Past,
+    SlotState,
+    Suggestion,
+    read_steps,
+    sampler_attrs,
+)
 
 T = TypeVar("T")
 SELECT_PAST = """
@@ -122,6 +129,6 @@ def _build_past(
         state=SlotState(outcome.state),
         score=outcome.score,
         costs=tuple(outcome.costs),
-        steps=tuple(outcome.steps),
+        steps=read_steps(outcome.steps),
         before=before,
     )

@@ -16,9 +16,8 @@ from hpo.ledger.statements import tables as sql
 from hpo.postgres.connect import Schema
 from hpo.postgres.retry import said_by
 
-SCHEMA_VERSION = 303
-"""Version of release 0.3.0; its drafts had 300 and 301, earlier releases have less than
-10."""
+SCHEMA_VERSION = 304
+"""Release 0.3.0 has 303."""
 
 Row = sa.Row[Any]
 Rows = sa.CursorResult[Any]

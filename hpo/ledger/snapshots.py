@@ -31,11 +31,13 @@ from hpo.study.trials import (
     Expected,
     Phase,
     SlotState,
+    Step,
     StudySnapshot,
     StudyState,
     Suggestion,
     Trial,
     WorkerInfo,
+    read_steps,
 )
 
 
@@ -184,9 +186,10 @@ def build(rows: Fetched) -> StudySnapshot:
         spec.named_costs(slot.costs)  # refuses others
         members = trained[slot.id]
         if not rows.briefly:
-            return _build_trial(slot, slot.steps, members)
-        members = members or [_SOME_MEMBER] * slot.n_members
-        return _build_trial(slot, (nan,) * slot.n_steps, members)
+            return _build_trial(slot, read_steps(slot.steps), members)
+        if not members:
+            members = [replace(_SOME_MEMBER, epochs=n) for n in slot.trained_epochs]
+        return _build_trial(slot, _last_step(slot), members)
 
     trials = [past.check_row(slot, build_trial) for slot in rows.slots]
     return from_row(
@@ -230,7 +233,14 @@ def _read_expected(
     return expected(spec, history, None)
 
 
-def _build_trial(row: Row, steps: Sequence[float], members: Sequence[Member]) -> Trial:
+def _last_step(slot: Row) -> tuple[Step, ...]:
+    """Return the last step of a slot, without its score; empty if it has none."""
+    if slot.last_network is None:
+        return ()
+    return (Step(int(slot.last_network), int(slot.last_epoch), nan),)
+
+
+def _build_trial(row: Row, steps: tuple[Step, ...], members: Sequence[Member]) -> Trial:
     return from_row(
         Trial,
         row,
@@ -238,7 +248,7 @@ def _build_trial(row: Row, steps: Sequence[float], members: Sequence[Member]) ->
         state=SlotState(row.state),
         params=row.params or {},
         costs=tuple(row.costs),
-        steps=tuple(steps),
+        steps=steps,
         members=tuple(members),
         is_stuck=row.state == SlotState.RUNNING and row.losses_in_a_row >= MAX_LOSSES,
         lineage=clean_texts(row.lineage or {}),
@@ -255,6 +265,7 @@ def _build_member(row: Row) -> Member:
         Member,
         row,
         curve=tuple(row.curve or ()),
+        scored_at=tuple(row.scored_at or ()),
         loss_curve=tuple(row.loss_curve or ()),
         info=info,
     )
@@ -264,7 +275,9 @@ _SOME_MEMBER = Member(
     member=0,
     seed=-1,
     score=nan,
+    epochs=0,
     curve=(),
+    scored_at=(),
     loss_curve=(),
     diverged=False,
     info={},

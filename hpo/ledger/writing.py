@@ -109,6 +109,7 @@ def _list_member(member: Member | None) -> dict[str, Any]:
         return {f"m_{one.name}": None for one in fields(Member)}
     row = {f"m_{name}": value for name, value in vars(member).items()}
     row["m_curve"] = list(member.curve)
+    row["m_scored_at"] = list(member.scored_at)
     row["m_loss_curve"] = list(member.loss_curve)
     row["m_info"] = json.dumps(dict(member.info))
     return row
@@ -122,7 +123,11 @@ def store_checkpoint(
     Raises:
         LeaseLostError: another worker holds the slot now.
     """
-    saved = {**vars(checkpoint), "curve": list(checkpoint.curve)}
+    saved = {
+        **vars(checkpoint),
+        "curve": list(checkpoint.curve),
+        "scored_at": list(checkpoint.scored_at),
+    }
     _write(connection, STORE_CHECKPOINT, claim, **saved)
 
 
@@ -134,7 +139,7 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
     Raises:
         LeaseLostError: another worker holds the slot now.
     """
-    row = _settle(connection, claim.spec, claim.owner, end, claim.slot_amendments)
+    row = _settle(connection, claim.owner, end, claim.slot_amendments)
     if row is not None:
         return row.failures or end.state == SlotState.FAILED
     if ask(connection, CHECK_SETTLED, **claim.owner).scalar() is None:
@@ -144,7 +149,6 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
 
 def _settle(
     connection: Connection,
-    spec: StudySpec,
     owner: Mapping[str, Any],
     end: End,
     amendments: Sequence[Any],
@@ -161,8 +165,8 @@ def _settle(
         **vars(end),
         **_list_member(end.last),
         "costs": list(end.costs),
-        "steps": list(end.steps),
-        "numbers": effort.step_numbers(spec)[: len(end.steps)],
+        "steps": json.dumps(list(end.steps)),
+        "numbers": effort.step_numbers(end.steps),
         "attrs": json.dumps(attrs),
         "lineage": json.dumps(end.lineage),
         "user_keys": list(user_texts),
@@ -187,7 +191,7 @@ def restore(connection: Connection, spec: StudySpec, slot: Row, end: End) -> Non
         values = _list_suggestion(spec, suggestion)
         ask(connection, STORE_SUGGESTION, **owner, **values)
     if end.state != SlotState.RUNNING:
-        _settle(connection, spec, owner, end, slot.amendments)
+        _settle(connection, owner, end, slot.amendments)
 
 
 def lacks_baselines(connection: Connection, study_id: int) -> bool:

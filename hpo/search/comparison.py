@@ -7,8 +7,9 @@ here is a pure function of what the window lets a trial see.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,29 +39,59 @@ def gain_scale(spec: StudySpec) -> Scale:
 
 
 class Numbers:
-    """Settled trials as arrays, a column each; ``MISSING`` marks absent values."""
+    """Settled trials as arrays (trials,); ``MISSING`` marks absent values."""
 
     def __init__(self, spec: StudySpec, seen: Sequence[Past]) -> None:
         """Take the trials that a trial may see; earlier columns are cached."""
-        steps = effort.step_numbers(spec)
-        names = [f"{RUNG}{k}" for k in range(steps[-1].bit_length() + 1)]
-        ends = np.cumsum([3, len(spec.costs), len(names), len(steps)])
+        self._rows = columns(spec.hash).of(seen, partial(_column, spec))
+        state = self._rows["state"]
+        self.complete: NDArray[np.bool_] = state == _ENDED[SlotState.COMPLETE]
+        self.pruned: NDArray[np.bool_] = state == _ENDED[SlotState.PRUNED]
+        self.score = self._rows["score"]
+        self.network = self._rows["network"]
+        """Network of the last step."""
+        self.epoch = self._rows["epoch"]
+        """Epoch of the last step."""
+        self.number = self._rows["number"]
+        """Optuna's number of the last step."""
+        self.has_steps: NDArray[np.bool_] = self.network != MISSING
+        costs = [self._rows["cost", name] for name in spec.costs]
+        self.costs = np.array(costs).reshape(len(costs), len(state))
+        """(costs, trials)"""
 
-        def column(past: Past) -> Sequence[float]:
-            known, ended = past.suggestion, _ENDED.get(past.state, MISSING)
-            score = MISSING if past.score is None else past.score
-            counts = ended != MISSING and spec.pruner.name != "none"
-            costs = known_costs(spec, known.params if counts else None)
-            noted = [known.attrs.get(name, MISSING) for name in names]
-            return (ended, score, len(past.steps), *costs, *noted, *past.steps)
+    def at(self, place: tuple[int, int]) -> Array:
+        """Return the values that trials reported at a ``Step.place``."""
+        return self._rows[place]
 
-        values = columns(spec.hash, int(ends[-1])).of(seen, column)
-        (state, self.score, lengths), self.costs, self.rungs, self.steps = np.split(
-            values, ends[:-1]
-        )
-        self.length: Array = lengths
-        self.complete: NDArray[np.bool_] = state == 0.0
-        self.pruned: NDArray[np.bool_] = state == 1.0
+    def at_rung(self, rung: int) -> Array:
+        """Return the values that successive halving noted at a rung."""
+        return self._rows[f"{RUNG}{rung}"]
+
+
+def _column(spec: StudySpec, past: Past) -> dict[Hashable, float]:
+    """Return the numbers of a trial, by name or place."""
+    column: dict[Hashable, float] = {}
+    if past.state in _ENDED:
+        column["state"] = _ENDED[past.state]
+    if past.score is not None:
+        column["score"] = past.score
+    counts = past.state in _ENDED and spec.pruner.name != "none"
+    costs = known_costs(spec, past.suggestion.params if counts else None)
+    column |= {
+        ("cost", name): cost for name, cost in zip(spec.costs, costs, strict=True)
+    }
+    column |= {
+        key: value
+        for key, value in past.suggestion.attrs.items()
+        if key.startswith(RUNG)
+    }
+    if past.steps:
+        last = past.steps[-1]
+        column["network"] = last.network
+        column["epoch"] = last.epoch
+        column["number"] = effort.step_numbers(past.steps)[-1]
+        column |= {step.place: step.score for step in past.steps}
+    return column
 
 
 _ENDED = {SlotState.COMPLETE: 0.0, SlotState.PRUNED: 1.0}
@@ -142,32 +173,39 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
     of the complete trials or, as long as there is none, of those that went the
     furthest.
     """
-    extrapolates = spec.pruner.name != "none" and (
+    known = Numbers(spec, seen)
+    scores = known.score.copy()
+    distance = np.full(len(scores), math.nan)
+    cut = known.pruned & known.has_steps & _is_blind(spec)
+    ends = known.complete & known.has_steps
+    final = scores
+    if ends.any():
+        furthest = known.epoch[ends].max()
+        cut &= known.epoch < furthest
+    elif cut.any():
+        furthest = known.epoch[cut].max()
+        ends = cut & (known.epoch == furthest)
+        final = known.at((0, int(furthest)))
+        cut &= furthest < spec.budget.epochs
+    cut &= known.network == 0
+    for epoch in np.unique(known.epoch[cut]):
+        those = cut & (known.epoch == epoch)
+        before = known.at((0, int(epoch)))
+        both = ends & (before != MISSING)
+        gains = _gains(spec, final[both], before[both])
+        gain = float(np.median(gains)) if gains.size else 0.0
+        scores[those] = _after(spec, before[those], gain)
+        distance[those] = math.log(furthest / epoch)
+    changed = ~np.isnan(distance)
+    complete = known.complete | changed
+    if spec.costs:  # any pruned trial is complete: see ``history.frozen``
+        complete |= known.pruned
+    complete &= scores != MISSING
+    return Observations(seen, scores, complete, changed, np.nan_to_num(distance))
+
+
+def _is_blind(spec: StudySpec) -> bool:
+    """Return whether the sampler would ignore trials that the pruner ended."""
+    return spec.pruner.name != "none" and (
         spec.sampler.name in _BLIND or bool(spec.costs)
     )
-    known = Numbers(spec, seen)
-    scores, distance = known.score.copy(), np.full(len(known.score), math.nan)
-    cut = known.pruned & extrapolates
-    ends = np.flatnonzero(known.complete & (known.length > 0))
-    furthest, last, score = spec.budget.scores, spec.budget.scores - 1, scores
-    longest = int(known.length[cut].max(initial=0))
-    if not ends.size and 0 < longest < furthest:
-        furthest = last = longest
-        ends, score = (
-            np.flatnonzero(cut & (known.length == last)),
-            known.steps[last - 1],
-        )
-    lengths = known.length[cut & (known.length <= last)] if ends.size else ()
-    for step in map(int, {*lengths} - {0}):
-        those, before = cut & (known.length == step), known.steps[step - 1]
-        gain = float(np.median(_gains(spec, score[ends], before[ends])))
-        scores[those] = _after(spec, before[those], gain)
-        distance[those] = math.log(
-            spec.budget.epochs_at(furthest) / spec.budget.epochs_at(step)
-        )
-    changed = ~np.isnan(distance)
-    # with costs, any pruned trial is complete: see ``history.frozen``
-    complete = (known.complete | known.pruned & bool(spec.costs)) & (
-        scores != MISSING
-    ) | changed
-    return Observations(seen, scores, complete, changed, np.nan_to_num(distance))

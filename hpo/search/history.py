@@ -129,7 +129,11 @@ def frozen(
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
         intermediate_values=dict(
-            zip(effort.step_numbers(spec), trial.steps, strict=False)
+            zip(
+                effort.step_numbers(trial.steps),
+                [step.score for step in trial.steps],
+                strict=True,
+            )
         ),
     )
 
@@ -178,17 +182,11 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     """Return why the search ends; None if it goes on.
 
     ``seen`` are the settled trials 0 .. number - window, for the next trial ``number``.
-    Only the number of their ``steps`` matters.
     """
     stop = spec.stop
     if stop is None:
         return None
-    spent = sum(
-        effort.trial_epochs(
-            spec, len(past.steps), complete=past.state == SlotState.COMPLETE
-        )
-        for past in seen
-    )
+    spent = sum(effort.reported_epochs(past.steps) for past in seen)
     if stop.max_epochs is not None and spent >= stop.max_epochs:
         return f"stop.max_epochs = {stop.max_epochs}: {spent} epochs were trained"
     sign = -1.0 if spec.maximize else 1.0  # of equals the earlier one is the best

@@ -7,7 +7,7 @@ set at each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from operator import is_
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hpo.study.trials import Past, SlotState
 
+Array = NDArray[np.float64]
 MISSING = np.inf
 """Marks absent values in columns; no score is infinite."""
 
@@ -43,39 +44,65 @@ class Kept:
         return self._made[:n]
 
 
-class Columns:
-    """Numbers of past trials, a column each."""
+class Rows:
+    """Numbers of past trials: a row by key, a column for each trial."""
 
-    def __init__(self, height: int) -> None:
-        """Start with ``height`` rows and no trial."""
+    def __init__(self, places: Mapping[Hashable, int], values: Array) -> None:
+        """Take the place of each row in ``values`` (rows, trials)."""
+        self._places = places
+        self._values = values
+
+    def __getitem__(self, key: Hashable) -> Array:
+        """Return a row (trials,); ``MISSING`` where no trial has the key."""
+        place = self._places.get(key)
+        if place is None:
+            return np.full(self._values.shape[1], MISSING)
+        return np.asarray(self._values[place])
+
+
+class Columns:
+    """A cache with a column of numbers for each past trial."""
+
+    def __init__(self) -> None:
+        """Start without rows and trials."""
         self._past: Sequence[Past] = ()
-        self._values = np.empty((height, 0))
+        self._places: dict[Hashable, int] = {}
+        self._values = np.empty((0, 0))
 
     def of(
-        self, past: Sequence[Past], make: Callable[[Past], Sequence[float]]
-    ) -> NDArray[np.float64]:
-        """Return columns (height, trials), without the last trials that still run."""
-        n = next(
-            (
-                k
-                for k in range(len(past), 0, -1)
-                if past[k - 1].state != SlotState.RUNNING
-            ),
-            0,
-        )
-        same, height = _same(self._past, past[:n]), len(self._values)
+        self, past: Sequence[Past], make: Callable[[Past], Mapping[Hashable, float]]
+    ) -> Rows:
+        """Return rows over trials, without the last trials that still run."""
+        n = _settled(past)
+        same = _same(self._past, past[:n])
         if same < n:
-            if (
-                same < len(self._past) or n > self._values.shape[1]
-            ):  # else there is room
-                grown = np.full((height, 2 * n), MISSING)
-                grown[:, :same] = self._values[:, :same]
-                self._values = grown
+            if same < len(self._past):  # earlier rows may still be in use
+                self._values = self._values.copy()
+                self._values[:, same:] = MISSING
             for k in range(same, n):
-                column = make(past[k])[:height]
-                self._values[: len(column), k] = column
+                self._store(k, make(past[k]))
             self._past = past[:n]
-        return self._values[:, :n]
+        return Rows(dict(self._places), self._values[:, :n])
+
+    def _store(self, k: int, column: Mapping[Hashable, float]) -> None:
+        for key in column:
+            self._places.setdefault(key, len(self._places))
+        height, width = self._values.shape
+        if k >= width or len(self._places) > height:
+            shape = (max(height, len(self._places)), max(width, 2 * k + 16))
+            grown = np.full(shape, MISSING)
+            grown[:height, :width] = self._values
+            self._values = grown
+        rows = [self._places[key] for key in column]
+        self._values[rows, k] = list(column.values())
+
+
+def _settled(past: Sequence[Past]) -> int:
+    """Count the trials up to the last settled one."""
+    n = len(past)
+    while n > 0 and past[n - 1].state == SlotState.RUNNING:
+        n -= 1
+    return n
 
 
 @lru_cache(maxsize=64)
@@ -86,6 +113,6 @@ def kept(spec_hash: str, what: str) -> Kept:
 
 
 @lru_cache(maxsize=8)
-def columns(spec_hash: str, height: int) -> Columns:
+def columns(spec_hash: str) -> Columns:
     """Return the columns of a study's trials; the last few studies have some."""
-    return Columns(height)
+    return Columns()

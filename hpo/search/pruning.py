@@ -6,7 +6,6 @@ Optuna's read the whole study at every step.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +22,7 @@ from hpo.search.memory import MISSING
 from hpo.study import effort
 from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
-from hpo.study.trials import RUNG, Past, Suggestion
+from hpo.study.trials import RUNG, Past, Step, Suggestion
 
 Array = NDArray[np.float64]
 
@@ -50,8 +49,10 @@ class TrialProgress:
         """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own
         suggestion."""
         self._spec = spec
-        self.steps: list[float] = []
-        """Values reported, one a step."""
+        self.steps: list[Step] = []
+        """What the trial has reported."""
+        self._numbers: list[int] = []
+        """Optuna's numbers of the steps."""
         self.attrs: dict[str, float] = {}
         """The pruner's memory of the trial, to be stored with it."""
         self._prunes = spec.pruner.name != "none"
@@ -59,7 +60,6 @@ class TrialProgress:
             return
         with quiet():
             self._pruner: Any = PRUNERS[spec.pruner.name](**spec.pruner.options)
-        self._numbers = effort.step_numbers(spec)
         self._others = comparison.Numbers(spec, visible(spec, number, trials))
         # Compare with trials that cost no more: else a cheap network ends for being
         # worse than an expensive one. Costs are those before training, so that pruned
@@ -70,99 +70,105 @@ class TrialProgress:
         halving = spec.pruner.name == "successive-halving"
         self._decide = self._is_not_promoted if halving else self._is_below_percentile
 
-    def epoch(self, member: int, score: float | None) -> None:
+    def epoch(self, member: int, epoch: int, score: float | None) -> None:
         """Report that a network was trained for another epoch.
 
         Raises:
             EndedError: the pruner ends the trial.
         """
         if member == 0 and score is not None:
-            self._judge(score)
+            self._judge(Step(0, epoch, score))
 
-    def networks(self, scores: Sequence[float]) -> None:
+    def networks(self, scores: Sequence[float], epochs: int) -> None:
         """Report the scores of all networks trained so far, one more than before.
+
+        Args:
+            scores: one for each network.
+            epochs: those that the last network has trained.
 
         Raises:
             EndedError: the pruner ends the trial.
         """
-        mean = statistics.fmean(scores)
-        if self.steps and len(scores) == 1:
-            self.steps[-1] = (
-                mean  # on the solved equation; its curve was at the step of training
-            )
-        if self._spec.protocol != Protocol.CONFIRM and len(scores) > 1:
-            self._judge(mean)
-
-    def _judge(self, value: float) -> None:
-        if not self.report(value):
+        if self._spec.protocol == Protocol.CONFIRM:
             return
-        spec, whole = self._spec, len(self.steps) - self._spec.budget.scores + 1
-        ended = f"{Ending.CURVE} after {effort.epochs_text(spec, len(self.steps))}"
-        if whole > 0:
-            ended = f"{Ending.NETWORKS} after {effort.networks_text(spec, whole)}"
-        if whole < spec.budget.members:  # else nothing is left to save
-            raise EndedError(f"{ended}: the pruner {spec.pruner.name} ended it")
+        step = Step(len(scores) - 1, epochs, statistics.fmean(scores))
+        if self.steps and self.steps[-1].place == step.place:
+            # on the solved equation; its curve was at the step of training
+            self.steps[-1] = step
+        else:
+            self._judge(step)
 
-    def report(self, value: float) -> bool:
-        """Report the next step's value; return whether to prune the trial."""
-        self.steps.append(value)
+    def _judge(self, step: Step) -> None:
+        if not self.report(step):
+            return
+        spec = self._spec
+        ended = f"{Ending.CURVE} after {effort.epochs_text(spec, step)}"
+        if effort.is_whole(spec, step):
+            n_networks = step.network + 1
+            if n_networks == spec.budget.members:
+                return  # nothing is left to save
+            ended = f"{Ending.NETWORKS} after {effort.networks_text(spec, n_networks)}"
+        raise EndedError(f"{ended}: the pruner {spec.pruner.name} ended it")
+
+    def report(self, step: Step) -> bool:
+        """Report the next step; return whether to prune the trial."""
+        self.steps.append(step)
+        self._numbers = effort.step_numbers(self.steps)
         return self._prunes and self._decide()
 
     def _is_below_percentile(self) -> bool:
         """``PercentilePruner``: the best value so far is worse than others at this
         step."""
-        own, n = self._pruner, len(self.steps)
-        step, before = self._numbers[n - 1], self._numbers[n - 2] if n > 1 else -1
-        values = self._others.steps[n - 1][self._whole]
-        if len(values) < max(1, own._n_startup_trials) or step < own._n_warmup_steps:
+        own = self._pruner
+        before, number = [-1, *self._numbers][-2:]
+        values = self._others.at(self.steps[-1].place)[self._whole]
+        if len(values) < max(1, own._n_startup_trials) or number < own._n_warmup_steps:
             return False
-        if before >= step - (step - own._n_warmup_steps) % own._interval_steps:
+        if before >= number - (number - own._n_warmup_steps) % own._interval_steps:
             return False
-        if np.isnan(self.steps).all():
-            return True
         values = values[values != MISSING]
         if len(values) < own._n_min_trials:
             return False
-        best = np.nanmax(self.steps) if self._spec.maximize else np.nanmin(self.steps)
-        better = np.count_nonzero(
-            values > best if self._spec.maximize else values < best
-        )
-        rank = (
-            own._percentile / 100 * (np.count_nonzero(values == values) - 1)
-        )  # without NaN
-        if (
-            abs(better - rank) > 2
-        ):  # nowhere near the percentile, which need not be computed
-            return bool(better > rank)
-        percent = 100 - own._percentile if self._spec.maximize else own._percentile
-        limit = np.nanpercentile(values, percent)
-        return bool(best < limit if self._spec.maximize else best > limit)
+        scores = [step.score for step in self.steps]
+        best = max(scores) if self._spec.maximize else min(scores)
+        n_better = self._count_better(values, best)
+        rank = own._percentile / 100 * (len(values) - 1)
+        if abs(n_better - rank) > 2:  # the percentile need not be computed
+            return bool(n_better > rank)
+        if self._spec.maximize:
+            return bool(best < np.percentile(values, 100 - own._percentile))
+        return bool(best > np.percentile(values, own._percentile))
 
     def _is_not_promoted(self) -> bool:
         """``SuccessiveHalvingPruner``: too many others were better at this rung."""
-        own, value, known = self._pruner, self.steps[-1], self._others
-        least, step = own._min_resource, self._numbers[len(self.steps) - 1]
+        own = self._pruner
+        value = self.steps[-1].score
+        least = own._min_resource
         if least is None:
-            lengths = known.length[self._whole]
-            if not lengths.size:
+            numbers = self._others.number[self._whole]
+            numbers = numbers[numbers != MISSING]
+            if not numbers.size:
                 return False
-            least = max(self._numbers[int(lengths.max()) - 1] // 100, 1)
-        factor, rung = own._reduction_factor, len(self.attrs)
-        while step >= least * factor ** (own._min_early_stopping_rate + rung):
-            if math.isnan(value):
-                return True
+            least = max(int(numbers.max()) // 100, 1)
+        factor = own._reduction_factor
+        rung = len(self.attrs)
+        while self._numbers[-1] >= least * factor ** (
+            own._min_early_stopping_rate + rung
+        ):
             self.attrs[f"{RUNG}{rung}"] = value
-            others = known.rungs[rung][self._alike]
+            others = self._others.at_rung(rung)[self._alike]
             others = others[others != MISSING]
             if len(others) < own._bootstrap_count:
                 return True
-            better = np.count_nonzero(
-                others > value if self._spec.maximize else others < value
-            )
-            if better > max((len(others) + 1) // factor - 1, 0):
+            n_promoted = max((len(others) + 1) // factor - 1, 0)
+            if self._count_better(others, value) > n_promoted:
                 return True
             rung += 1
         return False
+
+    def _count_better(self, others: Array, value: float) -> int:
+        better = others > value if self._spec.maximize else others < value
+        return int(np.count_nonzero(better))
 
 
 PRUNERS: dict[str, Callable[..., BasePruner]] = {

@@ -9,48 +9,30 @@ networks than others.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from enum import StrEnum
 
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, SlotState, Trial
+from hpo.study.trials import Phase, SlotState, Step, Trial
 
 
-def trial_epochs(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
-    """Return the epochs that a search trial has trained, from the number of its
-    reported values.
-
-    A complete trial has trained its whole budget, even where it reports nothing on the
-    way. In the others, the first network reports its scores in training, every further
-    network one value.
+def reported_epochs(steps: Sequence[Step]) -> int:
+    """Return the epochs of all networks, from what a search trial reported.
 
     Examples:
-        With 40 epochs per network, 12 values are 12 epochs, and 42 values three
-        networks.
+        >>> reported_epochs([Step(0, 1, 0.2), Step(0, 2, 0.3), Step(1, 40, 0.4)])
+        42
     """
-    budget = spec.budget
-    networks = budget.members if complete else n_steps - budget.scores + 1
-    return (
-        networks * budget.epochs
-        if complete or networks > 1
-        else budget.epochs_at(n_steps)
-    )
+    last = {step.network: step.epoch for step in steps}
+    return sum(last.values())
 
 
-def step_numbers(spec: StudySpec) -> list[int]:
-    """Return Optuna's step numbers of a trial: the epoch of each score, then one per
+def step_numbers(steps: Sequence[Step]) -> list[int]:
+    """Return Optuna's numbers of steps: epochs of the first network, then one per
     network."""
-    budget = spec.budget
-    scored = range(every := budget.score_every or 1, budget.epochs, every)
-    return [*scored, *range(budget.epochs, budget.epochs + budget.members)]
-
-
-def slot_epochs(spec: StudySpec, slot: Trial) -> int:
-    """Return the epochs of a slot's trained networks, without the one in training."""
-    if slot.phase == Phase.CONFIRM:
-        return len(slot.members) * spec.confirm_epochs
-    complete = slot.state == SlotState.COMPLETE
-    reported = trial_epochs(spec, len(slot.steps), complete=complete)
-    return max(reported, len(slot.members) * spec.budget.epochs)
+    first = max((step.epoch for step in steps if step.network == 0), default=0)
+    return [first + step.network if step.network else step.epoch for step in steps]
 
 
 def largest(spec: StudySpec) -> int:
@@ -75,7 +57,9 @@ def soonest(spec: StudySpec) -> int:
         return least
     warmup = options.get("min_resource", options.get("n_warmup_steps", 1))
     first = max(1, warmup if isinstance(warmup, int) else 1)
-    return min(least, budget.epochs_at(-(-first // (budget.score_every or 1))))
+    every = budget.score_every or 1
+    scored = math.ceil(first / every) * every
+    return min(least, budget.epochs, scored)
 
 
 def confirmation_epochs(spec: StudySpec) -> int:
@@ -110,12 +94,19 @@ def networks(spec: StudySpec, slot: Trial) -> int:
     If the pruner ends a trial at the last epoch of its first network, that network is
     not stored.
     """
-    return max(len(slot.members), int(len(slot.steps) >= spec.budget.scores))
+    if not slot.members and slot.steps and is_whole(spec, slot.steps[-1]):
+        return 1
+    return len(slot.members)
 
 
-def epochs_text(spec: StudySpec, n_steps: int) -> str:
-    """Return the length of a curve with ``n_steps`` values: ``5 of 60 epochs``."""
-    return f"{spec.budget.epochs_at(n_steps)} of {spec.budget.epochs} epochs"
+def is_whole(spec: StudySpec, step: Step) -> bool:
+    """Return whether a network was trained to its end at a step."""
+    return step.network > 0 or step.epoch >= spec.budget.epochs
+
+
+def epochs_text(spec: StudySpec, step: Step) -> str:
+    """Return the length of a curve that ends at a step: ``5 of 60 epochs``."""
+    return f"{step.epoch} of {spec.budget.epochs} epochs"
 
 
 def networks_text(spec: StudySpec, n: int) -> str:

@@ -29,8 +29,12 @@ class Member:
     0."""
     seed: int
     score: float
+    epochs: int
+    """Epochs that its training reported; 0 of an objective that reports none."""
     curve: tuple[float, ...]
-    """Score after each epoch; empty in a confirmation."""
+    """Scores that its training reported; empty in a confirmation."""
+    scored_at: tuple[int, ...]
+    """The epoch of each score of ``curve``."""
     loss_curve: tuple[float, ...]
     diverged: bool
     info: Mapping[str, Any]

@@ -34,7 +34,6 @@ class Progress:
     @classmethod
     def of(cls, snapshot: StudySnapshot) -> Self:
         """Count the trials of a snapshot."""
-        spec = snapshot.spec
         begun = 0
         enqueued = 0
         for trial in snapshot.search:
@@ -48,10 +47,8 @@ class Progress:
             begun=begun,
             enqueued=enqueued,
             ended=_count_ended(snapshot),
-            epochs=sum(t.alike * effort.slot_epochs(spec, t) for t in snapshot.search),
-            confirmation_epochs=sum(
-                effort.slot_epochs(spec, trial) for trial in snapshot.confirm
-            ),
+            epochs=sum(t.alike * t.epochs for t in snapshot.search),
+            confirmation_epochs=sum(trial.epochs for trial in snapshot.confirm),
         )
 
 

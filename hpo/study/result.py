@@ -19,7 +19,7 @@ from hpo.contract import Baseline
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Comparison, Estimate
 from hpo.study import edges as study_edges
-from hpo.study import effort, pareto
+from hpo.study import pareto
 from hpo.study.edges import Edge
 from hpo.study.networks import Confirmation
 from hpo.study.progress import Progress
@@ -124,10 +124,6 @@ class Result:
     def progress(self) -> Progress:
         """The progress of the search."""
         return Progress.of(self.snapshot)
-
-    def epochs(self, trial: Trial) -> int:
-        """Return the epochs of a trial's trained networks."""
-        return effort.slot_epochs(self.spec, trial)
 
     @cached_property
     def other_numerics(self) -> tuple[int, int]:

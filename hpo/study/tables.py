@@ -73,15 +73,6 @@ class Budget(Table):
     """Epochs from one score of a network in training to the next; default 1. The last
     epoch is always scored. The objective must have a parameter of this name."""
 
-    @property
-    def scores(self) -> int:
-        """Number of scores of a network in training."""
-        return -(-self.epochs // (self.score_every or 1))
-
-    def epochs_at(self, n_scores: int) -> int:
-        """Return the epoch of the ``n_scores``-th score."""
-        return min(n_scores * (self.score_every or 1), self.epochs)
-
 
 class _Choice(BaseModel):
     """A sampler or pruner by name; the other keys are its own options."""

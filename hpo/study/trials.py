@@ -7,11 +7,11 @@ A trial has a state, networks, and what suggestions see of it; a snapshot is rea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from hpo.contract import Baseline
 from hpo.study.networks import Member, Networks
@@ -66,6 +66,30 @@ def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
     return f"trial {source}, fresh seed {number % fresh_seeds + 1} of {fresh_seeds}"
 
 
+class Step(NamedTuple):
+    """A score that a trial reported, as pruners see it."""
+
+    network: int
+    """The network in training, from 0."""
+    epoch: int
+    """Epochs that it had finished; 0 of an objective that reports none."""
+    score: float
+    """Of the first network its own score; later the mean over all networks so far."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What the step is compared with: that of equal ``place`` in other trials.
+
+        That is the same epoch of the first network, or the same number of networks.
+        """
+        return self.network, 0 if self.network else self.epoch
+
+
+def read_steps(stored: Iterable[Sequence[Any]]) -> tuple[Step, ...]:
+    """Return steps from what the database holds."""
+    return tuple(map(Step._make, stored))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """The score that is expected of another network of a configuration, from all that
@@ -92,7 +116,7 @@ class Amendment:
     state: SlotState
     """How the slot had ended before; so for the rest."""
     score: float | None
-    steps: tuple[float, ...]
+    steps: tuple[Step, ...]
     attrs: Mapping[str, Any]
     """The sampler's and pruner's memory."""
     message: str | None
@@ -104,8 +128,7 @@ class Amendment:
         One cost is a number, as before there were several, and none is left out, as
         before any.
         """
-        steps = [step if math.isfinite(step) else None for step in self.steps]
-        stored = {**asdict(self), "steps": steps}
+        stored = asdict(self)
         costs = stored.pop("costs")
         cost = costs[0] if len(costs) == 1 else list(costs)
         return stored | ({"cost": cost} if costs else {})
@@ -113,11 +136,10 @@ class Amendment:
     @classmethod
     def restored(cls, stored: Mapping[str, Any]) -> Self:
         """From what the database holds."""
-        steps = tuple(math.nan if step is None else step for step in stored["steps"])
         cost = stored.get("cost", [])
         facts = {name: value for name, value in stored.items() if name != "cost"} | {
             "state": SlotState(stored["state"]),
-            "steps": steps,
+            "steps": read_steps(stored["steps"]),
             "costs": tuple(cost) if isinstance(cost, list) else (cost,),
         }
         return cls(**facts)
@@ -140,8 +162,8 @@ class Trial(Networks):
     costs: tuple[float, ...] = ()
     """Likewise of what ``[cost]`` names, of a complete or pruned slot; empty without
     costs."""
-    steps: tuple[float, ...] = field(repr=False)
-    """Values reported to the pruner, step 1 first."""
+    steps: tuple[Step, ...] = field(repr=False)
+    """What it reported to the pruner, in order."""
     members: tuple[Member, ...] = field(repr=False)
     attempts: int
     """How often it was claimed: 1 unless a worker was lost or stopped."""
@@ -169,6 +191,13 @@ class Trial(Networks):
     alike: int = 1
     """Number of trials that it stands for in a list of studies: itself, and others
     alike."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that its networks reported, without one still in training."""
+        trained = sum(member.epochs for member in self.members)
+        cut = [step.epoch for step in self.steps if step.network >= len(self.members)]
+        return trained + max(cut, default=0)
 
     @property
     def seconds(self) -> float:
@@ -218,8 +247,8 @@ class Past:
     costs: tuple[float, ...] = ()
     """What ``[cost]`` names, of a complete or pruned trial of a study that has
     costs."""
-    steps: tuple[float, ...] = ()
-    """Values it reported, step 1 first."""
+    steps: tuple[Step, ...] = ()
+    """What it reported, in order."""
     before: tuple[tuple[int, Past], ...] = ()
     """Outcomes that a retry or an exclusion replaced, each with the first trial that no
     longer sees it, in order."""

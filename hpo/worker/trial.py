@@ -15,6 +15,7 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpo.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError, facts
@@ -27,7 +28,7 @@ from hpo.search import constraints
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.networks import Member
 from hpo.study.spec import derived_seed
-from hpo.study.trials import Phase, SlotState, Suggestion
+from hpo.study.trials import Phase, SlotState, Step, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat, StoppedError
 from hpo.worker.suggestions import Suggester
@@ -112,12 +113,11 @@ class TrialRun:
             self._replay(course, members)
             for index in range(len(members), self._n_members):
                 seed = derived_seed(self._spec.seed, "member", index)
-                members.append(
-                    self._train(index, seed, self._spec.protocol, suggestion)
-                )
-                course.networks(self._scores(members))
+                member = self._train(index, seed, self._spec.protocol, suggestion)
+                members.append(member)
+                course.networks(self._scores(members), member.epochs)
         except EndedError as why:
-            score = course.steps[-1]
+            score = course.steps[-1].score
             self._settle(SlotState.PRUNED, score=score, message=str(why))
             return
         score = statistics.fmean(self._scores(members))
@@ -126,13 +126,13 @@ class TrialRun:
     def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:
         """Replay what earlier attempts reported."""
         for count, member in enumerate(members, start=1):
-            for value in member.curve:
-                course.epoch(member.member, value)
-            course.networks(self._scores(members[:count]))
-        checkpoint = self._claim.checkpoint
-        if checkpoint is not None and checkpoint.member == len(members):
-            for value in checkpoint.curve:
-                course.epoch(checkpoint.member, value)
+            for epoch, score in zip(member.scored_at, member.curve, strict=True):
+                course.epoch(member.member, epoch, score)
+            course.networks(self._scores(members[:count]), member.epochs)
+        saved = self._claim.checkpoint
+        if saved is not None and saved.member == len(members):
+            for epoch, score in zip(saved.scored_at, saved.curve, strict=True):
+                course.epoch(saved.member, epoch, score)
 
     def _scores(self, members: Sequence[Member]) -> list[float]:
         """Return the scores that count: claimed ones under ``validation``, else plain
@@ -168,6 +168,10 @@ class TrialRun:
         begun = time.monotonic()
         self._training_began = min(self._training_began, begun)
 
+        reported = Reported()
+        if saved is not None:
+            reported = Reported(saved.epoch, [*saved.curve], [*saved.scored_at])
+
         def seconds() -> float:
             return spent + time.monotonic() - begun
 
@@ -176,11 +180,11 @@ class TrialRun:
             task=self._spec.task_params.for_member(index),
             protocol=protocol,
             member_seed=seed,
-            on_epoch=self._on_epoch(index, epochs, saved, seconds),
+            on_epoch=self._on_epoch(index, epochs, reported, seconds),
             resume=saved.data if saved else None,
         )
         constraints.check_costs(self._spec, suggestion.params, outcome.info)
-        member = member_of(index, seed, outcome, seconds())
+        member = member_of(index, seed, outcome, reported, seconds())
         for score in (member.score, *([member.solved.score] if member.solved else [])):
             self._spec.objective_impl.check_score(score)
         if index + 1 < self._n_members:
@@ -210,12 +214,11 @@ class TrialRun:
         self,
         index: int,
         epochs: int,
-        saved: Checkpoint | None,
+        reported: Reported,
         seconds: Callable[[], float],
     ) -> OnEpoch:
         """Return the function that training calls after every epoch: report, prune,
         save."""
-        curve = list(saved.curve) if saved else []
         saved_at = time.monotonic()
         pause_s = max(
             CHECKPOINT_S[0], CHECKPOINT_S[1] / 2 ** min(self._claim.attempt - 1, 30)
@@ -235,15 +238,16 @@ class TrialRun:
             if score is not None:
                 epoch = f"score of epoch {progress.epoch}"
                 score = self._spec.objective_impl.check_score(score, epoch)
-                curve.append(score)
+            reported.add(progress.epoch, score)
             if self._course is not None:
-                self._course.epoch(index, score)
+                self._course.epoch(index, progress.epoch, score)
             stopping = self._heart.stopping
-            if stopping or time.monotonic() - saved_at >= pause_s:
+            is_due = stopping or time.monotonic() - saved_at >= pause_s
+            if is_due and progress.checkpoint is not None:
                 saved_at = time.monotonic()
                 checkpoint = Checkpoint(
                     member=index,
-                    curve=tuple(curve),
+                    **vars(reported),
                     seconds=seconds(),
                     data=progress.checkpoint(),
                 )
@@ -262,7 +266,7 @@ class TrialRun:
         message: str | None = None,
     ) -> None:
         attrs = dict(self._suggestion.attrs)
-        steps: Sequence[float] = ()
+        steps: Sequence[Step] = ()
         if self._course is not None:
             attrs |= self._course.attrs
             steps = self._course.steps
@@ -296,7 +300,36 @@ class TrialRun:
         }
 
 
-def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
+@dataclass
+class Reported:
+    """What a training has reported."""
+
+    epoch: int = 0
+    """Epochs finished so far."""
+    curve: list[float] = field(default_factory=list)
+    scored_at: list[int] = field(default_factory=list)
+    """The epoch of each score of ``curve``."""
+
+    def add(self, epoch: int, score: float | None) -> None:
+        """Add an epoch.
+
+        Raises:
+            ValueError: it does not come after the last one.
+        """
+        if epoch <= self.epoch:
+            raise ValueError(
+                "the objective must call `on_epoch` with more epochs each time, got"
+                f" {epoch} after {self.epoch}. Count the epochs finished so far."
+            )
+        self.epoch = epoch
+        if score is not None:
+            self.curve.append(score)
+            self.scored_at.append(epoch)
+
+
+def member_of(
+    index: int, seed: int, outcome: Outcome, reported: Reported, seconds: float
+) -> Member:
     """Return the result of a training as it is stored.
 
     Raises:
@@ -307,7 +340,9 @@ def member_of(index: int, seed: int, outcome: Outcome, seconds: float) -> Member
         member=index,
         seed=seed,
         score=outcome.score,
-        curve=outcome.curve,
+        epochs=reported.epoch,
+        curve=tuple(reported.curve),
+        scored_at=tuple(reported.scored_at),
         loss_curve=outcome.loss_curve,
         diverged=outcome.diverged,
         info=info,

@@ -13,6 +13,7 @@ import optuna
 import optuna_dashboard
 import pytest
 import sqlalchemy as sa
+from searches import reported
 from servers import database
 from settling import claim, member
 from workers import run_workers, toy_spec
@@ -117,6 +118,7 @@ def odd_study(ledger: Ledger) -> None:
         odd = {
             "seed": 2**63 - 1,
             "curve": curve,
+            "scored_at": (1, 2, 3, 4, 5, 6),
             "loss_curve": (nan, 0.1 + 0.2),
             "info": info,
         }
@@ -129,7 +131,7 @@ def odd_study(ledger: Ledger) -> None:
             End(
                 state=state,
                 score=score,
-                steps=curve,
+                steps=reported(*curve[:3]),
                 message=f"{state}\n\t\x7f „\U0001f9ea",
                 lineage={"versions": {"ü": [1, 2.5, None, True]}},
             ),

@@ -221,7 +221,15 @@ def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> No
         with pytest.raises(StudyError, match=r"\(numerics=1\), got numerics=2 on "):
             claim("b")
     ledger.store_checkpoint(
-        first, Checkpoint(member=0, curve=(0.5,), seconds=1.0, data=b"half a network")
+        first,
+        Checkpoint(
+            member=0,
+            epoch=1,
+            curve=(0.5,),
+            scored_at=(1,),
+            seconds=1.0,
+            data=b"half a network",
+        ),
     )
     ledger.release(first)
     with pytest.raises(StudyError, match=r"\(numerics=1\)"):

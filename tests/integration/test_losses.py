@@ -190,7 +190,9 @@ def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:
         if attempt == 9:
             ledger.store_member(held, member(0))
         if attempt == 18:
-            saved = Checkpoint(member=1, curve=(0.1,), seconds=1.0, data=b"x")
+            saved = Checkpoint(
+                member=1, epoch=1, curve=(0.1,), scored_at=(1,), seconds=1.0, data=b"x"
+            )
             ledger.store_checkpoint(held, saved)
         ledger.release_lost(f"w{attempt}", "exit status 9")
     assert ledger.snapshot("toy").state == StudyState.OPEN

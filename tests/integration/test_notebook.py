@@ -199,7 +199,9 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     cut = next(
         s for s in snapshot.search if s.state == SlotState.PRUNED and not s.members
     )
-    assert tuple(curves.loc[("search", cut.number, 0)]["score"]) == cut.steps
+    assert tuple(curves.loc[("search", cut.number, 0)]["score"]) == tuple(
+        step.score for step in cut.steps
+    )
 
 
 def test_the_recipe_for_mlflow_asks_for_what_is_there(url: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from searches import reported
 from settling import claim, finish, member
 from workers import toy_spec
 
@@ -46,7 +47,7 @@ def settle(ledger: Ledger, spec: StudySpec, trials: Sequence[Any]) -> None:
         ledger.store_member(held, member(0, score or 0.0))
         state = SlotState.PRUNED if score is None else SlotState.COMPLETE
         ledger.settle(
-            held, End(state=state, score=score or 0.05, steps=(score or 0.05,))
+            held, End(state=state, score=score or 0.05, steps=reported(score or 0.05))
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState, Step, Suggestion
 
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {"name": "tpe", "n_startup_trials": 4},
@@ -36,16 +36,28 @@ def searched(
             "state": SlotState.COMPLETE,
             "score": value,
             "costs": cost,
-            "steps": (value,),
+            "steps": reported(value),
         }
         trials.append(Past(suggestion=suggestion, **done))
     return trials
 
 
-def ended(*steps: float, state: SlotState = SlotState.COMPLETE, **params: Any) -> Past:
-    """Return a trial of the toy with these steps for the pruner; the last one is its
-    score."""
+def reported(*scores: float, epochs: int | None = None) -> tuple[Step, ...]:
+    """Return steps of the first network, one an epoch; those after ``epochs`` are of
+    further networks."""
+    whole = len(scores) if epochs is None else epochs
+    return tuple(
+        Step(max(0, n - whole), min(n, whole), score)
+        for n, score in enumerate(scores, start=1)
+    )
+
+
+def ended(*scores: float, state: SlotState = SlotState.COMPLETE, **params: Any) -> Past:
+    """Return a trial of the toy with these scores of its first network; the last one is
+    its score."""
     suggestion = Suggestion(
         params={"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red", **params}
     )
-    return Past(suggestion=suggestion, state=state, score=steps[-1], steps=steps)
+    return Past(
+        suggestion=suggestion, state=state, score=scores[-1], steps=reported(*scores)
+    )

@@ -7,7 +7,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.networks import Member
-from hpo.study.trials import Phase, SlotState, Suggestion
+from hpo.study.trials import Phase, SlotState, Step, Suggestion
 from hpo.worker.suggestions import complete_history
 
 
@@ -42,7 +42,9 @@ def member(index: int = 0, score: float = 0.5) -> Member:
         member=index,
         seed=1 + index,
         score=score,
+        epochs=2,
         curve=(0.1, score),
+        scored_at=(1, 2),
         loss_curve=(1.0, float("inf")),
         diverged=False,
         info={"n": 1},
@@ -69,7 +71,9 @@ def finish(
         score = (held.number * 7 + held.fresh_seed) % 11 / 11
     for index in range(held.spec.budget.members if held.phase == Phase.SEARCH else 1):
         ledger.store_member(held, member(index, score))
-    ledger.settle(held, End(state=state, score=score, steps=(0.1, score)))
+    ledger.settle(
+        held, End(state=state, score=score, steps=(Step(0, 1, 0.1), Step(0, 2, score)))
+    )
 
 
 def run(ledger: Ledger, study: str = "toy", *, most: int = 1000) -> None:

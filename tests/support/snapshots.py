@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from searches import reported
 from workers import toy_spec
 
 from hpo.contract import Outcome, Solved, Thermal
@@ -68,7 +69,9 @@ def member(
         member=index,
         seed=1000 + index,
         score=curve[-1] if score is None else score,
+        epochs=len(curve),
         curve=curve,
+        scored_at=tuple(range(1, len(curve) + 1)),
         loss_curve=tuple(1.0 - value for value in curve),
         diverged=False,
         info={"n_synapses": 4192},
@@ -109,7 +112,8 @@ def slot(number: int, state: SlotState, **changes: Any) -> Trial:
 def confirmation(source: int, index: int, score: float | None, **changes: Any) -> Trial:
     """One fresh seed of a confirmation; without a score, a failed one."""
     state = SlotState.FAILED if score is None else SlotState.COMPLETE
-    members = () if score is None else (replace(member(index, (score,)), curve=()),)
+    trained = replace(member(index, (score or 0.0,)), epochs=60, curve=(), scored_at=())
+    members = () if score is None else (trained,)
     values = {
         "phase": Phase.CONFIRM,
         "source": source,
@@ -249,8 +253,9 @@ def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
         stop = max(
             1, generator.randint(study.budget.epochs // 4, study.budget.epochs - 1)
         )
-        steps = curves[0][:stop]
-        times |= {"steps": steps, "score": steps[-1], "message": f"cut short at {stop}"}
+        steps = reported(*curves[0][:stop])
+        message = f"cut short at {stop}"
+        times |= {"steps": steps, "score": steps[-1].score, "message": message}
         settled = started + timedelta(minutes=1 + 3 * stop / study.budget.epochs)
         return slot(number, SlotState.PRUNED, settled_at=settled, **times)
     members = tuple(member(i, curve) for i, curve in enumerate(curves))

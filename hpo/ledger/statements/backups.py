@@ -32,21 +32,25 @@ INSERT INTO hpo_ledger.slots (
   started_at, settled_at)
 VALUES (
   :study_id, :optuna_trial_id, :phase, :number, :source, :state, CAST(:params AS json),
-  CAST(:attrs AS json), :score, CAST(:costs AS float8[]), CAST(:steps AS float8[]),
+  CAST(:attrs AS json), :score, CAST(:costs AS float8[]), CAST(:steps AS json),
   :worker, :token, :attempts, :losses, :losses_in_a_row, :message,
   CAST(:lineage AS json), CAST(:amendments AS json), :started_at, :settled_at)
 RETURNING *"""
 
 INSERT_MEMBER = """
 INSERT INTO hpo_ledger.members (
-  slot_id, member, seed, score, curve, loss_curve, diverged, info, seconds, worker)
+  slot_id, member, seed, score, epochs, curve, scored_at, loss_curve, diverged, info,
+  seconds, worker)
 VALUES (
-  :slot_id, :member, :seed, :score, CAST(:curve AS float8[]),
-  CAST(:loss_curve AS float8[]), :diverged, CAST(:info AS json), :seconds, :worker)"""
+  :slot_id, :member, :seed, :score, :epochs, CAST(:curve AS float8[]),
+  CAST(:scored_at AS integer[]), CAST(:loss_curve AS float8[]), :diverged, CAST(:info AS json), :seconds, :worker)"""
 
 INSERT_CHECKPOINT = """
-INSERT INTO hpo_ledger.checkpoints (slot_id, member, curve, seconds, data)
-VALUES (:slot_id, :member, CAST(:curve AS float8[]), :seconds, :data)"""
+INSERT INTO hpo_ledger.checkpoints (
+  slot_id, member, epoch, curve, scored_at, seconds, data)
+VALUES (
+  :slot_id, :member, :epoch, CAST(:curve AS float8[]), CAST(:scored_at AS integer[]),
+  :seconds, :data)"""
 
 INSERT_NETWORK = """
 INSERT INTO hpo_ledger.networks (slot_id, data) VALUES (:slot_id, :data)"""

@@ -119,7 +119,7 @@ SET worker = :worker, token = :token, attempts = :attempt, lease_s = :lease_s,
 WHERE id = :slot_id"""
 
 SELECT_CHECKPOINT = """
-SELECT member, curve, seconds, data FROM hpo_ledger.checkpoints
+SELECT member, epoch, curve, scored_at, seconds, data FROM hpo_ledger.checkpoints
 WHERE slot_id = :slot_id"""
 
 SELECT_CONFIRMATIONS = """

@@ -60,7 +60,7 @@ UPDATE hpo_ledger.studies SET amendments = amendments + 1 WHERE id = :study_id""
 
 REOPEN_SLOT = """
 UPDATE hpo_ledger.slots
-SET state = 'running', steps = '{}', losses_in_a_row = 0, message = NULL, token = NULL,
+SET state = 'running', steps = '[]', losses_in_a_row = 0, message = NULL, token = NULL,
     lease_until = NULL, settled_at = NULL, attrs = CAST(:attrs AS json),
     amendments = CAST(:amendments AS json)
 WHERE id = :slot_id"""

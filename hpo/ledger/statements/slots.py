@@ -22,10 +22,12 @@ _PROGRESSED = """progressed AS (
 """
 _MEMBER = """stored AS (
   INSERT INTO hpo_ledger.members (
-    slot_id, member, seed, score, curve, loss_curve, diverged, info, seconds, worker)
+    slot_id, member, seed, score, epochs, curve, scored_at, loss_curve, diverged, info,
+    seconds, worker)
   SELECT
     id, CAST(:m_member AS integer), CAST(:m_seed AS bigint), CAST(:m_score AS float8),
-    CAST(:m_curve AS float8[]), CAST(:m_loss_curve AS float8[]),
+    CAST(:m_epochs AS integer), CAST(:m_curve AS float8[]),
+    CAST(:m_scored_at AS integer[]), CAST(:m_loss_curve AS float8[]),
     CAST(:m_diverged AS boolean), CAST(:m_info AS json), CAST(:m_seconds AS float8),
     :worker
   FROM held
@@ -84,15 +86,19 @@ Parameters: the owner's and the member's, from ``writing``.
 
 STORE_CHECKPOINT = f"""{_HELD}{_PROGRESSED}
 stored AS (
-  INSERT INTO hpo_ledger.checkpoints (slot_id, member, curve, seconds, data)
-  SELECT id, :member, CAST(:curve AS float8[]), :seconds, :data FROM held
+  INSERT INTO hpo_ledger.checkpoints (
+    slot_id, member, epoch, curve, scored_at, seconds, data)
+  SELECT
+    id, :member, :epoch, CAST(:curve AS float8[]), CAST(:scored_at AS integer[]),
+    :seconds, :data
+  FROM held
   ON CONFLICT (slot_id) DO UPDATE
-  SET member = excluded.member, curve = excluded.curve, seconds = excluded.seconds,
-      data = excluded.data)
+  SET member = excluded.member, epoch = excluded.epoch, curve = excluded.curve,
+      scored_at = excluded.scored_at, seconds = excluded.seconds, data = excluded.data)
 SELECT id FROM held"""
 """Store the checkpoint of an unfinished training.
 
-Parameters: the owner's; ``member``, ``curve``, ``seconds`` and ``data``.
+Parameters: the owner's, and the fields of a ``Checkpoint``.
 """
 
 SETTLE_SLOT = f"""{_HELD}{_MEMBER}
@@ -104,7 +110,7 @@ kept AS (
 settled AS (
   UPDATE hpo_ledger.slots
   SET state = :state, score = CAST(:score AS float8), costs = CAST(:costs AS float8[]),
-      steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
+      steps = CAST(:steps AS json), attrs = CAST(:attrs AS json),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json),
       lease_until = NULL,
       settled_at = coalesce(CAST(:settled_at AS timestamptz), hpo_ledger.clock())
@@ -117,7 +123,7 @@ mirrored AS (
     trials.trial_id, settled.state AS outcome, settled.settled_at,
     CASE WHEN settled.state IN ('complete', 'pruned') AND settled.score IS NOT NULL
          THEN array_prepend(settled.score, settled.costs) ELSE '{{}}' END AS scores,
-    CASE WHEN settled.state = 'excluded' THEN '{{}}' ELSE settled.steps END AS steps
+    CASE WHEN settled.state = 'excluded' THEN '[]' ELSE settled.steps END AS steps
   FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
   FOR KEY SHARE OF trials),
 mirrored_scores AS (
@@ -130,16 +136,15 @@ scores_of_others AS (
   DELETE FROM trial_values USING mirrored
   WHERE trial_values.trial_id = mirrored.trial_id AND objective >= cardinality(scores)),
 steps AS (
-  SELECT trial_id, step, CASE WHEN abs(value) < 'Infinity' THEN value END AS value
-  FROM mirrored, unnest(steps, CAST(:numbers AS integer[])) AS s (value, step)
-  WHERE value IS NOT NULL),
+  SELECT trial_id, number AS step, CAST(step ->> 2 AS float8) AS value
+  FROM mirrored, ROWS FROM (
+    json_array_elements(steps), unnest(CAST(:numbers AS integer[]))) AS s (step, number)
+  WHERE step IS NOT NULL),
 mirrored_steps AS (
   INSERT INTO trial_intermediate_values (
     trial_id, step, intermediate_value, intermediate_value_type)
   SELECT
-    trial_id, step, value,
-    CAST(CASE WHEN value IS NULL THEN 'NAN' ELSE 'FINITE' END
-         AS trialintermediatevaluetype)
+    trial_id, step, value, CAST('FINITE' AS trialintermediatevaluetype)
   FROM steps
   ON CONFLICT (trial_id, step) DO UPDATE
   SET intermediate_value = excluded.intermediate_value,

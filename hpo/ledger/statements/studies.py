@@ -98,8 +98,9 @@ trials AS (
     losses_in_a_row, worker, started_at, settled_at, NULL AS params, NULL AS attrs,
     NULL AS message, NULL AS lineage, NULL AS amendments,
     coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
-    cardinality(steps) AS n_steps,
-    (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = slots.id) AS n_members,
+    steps #>> '{-1,0}' AS last_network, steps #>> '{-1,1}' AS last_epoch, (
+      SELECT coalesce(array_agg(epochs ORDER BY member), '{}')
+      FROM hpo_ledger.members WHERE slot_id = slots.id) AS trained_epochs,
     CASE WHEN phase = 'confirm' OR state = 'running' OR cardinality(costs) > 0
            OR score > coalesce(max(score) OVER earlier, '-inf')
            OR score < coalesce(min(score) OVER earlier, 'inf')
@@ -112,20 +113,23 @@ trials AS (
     PARTITION BY study_id, phase, state ORDER BY number
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)),
 shown AS (
-  SELECT DISTINCT ON (study_id, phase, state, n_steps, n_members, single)
+  SELECT DISTINCT ON (
+      study_id, phase, state, last_network, last_epoch, trained_epochs, single)
     *, count(*) OVER (
-      PARTITION BY study_id, phase, state, n_steps, n_members, single) AS alike
+      PARTITION BY study_id, phase, state, last_network, last_epoch, trained_epochs,
+        single) AS alike
   FROM trials)
 SELECT * FROM shown ORDER BY phase, number"""
 """Like ``SELECT_SLOTS``, but only what lists show: running trials, those better than
 all before them in either direction, those with costs, confirmations, and complete
 trials where several are confirmed. Of the others, one stands for all ``alike`` in
-state, and in their numbers of steps and networks."""
+state, last step, and epochs of each network."""
 
 _SELECT_MEMBERS = """
 SELECT
-  study_id, slot_id, member, seed, m.score, diverged, info, seconds,
+  study_id, slot_id, member, seed, m.score, epochs, diverged, info, seconds,
   CASE WHEN :curves THEN curve END AS curve,
+  CASE WHEN :curves THEN scored_at END AS scored_at,
   CASE WHEN :curves THEN loss_curve END AS loss_curve
 FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
 WHERE {which}

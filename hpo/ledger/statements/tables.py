@@ -109,9 +109,9 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.slots (
       AND coalesce(array_ndims(costs), 1) = 1
       AND NOT costs && CAST(ARRAY['NaN', 'Infinity', '-Infinity'] AS float8[])),
   cost float8 GENERATED ALWAYS AS (costs[1]) STORED,  -- for people's queries
-  steps float8[] NOT NULL DEFAULT '{}'
-    CHECK (array_position(steps, NULL) IS NULL
-      AND coalesce(array_ndims(steps), 1) = 1),
+  steps json NOT NULL DEFAULT '[]'
+    CHECK (CAST(steps AS jsonb) @@ 'strict $.type() == "array" && !exists($[*] ? (
+      @.type() != "array" || @.size() != 3 || exists(@[*] ? (@.type() != "number"))))'),
   worker text,
   token text,
   lease_until timestamptz
@@ -151,9 +151,12 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.members (
   seed bigint NOT NULL,
   score float8 NOT NULL
     CHECK (score BETWEEN -1e100 AND 1e100),
+  epochs integer NOT NULL,
   curve float8[] NOT NULL
     CHECK (array_position(curve, NULL) IS NULL
       AND coalesce(array_ndims(curve), 1) = 1),
+  scored_at integer[] NOT NULL
+    CHECK (cardinality(scored_at) = cardinality(curve)),
   loss_curve float8[] NOT NULL
     CHECK (array_position(loss_curve, NULL) IS NULL
       AND coalesce(array_ndims(loss_curve), 1) = 1),
@@ -169,9 +172,12 @@ CREATE_CHECKPOINTS = """
 CREATE TABLE IF NOT EXISTS hpo_ledger.checkpoints (
   slot_id bigint PRIMARY KEY REFERENCES hpo_ledger.slots ON DELETE CASCADE,
   member integer NOT NULL,
+  epoch integer NOT NULL,
   curve float8[] NOT NULL
     CHECK (array_position(curve, NULL) IS NULL
       AND coalesce(array_ndims(curve), 1) = 1),
+  scored_at integer[] NOT NULL
+    CHECK (cardinality(scored_at) = cardinality(curve)),
   seconds float8 NOT NULL
     CHECK (seconds BETWEEN 0 AND 1e12),
   data bytea NOT NULL)"""

@@ -11,6 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo.contract.facts import PER_EPOCH
+from hpo.study.networks import Member
 from hpo.study.trials import Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, GREY, ORANGE, PAPER
@@ -28,7 +29,8 @@ MAX_CURVE_POINTS = 200
 MAX_MEMBERS = 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
 _SEEDS = {"color": GREEN, "size": 8, "opacity": 0.55}
-Curve = list[float]
+Curve = list[tuple[int, float]]
+"""Values by epoch."""
 
 
 def learning_curves(plotted: Plotted, value: str = "") -> go.Figure:
@@ -46,7 +48,7 @@ def learning_curves(plotted: Plotted, value: str = "") -> go.Figure:
     others = [own for n, own in curves.items() if own and n not in drawn]
     if others:
         some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
-        grey = _thinned(plotted, [_mean_curve(own) for own in some], GREY, 0.8)
+        grey = _thinned([_mean_curve(own) for own in some], GREY, 0.8)
         grey.update(name="other trials", hoverinfo="skip", opacity=0.6)
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
@@ -65,46 +67,50 @@ def _of_best(
     """Return a thin line per member and a thick one for their mean."""
     score = point_text(plotted.spec, trial.score or 0.0, None, trial.costs)
     name = f"trial {trial.number}: {score}"
-    members = _thinned(plotted, curves[:MAX_MEMBERS], colour, 1)
+    members = _thinned(curves[:MAX_MEMBERS], colour, 1)
     members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
-    mean = _thinned(plotted, [_mean_curve(curves)], colour, 3)
+    mean = _thinned([_mean_curve(curves)], colour, 3)
     mean.update(hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>")
     return [trace.update(name=name, legendgroup=name) for trace in (members, mean)]
 
 
 def _curves(plotted: Plotted, trial: Trial, value: str) -> list[Curve]:
     """Return the curves of the finished members; without any, the scores of the first
-    member.
-
-    These are a trial's first steps, see ``pruning.TrialProgress``.
-    """
+    member, which are a trial's first steps."""
     if value:
-        known = [member.info.get(PER_EPOCH, {}) for member in trial.members]
-        return [list(own[value]) for own in known if own.get(value)]
-    curves = [member.curve for member in trial.members if member.curve]
-    if not curves:
-        curves = [trial.steps[: plotted.spec.budget.scores]]
-    finite = []
-    for curve in curves:
-        scores = [shown(plotted.spec, one) for one in curve if math.isfinite(one)]
-        if scores:
-            finite.append(scores)
-    return finite
+        curves = [_value_curve(member, value) for member in trial.members]
+        return [curve for curve in curves if curve]
+    curves = [list(zip(m.scored_at, m.curve, strict=True)) for m in trial.members]
+    if not any(curves):
+        first = [step for step in trial.steps if step.network == 0]
+        curves = [[(step.epoch, step.score) for step in first]]
+    own = [_shown_curve(plotted, curve) for curve in curves]
+    return [curve for curve in own if curve]
+
+
+def _value_curve(member: Member, value: str) -> Curve:
+    """Return a further value of a network, by epoch; empty if it has none."""
+    values = member.info.get(PER_EPOCH, {}).get(value, ())
+    epochs = member.scored_at or range(1, len(values) + 1)
+    return list(zip(epochs, values, strict=False))
+
+
+def _shown_curve(plotted: Plotted, curve: Curve) -> Curve:
+    finite = [point for point in curve if math.isfinite(point[1])]
+    return [(epoch, shown(plotted.spec, score)) for epoch, score in finite]
 
 
 def _mean_curve(curves: list[Curve]) -> Curve:
     mean = []
-    for values in zip(*curves, strict=False):
-        mean.append(sum(value / len(values) for value in values))
+    for points in zip(*curves, strict=False):
+        values = [value / len(points) for _, value in points]
+        mean.append((points[0][0], sum(values)))
     return mean
 
 
-def _thinned(
-    plotted: Plotted, curves: list[Curve], colour: str, width: float
-) -> go.Scatter:
+def _thinned(curves: list[Curve], colour: str, width: float) -> go.Scatter:
     """Return curves as one line with gaps, each with at most ``MAX_CURVE_POINTS``
     points."""
-    epochs_at = plotted.spec.budget.epochs_at
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
@@ -112,8 +118,9 @@ def _thinned(
             x.append(None)
             y.append(None)
         for place in sorted({0, *style.sample(len(curve), MAX_CURVE_POINTS)}):
-            x.append(epochs_at(place + 1))
-            y.append(curve[place])
+            epoch, value = curve[place]
+            x.append(epoch)
+            y.append(value)
     line = {"color": colour, "width": width}
     return go.Scatter(x=x, y=y, mode="lines", line=line)
 

@@ -206,7 +206,7 @@ class Plotted:
         """
         search = self.result.search
         numbers = [trial.number for trial in search]
-        epochs = map(float, accumulate(map(self.result.epochs, search)))
+        epochs = map(float, accumulate(trial.epochs for trial in search))
         began = self.result.snapshot.created_at
         now = self.result.snapshot.now
         ends = [trial.settled_at or now for trial in search]

@@ -18,7 +18,7 @@ from hpo.study import effort, networks
 from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Listed, SlotState, Trial
+from hpo.study.trials import Amendment, Listed, SlotState, Trial
 from hpo.views.sentences import caveats, verdict
 
 _MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
@@ -281,13 +281,18 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
         **vars(slot),
         "cost": spec.cost_record(slot.costs),
         "members": [_picked(member, names) for member in slot.members],
-        "amendments": [item.stored() for item in slot.amendments],
+        "steps": [step.score for step in slot.steps],
+        "amendments": [_amendment(item) for item in slot.amendments],
     }
     return {
         **{name: values[name] for name in _TRIAL},
-        "epochs": effort.slot_epochs(spec, slot),
+        "epochs": slot.epochs,
         "ended": effort.ending(spec, slot),
     }
+
+
+def _amendment(item: Amendment) -> dict[str, Any]:
+    return {**item.stored(), "steps": [step.score for step in item.steps]}
 
 
 # --- lineage ---

@@ -186,7 +186,7 @@ def after(spec: StudySpec, trial: Trial) -> str:
     if how == effort.Ending.NETWORKS:
         return effort.networks_text(spec, effort.networks(spec, trial))
     if how == effort.Ending.CURVE and trial.steps:
-        return effort.epochs_text(spec, len(trial.steps))
+        return effort.epochs_text(spec, trial.steps[-1])
     return ""
 
 

@@ -58,7 +58,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
         slot |= {
             "score": None if running else 0.5,
             "costs": [],
-            "steps": [0.5],
+            "steps": [[0, 1, 0.5]],
             "worker": "w",
         }
         slot |= {
@@ -73,11 +73,20 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
         member: dict[str, Any] = {
             "seed": 1,
             "score": 0.5,
+            "epochs": 2,
             "curve": [0.5, "NaN"],
+            "scored_at": [1, 2],
             "loss_curve": [],
         }
         member |= {"info": {}, "diverged": False, "seconds": 1.0, "worker": "w"}
-        saved = {"member": 1, "curve": [], "seconds": 1.0, "data": "AAAA"}
+        saved = {
+            "member": 1,
+            "epoch": 0,
+            "curve": [],
+            "scored_at": [],
+            "seconds": 1.0,
+            "data": "AAAA",
+        }
         trained = [{"member": index, **member} for index in range(1 if running else 2)]
         record = {
             "slot": slot,

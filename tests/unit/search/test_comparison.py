@@ -8,14 +8,22 @@ from functools import partial
 from typing import Any
 
 import pytest
-from searches import ended
+from searches import (
+    ended,
+    reported,
+)
 from workers import toy_spec
 
 from hpo.search import comparison
 from hpo.search.history import why_over
 from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import (
+    Past,
+    SlotState,
+    Step,
+    Suggestion,
+)
 
 EPOCHS = 4
 
@@ -35,17 +43,16 @@ stopped = partial(ended, state=SlotState.PRUNED)
 
 def test_epochs_of_trials() -> None:
     spec = replicated()
-    counts = [effort.trial_epochs(spec, n) for n in (0, 2, 4, 5, 9)]
+    steps = reported(*[0.5] * 9, epochs=4)
+    counts = [effort.reported_epochs(steps[:n]) for n in (0, 2, 4, 5, 9)]
     assert counts == [0, 2, 4, 8, 24]
-    assert (
-        effort.trial_epochs(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
-    )
+    assert effort.step_numbers(steps) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert effort.largest(spec) == 24 * spec.budget.trials
     rarely = toy_spec(
         pruner={"name": "median"}, budget={"epochs": 4, "score_every": 3, "members": 3}
     )
-    steps = range(5)
-    assert [effort.trial_epochs(rarely, n) for n in steps] == [0, 3, 4, 8, 12]
-    assert effort.step_numbers(rarely) == [3, 4, 5, 6]
+    steps = (Step(0, 3, 0.1), Step(0, 4, 0.2), Step(1, 4, 0.3), Step(2, 4, 0.4))
+    assert effort.step_numbers(steps) == [3, 4, 5, 6]
     assert effort.soonest(rarely) == 3
 
 
@@ -92,7 +99,7 @@ def past(
         suggestion=Suggestion(params={"x": 0.5}),
         state=state,
         score=score,
-        steps=(0.5,) * n_steps,
+        steps=reported(*[0.5] * n_steps, epochs=6),
     )
 
 

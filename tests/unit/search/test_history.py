@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
+from searches import reported
 from workers import toy_spec
 
 from hpo.search import history, memory, suggest
@@ -20,7 +20,13 @@ from hpo.search.pruning import PRUNERS as PRUNED_BY
 from hpo.search.pruning import TrialProgress
 from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.study.trials import RUNG, Past, SlotState, Suggestion
+from hpo.study.trials import (
+    RUNG,
+    Past,
+    SlotState,
+    Step,
+    Suggestion,
+)
 
 SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes", "kriging-believer"]
 CURVES = {
@@ -41,13 +47,13 @@ def past(spec: StudySpec, count: int) -> list[Past]:
     trials: list[Past] = []
     for number in range(count):
         suggestion = suggest.suggest(spec, number, trials)
-        steps = tuple(draw.random() for _ in range(6))
+        steps = reported(*[draw.random() for _ in range(6)])
         rung = {"completed_rung_0": draw.random()}  # the memory of successive halving
         suggestion = Suggestion(
             params=suggestion.params, attrs={**suggestion.attrs, **rung}
         )
         state = draw.choices([*SlotState][1:4], [6, 3, 1])[0]
-        score = None if state == SlotState.FAILED else steps[-1]
+        score = None if state == SlotState.FAILED else steps[-1].score
         trials.append(
             Past(suggestion=suggestion, state=state, score=score, steps=steps)
         )
@@ -79,14 +85,12 @@ def test_samplers_suggest_the_same(
 RANDOM = {"name": "random"}
 
 
-def curve(draw: random.Random, length: int) -> tuple[float, ...]:
-    """Scores with ties, and now and then none."""
-    return tuple(
-        draw.choices([0.1, 0.2, 0.3, 0.4, 0.5, math.nan], [9] * 5 + [1], k=length)
-    )
+def curve(draw: random.Random, length: int, epochs: int) -> tuple[Step, ...]:
+    """Scores with ties."""
+    scores = draw.choices([0.1, 0.3, 0.5, 0.7, 0.9], k=length)
+    return reported(*scores, epochs=epochs)
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN")
 @pytest.mark.parametrize("objective", ["ToyObjective", "ToyLossObjective"])
 @pytest.mark.parametrize("name", PRUNERS)
 def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
@@ -101,19 +105,22 @@ def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
             "sampler": RANDOM,
         }
         spec = toy_spec(pruner={"name": name, **options}, **known)
-        numbers, trials = effort.step_numbers(spec), list[Past]()
+        epochs = spec.budget.epochs
+        length = epochs + spec.budget.members - 1
+        trials: list[Past] = []
         for own in past(toy_spec(**known, pruner={"name": "none"}), count):
-            steps = curve(draw, draw.randint(1, len(numbers)))
+            steps = curve(draw, draw.randint(1, length), epochs)
             trials.append(replace(own, steps=steps))
         study = history.view(
             spec, extrapolate(spec, trials), optuna.samplers.RandomSampler()
         )
         optunas, trial = PRUNED_BY[name](**options), study.ask()
         judge = TrialProgress(spec, count, trials, Suggestion(params={}))
-        for step, value in zip(numbers, curve(draw, len(numbers)), strict=True):
-            trial.report(value, step)
+        steps = curve(draw, length, epochs)
+        for step, number in zip(steps, effort.step_numbers(steps), strict=True):
+            trial.report(step.score, number)
             decisions.append(optunas.prune(study, study.trials[-1]))
-            assert judge.report(value) == decisions[-1], (options, trials)
+            assert judge.report(step) == decisions[-1], (options, trials)
         attrs = study.trials[-1].system_attrs
         assert judge.attrs == {key: attrs[key] for key in attrs if key.startswith(RUNG)}
     assert 4 < sum(decisions) < len(decisions) - 4

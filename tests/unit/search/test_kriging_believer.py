@@ -15,7 +15,11 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from searches import ended, searched
+from searches import (
+    ended,
+    reported,
+    searched,
+)
 from workers import toy_spec
 
 from hpo.search import kriging_believer
@@ -119,8 +123,9 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
         score = past.score or 0.0
         bad = float(past.suggestion.params["x"]) < 0.5
         state = SlotState.PRUNED if bad else SlotState.COMPLETE
-        steps = tuple(score - 0.4 * (1 - (k + 1) / 10) for k in range(2 if bad else 10))
-        trials.append(replace(past, state=state, steps=steps, score=steps[-1]))
+        scores = [score - 0.4 * (1 - (k + 1) / 10) for k in range(2 if bad else 10)]
+        steps = reported(*scores)
+        trials.append(replace(past, state=state, steps=steps, score=scores[-1]))
     told: list[Any] = []
 
     def fitted(x: Any, y: Any, vague: Any) -> Any:
@@ -155,13 +160,15 @@ def test_one_score_beyond_all_others_leads_nobody_into_corners(name: str) -> Non
     for wild in (-1e99, 1e99):
         trials = [
             *before[:3],
-            replace(before[3], score=wild, steps=(wild,)),
+            replace(before[3], score=wild, steps=reported(wild)),
             *before[4:],
         ]
         for number in range(16, 28):
             asked = suggest(spec, number, trials)
             own = score(asked.params)
-            trials.append(replace(before[0], suggestion=asked, score=own, steps=(own,)))
+            trials.append(
+                replace(before[0], suggestion=asked, score=own, steps=reported(own))
+            )
         places = [{*trial.suggestion.params.values()} for trial in trials[16:]]
         corners = sum(place <= {0.0, 1.0, 0.01, 10.0} for place in places)
         assert corners <= 3
@@ -241,7 +248,9 @@ def test_the_luckiest_score_is_not_the_best_configuration() -> None:
 def test_only_complete_trials_are_candidates_and_all_of_them() -> None:
     trials = noisy(KNOWN + 30)
     trials[1] = replace(trials[1], state=SlotState.PRUNED, steps=trials[1].steps[:3])
-    trials[2] = replace(trials[2], state=SlotState.RUNNING, score=None, steps=(0.5,))
+    trials[2] = replace(
+        trials[2], state=SlotState.RUNNING, score=None, steps=reported(0.5)
+    )
     trials[3] = replace(trials[3], state=SlotState.FAILED, score=None, steps=())
     trials[4] = replace(trials[4], state=SlotState.EXCLUDED)
     found = expected(asking(pruner={"name": "median"}), trials)

@@ -54,13 +54,13 @@ def train(
     scores: list[float] = []
     try:
         for member in range(MEMBERS):
-            for value in values(level):
-                course.epoch(member, value)
+            for epoch, value in enumerate(values(level), start=1):
+                course.epoch(member, epoch, value)
             scores.append(level + 1e-3 * member)
-            course.networks(scores)
+            course.networks(scores, EPOCHS)
         score = sum(scores) / MEMBERS
     except EndedError:
-        state, score = SlotState.PRUNED, course.steps[-1]
+        state, score = SlotState.PRUNED, course.steps[-1].score
     costs = (0.5 * k * (0.2 + x), 100.0 * k)[: len(spec.costs)]
     told = {
         "state": state,

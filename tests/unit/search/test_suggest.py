@@ -20,7 +20,11 @@ from optuna.distributions import (
 from optuna.samplers import RandomSampler
 from optuna.search_space import IntersectionSearchSpace
 from scipy.stats import qmc
-from searches import ended, searched
+from searches import (
+    ended,
+    reported,
+    searched,
+)
 from workers import toy_spec
 
 from hpo.errors import SpecError
@@ -32,7 +36,11 @@ from hpo.search.space import rounded
 from hpo.search.suggest import suggest
 from hpo.study.file import read
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState
+from hpo.study.trials import (
+    Past,
+    SlotState,
+    Step,
+)
 
 
 def history(spec: StudySpec, count: int) -> list[Past]:
@@ -48,7 +56,7 @@ def running(trials: list[Past], since: int) -> list[Past]:
 
 
 def with_score(past: Past, score: float) -> Past:
-    return replace(past, score=score, steps=(score,))
+    return replace(past, score=score, steps=reported(score))
 
 
 def test_same_seed_and_outcomes_before_the_window_same_suggestion() -> None:
@@ -157,27 +165,30 @@ def test_a_sampler_that_leaves_the_space_is_told_so(
 
 
 RANDOM: dict[str, Any] = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
+FOUR = [(0, 1, 0.5), (0, 2, 0.1), (1, 2, pytest.approx(0.15)), (2, 2, 0.6 / 3)]
 
 
 @pytest.mark.parametrize(
     ("tables", "steps"),
     [
-        (RANDOM, [0.5, 0.1, pytest.approx(0.15), 0.6 / 3]),
+        (RANDOM, FOUR),
         ({**RANDOM, "protocol": "confirm", "confirm": False}, []),
     ],
 )
 def test_the_first_curve_to_its_score_and_means_are_reported(
-    tables: dict[str, Any], steps: list[float]
+    tables: dict[str, Any], steps: list[tuple[int, int, float]]
 ) -> None:
     budget = {"members": 3, "epochs": 2}
     course = TrialProgress(
         toy_spec(budget=budget, **tables), 0, [], ended(0.0).suggestion
     )
     for member in range(3):
-        for score in (0.5, 0.75):
-            course.epoch(member, score if steps else None)
-        course.networks([0.1, 0.2, 0.3][: member + 1])
-    assert course.steps == steps
+        for epoch, score in enumerate((0.5, 0.75), start=1):
+            course.epoch(member, epoch, score if steps else None)
+        course.networks([0.1, 0.2, 0.3][: member + 1], 2)
+    assert course.steps == [
+        Step(network, epoch, score) for network, epoch, score in steps
+    ]
 
 
 def test_rungs_within_the_window_are_hidden() -> None:

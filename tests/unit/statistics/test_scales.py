@@ -17,7 +17,12 @@ from hpo.search.suggest import suggest
 from hpo.statistics.scales import without_outliers
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import (
+    Past,
+    SlotState,
+    Step,
+    Suggestion,
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +32,14 @@ def narma10() -> StudySpec:
 
 def curve(spec: StudySpec, *errors: float) -> Past:
     """A complete trial, or one that was pruned within its first network."""
-    ended = SlotState.PRUNED if len(errors) < spec.budget.scores else SlotState.COMPLETE
+    every = spec.budget.score_every or 1
+    steps = tuple(Step(0, every * n, error) for n, error in enumerate(errors, start=1))
+    whole = steps[-1].epoch >= spec.budget.epochs
     return Past(
-        suggestion=suggest(spec, 0, []), state=ended, score=errors[-1], steps=errors
+        suggestion=suggest(spec, 0, []),
+        state=SlotState.COMPLETE if whole else SlotState.PRUNED,
+        score=errors[-1],
+        steps=steps,
     )
 
 
@@ -77,10 +87,9 @@ def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None
 def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(
     narma10: StudySpec,
 ) -> None:
-    half, late = (
-        narma10.budget.scores // 2,
-        narma10.budget.scores - narma10.budget.scores // 2,
-    )
+    n_scores = narma10.budget.epochs // (narma10.budget.score_every or 1)
+    half = n_scores // 2
+    late = n_scores - half
     whole = curve(narma10, *[0.8] * half, *[0.2] * late)
     found = comparison.extrapolate(narma10, [whole, curve(narma10, *[0.1] * half)])
     assert found.scores[1] == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"

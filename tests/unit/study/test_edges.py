@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import snapshots
+from searches import reported
 
 from hpo.study import effort
 from hpo.study.edges import Edge
 from hpo.study.effort import Ending
 from hpo.study.result import Result
-from hpo.study.trials import SlotState
+from hpo.study.trials import SlotState, Step
 from hpo.views.sentences import formatting
 
 SPACE: dict[str, Any] = {
@@ -114,7 +115,7 @@ def test_steps_are_kept_up_to_what_the_objective_allows() -> None:
     assert math.isclose(edge.widen, 1.0)
 
 
-def test_trials_that_left_a_race_come_after_the_complete_ones() -> None:
+def test_trials_with_fewer_networks_come_after_the_complete_ones() -> None:
     network = (snapshots.member(0, (0.95,) * 30),)
     left = [
         snapshots.slot(
@@ -127,7 +128,7 @@ def test_trials_that_left_a_race_come_after_the_complete_ones() -> None:
             i,
             SlotState.PRUNED,
             score=0.99,
-            steps=(0.99,),
+            steps=reported(0.99),
             params=MIDDLE | {"x": i / 99},
         )
         for i in range(5, 25)
@@ -151,27 +152,27 @@ NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
 @pytest.mark.parametrize(
     ("changes", "facts", "ending", "after"),
     [
-        *[({}, {"state": s, "steps": CURVE[:5]}, None, "") for s in OTHERS],
-        ({}, {"steps": CURVE[:5]}, Ending.CURVE, "5 of 30 epochs"),
+        *[({}, {"state": s, "steps": reported(*CURVE[:5])}, None, "") for s in OTHERS],
+        ({}, {"steps": reported(*CURVE[:5])}, Ending.CURVE, "5 of 30 epochs"),
         (
             {"budget": {"trials": 60, "members": 3, "epochs": 30, "score_every": 4}},
-            {"steps": CURVE[:8]},
+            {"steps": (Step(0, 28, 0.1), Step(0, 30, 0.1))},
             Ending.NETWORKS,
             "1 of 3 networks",
         ),
         (
             {},
-            {"steps": CURVE, "members": NETWORKS[:1]},
+            {"steps": reported(*CURVE), "members": NETWORKS[:1]},
             Ending.NETWORKS,
             "1 of 3 networks",
         ),
         (
             {},
-            {"steps": (*CURVE, 0.1), "members": NETWORKS},
+            {"steps": reported(*CURVE, 0.1, epochs=30), "members": NETWORKS},
             Ending.NETWORKS,
             "2 of 3 networks",
         ),
-        ({}, {"steps": CURVE}, Ending.NETWORKS, "1 of 3 networks"),
+        ({}, {"steps": reported(*CURVE)}, Ending.NETWORKS, "1 of 3 networks"),
         ({}, {}, Ending.CURVE, ""),
     ],
 )
@@ -186,9 +187,9 @@ def test_how_a_trial_ended_early(
 def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
     spec, pruned = (
         snapshots.spec(),
-        snapshots.slot(0, SlotState.PRUNED, steps=CURVE[:5]),
+        snapshots.slot(0, SlotState.PRUNED, steps=reported(*CURVE[:5])),
     )
-    amendment = snapshots.amendment(SlotState.PRUNED, steps=CURVE[:5])
+    amendment = snapshots.amendment(SlotState.PRUNED, steps=reported(*CURVE[:5]))
     excluded = replace(pruned, state=SlotState.EXCLUDED, amendments=(amendment,))
     assert effort.ending(spec, excluded) == Ending.CURVE
     whole = replace(

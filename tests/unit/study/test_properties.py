@@ -138,7 +138,9 @@ MEMBERS = st.builds(
 def test_a_row_survives_its_file(member: Any, data: bytes, at: datetime) -> None:
     read = parse(MemberLine, member.model_dump_json().encode(), "f")
     assert repr(read) == repr(member)
-    saved = CheckpointLine(member=0, curve=[], seconds=0.0, data=data)
+    saved = CheckpointLine(
+        member=0, epoch=0, curve=[], scored_at=[], seconds=0.0, data=data
+    )
     assert parse(CheckpointLine, saved.model_dump_json().encode(), "f") == saved
     assert TIME.validate_json(TIME.dump_json(at)) == at
 

@@ -6,6 +6,7 @@ import io
 
 import snapshots
 from rich.console import Console
+from searches import reported
 
 from hpo.study.trials import SlotState
 from hpo.views.figures import convergence, parameters
@@ -63,7 +64,7 @@ def test_the_live_view_shows_edges() -> None:
 
 
 CUT = snapshots.slot(
-    25, SlotState.PRUNED, score=0.513, steps=(0.2, 0.3, 0.4, 0.5, 0.513)
+    25, SlotState.PRUNED, score=0.513, steps=reported(0.2, 0.3, 0.4, 0.5, 0.513)
 )
 LEFT = snapshots.slot(
     26, SlotState.PRUNED, score=0.937, members=(snapshots.member(0, (0.937,) * 30),)

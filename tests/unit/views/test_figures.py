@@ -8,6 +8,7 @@ import pages
 import plotly.graph_objects as go
 import pytest
 import snapshots
+from searches import reported
 
 from hpo.contract import Outcome
 from hpo.contract.facts import member_info
@@ -35,12 +36,13 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
     A curve that was cut short is not the best, and who was done first does not matter.
     """
     first, last = trials(0.5, 0.8).search
-    first = replace(first, settled_at=last.settled_at)
+    members = tuple(snapshots.member(i, (0.1,) * 30) for i in range(3))
+    first = replace(first, members=members, settled_at=last.settled_at)
     slots = (
         first,
-        snapshots.slot(1, SlotState.PRUNED, score=0.99, steps=(0.99,) * 12),
-        snapshots.slot(2, SlotState.FAILED, steps=(0.4,) * 3),
-        replace(last, number=3),
+        snapshots.slot(1, SlotState.PRUNED, score=0.99, steps=reported(*[0.99] * 12)),
+        snapshots.slot(2, SlotState.FAILED, steps=reported(*[0.4] * 3)),
+        replace(last, members=members, number=3),
     )
     figure = convergence.convergence(Plotted(snapshots.changed(trials(), search=slots)))
     traces = {t.name: t for t in figure.data if t.meta == "by epochs"}
@@ -110,7 +112,9 @@ def test_values_of_an_own_objective_have_a_figure_each() -> None:
 
 def test_steps_after_the_first_member_are_no_epochs() -> None:
     members = tuple(snapshots.member(i, (0.4 + 0.2 * i,) * 30) for i in range(2))
-    steps = (*members[0].curve, 0.5)  # the mean of two members, see TrialProgress
+    curve = members[0].curve
+    # then the mean of two members, see TrialProgress
+    steps = reported(*curve, 0.5, epochs=len(curve))
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
     figure = networks.learning_curves(
         Plotted(snapshots.snapshot(snapshots.spec(), (slot,)))
@@ -120,7 +124,10 @@ def test_steps_after_the_first_member_are_no_epochs() -> None:
 
 def test_long_curves_are_thinned_and_keep_their_end() -> None:
     curve = tuple(i / 10_000 for i in range(10_000))
-    slot = snapshots.slot(0, SlotState.COMPLETE, members=(snapshots.member(0, curve),))
+    member = replace(
+        snapshots.member(0, curve), scored_at=(*range(3, 29_999, 3), 29_999)
+    )
+    slot = snapshots.slot(0, SlotState.COMPLETE, members=(member,))
     budget = {"trials": 1, "members": 1, "epochs": 29_999, "score_every": 3}
     spec = snapshots.spec(budget=budget)
     figure = networks.learning_curves(Plotted(snapshots.snapshot(spec, (slot,))))
