@@ -28,8 +28,8 @@ from hpo.contract import Protocol
 from hpo.objectives.data import TASKS, load
 from hpo.objectives.data.examples import Split
 from hpo.objectives.networks.integrators import EXTRAPOLATION, IntegratorName
+from hpo.objectives.training.recipe import Recipe
 from hpo.objectives.training.train import (
-    Recipe,
     choose_updates,
     train,
     train_epoch,

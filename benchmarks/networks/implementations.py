@@ -26,7 +26,7 @@ from benchmarks.networks import loops
 from benchmarks.networks.loops import Named
 from benchmarks.networks.runners import BATCH, Array, OurRunner, Runner, TorchRunner
 from hpo.objectives.data.examples import Split
-from hpo.objectives.training.train import Recipe
+from hpo.objectives.training.recipe import Recipe
 
 KINDS = ("spintronic", "ctrnn")
 WIDTHS = (32, 64, 128)

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from benchmarks.networks.loops import Logits, Named
 from hpo.objectives.data.examples import Examples
-from hpo.objectives.training.train import Recipe, choose_updates, train_epoch
+from hpo.objectives.training.recipe import Recipe
+from hpo.objectives.training.train import choose_updates, train_epoch
 
 BATCH = 120
 LR = 1e-3

@@ -72,7 +72,9 @@ class GruObjective(Objective[GruParams, TaskParams]):
         """Train and score one network; see ``Objective.evaluate``."""
         from ..networks import network_file
         from ..training.artifacts import describe_member
-        from ..training.train import Recipe, identify, train
+        from ..training.checkpoint import identify
+        from ..training.recipe import Recipe
+        from ..training.train import train
 
         split = load(task, protocol=protocol, member_seed=member_seed)
         network = build(

@@ -18,9 +18,9 @@ from ..data import load
 from ..data.examples import Split
 from ..hardware.variability import Variability
 from .member import LayeredMember, trace_fields
+from .recipe import Measure
 from .scoring import SCORING_BATCH, Hardware, ideal_accuracy, score
 from .solved_equation import finer_steps, solving_steps
-from .train import Measure
 
 
 class Classifier(LayeredMember):

@@ -37,11 +37,13 @@ from ..hardware.variability import Variability
 from ..networks.kernels.sizes import CHIPS
 from ..networks.simulated_chips import Training
 from . import artifacts, thermal_check
+from .checkpoint import identify
 from .drive import measure_drive
 from .params import LayeredParams
+from .recipe import Measure, Recipe
 from .scoring import score
 from .solved_equation import finer_steps, solve, solve_trial
-from .train import Measure, Recipe, identify, train
+from .train import train
 
 if TYPE_CHECKING:
     from ..networks.layered import LayeredNetwork

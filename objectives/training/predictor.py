@@ -34,6 +34,7 @@ from ..networks.layered import LayeredNetwork, Noise
 from ..networks.simulated_chips import Training
 from ..randomness import stream
 from .member import LayeredMember, trace_fields
+from .recipe import Measure
 from .ridge import RidgeUpdates
 from .scoring import (
     ChipMeasure,
@@ -45,7 +46,6 @@ from .scoring import (
     noisy_input,
 )
 from .solved_equation import finer_steps, solving_steps
-from .train import Measure
 
 WORST = 10.0
 """The score of a network that diverged: ten times worse than a constant."""

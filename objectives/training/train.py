@@ -12,23 +12,19 @@ from __future__ import annotations
 import io
 import itertools
 import math
-import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hpo.contract import (
-    ObjectiveParams,
     OnEpoch,
     Outcome,
     Progress,
     Protocol,
-    TaskParams,
 )
 
 from ..data.examples import Examples, Split
@@ -37,81 +33,15 @@ from ..networks.kernels.updates import Descent, FusedUpdates, TorchUpdates, Upda
 from ..networks.layered import LayeredNetwork
 from ..networks.simulated_chips import Training
 from ..randomness import stream
+from .checkpoint import CHECKPOINT_FORMAT, Identity, read_checkpoint
+from .recipe import Recipe
 from .scoring import (
-    Accuracy,
     batches,
-    ideal_accuracy,
     is_finite,
     network_device,
     noisy_input,
     score,
 )
-from .solved_equation import close
-
-Identity = Mapping[str, Any]
-"""The training of a checkpoint: parameters, task, protocol and seed, by name."""
-
-CHECKPOINT_FORMAT = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """How a network is scored and compared; the defaults are for classification."""
-
-    score: Accuracy = ideal_accuracy
-    """Measures the score, after epochs and at the end."""
-    worst: float = 0.0
-    """Score of a network with a weight that is not finite."""
-    agree: Callable[[float, float], bool] = close
-    """Returns whether scores at a coarse and at a fine integration step agree."""
-    relative: bool = False
-    """Whether scores are compared by their ratio."""
-    updates: Updates | None = None
-    """How a batch changes the weights; by default, along the gradient."""
-    before_epoch: Callable[[], None] | None = None
-    """Changes the weights before each epoch, as a function of the weights alone."""
-    devices: Training | None = None
-    """Spread and noise of devices in training; None: the ideal network."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How to train."""
-
-    epochs: int
-    batch_size: int
-    lr0: float
-    """Learning rate of the first epoch."""
-    lr_decay: float
-    """Epochs after which the learning rate has halved."""
-    max_gradient: float = 1.0
-    """Every gradient element is clipped to ± this value."""
-    ema_decay: float = 0.0
-    """Weights from k epochs ago count this to the power of k in the average; 0: no
-    average."""
-    label_smoothing: float = 0.0
-    """Part of the loss that is the mean loss over all classes; classification only."""
-    score_every: int = 1
-    """Epochs from one score to the next; see ``scores``."""
-
-    measure: Measure = Measure()
-
-    @classmethod
-    def from_params(cls, params: Any, measure: Measure | None = None) -> Recipe:
-        """Return how to train, by the parameters of a network."""
-        names = {one.name for one in fields(cls)} - {"measure"}
-        values = {name: getattr(params, name) for name in names}
-        return cls(**values, measure=measure or Measure())
-
-    def learning_rate(self, epoch: int) -> float:
-        """Return the learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay +
-        1)``."""
-        return self.lr0 / (epoch / self.lr_decay + 1.0)
-
-    def scores(self, epoch: int) -> bool:
-        """Return whether the network is scored after ``epoch`` epochs: it always is at
-        the end."""
-        return epoch % self.score_every == 0 or epoch == self.epochs
 
 
 @dataclass(kw_only=True)
@@ -218,7 +148,7 @@ class _Run:
         return buffer.getvalue()
 
     def restore(self, checkpoint: bytes) -> None:
-        state = _read_checkpoint(checkpoint, self.identity)
+        state = read_checkpoint(checkpoint, self.identity)
         for name, constant in self.network.named_buffers():
             if not torch.equal(constant.cpu(), state["network"][name]):
                 raise ValueError(
@@ -295,38 +225,6 @@ def train(
     )
 
 
-def identify(
-    objective: str,
-    params: ObjectiveParams,
-    *,
-    task: TaskParams,
-    protocol: Protocol,
-    member_seed: int,
-) -> Identity:
-    """Return what a checkpoint of these arguments of ``Objective.evaluate`` must be
-    of."""
-    return _flatten(
-        {
-            "objective": objective,
-            "protocol": protocol.value,
-            "member_seed": member_seed,
-            **params.model_dump(),
-            "task": task.model_dump(),
-        }
-    )
-
-
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of a table and of its tables by dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
 def choose_updates(
     network: nn.Module,
     optimizer: torch.optim.Adam,
@@ -386,37 +284,3 @@ def train_epoch(
         n_skipped += not moved
     updates.settle()
     return total / len(examples), n_skipped
-
-
-def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
-    """Return the state in ``checkpoint``; check that it is of the training
-    ``identity``."""
-    try:
-        state: dict[str, Any] = torch.load(
-            io.BytesIO(checkpoint), map_location="cpu", weights_only=True
-        )
-        stored, version = state["identity"], state["format"]
-    except (
-        RuntimeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise ValueError(
-            "checkpoint: expected bytes of `Progress.checkpoint()`, got"
-            f" {len(checkpoint)} other bytes ({type(error).__name__}). Train this"
-            " member again."
-        ) from error
-    if version != CHECKPOINT_FORMAT:
-        raise ValueError(
-            f"checkpoint: expected format {CHECKPOINT_FORMAT}, got {version}. "
-            "It was written by another version: train this member again."
-        )
-    for name in sorted(stored.keys() | identity.keys()):
-        if stored.get(name) != identity.get(name):
-            raise ValueError(
-                f"checkpoint: expected `{name} == {identity.get(name)!r}`, got "
-                f"{name}={stored.get(name)!r}. Resume with the arguments that wrote it."
-            )
-    return state

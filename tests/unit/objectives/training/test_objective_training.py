@@ -16,7 +16,9 @@ from toy_objective import ToyParams, ToyTask
 from hpo.contract import OnEpoch, Outcome, Protocol
 from hpo.objectives.data.examples import Examples, Split
 from hpo.objectives.randomness import stream
-from hpo.objectives.training.train import Identity, Recipe, train
+from hpo.objectives.training.checkpoint import Identity
+from hpo.objectives.training.recipe import Recipe
+from hpo.objectives.training.train import train
 
 N_TRAIN, N_SCORE, N_CLASSES = 50, 20, 3
 IDENTITY = {"lr0": 0.05, "member_seed": 0}
