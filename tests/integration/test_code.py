@@ -148,7 +148,7 @@ def test_a_worker_of_another_version_of_the_service_is_refused(
     with forkserver.genuine():
         other = start_worker(storage.url, "--study", "toy", code=code)
     said = other.communicate(timeout=100)[1]
-    named = ", ".join(name for name, _, new in EDITS if not new.startswith("#"))
+    named = ", ".join(sorted(name for name, _, new in EDITS if not new.startswith("#")))
     assert f"this is 0123456789, and these modules differ: {named}. Start" in said
     assert (other.returncode, ledger.snapshot("toy").settled) == (1, 8)
     assert {slot.lineage["code"] for slot in ledger.snapshot("toy").search} == {
