@@ -106,9 +106,9 @@ class JournalledSpintronic(DeviceObjective):
 
 
 def _checkpoint_often() -> None:
-    from hpo.worker import trial  # in a worker, it is loaded by now
+    from hpo.worker import training  # in a worker, it is loaded by now
 
-    trial.CHECKPOINT_S = (CHECKPOINT_S, CHECKPOINT_S)
+    training.CHECKPOINT_S = (CHECKPOINT_S, CHECKPOINT_S)
 
 
 def _worker() -> str:

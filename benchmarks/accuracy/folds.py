@@ -26,7 +26,7 @@ from hpo.study.file import read
 from hpo.study.networks import Networks
 from hpo.study.spec import StudySpec, derived_seed
 from hpo.study.trials import Past, SlotState, Step
-from hpo.worker.trial import Reported, member_of
+from hpo.worker.training import Reported, member_of
 
 SIZES = (100, 200, 400)
 SEEDS = range(4)

@@ -28,6 +28,7 @@ _ALONE = (
     "hpo.study.pareto",
     "hpo.study.result",
     "hpo.worker.suggestions",
+    "hpo.worker.training",
     "hpo.worker.trial",
 )
 

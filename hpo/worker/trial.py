@@ -8,37 +8,33 @@ the same order, so a resumed trial ends exactly like an undisturbed one.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import statistics
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError, facts
+from hpo.contract import Outcome, Protocol, UnavailableError
 from hpo.errors import HpoError
 from hpo.ledger import pins
-from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
+from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.networks import Member
 from hpo.study.spec import derived_seed
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, SlotState, Step, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat, StoppedError
 from hpo.worker.suggestions import Suggester
+from hpo.worker.training import MemberTraining
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_S = (1.0, 30.0)
-"""Shortest and longest time between checkpoints, which bounds the work lost with a
-worker. After a loss checkpoints come more often, so that a trial progresses however
-often it is lost."""
 LARGEST = 16 * 2**20
 """Largest size of a stored network, in bytes."""
 _MESSAGE_CHARS = 4000
@@ -113,7 +109,7 @@ class TrialRun:
             self._replay(course, members)
             for index in range(len(members), self._n_members):
                 seed = derived_seed(self._spec.seed, "member", index)
-                member = self._train(index, seed, self._spec.protocol, suggestion)
+                member = self._train(index, seed, suggestion.params)
                 members.append(member)
                 course.networks(self._scores(members), member.epochs)
         except EndedError as why:
@@ -147,51 +143,29 @@ class TrialRun:
         members = self._members
         if not members:
             seed = derived_seed(self._spec.seed, "confirm", self._claim.fresh_seed)
-            members.append(
-                self._train(0, seed, Protocol.CONFIRM, self._claim.suggestion)
-            )
+            members.append(self._train(0, seed, self._claim.suggestion.params))
         self._settle(SlotState.COMPLETE, score=members[0].score)
 
     # --- both ---
 
-    def _train(
-        self, index: int, seed: int, protocol: Protocol, suggestion: Suggestion
-    ) -> Member:
+    def _train(self, index: int, seed: int, params: Mapping[str, ParamValue]) -> Member:
         """Train one member, from its checkpoint if there is one; store it unless it is
         the last."""
-        saved = self._claim.checkpoint
-        if saved is not None and saved.member != index:
-            saved = None
-        confirming = protocol == Protocol.CONFIRM
-        epochs = self._spec.confirm_epochs if confirming else self._spec.budget.epochs
-        spent = saved.seconds if saved else 0.0
-        begun = time.monotonic()
-        self._training_began = min(self._training_began, begun)
-
-        reported = Reported()
-        if saved is not None:
-            reported = Reported(saved.epoch, [*saved.curve], [*saved.scored_at])
-
-        def seconds() -> float:
-            return spent + time.monotonic() - begun
-
-        outcome = self._spec.objective_impl.evaluate(
-            self._spec.params(suggestion.params, epochs=epochs),
-            task=self._spec.task_params.for_member(index),
-            protocol=protocol,
-            member_seed=seed,
-            on_epoch=self._on_epoch(index, epochs, reported, seconds),
-            resume=saved.data if saved else None,
+        self._training_began = min(self._training_began, time.monotonic())
+        training = MemberTraining(
+            self._ledger, self._claim, self._heart, self._course, index
         )
-        constraints.check_costs(self._spec, suggestion.params, outcome.info)
-        member = member_of(index, seed, outcome, reported, seconds())
-        for score in (member.score, *([member.solved.score] if member.solved else [])):
-            self._spec.objective_impl.check_score(score)
+        outcome, member = training.run(params, seed)
+        objective = self._spec.objective_impl
+        objective.check_score(member.score)
+        if member.solved is not None:
+            objective.check_score(member.solved.score)
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
-        else:
-            self._last = member  # stored in the statement that settles the slot
-            self._network = self._storable_network(outcome) if confirming else None
+            return member
+        self._last = member  # stored in the statement that settles the slot
+        if self._claim.phase == Phase.CONFIRM:
+            self._network = self._storable_network(outcome)
         return member
 
     def _storable_network(self, outcome: Outcome) -> bytes | None:
@@ -209,54 +183,6 @@ class TrialRun:
     @property
     def _n_members(self) -> int:
         return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
-
-    def _on_epoch(
-        self,
-        index: int,
-        epochs: int,
-        reported: Reported,
-        seconds: Callable[[], float],
-    ) -> OnEpoch:
-        """Return the function that training calls after every epoch: report, prune,
-        save."""
-        saved_at = time.monotonic()
-        pause_s = max(
-            CHECKPOINT_S[0], CHECKPOINT_S[1] / 2 ** min(self._claim.attempt - 1, 30)
-        )
-        what = str(self._claim)
-        if self._claim.phase == Phase.SEARCH:
-            what += f", member {index + 1} of {self._n_members}"
-
-        def on_epoch(progress: Progress) -> None:
-            nonlocal saved_at
-            if self._heart.lost:
-                raise LeaseLostError(
-                    f"{self._claim}: the lease has passed to another worker"
-                )
-            self._heart.say(f"{what}, epoch {progress.epoch} of {epochs}")
-            score = progress.score
-            if score is not None:
-                epoch = f"score of epoch {progress.epoch}"
-                score = self._spec.objective_impl.check_score(score, epoch)
-            reported.add(progress.epoch, score)
-            if self._course is not None:
-                self._course.epoch(index, progress.epoch, score)
-            stopping = self._heart.stopping
-            is_due = stopping or time.monotonic() - saved_at >= pause_s
-            if is_due and progress.checkpoint is not None:
-                saved_at = time.monotonic()
-                checkpoint = Checkpoint(
-                    member=index,
-                    **vars(reported),
-                    seconds=seconds(),
-                    data=progress.checkpoint(),
-                )
-                self._ledger.store_checkpoint(self._claim, checkpoint)
-            if stopping:
-                self._ledger.release(self._claim)
-                raise StoppedError
-
-        return on_epoch
 
     def _settle(
         self,
@@ -298,53 +224,3 @@ class TrialRun:
             "seconds": round(now_s - self._started, 3),
             "training_seconds": round(training_s, 3),
         }
-
-
-@dataclass
-class Reported:
-    """What a training has reported."""
-
-    epoch: int = 0
-    """Epochs finished so far."""
-    curve: list[float] = field(default_factory=list)
-    scored_at: list[int] = field(default_factory=list)
-    """The epoch of each score of ``curve``."""
-
-    def add(self, epoch: int, score: float | None) -> None:
-        """Add an epoch.
-
-        Raises:
-            ValueError: it does not come after the last one.
-        """
-        if epoch <= self.epoch:
-            raise ValueError(
-                "the objective must call `on_epoch` with more epochs each time, got"
-                f" {epoch} after {self.epoch}. Count the epochs finished so far."
-            )
-        self.epoch = epoch
-        if score is not None:
-            self.curve.append(score)
-            self.scored_at.append(epoch)
-
-
-def member_of(
-    index: int, seed: int, outcome: Outcome, reported: Reported, seconds: float
-) -> Member:
-    """Return the result of a training as it is stored.
-
-    Raises:
-        ValueError: the result cannot be scored or stored.
-    """
-    info = json.loads(json.dumps(facts.member_info(outcome), allow_nan=False))
-    return Member(
-        member=index,
-        seed=seed,
-        score=outcome.score,
-        epochs=reported.epoch,
-        curve=tuple(reported.curve),
-        scored_at=tuple(reported.scored_at),
-        loss_curve=outcome.loss_curve,
-        diverged=outcome.diverged,
-        info=info,
-        seconds=seconds,
-    )

@@ -1,0 +1,187 @@
+"""One member in training: it reports every epoch, is pruned, and saves checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hpo.contract import Outcome, Progress, Protocol, facts
+from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.ledger import Ledger
+from hpo.search import constraints
+from hpo.search.pruning import TrialProgress
+from hpo.study.networks import Member
+from hpo.study.tables import ParamValue
+from hpo.study.trials import Phase
+from hpo.worker.heartbeat import Heartbeat, StoppedError
+
+CHECKPOINT_S = (1.0, 30.0)
+"""Shortest and longest time between checkpoints, which bounds the work lost with a
+worker. After a loss checkpoints come more often, so that a trial progresses however
+often it is lost."""
+
+
+@dataclass
+class Reported:
+    """What a training has reported."""
+
+    epoch: int = 0
+    """Epochs finished so far."""
+    curve: list[float] = field(default_factory=list)
+    scored_at: list[int] = field(default_factory=list)
+    """The epoch of each score of ``curve``."""
+
+    def add(self, epoch: int, score: float | None) -> None:
+        """Add an epoch.
+
+        Raises:
+            ValueError: it does not come after the last one.
+        """
+        if epoch <= self.epoch:
+            raise ValueError(
+                "the objective must call `on_epoch` with more epochs each time, got"
+                f" {epoch} after {self.epoch}. Count the epochs finished so far."
+            )
+        self.epoch = epoch
+        if score is not None:
+            self.curve.append(score)
+            self.scored_at.append(epoch)
+
+
+class MemberTraining:
+    """The training of one member of a claimed slot."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        claim: Claim,
+        heart: Heartbeat,
+        course: TrialProgress | None,
+        index: int,
+    ) -> None:
+        """Continue from the checkpoint of the member, if there is one.
+
+        Args:
+            ledger: where checkpoints are stored.
+            claim: the slot.
+            heart: the heartbeat of the worker.
+            course: the trial, which the pruner may end; None in a confirmation.
+            index: number of the member, from 0.
+        """
+        self._ledger = ledger
+        self._claim = claim
+        self._heart = heart
+        self._course = course
+        self._index = index
+        self._spec = claim.spec
+        self._name = str(claim)
+        self._protocol = Protocol.CONFIRM
+        self._epochs = self._spec.confirm_epochs
+        if claim.phase == Phase.SEARCH:
+            self._name += f", member {index + 1} of {self._spec.budget.members}"
+            self._protocol = self._spec.protocol
+            self._epochs = self._spec.budget.epochs
+        self._reported = Reported()
+        self._resume: bytes | None = None
+        self._spent_s = 0.0
+        saved = claim.checkpoint
+        if saved is not None and saved.member == index:
+            self._reported = Reported(saved.epoch, [*saved.curve], [*saved.scored_at])
+            self._resume = saved.data
+            self._spent_s = saved.seconds
+        self._began_s = time.monotonic()
+        self._saved_s = self._began_s
+        shortest_s, longest_s = CHECKPOINT_S
+        halvings = min(claim.attempt - 1, 30)
+        self._pause_s = max(shortest_s, longest_s / 2**halvings)
+
+    def run(
+        self, params: Mapping[str, ParamValue], seed: int
+    ) -> tuple[Outcome, Member]:
+        """Train the member; return the outcome, and the result as it is stored.
+
+        Raises:
+            StoppedError: the worker has a request to stop; the slot is left to the next
+                one.
+            LeaseLostError: another worker holds the slot now.
+            EndedError: the pruner has ended the trial.
+            ValueError: the result cannot be stored.
+        """
+        outcome = self._spec.objective_impl.evaluate(
+            self._spec.params(params, epochs=self._epochs),
+            task=self._spec.task_params.for_member(self._index),
+            protocol=self._protocol,
+            member_seed=seed,
+            on_epoch=self._on_epoch,
+            resume=self._resume,
+        )
+        constraints.check_costs(self._spec, params, outcome.info)
+        member = member_of(self._index, seed, outcome, self._reported, self._seconds)
+        return outcome, member
+
+    @property
+    def _seconds(self) -> float:
+        """Wall time of the training so far, with that of earlier attempts."""
+        return self._spent_s + time.monotonic() - self._began_s
+
+    def _on_epoch(self, progress: Progress) -> None:
+        """Report, prune, save: called after every epoch."""
+        if self._heart.lost:
+            raise LeaseLostError(
+                f"{self._claim}: the lease has passed to another worker"
+            )
+        epoch = progress.epoch
+        self._heart.say(f"{self._name}, epoch {epoch} of {self._epochs}")
+        score = progress.score
+        if score is not None:
+            objective = self._spec.objective_impl
+            score = objective.check_score(score, f"score of epoch {epoch}")
+        self._reported.add(epoch, score)
+        if self._course is not None:
+            self._course.epoch(self._index, epoch, score)
+        stopping = self._heart.stopping
+        if stopping or time.monotonic() - self._saved_s >= self._pause_s:
+            self._save(progress)
+        if stopping:
+            self._ledger.release(self._claim)
+            raise StoppedError
+
+    def _save(self, progress: Progress) -> None:
+        """Store a checkpoint, if the objective makes any."""
+        if progress.checkpoint is None:
+            return
+        self._saved_s = time.monotonic()
+        checkpoint = Checkpoint(
+            member=self._index,
+            epoch=self._reported.epoch,
+            curve=tuple(self._reported.curve),
+            scored_at=tuple(self._reported.scored_at),
+            seconds=self._seconds,
+            data=progress.checkpoint(),
+        )
+        self._ledger.store_checkpoint(self._claim, checkpoint)
+
+
+def member_of(
+    index: int, seed: int, outcome: Outcome, reported: Reported, seconds: float
+) -> Member:
+    """Return the result of a training as it is stored.
+
+    Raises:
+        ValueError: the result cannot be scored or stored.
+    """
+    info = json.loads(json.dumps(facts.member_info(outcome), allow_nan=False))
+    return Member(
+        member=index,
+        seed=seed,
+        score=outcome.score,
+        epochs=reported.epoch,
+        curve=tuple(reported.curve),
+        scored_at=tuple(reported.scored_at),
+        loss_curve=outcome.loss_curve,
+        diverged=outcome.diverged,
+        info=info,
+        seconds=seconds,
+    )
