@@ -72,8 +72,7 @@ def _best(
     """Return the best trials, without repeats: complete ones, then those that trained
     fewer networks."""
     left = [t for t in search if t.compares and t.state != SlotState.COMPLETE]
-    sign = -1.0 if spec.maximize else 1.0
-    left.sort(key=lambda trial: (sign * (trial.score or 0.0), trial.number))
+    left.sort(key=lambda trial: (-spec.sign * (trial.score or 0.0), trial.number))
     distinct: dict[tuple[Any, ...], Trial] = {}
     for trial in (*ranking, *left):
         point = tuple(trial.params.get(name) for name in spec.dimensions)
@@ -141,15 +140,16 @@ def _next(
     """
     dimension = spec.dimensions[name]
     parameter = spec.parameter(name)
-    old, other = dimension.ends
+    ends = dimension.ends
     sign = -1.0
     if bound == "high":
-        old, other = other, old
+        ends = ends[::-1]
         sign = 1.0
+    old, other = ends
     target = old + (old - other) / 2
     if dimension.log:
         target = old * (old / other) ** 0.25
-    least = dimension.step or (1 if parameter.whole else 0)
+    least = dimension.step or float(parameter.whole)
     beyond = [old + sign * max(least, abs(target - old))]
     for key in _LIMITS[bound]:
         if key in parameter.bounds:

@@ -50,7 +50,9 @@ class Member:
     def claimed(self) -> float:
         """Its score on the solved equation, if known: the one that counts in a
         search."""
-        return self.score if self.solved is None else self.solved.score
+        if self.solved is None:
+            return self.score
+        return self.solved.score
 
     @property
     def thermal(self) -> Thermal | None:
@@ -276,6 +278,5 @@ def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:
         least = spec.reported.score
     if least is None or not chips:
         return None
-    sign = 1 if spec.maximize else -1
-    passed = sum(sign * score >= sign * least for score in chips)
+    passed = sum(spec.sign * score >= spec.sign * least for score in chips)
     return Yield(threshold=least, passed=passed, chips=len(chips))

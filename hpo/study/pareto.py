@@ -95,20 +95,21 @@ def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | 
     holding = [item for item in tested if holds(spec, item.mean)]
     if holding:
         return min(holding, key=lambda item: (item.costs, item.source))
-    sign = 1.0 if spec.maximize else -1.0
-    return min(tested, key=lambda item: (-sign * item.mean, item.source), default=None)
+
+    def place(item: Confirmation) -> tuple[float, int]:
+        return -spec.sign * item.mean, item.source
+
+    return min(tested, key=place, default=None)
 
 
 def holds(spec: StudySpec, score: float) -> bool:
     """Return whether a score reaches the reported one; False where none is reported."""
     if spec.reported is None:
         return False
-    if spec.maximize:
-        return score >= spec.reported.score
-    return score <= spec.reported.score
+    return spec.sign * score >= spec.sign * spec.reported.score
 
 
 def _good(spec: StudySpec, trial: _Scored) -> float:
     """Return the score with a sign that makes more better."""
     assert trial.score is not None, "a trial on the front is complete"
-    return trial.score if spec.maximize else -trial.score
+    return spec.sign * trial.score

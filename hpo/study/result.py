@@ -113,7 +113,7 @@ class Result:
     @property
     def sign(self) -> float:
         """The sign that makes a larger score a better one."""
-        return 1.0 if self.spec.maximize else -1.0
+        return self.spec.sign
 
     @property
     def all_trials(self) -> tuple[Trial, ...]:
@@ -324,7 +324,9 @@ class Result:
     def claimed(self, trial: Trial) -> float | None:
         """Return the search's claim of a trial: its posterior mean, else its score."""
         known = self.snapshot.expected.get(trial.number)
-        return trial.score if known is None else known.mean
+        if known is None:
+            return trial.score
+        return known.mean
 
     def claim(self, trial: Trial) -> Estimate | None:
         """Return the same with its standard error."""
@@ -495,7 +497,9 @@ class Sweep(Result):
     def point_score(self, trial: Trial) -> float | None:
         """Return the score on the solved equation if there is one, else at the study's
         step."""
-        return statistics.fmean(trial.scores) if trial.checked else trial.score
+        if trial.checked:
+            return trial.mean
+        return trial.score
 
     @cached_property
     def curves(self) -> dict[str, list[tuple[ParamValue, Trial]]]:

@@ -228,6 +228,11 @@ class StudySpec(Table):
         """Whether a larger score is better."""
         return self.objective_impl.direction == "maximize"
 
+    @property
+    def sign(self) -> float:
+        """The sign that makes a larger score a better one."""
+        return 1.0 if self.maximize else -1.0
+
     def params(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> ObjectiveParams:
