@@ -19,19 +19,15 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo.search.comparison import Observations
 from hpo.search.memory import kept
+from hpo.search.optuna_adapter import STUDY, History
 from hpo.search.space import directions, distributions, values
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion, sampler_attrs
-
-STUDY = "history"
-"""Name of the one study that Optuna sees."""
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -155,27 +151,6 @@ def quiet() -> Iterator[None]:
 EPOCH = datetime(
     2000, 1, 1
 )  # Optuna wants time stamps; decisions must not depend on them
-
-
-class History(InMemoryStorage):
-    """One study that begins with past trials, uncopied: Optuna would copy each."""
-
-    def __init__(
-        self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]
-    ) -> None:
-        """Take the past: ``trials`` with their numbers as ids, in order."""
-        super().__init__()
-        study_id = self.create_new_study(directions, STUDY)
-        self._studies[study_id].trials = [*trials]
-        self._trial_id_to_study_id_and_number = {
-            k: (study_id, k) for k in range(len(trials))
-        }
-        self._max_trial_id = len(trials) - 1
-
-    def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """Search it as ``BaseStorage`` does; ``InMemoryStorage`` notes it trial by
-        trial."""
-        return BaseStorage.get_best_trial(self, study_id)
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:

@@ -6,6 +6,7 @@ Optuna's read the whole study at every step.
 
 from __future__ import annotations
 
+import inspect
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,11 +18,12 @@ from optuna.pruners import BasePruner
 
 from hpo.contract import Protocol
 from hpo.search import comparison
-from hpo.search.history import quiet, visible
+from hpo.search.history import visible
 from hpo.search.memory import MISSING
 from hpo.study import effort
 from hpo.study.effort import Ending
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Pruner
 from hpo.study.trials import RUNG, Past, Step, Suggestion
 
 Array = NDArray[np.float64]
@@ -58,8 +60,7 @@ class TrialProgress:
         self._prunes = spec.pruner.name != "none"
         if not self._prunes:
             return
-        with quiet():
-            self._pruner: Any = PRUNERS[spec.pruner.name](**spec.pruner.options)
+        self._options = _complete_options(spec.pruner)
         self._others = comparison.Numbers(spec, visible(spec, number, trials))
         # Compare with trials that cost no more: else a cheap network ends for being
         # worse than an expensive one. Costs are those before training, so that pruned
@@ -119,46 +120,48 @@ class TrialProgress:
     def _is_below_percentile(self) -> bool:
         """``PercentilePruner``: the best value so far is worse than others at this
         step."""
-        own = self._pruner
+        own = self._options
         before, number = [-1, *self._numbers][-2:]
         values = self._others.at(self.steps[-1].place)[self._whole]
-        if len(values) < max(1, own._n_startup_trials) or number < own._n_warmup_steps:
+        warmup = own["n_warmup_steps"]
+        if len(values) < max(1, own["n_startup_trials"]) or number < warmup:
             return False
-        if before >= number - (number - own._n_warmup_steps) % own._interval_steps:
+        if before >= number - (number - warmup) % own["interval_steps"]:
             return False
         values = values[values != MISSING]
-        if len(values) < own._n_min_trials:
+        if len(values) < own["n_min_trials"]:
             return False
         scores = [step.score for step in self.steps]
         best = max(scores) if self._spec.maximize else min(scores)
         n_better = self._count_better(values, best)
-        rank = own._percentile / 100 * (len(values) - 1)
+        percentile = own.get("percentile", 50.0)  # the median has no such option
+        rank = percentile / 100 * (len(values) - 1)
         if abs(n_better - rank) > 2:  # the percentile need not be computed
             return bool(n_better > rank)
         if self._spec.maximize:
-            return bool(best < np.percentile(values, 100 - own._percentile))
-        return bool(best > np.percentile(values, own._percentile))
+            return bool(best < np.percentile(values, 100 - percentile))
+        return bool(best > np.percentile(values, percentile))
 
     def _is_not_promoted(self) -> bool:
         """``SuccessiveHalvingPruner``: too many others were better at this rung."""
-        own = self._pruner
+        own = self._options
         value = self.steps[-1].score
-        least = own._min_resource
-        if least is None:
+        least = own["min_resource"]
+        if least == "auto":
             numbers = self._others.number[self._whole]
             numbers = numbers[numbers != MISSING]
             if not numbers.size:
                 return False
             least = max(int(numbers.max()) // 100, 1)
-        factor = own._reduction_factor
+        factor = own["reduction_factor"]
         rung = len(self.attrs)
         while self._numbers[-1] >= least * factor ** (
-            own._min_early_stopping_rate + rung
+            own["min_early_stopping_rate"] + rung
         ):
             self.attrs[f"{RUNG}{rung}"] = value
             others = self._others.at_rung(rung)[self._alike]
             others = others[others != MISSING]
-            if len(others) < own._bootstrap_count:
+            if len(others) < own["bootstrap_count"]:
                 return True
             n_promoted = max((len(others) + 1) // factor - 1, 0)
             if self._count_better(others, value) > n_promoted:
@@ -169,6 +172,13 @@ class TrialProgress:
     def _count_better(self, others: Array, value: float) -> int:
         better = others > value if self._spec.maximize else others < value
         return int(np.count_nonzero(better))
+
+
+def _complete_options(choice: Pruner) -> dict[str, Any]:
+    """Return the options of a pruner, with Optuna's defaults."""
+    given = inspect.signature(PRUNERS[choice.name]).bind(**choice.options)
+    given.apply_defaults()
+    return given.arguments
 
 
 PRUNERS: dict[str, Callable[..., BasePruner]] = {

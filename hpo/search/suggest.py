@@ -12,13 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.search_space import IntersectionSearchSpace
-from optuna.trial import FrozenTrial, TrialState
 
 from hpo import objectives
-from hpo.search import comparison, constraints
+from hpo.search import comparison, constraints, optuna_adapter
 from hpo.search.comparison import Observations
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
@@ -87,25 +84,25 @@ def _ask(
     it stores."""
     if isinstance(sampler, KrigingBeliever):  # which has them already
         known = comparison.extrapolate(spec, [])
-    study, space = view(spec, known, sampler), distributions(spec)
-    trial, params = study.ask(), dict[str, ParamValue]()
-    for (
-        name,
-        distribution,
-    ) in space.items():  # a fixed value may decide which dimensions exist
-        if spec.dimensions[name].is_there(params):
-            params[name] = value = fixed.get(name, trial._suggest(name, distribution))
-            if not distribution._contains(distribution.to_internal_repr(value)):
-                said = (
-                    f"the sampler suggested {name}={value!r}, which lies outside"
-                    " [space]"
-                )
-                raise OutsideError(
-                    f"{said}: {spec.dimensions[name].allowed}. Correct the sampler."
-                )
+    study = view(spec, known, sampler)
+    space = distributions(spec)
+    trial = study.ask()
+    params: dict[str, ParamValue] = {}
+    for name, distribution in space.items():
+        dimension = spec.dimensions[name]
+        if not dimension.is_there(params):  # a fixed value may decide that
+            continue
+        value = fixed.get(name, optuna_adapter.suggest(trial, name, distribution))
+        params[name] = value
+        if not optuna_adapter.contains(distribution, value):
+            raise OutsideError(
+                f"the sampler suggested {name}={value!r}, which lies outside [space]:"
+                f" {dimension.allowed}. Correct the sampler."
+            )
     if spec.sampler.name == "gp":
         params = {n: fixed.get(n, value) for n, value in rounded(space, params).items()}
-    return params, dict(study._storage.get_trial(trial._trial_id).system_attrs)
+    asked = study.get_trials(deepcopy=False)[-1]
+    return params, dict(asked.system_attrs)
 
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
@@ -138,7 +135,9 @@ def sampler(
     name, options = spec.sampler.name, spec.sampler.options
     with quiet():
         if name == "qmc":
-            return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
+            return optuna_adapter.SlotQMC(
+                number, distributions(spec), seed=spec.seed, **options
+            )
         seed = derived_seed(spec.seed, "suggest", number)
         seed = derived_seed(seed, "again", attempt) if attempt else seed
         if name == "kriging-believer":
@@ -146,56 +145,9 @@ def sampler(
                 spec=spec, known=known, fits=fits, seed=seed, **options
             )
         if name == "tpe":
-            tpe = optuna.samplers.TPESampler(seed=seed, **options)
-            if spec.is_conditional:  # the option of this name is deprecated
-                tpe._warn_independent_sampling = False
-            else:
-                tpe._search_space = KnownSpace(distributions(spec))
-            return tpe
+            space = None if spec.is_conditional else distributions(spec)
+            return optuna_adapter.make_tpe(space, seed=seed, **options)
         build: Callable[..., BaseSampler] = SAMPLERS.get(name) or objectives.sampler(
             name
         )
         return build(seed=seed, **options)
-
-
-class KnownSpace(IntersectionSearchSpace):
-    """The same space for every trial.
-
-    Optuna compares the spaces of all past trials, which takes a quarter of TPE's time.
-    """
-
-    def __init__(self, space: dict[str, BaseDistribution]) -> None:
-        """Take the space in order of names."""
-        super().__init__(include_pruned=True)
-        self._space = space
-
-    def calculate(
-        self, study: optuna.Study, use_cache: bool = False
-    ) -> dict[str, BaseDistribution]:
-        """Return the whole space as soon as a trial counts."""
-        counted = (TrialState.COMPLETE, TrialState.PRUNED)
-        return self._space if study.get_trials(deepcopy=False, states=counted) else {}
-
-
-class SlotQMC(optuna.samplers.QMCSampler):
-    """Optuna's QMC sampler, with the trial's own number as its place in the sequence.
-
-    Optuna counts places in the database, which would depend on the order of arrival,
-    and draws the first trial at random to learn the search space, which we know.
-    """
-
-    def __init__(
-        self, number: int, space: dict[str, BaseDistribution], **options: Any
-    ) -> None:
-        """Take the trial, the space, and the options of Optuna's sampler."""
-        super().__init__(**options)
-        self._number, self._space = number, space
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return the space of the study, from its first trial on."""
-        return self._space
-
-    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, Any]) -> int:
-        return self._number

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from searches import reported
 from workers import toy_spec
 
-from hpo.search import history, memory, suggest
+from hpo.search import history, memory, optuna_adapter, suggest
 from hpo.search.comparison import extrapolate
 from hpo.search.pruning import PRUNERS as PRUNED_BY
 from hpo.search.pruning import TrialProgress
@@ -65,7 +65,7 @@ def told(
 ) -> InMemoryStorage:
     """The same history, told trial by trial."""
     own = InMemoryStorage()
-    study = own.create_new_study(directions, study_name=history.STUDY)
+    study = own.create_new_study(directions, study_name=optuna_adapter.STUDY)
     for trial in trials:
         own.create_new_trial(study, template_trial=trial)
     return own

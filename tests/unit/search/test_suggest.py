@@ -213,7 +213,7 @@ def test_tpe_that_knows_its_space_suggests_what_optunas_does(
     pasts = (trials, [*failed, *trials[2:]], failed)
     ours = [suggest(spec, len(past), past) for past in pasts]
     monkeypatch.setattr(
-        "hpo.search.suggest.KnownSpace",
+        "hpo.search.optuna_adapter.KnownSpace",
         lambda _: IntersectionSearchSpace(include_pruned=True),
     )
     assert ours == [suggest(spec, len(past), past) for past in pasts]
