@@ -83,6 +83,14 @@ def test_only_study_and_search_ask_a_spec_for_its_kind() -> None:
     ]
 
 
+def test_no_view_asks_a_result_for_its_kind() -> None:
+    """A result answers for itself; words and reports are looked up by its type."""
+    asked = re.compile(r"isinstance\([^)]*\b(Search|Front|Sweep)\b|\.selects\b")
+    views = sorted((ROOT / "hpo" / "views").rglob("*.py"))
+    assert views
+    assert not [str(path) for path in views if asked.search(path.read_text("utf-8"))]
+
+
 def test_files_are_short_and_few_lie_flat() -> None:
     long = [
         str(path) for path in SOURCES if path.read_text().count("\n") > LONGEST_FILE
