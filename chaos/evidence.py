@@ -203,7 +203,8 @@ def _optuna_violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
 
 
 def _as_optuna(slot: Trial) -> tuple[Any, ...]:
-    return (slot.number, str(slot.state), slot.score, dict(slot.params), slot.steps)
+    scores = tuple(step.score for step in slot.steps)
+    return (slot.number, str(slot.state), slot.score, dict(slot.params), scores)
 
 
 def epochs(journal: Path) -> int:
