@@ -55,6 +55,16 @@ class _History:
     diverged: bool = False
     n_skipped_updates: int = 0
 
+    def outcome(self, score: float) -> Outcome:
+        """Return the outcome with this final score."""
+        return Outcome(
+            score=score,
+            curve=tuple(self.curve),
+            loss_curve=tuple(self.loss_curve),
+            diverged=self.diverged,
+            info={"n_skipped_updates": self.n_skipped_updates},
+        )
+
 
 @dataclass(kw_only=True)
 class _Run:
@@ -216,13 +226,8 @@ def train(
             history.curve.append(value)
         on_epoch(Progress(epoch=history.epoch, score=value, checkpoint=run.save))
     run.set_weights(run.average)
-    return Outcome(
-        score=history.curve[-1] if history.curve else run.score(split.score),
-        curve=tuple(history.curve),
-        loss_curve=tuple(history.loss_curve),
-        diverged=history.diverged,
-        info={"n_skipped_updates": history.n_skipped_updates},
-    )
+    final = history.curve[-1] if history.curve else run.score(split.score)
+    return history.outcome(final)
 
 
 def choose_updates(

@@ -82,9 +82,7 @@ def summarise(path: Path, inputs: str, targets: str, horizon: int) -> Data:
     if train < advice.FEW_POINTS:
         few = f"{train:,} points to train on are few for a readout: record more"
         notes.append(few)
-    channels = name_channels(source.names, sizes.channels)
-    for channel, steps in zip(channels, np.diff(series.u, axis=0).T, strict=True):
-        notes += note_clock(channel, steps)
+    notes += _note_clocks(source.names, series.u)
     return Data(
         what="predict",
         table=source.table,
@@ -96,6 +94,15 @@ def summarise(path: Path, inputs: str, targets: str, horizon: int) -> Data:
         outputs=sizes.outputs,
         dt_ns=source.dt_ns,
     )
+
+
+def _note_clocks(names: Sequence[str], u: Values) -> list[str]:
+    """Return notes on inputs that may be the time."""
+    notes = []
+    steps = np.diff(u, axis=0)
+    for number, channel in enumerate(name_channels(names, u.shape[1])):
+        notes += note_clock(channel, steps[:, number])
+    return notes
 
 
 def _look_at_columns(table: Table, inputs: str, targets: str) -> _Source:
