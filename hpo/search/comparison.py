@@ -137,25 +137,21 @@ class Observations:
 def clip_outliers(spec: StudySpec, known: Observations) -> Observations:
     """Clip the outlying scores of complete trials in place; see
     ``without_outliers``."""
-    scale, sign = surrogate_scale(spec), 1.0 if spec.maximize else -1.0
-    own = [
-        past.state == SlotState.COMPLETE for past in known.seen[: len(known.complete)]
-    ]
-    complete = np.flatnonzero(
-        known.complete & (known.changed | np.array(own, dtype=np.bool_))
-    )
-    if (
-        not scale.bounded
-        and spec.sampler.name in ("kriging-believer", "gp")
-        and complete.size
-    ):
-        y = sign * scale.forward(known.scores[complete])
-        within = without_outliers(
-            y, below=spec.sampler.name == "gp"
-        )  # the other clips itself
-        for k in np.flatnonzero(within != y):
-            known.scores[complete[k]] = scale.inverse(sign * within[k : k + 1])[0]
-            known.changed[complete[k]] = True
+    scale = surrogate_scale(spec)
+    if scale.bounded or spec.sampler.name not in ("kriging-believer", "gp"):
+        return known
+    sign = 1.0 if spec.maximize else -1.0
+    seen = known.seen[: len(known.complete)]
+    own = np.array([past.state == SlotState.COMPLETE for past in seen], dtype=np.bool_)
+    complete = np.flatnonzero(known.complete & (known.changed | own))
+    if not complete.size:
+        return known
+    y = sign * scale.forward(known.scores[complete])
+    # below, the other one clips scores itself
+    within = without_outliers(y, below=spec.sampler.name == "gp")
+    for k in np.flatnonzero(within != y):
+        known.scores[complete[k]] = scale.inverse(sign * within[k : k + 1])[0]
+        known.changed[complete[k]] = True
     return known
 
 

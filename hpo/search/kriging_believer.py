@@ -145,13 +145,12 @@ class KrigingBeliever(BaseSampler):
             fits: a test of parameters that may be suggested; without it, all may.
             seed: the seed of this suggestion.
         """
-        self._n_startup, self._seed, self._spec, self._known = (
-            n_startup_trials,
-            seed,
-            spec,
-            known,
-        )
-        self._cube, self._fits = cube_of(spec), fits
+        self._n_startup = n_startup_trials
+        self._seed = seed
+        self._spec = spec
+        self._known = known
+        self._cube = cube_of(spec)
+        self._fits = fits
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,7 @@ from hpo.search import constraints
 from hpo.search.pruning import PRUNERS
 from hpo.search.suggest import SAMPLERS, OutsideError, suggest
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Pruner, Sampler
 from hpo.study.trials import Past, SlotState
 
 _OURS = {"self", "seed", "spec", "known", "fits", "args", "kwargs"}
@@ -41,27 +42,38 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is not None:
         return
     constraints.check(spec, where)
-    sampler = SAMPLERS.get(spec.sampler.name) or objectives.sampler(spec.sampler.name)
-    for table, choice, cls, rehearse in (
-        ("sampler", spec.sampler, sampler, _rehearse_sampler),
-        ("pruner", spec.pruner, PRUNERS[spec.pruner.name], None),
-    ):
-        known = set(inspect.signature(cls).parameters) - _OURS
-        for option in choice.options:
-            if option not in known:
-                raise SpecError(
-                    f"{where}: {table}.{option}: {choice.name!r} has no such option. "
-                    f"Valid: {', '.join(sorted(known)) or '(none)'}."
-                )
-        try:
-            rehearse(spec) if rehearse else cls(**choice.options)
-        except Exception as error:  # whatever their own code makes of an odd option
-            blame = f"{choice.name!r} refuses these options: " * (
-                type(error) is not OutsideError
-            )
+    name = spec.sampler.name
+    sampler = SAMPLERS.get(name) or objectives.sampler(name)
+    _check_options(sampler, spec.sampler, f"{where}: sampler")
+    try:
+        _rehearse_sampler(spec)
+    except OutsideError as error:
+        raise SpecError(f"{where}: sampler: {error}") from None
+    except Exception as error:  # whatever its code makes of an odd option
+        raise _refusal(spec.sampler, f"{where}: sampler", error) from None
+    pruner = PRUNERS[spec.pruner.name]
+    _check_options(pruner, spec.pruner, f"{where}: pruner")
+    try:
+        pruner(**spec.pruner.options)
+    except Exception as error:
+        raise _refusal(spec.pruner, f"{where}: pruner", error) from None
+
+
+def _check_options(
+    build: Callable[..., Any], choice: Sampler | Pruner, where: str
+) -> None:
+    known = set(inspect.signature(build).parameters) - _OURS
+    for option in choice.options:
+        if option not in known:
             raise SpecError(
-                f"{where}: {table}: {blame}{error or type(error).__name__}"
-            ) from None
+                f"{where}.{option}: {choice.name!r} has no such option. "
+                f"Valid: {', '.join(sorted(known)) or '(none)'}."
+            )
+
+
+def _refusal(choice: Sampler | Pruner, where: str, error: Exception) -> SpecError:
+    said = str(error) or type(error).__name__
+    return SpecError(f"{where}: {choice.name!r} refuses these options: {said}")
 
 
 def _check_data(spec: StudySpec, where: str) -> None:

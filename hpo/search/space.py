@@ -224,6 +224,18 @@ def cube_of(spec: StudySpec) -> Cube:
     return Cube(distributions(spec), spec.present if spec.is_conditional else None)
 
 
+def _few_values(own: FloatDistribution | IntDistribution) -> list[float]:
+    """Return the values of a range; empty if there are more than ``_FEW``."""
+    if own.low == own.high:
+        return [own.low]
+    if own.step is None:
+        return []
+    count = round((own.high - own.low) / own.step) + 1
+    if count > _FEW:
+        return []
+    return [own.low + k * own.step for k in range(count)]
+
+
 class Axis:
     """One parameter of the space."""
 
@@ -240,18 +252,8 @@ class Axis:
             )  # any two are at distance 1
             return
         assert isinstance(distribution, FloatDistribution | IntDistribution)
-        low, high, step = distribution.low, distribution.high, distribution.step
-        count = (
-            1
-            if low == high
-            else math.inf
-            if step is None
-            else round((high - low) / step) + 1
-        )
-        if count <= _FEW:
-            values = (
-                [low] if step is None else [low + k * step for k in range(int(count))]
-            )
+        values = _few_values(distribution)
+        if values:
             self.places = np.array([[self._place(value)] for value in values])
 
     @property
