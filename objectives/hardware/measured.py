@@ -141,9 +141,11 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def _value(path: Path, name: str, line: int, cell: str) -> float:
-    rule, least = "a number above 0", math.ulp(0.0)
+    rule = "a number above 0"
+    least = math.ulp(0.0)
     if name == "oscillator_noise_per_sqrt_ns":
-        rule, least = "a number of 0 or more", 0.0
+        rule = "a number of 0 or more"
+        least = 0.0
     try:
         value = float(cell.replace("_", "?"))  # 1_0 is a number to Python alone
     except ValueError:

@@ -206,9 +206,11 @@ class Geometry(Oscillator):
 
     def derivation(self) -> list[str]:
         """See ``Oscillator``."""
-        letters, two = "Ms V B", ""
+        letters = "Ms V B"
+        two = ""
         if self.mode == "uniform":
-            letters, two = "2 Ms V B", "2 × "
+            letters = "2 Ms V B"
+            two = "2 × "
         numbers = f"{two}{self.ms_ka_per_m:.4g} kA/m × {self.volume_nm3:,.0f} nm³"
         field = f"{self.frequency_ghz:.4g} GHz / (28 GHz/T)"
         joule = f"{self.energy_j():.4g}"

@@ -110,7 +110,8 @@ class Architecture:
         self, seeds: Sequence[int], dtype: torch.dtype
     ) -> dict[str, Tensor]:
         """Draw weights and biases of each member by name: see ``DeviceNetwork``."""
-        widths, n = self.widths, self.n_features
+        widths = self.widths
+        n = self.n_features
 
         def uniform(
             name: str, shapes: Sequence[Shape], whole: Shape, fan_ins: Sequence[int]

@@ -112,7 +112,8 @@ class LayeredNetwork(nn.Module, ABC):
         for name, mask in architecture.draw_masks(seeds).items():
             self.register_buffer(name, mask)
         weights = architecture.draw_weights(seeds, dtype)
-        gain, rotation = architecture.weight_gain, architecture.rotation
+        gain = architecture.weight_gain
+        rotation = architecture.rotation
         weights["w_in"] = weights["w_in"] * self.mask_in
         weights["w_inter"] = weights["w_inter"] * gain * self.mask_inter
         weights["w_intra"] = weights["w_intra"] * gain * self.mask_intra
@@ -174,7 +175,8 @@ class LayeredNetwork(nn.Module, ABC):
 
         ``factors`` multiply its parameters.
         """
-        device, zeros = self.physics.device, np.zeros(self.n_neurons)
+        device = self.physics.device
+        zeros = np.zeros(self.n_neurons)
         if device.noise_per_sqrt_ns is None:
             return zeros
         on_chip = device.with_values(**self.per_neuron_values(factors))
@@ -301,7 +303,8 @@ class LayeredNetwork(nn.Module, ABC):
     def _run_reference(self, u: Tensor, n_read: int, chip: Chip) -> Tensor:
         """Return ``outputs``, computed by the reference."""
         dynamics = self.make_dynamics(self._amplify(chip), self._neurons(chip))
-        state, past = dynamics.rest(batch=u.shape[-3]), Past()
+        state = dynamics.rest(batch=u.shape[-3])
+        past = Past()
         jumps = self._jumps(u, chip)
         existing = self.exists[-len(self.features.widths(self.widths)) :]
         read = []
@@ -385,7 +388,9 @@ class LayeredNetwork(nn.Module, ABC):
         """
         self._check_input(u)
         dynamics = self.dynamics()
-        states, drives, past = [dynamics.rest(batch=u.shape[-3])], [], Past()
+        states = [dynamics.rest(batch=u.shape[-3])]
+        drives = []
+        past = Past()
         for u_point in u.unbind(dim=-2):
             drives.append(dynamics.drive(dynamics.output(states[-1]), u_point))
             state, past = self.physics.advance(dynamics, states[-1], past, u_point)

@@ -118,13 +118,16 @@ def flow(
     + γ (1 + Q):
     nothing cancels. x stays between 0 and 1 for any drive and step.
     """
-    a, b = sigma * drive - gamma_per_ns, sigma * drive + gamma_per_ns * q
+    a = sigma * drive - gamma_per_ns
+    b = sigma * drive + gamma_per_ns * q
     c = gamma_per_ns * thermal_power
     w = (a * a / 4.0 + b * c).sqrt()
     large = w + torch.where(a < 0, -a, a) / 2.0  # abs() would have no slope at 0
     small = b * c / large
-    r_minus, r_plus = torch.where(a < 0, small, large), torch.where(a < 0, large, small)
-    decay, rise = torch.exp(-2.0 * w * dt_ns), -torch.expm1(-2.0 * w * dt_ns)
+    r_minus = torch.where(a < 0, small, large)
+    r_plus = torch.where(a < 0, large, small)
+    decay = torch.exp(-2.0 * w * dt_ns)
+    rise = -torch.expm1(-2.0 * w * dt_ns)
     with_drive = r_plus + decay * r_minus + b * x * rise
     with_damping = x * (r_minus + gamma_per_ns * (1.0 + q)) + decay * (r_minus - b * x)
     denominator = torch.where(b < 0, r_plus * (1.0 - x) + with_damping, with_drive)
@@ -151,7 +154,8 @@ def log_flow(
     since B = a + γ (1 + Q). Every term of the second form is positive: x stays between
     0 and 1 for any drive and step.
     """
-    x, z = log_x.exp(), (sigma * drive - gamma_per_ns) * dt_ns
+    x = log_x.exp()
+    z = (sigma * drive - gamma_per_ns) * dt_ns
     p = dt_ns * phi1(z)
     denominator = (1.0 - x) + x * (growth(z) + gamma_per_ns * (1.0 + q) * p)
     return log_x + clip_exponent(z) - denominator.log()  # Eq. (1), solved
@@ -183,6 +187,7 @@ def fixed_point(
     >>> fixed_point(2.0, gamma_per_ns=1.0, q=0.0, sigma=1.0, thermal_power=0.0)
     0.5
     """
-    a, b = sigma * drive - gamma_per_ns, sigma * drive + gamma_per_ns * q
+    a = sigma * drive - gamma_per_ns
+    b = sigma * drive + gamma_per_ns * q
     root: Rate = (a * a + 4.0 * b * gamma_per_ns * thermal_power) ** 0.5
     return (a + root) / (2.0 * b)

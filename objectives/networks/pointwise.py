@@ -37,7 +37,8 @@ class DeviceNetwork(LayeredNetwork):
         """Neurons of the ideal chip; computed once, since every training batch has a
         chip."""
         if not self._ideal or self._ideal[0] is not self.physics:
-            device, zeros = self.physics.device, np.zeros(self.n_neurons)
+            device = self.physics.device
+            zeros = np.zeros(self.n_neurons)
             values = self.per_neuron_values()
             drive = zeros + device.with_values(**values).fixed_drive()
             s = self.per_neuron(self.physics.s)

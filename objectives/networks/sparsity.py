@@ -47,8 +47,10 @@ def draw_mirrored_mask(
     Entries that make no pair, one of them or those of a dense mask, are on the
     diagonal.
     """
-    n, (rows, columns) = shape[0], np.triu_indices(shape[0], 1)
-    count, pairs = n_connections(n * n, density), generator.permutation(len(rows))
+    n = shape[0]
+    (rows, columns) = np.triu_indices(shape[0], 1)
+    count = n_connections(n * n, density)
+    pairs = generator.permutation(len(rows))
     pairs = pairs[: count // 2]
     mask = np.zeros(shape, dtype=np.bool_)
     mask[rows[pairs], columns[pairs]] = mask[columns[pairs], rows[pairs]] = True

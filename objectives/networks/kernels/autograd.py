@@ -104,7 +104,9 @@ def _run(
     """Return the values read, (batch, n_read, neurons); passes take the blocks in
     turn."""
     layout = passes[0].kernel.layout
-    n_read, places, stride = passes[0].n_read, passes[0].places, passes[0].stride
+    n_read = passes[0].n_read
+    places = passes[0].places
+    stride = passes[0].stride
     series = u.numpy()
     blocks = list(layout.blocks(len(u)))
     output = np.empty((len(u), n_read, len(places)), np.float32)

@@ -26,7 +26,8 @@ from .simd import (
 )
 
 ZERO, HALF, ONE, TWO = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0))
-_INFINITE, _NAN = np.float32(math.inf), np.float32(math.nan)
+_INFINITE = np.float32(math.inf)
+_NAN = np.float32(math.nan)
 _LEAST = np.float32(2.0**-126)  # least normal number
 _LOG2_E = np.float32(math.log2(math.e))
 _LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: k * high is exact

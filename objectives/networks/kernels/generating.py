@@ -127,7 +127,8 @@ class GeneratedSteps:
 
     def rest(self, neurons: Any) -> Array:
         """Return the initial states and the initial output, (states + 1, neurons)."""
-        device, drive = self.device.with_values(**neurons.values), neurons.fixed_drive
+        device = self.device.with_values(**neurons.values)
+        drive = neurons.fixed_drive
         states = [drive * 0.0 + state for state in device.every("rest_under", drive)]
         return np.array([*states, drive * 0.0 + device.output(*states)])
 

@@ -184,8 +184,10 @@ class Pass:
 
     def _allocate(self, n_steps: int) -> dict[str, Floats]:
         """Return the arrays for segments of ``n_steps``."""
-        layout, steps = self.kernel.layout, self.kernel.pointwise
-        row, keep = layout.row, int(self._keep)
+        layout = self.kernel.layout
+        steps = self.kernel.pointwise
+        row = layout.row
+        keep = int(self._keep)
         read = self.n_read * layout.block * self.stride
         return allocate(
             weights=len(layout.weights.place),
@@ -222,7 +224,8 @@ class Pass:
 
     def _take(self, chip: Chip) -> None:
         """Compute what depends on a chip alone."""
-        kernel, layout = self.kernel, self.kernel.layout
+        kernel = self.kernel
+        layout = self.kernel.layout
         self._chip = chip
         self._interval = kernel.jump_interval(chip, self.n_points)
         neurons = kernel.neurons(chip)
@@ -282,7 +285,8 @@ class Pass:
 
     def _go(self, u: Floats, n_series: int, k: int, keep: bool) -> None:
         """Take segment k forward, with its jumps."""
-        kernel, steps = self.kernel, self.kernel.pointwise
+        kernel = self.kernel
+        steps = self.kernel.pointwise
         row = kernel.layout.row
         if k == 0:
             self._work["states"][:] = self._rest[:-1].reshape(-1)
@@ -330,7 +334,8 @@ class Pass:
     def _shape(self, n_points: int, n_series: int) -> Shape:
         """Return the sizes of a pass over ``n_points`` points of ``n_series``
         series."""
-        kernel, layout = self.kernel, self.kernel.layout
+        kernel = self.kernel
+        layout = self.kernel.layout
         per_series, per_column = layout.strides
         entry = layout.widths[0]
         if layout.dense:

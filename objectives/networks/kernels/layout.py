@@ -235,13 +235,17 @@ def _dense(
     places = np.full((ends[-1], ends[-1]), -1, np.int32)
     places[np.ix_(columns, columns)] = between
     whole = _with_targets(places, neuron)
-    spans, forward, back, last = [], [], [], len(widths) - 1
+    spans = []
+    forward = []
+    back = []
+    last = len(widths) - 1
     n_forward = n_back = 0
     for layer, (first, n) in enumerate(zip(ends, padded, strict=False)):
         end = first + n
         source = ends[max(layer - 1, 0)]
         target_end = ends[min(layer + 1, last) + 1]
-        sources, targets = end - source, target_end - first
+        sources = end - source
+        targets = target_end - first
         span = (first, n, source, sources, n_forward, first, targets, n_back)
         spans.append(span)
         forward.append(whole[:, first:end, source:end].swapaxes(1, 2))

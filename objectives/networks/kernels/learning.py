@@ -59,7 +59,8 @@ def _gather_features(series: Any, parts: Any, size: Any, features: Any) -> None:
     features)."""
     last, mean, squares = parts
     read, _, places = series
-    n, n_rows = len(places), size.n_points * size.n_series
+    n = len(places)
+    n_rows = size.n_points * size.n_series
     step = n_rows * size.stride
     for row in range(n_rows):
         at = row * size.n_features
@@ -86,7 +87,8 @@ def _spread_adjoint(
     changes."""
     last, mean, squares = parts
     _, entering, places = series
-    n, n_points = len(places), size.n_averaged
+    n = len(places)
+    n_points = size.n_averaged
     n_rows = size.n_points * size.n_series
     share = ONE / np.float32(n_points)
     for row in range(n_rows):
@@ -134,7 +136,8 @@ def read_out(
     """
     forward, back, bias, zeros = readout
     features, adjoint, outputs, sums = work
-    n_features, n_outputs = size.n_features, size.n_outputs
+    n_features = size.n_features
+    n_outputs = size.n_outputs
     n_rows = size.n_points * size.n_series
     _gather_features(series, parts, size, features)
     left = (features, 0, n_features, 1, 0)
@@ -173,7 +176,8 @@ def _replace_by_adjoints(outputs: Any, wanted: Any, scale: Any, size: Any) -> An
     n_outputs = size.n_outputs
     loss = 0.0
     for row in range(size.n_points * size.n_series):
-        at, series = row * n_outputs, row % size.n_series
+        at = row * n_outputs
+        series = row % size.n_series
         if series >= size.n_own:
             for k in range(0, n_outputs, WIDTH):
                 store(outputs, at + k, splat(ZERO, WIDTH))
@@ -195,7 +199,8 @@ def _cross_entropy(logits: Any, at: Any, label: Any, size: Any, scale: Any) -> A
     The part ``smoothing`` of the loss is the mean over all classes.
     """
     factor, smoothing = scale
-    n_outputs, n_real = size.n_outputs, size.n_real
+    n_outputs = size.n_outputs
+    n_real = size.n_real
     highest = logits[at]
     for c in range(1, n_real):
         highest = max(highest, logits[at + c])

@@ -45,7 +45,8 @@ of the filter; size of the jumps."""
 class SpintronicSteps:
     """See ``kernel.Pointwise``."""
 
-    parts, per_step = 2, True
+    parts = 2
+    per_step = True
 
     def __init__(self, device: Any, *, noisy: bool) -> None:
         """Compile the steps of a ``hpo.objectives.devices.spintronic.Spintronic``, or read the

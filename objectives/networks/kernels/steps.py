@@ -51,7 +51,8 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
     w = square_root(fma(half_z, half_z, drive * k))
     large = w + absolute(half_z)
     inverse = ONE / (w * large)
-    half_w, rest = HALF * (large * inverse), k * (w * inverse)
+    half_w = HALF * (large * inverse)
+    rest = k * (w * inverse)
     small = drive * rest
     twice = where_less(w + w, _MAX_DECAY, w + w, _MAX_DECAY)
     e, p, q = exponential_parts(-twice)
@@ -60,7 +61,8 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
     falling = where_less(twice, _NEAR, q, (ONE - p) * half_w)
     r_minus = where_less(z, ZERO, small, large)
     r_plus = where_less(z, ZERO, large, small)
-    free, gain = ONE - x, fma(g, x, -k)
+    free = ONE - x
+    gain = fma(g, x, -k)
     d_plus = fma(r_plus, free, x * (g + r_minus)) * half_w
     n_plus = where_less(z, ZERO, rest * d_plus, fma(x, r_minus, k) * half_w)
     n_minus = fma(x, r_plus, -k) * half_w

@@ -187,10 +187,13 @@ class Trace:
         drive."""
         here = self._column("at")
         rate = STEP * self._call("rate", *here, _DRIVE)
-        by_state, by_drive = rate.jacobian(here), rate.diff(_DRIVE)
+        by_state = rate.jacobian(here)
+        by_drive = rate.diff(_DRIVE)
         start = sympy.eye(len(x)).row_join(sympy.zeros(len(x), 1))
-        at, moved = x, 0 * x
-        tangent, turned = start, 0 * start
+        at = x
+        moved = 0 * x
+        tangent = start
+        turned = 0 * start
         for stage, (weight, reach) in enumerate(_STAGES):
             places = dict(zip(here, at, strict=True))
             k = self._define_all(f"r{stage}_", rate.xreplace(places))

@@ -22,8 +22,10 @@ from .sizes import WIDTH, round_up
 from .work import in_threads
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_NO_LABELS, _NO_TARGETS = np.empty(0, np.int64), np.empty(0, np.float32)
-_ONE, _ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
+_NO_LABELS = np.empty(0, np.int64)
+_NO_TARGETS = np.empty(0, np.float32)
+_ONE = np.ones(1, np.float32)
+_ZERO = np.zeros(1, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,14 +152,17 @@ class FusedUpdates(Updates):
         self, u: Tensor, label: Tensor, descent: Descent, chip: Chip = IDEAL
     ) -> tuple[float, bool]:
         """See ``Updates``."""
-        series, labels, layout = u.numpy(), label.numpy(), self._kernel.layout
+        series = u.numpy()
+        labels = label.numpy()
+        layout = self._kernel.layout
         blocks = list(layout.blocks(len(series)))
         scale = (np.float32(1.0 / labels.size), np.float32(descent.label_smoothing))
         self._allocate(series.shape[1], labels.shape[1] if labels.ndim > 1 else 1)
         self._readout.begin()
 
         def take(first: int) -> float:
-            part, loss = self._parts[first], 0.0
+            part = self._parts[first]
+            loss = 0.0
             part.begin(self._parameters[self._network], chip)
             for rows, n_series in blocks[first :: len(self._parts)]:
                 block = layout.pad(series[rows], n_series)
@@ -292,7 +297,8 @@ class _Part:
         if label.ndim > 1:
             targets = np.ascontiguousarray(label.swapaxes(0, 1))
             wanted = (_NO_LABELS, targets.reshape(-1))
-        pass_, readout = self.pass_, self._readout
+        pass_ = self.pass_
+        readout = self._readout
         size = learning.Size(
             n_points=self._n_read,
             n_series=n_series,
@@ -304,7 +310,8 @@ class _Part:
             n_real=readout.n_outputs,
         )
         series = (pass_.read, pass_.entering, pass_.places)
-        parts, work = self._features.parts, self._work
+        parts = self._features.parts
+        work = self._work
         loss: float = learning.read_out(
             series, parts, readout.arrays, wanted, scale, work, size
         )

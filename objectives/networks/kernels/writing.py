@@ -192,7 +192,8 @@ class Writer(Printer):  # type: ignore[misc]
                 "device: expected a comparison by <, <=, > or >= in `where`, got"
                 f" {condition}. Use one of these."
             )
-        low, high = self._print(condition.lts), self._print(condition.gts)
+        low = self._print(condition.lts)
+        high = self._print(condition.gts)
         if isinstance(condition, _OR_EQUAL):
             return self._variable(f"where_less({high}, {low}, {otherwise}, {then})")
         return self._variable(f"where_less({low}, {high}, {then}, {otherwise})")
