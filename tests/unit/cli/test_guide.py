@@ -1,0 +1,168 @@
+"""``hpo guide``: design rules, with the numbers of a device and its series."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.cli import main
+from hpo.study import file
+
+Said = Callable[..., str]
+
+
+def test_every_rule_is_explained_with_its_equation(
+    said: Said,
+) -> None:
+    page = said("guide", "--dt-ns", "0.5")
+    for text in (
+        "τ = 14.12 × 0.5 = 7.06 ns",
+        "= 2.824 ns to 14.12 / 0.4 × 0.5 = 17.65 ns",
+        "N = 0.5 × 32 + 0.5 × 32 = 32",
+        "(Eq. 11, Eq. 9)",
+        "(Eq. 10)",
+        "1 / (0.5 × 0.5 × √32) = 0.7071 per ns",
+        "I × Δt = 0.5 × 0.7071 × √32 × 0.5 = 1\n",
+        "lr = 0.7071 / 100 = 0.007071",
+        "96 neurons × 100 fJ + 2896 synapses × 10 fJ = 38.56 pJ in 100 ns",
+        "64 points × 0.5 ns = 32 ns per series: 12.34 pJ",
+        (
+            "E = 2 Ms V B = 2 × 800 kA/m × 50,000 nm³ × 1.45 GHz / (28 GHz/T) ="
+            " 4.143e-18 J"
+        ),
+        "x_th = kT / E = 1.381e-23 × 300 / 4.143e-18 = 0.001\n",
+        (
+            "noise = √(2 x_th / τ) = √(2 × 0.001 / 7.06) = 0.01683 per √ns at the"
+            " recommended τ"
+        ),
+        "thermal_power = 0.001\n",
+    ):
+        assert text in page
+    assert max(map(len, page.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (["--temperature-k", "77"], "1.381e-23 × 77 / 4.143e-18 = 0.000257\n"),
+        (
+            ["--device", "vortex-mtj"],
+            "E = Ms V B = 1300 kA/m × 662,700 nm³ × 0.3 GHz / (28",
+        ),
+        (
+            ["--device", "vortex-mtj"],
+            "√(2 × 0.000449 / 26.5) = 0.005819 per √ns at the device's τ",
+        ),
+        (
+            ["--device", "double-vortex", "--power", "0.6"],
+            "= 4π × 8 × 0.6 × 0.04 / 1000 / (1 + 0²) = 0.00241\n",
+        ),
+    ],
+)
+def test_the_thermal_power_of_a_device_is_derived(
+    line: list[str], text: str, said: Said
+) -> None:
+    assert text in said("guide", *line)
+
+
+DEVICES = """
+mine = { thermal_power = 0.002, source = "our lab" }
+hot = { volume_nm3 = 1.0, ms_ka_per_m = 1.0 }
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(DEVICES)
+    return path
+
+
+def test_a_device_may_be_of_a_file_of_ones_own(mine: Path, said: Said) -> None:
+    page = said("guide", "--device", f"{mine}:mine")
+    assert "     our lab\n     x_th = 0.002\n" in page
+    assert "thermal_power = 0.002\n" in page
+    found = json.loads(said("guide", "--device", f"{mine}:mine", "--json"))
+    assert found["thermal_power"] == 0.002
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("--device {mine}:hot", "{mine}:hot: frequency_ghz is missing. Add it."),
+        ("--device {mine}:other", "unknown device '{mine}:other'. Valid: hot, mine."),
+        ("--device {mine}.no:x", "{mine}.no: not a readable TOML file"),
+        (
+            "--device vortex",
+            "unknown device 'vortex'. Did you mean 'vortex-mtj'? Valid: double-vo",
+        ),
+        ("--linewidth-mhz 1", "tau_ns is missing. Add it."),
+        (
+            "--temperature-k -4",
+            (
+                "nano-oscillator: temperature_k: expected a number above 0, got -4.0."
+                " Change it."
+            ),
+        ),
+        (
+            "--dt-ns 0",
+            "recommended relaxation time: expected `dt_ns > 0`, got dt_ns=0.0. Us",
+        ),
+        ("--dt-ns 5000", "dt_ns: expected at most 1000, got 5000.0."),
+        (f"--width {'9' * 400}", "int too large to convert to float"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    line: str, text: str, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["guide", *line.format(mine=mine).split()]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: hpo guide: {text.format(mine=mine)}")
+
+
+@pytest.mark.parametrize("dt_ns", ["0.0001", "1", "1000"])
+def test_it_ends_with_a_study_that_validates(dt_ns: str, said: Said) -> None:
+    page = said("guide", "--dt-ns", dt_ns, "--width", "16", "--density-intra", "0")
+    study: dict[str, Any] = tomllib.loads(
+        page[page.index('objective = "spintronic"') :]
+    )
+    spec = file.validate(
+        {"name": "guided", "budget": {"trials": 1}, **study}, where="guide"
+    )
+    assert spec.fixed["dt_ns"] == float(dt_ns)
+    assert set(spec.space) == {"tau_ns", "lr0", "f_cut_per_ns", "lr_decay"}
+
+
+TABLES = ["stop", "warm_start", "variability", "cost", "constraints"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_further_table_that_it_shows_can_be_taken(table: str, said: Said) -> None:
+    page = said("guide")
+    text = page[page.index('objective = "spintronic"') :]
+    shown = re.findall(r"^# \[(\w+)\]", text, re.MULTILINE)
+    assert shown == TABLES
+    block = next(b for b in text.split("\n\n") if b.startswith(f"# [{table}]"))
+    study = tomllib.loads(
+        text.replace(block, re.sub("^# ", "", block, flags=re.MULTILINE))
+    )
+    budget = {"trials": 200, "members": 4}
+    spec = file.validate({"name": "guided", "budget": budget, **study}, where="guide")
+    assert getattr(spec, table)
+
+
+def test_json_has_names_with_units(said: Said) -> None:
+    found = json.loads(said("guide", "--json", "--channels", "2", "--classes", "3"))
+    assert found["tau_ns"] == {"low": 5.648, "best": 14.12, "high": pytest.approx(35.3)}
+    assert found["n_synapses"] == 2896 + 16 - 7 * 32
+    assert found["presentation_ns"] == 64.0
+    assert found["energy_pj"] == pytest.approx(
+        0.64 * (96 * 0.1 + found["n_synapses"] * 0.01)
+    )
