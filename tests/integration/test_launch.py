@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +16,23 @@ import pytest
 from forkserver import genuine
 from servers import cut_off
 from terminal import Terminal
-from users import User, workers_of
+from users import User
 from workers import kill, ledger_at, start_worker, table, wait_until
 
 from hpo.study.trials import StudyState
 from hpo.views.terminal.live import QUIET_S
+
+
+def workers_of(launcher: subprocess.Popen[str]) -> list[int]:
+    """Return the process ids of the workers of a launch."""
+    children = (
+        Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    )
+    lines: dict[int, bytes] = {}
+    for pid in children:
+        with suppress(FileNotFoundError):  # it has ended
+            lines[int(pid)] = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return [pid for pid, line in lines.items() if b"hpo.worker" in line]
 
 
 def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(

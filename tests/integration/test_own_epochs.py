@@ -24,7 +24,7 @@ TABLES: dict[str, Any] = {
 
 def searched(storage: Storage, objective: str, **tables: Any) -> Result:
     ledger = Ledger(storage)
-    objective = f"own_epochs_objective:{objective}"
+    objective = f"odd_objectives:{objective}"
     ledger.register(toy_spec(objective=objective, **{**TABLES, **tables}))
     Worker(storage, WorkerOptions(study="toy")).run()
     result = ledger.result("toy")

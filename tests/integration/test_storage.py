@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 from optuna.testing.pytest_storages import StorageTestCase
 from pooler import pooled
-from servers import connect, password_of, press_ctrl_c
+from servers import connect, password_of
 from tables import SCHEMA, THINGS
 
 from hpo.errors import StorageError
@@ -391,6 +392,18 @@ def test_a_connection_that_was_cut_off_while_idle_is_replaced(
             session_of(storage)
         assert is_passing(lost.value)
         assert session_of(storage) != pid
+
+
+def press_ctrl_c(patch: pytest.MonkeyPatch, cursor: type[psycopg.Cursor[Any]]) -> None:
+    """The next query of such a cursor is sent, and Ctrl-C comes before its answer."""
+    send = cursor._execute_send
+
+    def send_and_press(self: psycopg.Cursor[Any], *args: Any, **kwargs: Any) -> None:
+        patch.setattr(cursor, "_execute_send", send)
+        send(self, *args, **kwargs)
+        raise KeyboardInterrupt
+
+    patch.setattr(cursor, "_execute_send", send_and_press)
 
 
 def test_ctrl_c_while_an_idle_connection_is_tried_is_not_lost(

@@ -1,8 +1,10 @@
-"""Toys that each do one odd thing: keep memory, tell no costs, tell their threads."""
+"""Toys that each do one odd thing: keep memory, tell no costs, tell their threads, train
+for epochs of their own, report none."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from toy_objective import ToyObjective, ToyParams
 
@@ -41,3 +43,28 @@ class ThreadsObjective(ToyObjective):
 
         threads = {"torch": torch.get_num_threads(), "numba": numba.get_num_threads()}
         return super().evaluate(*args, **kwargs).replace(info=threads)
+
+
+class OwnEpochsObjective(ToyObjective):
+    """Trains ``k`` epochs, whatever the budget; interrupted, it begins anew."""
+
+    name: ClassVar[str] = "toy-own-epochs"
+
+    def evaluate(self, params: ToyParams, *, on_epoch: OnEpoch, **how: Any) -> Outcome:
+        """Train without checkpoints."""
+
+        def report(progress: Progress) -> None:
+            on_epoch(replace(progress, checkpoint=None))
+
+        own = params.model_copy(update={"epochs": params.k})
+        return super().evaluate(own, on_epoch=report, **how)
+
+
+class SilentObjective(ToyObjective):
+    """Reports nothing but its outcome."""
+
+    name: ClassVar[str] = "toy-silent"
+
+    def evaluate(self, params: ToyParams, *, on_epoch: OnEpoch, **how: Any) -> Outcome:
+        """Train without a call of ``on_epoch``."""
+        return super().evaluate(params, on_epoch=lambda _: None, **how)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 import sqlalchemy as sa
 
 from hpo.postgres.embedded import status, stop
@@ -63,18 +62,6 @@ def database(server_url: str, template: str) -> Iterator[str]:
             yield server_url.replace("/hpo?", f"/{name}?")
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def press_ctrl_c(patch: pytest.MonkeyPatch, cursor: type[psycopg.Cursor[Any]]) -> None:
-    """The next query of such a cursor is sent, and Ctrl-C comes before its answer."""
-    send = cursor._execute_send
-
-    def send_and_press(self: psycopg.Cursor[Any], *args: Any, **kwargs: Any) -> None:
-        patch.setattr(cursor, "_execute_send", send)
-        send(self, *args, **kwargs)
-        raise KeyboardInterrupt
-
-    patch.setattr(cursor, "_execute_send", send_and_press)
 
 
 def password_of(url: str) -> str:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -173,15 +173,3 @@ def somebody(directory: Path, url: str) -> Iterator[User]:
     user = User(directory, url, toy_study(trials=12, epochs=4, sleep_s=0.01))
     yield user
     user.leave()
-
-
-def workers_of(launcher: subprocess.Popen[str]) -> list[int]:
-    """Return the process ids of the workers of a launch."""
-    children = (
-        Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-    )
-    lines: dict[int, bytes] = {}
-    for pid in children:
-        with suppress(FileNotFoundError):  # it has ended
-            lines[int(pid)] = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return [pid for pid, line in lines.items() if b"hpo.worker" in line]
