@@ -75,16 +75,14 @@ def _column(spec: StudySpec, past: Past) -> dict[Hashable, float]:
         column["state"] = _ENDED[past.state]
     if past.score is not None:
         column["score"] = past.score
-    counts = past.state in _ENDED and spec.pruner.name != "none"
-    costs = known_costs(spec, past.suggestion.params if counts else None)
-    column |= {
-        ("cost", name): cost for name, cost in zip(spec.costs, costs, strict=True)
-    }
-    column |= {
-        key: value
-        for key, value in past.suggestion.attrs.items()
-        if key.startswith(RUNG)
-    }
+    params = None
+    if past.state in _ENDED and spec.pruner.name != "none":
+        params = past.suggestion.params
+    for name, cost in zip(spec.costs, known_costs(spec, params), strict=True):
+        column["cost", name] = cost
+    for key, value in past.suggestion.attrs.items():
+        if key.startswith(RUNG):
+            column[key] = value
     if past.steps:
         last = past.steps[-1]
         column["network"] = last.network

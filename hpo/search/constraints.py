@@ -58,9 +58,12 @@ def check_costs(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> 
     Raises:
         ValueError: a cost is missing, or differs.
     """
-    before = costs(spec, suggested) if spec.asks_costs else {}
+    before: Mapping[str, float] = {}
+    if spec.asks_costs:
+        before = costs(spec, suggested)
     for name in {**dict.fromkeys(spec.costs), **(spec.constraints or {})}:
-        after, computed = _cost(name, info), before.get(name)
+        after = _cost(name, info)
+        computed = before.get(name)
         if before and (computed is None or not math.isclose(after, computed)):
             raise ValueError(
                 f"cost {name!r}: the objective's `costs_of` computed {computed}, but"
@@ -78,9 +81,10 @@ def trial_costs(
         return [float(computed[name]) for name in spec.costs]
     if state != SlotState.COMPLETE:
         return []
-    return [
-        statistics.fmean(_cost(name, m.info) for m in members) for name in spec.costs
-    ]
+    means = []
+    for name in spec.costs:
+        means.append(statistics.fmean(_cost(name, member.info) for member in members))
+    return means
 
 
 def _cost(name: str, info: Mapping[str, Any]) -> float:
@@ -103,14 +107,11 @@ def violation(spec: StudySpec, suggested: Params) -> str:
     if not spec.constraints:
         return ""
     computed = costs(spec, suggested)
-    return next(
-        (
-            f"expected {name} <= {most:g}, got {computed.get(name)}"
-            for name, most in spec.constraints.items()
-            if name not in computed or not computed[name] <= most
-        ),
-        "",
-    )
+    for name, most in spec.constraints.items():
+        cost = computed.get(name, math.nan)
+        if not cost <= most:
+            return f"expected {name} <= {most:g}, got {computed.get(name)}"
+    return ""
 
 
 def make_filter(spec: StudySpec, fixed: Params) -> Callable[[Params], bool] | None:
@@ -124,14 +125,17 @@ def make_filter(spec: StudySpec, fixed: Params) -> Callable[[Params], bool] | No
 def cost_values(spec: StudySpec, suggested: Params) -> list[float]:
     """Return the costs of ``[cost]``, in order; NaN if the objective refuses the
     parameters."""
-    computed = costs(spec, suggested) if spec.costs else {}
+    if not spec.costs:
+        return []
+    computed = costs(spec, suggested)
     return [computed.get(name, math.nan) for name in spec.costs]
 
 
 def draws(spec: StudySpec, seed: int, fixed: Params) -> Iterator[dict[str, Any]]:
     """Yield uniform draws of the whole space with the ``fixed`` parameters, without
     end."""
-    cube, rng = Cube(distributions(spec)), np.random.default_rng(seed)
+    cube = Cube(distributions(spec))
+    rng = np.random.default_rng(seed)
     while True:
         yield spec.present({**cube.params(cube.random(1, rng)[0]), **fixed})
 
@@ -172,15 +176,16 @@ def fit(spec: StudySpec, fixed: Params | None = None) -> Fit:
     bounds = spec.constraints or {}
     seed = derived_seed(spec.seed, "again", 0)
     points = islice(draws(spec, seed, fixed or {}), DRAWS)
-    valid = [computed for params in points if (computed := costs(spec, params))]
-    least = {
-        name: min(computed[name] for computed in valid) for name in bounds if valid
-    }
-    n = sum(
-        all(computed[name] <= most for name, most in bounds.items())
-        for computed in valid
-    )
-    return Fit(draws=DRAWS, fitting=n, least=least)
+    least: dict[str, float] = {}
+    n_fitting = 0
+    for params in points:
+        computed = costs(spec, params)
+        if not computed:
+            continue
+        for name in bounds:
+            least[name] = min(least.get(name, math.inf), computed[name])
+        n_fitting += all(computed[name] <= most for name, most in bounds.items())
+    return Fit(draws=DRAWS, fitting=n_fitting, least=least)
 
 
 def check(spec: StudySpec, where: str) -> None:

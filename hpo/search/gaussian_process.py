@@ -52,7 +52,8 @@ def _matern(square: Array) -> tuple[Array, Array]:
     The squares are overwritten: new pages of memory take longer than the arithmetic.
     """
     r = np.sqrt(np.multiply(square, 5.0, out=square), out=square)
-    near, kernel = np.exp(-r), r * r
+    near = np.exp(-r)
+    kernel = r * r
     kernel /= 3.0
     r += 1.0
     kernel += r
@@ -71,8 +72,10 @@ def _squared(a: Array, b: Array) -> Array:
 def _prior(d: int) -> tuple[Array, Array]:
     """Return means and deviations (d + 3,) of the logarithms of the
     hyper-parameters."""
-    medians = [_SCALE * math.sqrt(d)] * d + list(_MEDIANS)
-    return np.log(medians), np.array([_SPREADS[0]] * d + list(_SPREADS[1:]))
+    scales = np.full(d, _SCALE * math.sqrt(d))
+    spreads = np.full(d, _SPREADS[0])
+    means = np.log(np.concatenate([scales, _MEDIANS]))
+    return means, np.concatenate([spreads, _SPREADS[1:]])
 
 
 def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
@@ -144,7 +147,8 @@ def most_telling(y: Array, vague: Array, most: int) -> NDArray[np.intp]:
     if len(y) <= most:
         return np.arange(len(y))
     order = np.lexsort((-y, vague > 0.0))
-    best, others = order[: most // 2], np.sort(order[most // 2 :])
+    best = order[: most // 2]
+    others = np.sort(order[most // 2 :])
     even = np.linspace(0, len(others) - 1, most - len(best)).astype(np.intp)
     return np.sort(np.r_[best, others[even]])
 
@@ -162,7 +166,8 @@ class GaussianProcess:
         gram = self._height * _matern(_squared(self._scaled, self._scaled))[0]
         gram[np.diag_indices(len(x))] += noise * (1.0 + c * vague) + _JITTER
         self._lower = linalg.cholesky(gram, lower=True, check_finite=False)
-        one, half = self._half(np.ones(len(y))), self._half(y)
+        one = self._half(np.ones(len(y)))
+        half = self._half(y)
         self._m = float(one @ half / (one @ one + _PRECISION))
         self._weights = self._other_half(half - one * self._m)
 
@@ -186,7 +191,8 @@ class GaussianProcess:
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Return posterior means and variances (k,) at points (k, d)."""
         kernel = self._kernel(x)
-        half, mean = self._half(kernel.T), self._m + kernel @ self._weights
+        half = self._half(kernel.T)
+        mean = self._m + kernel @ self._weights
         return mean, np.maximum(self._height - (half * half).sum(0), _JITTER)
 
     def log_improvement(
@@ -225,7 +231,8 @@ class GaussianProcess:
 def _log_h(z: Array) -> Array:
     """Return the logarithm of phi(z) + z Phi(z), accurate where z is far below 0."""
     far = z < -1.0
-    near, low = np.where(far, 0.0, z), np.where(far, z, -1.0)
+    near = np.where(far, 0.0, z)
+    low = np.where(far, z, -1.0)
     density = np.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi)
     tail = 1.0 + low * math.sqrt(0.5 * math.pi) * erfcx(-low / math.sqrt(2.0))
     log_tail = -0.5 * (low * low + math.log(2.0 * math.pi)) + np.log(

@@ -83,15 +83,15 @@ def view(spec: StudySpec, known: Observations, sampler: BaseSampler) -> optuna.S
 
     def complete(number: int, past: Past) -> object:
         own = copy(trials[number])
-        own.state, own.values = TrialState.COMPLETE, values(0.0, past.costs)
+        own.state = TrialState.COMPLETE
+        own.values = values(0.0, past.costs)
         return own
 
-    if (changed := np.flatnonzero(known.changed)).size:
+    if known.changed.any():
         copies = kept(spec.hash, "changed").of(known.seen, complete)
-        for k, score in zip(
-            changed.tolist(), known.scores[changed].tolist(), strict=True
-        ):
-            trials[k], copies[k].values[0] = copies[k], score
+        for k in np.flatnonzero(known.changed).tolist():
+            trials[k] = copies[k]
+            trials[k].values[0] = float(known.scores[k])
     storage = History(trials, directions(spec))
     pruner = optuna.pruners.NopPruner()
     return optuna.load_study(
@@ -112,6 +112,7 @@ def frozen(
     }[trial.state]  # Optuna's samplers of several objectives know no pruned trials
     params = trial.suggestion.params
     scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
+    scores = [step.score for step in trial.steps]
     return FrozenTrial(
         number=number,
         trial_id=number,
@@ -125,11 +126,7 @@ def frozen(
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
         intermediate_values=dict(
-            zip(
-                effort.step_numbers(trial.steps),
-                [step.score for step in trial.steps],
-                strict=True,
-            )
+            zip(effort.step_numbers(trial.steps), scores, strict=True)
         ),
     )
 
@@ -148,9 +145,8 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-EPOCH = datetime(
-    2000, 1, 1
-)  # Optuna wants time stamps; decisions must not depend on them
+EPOCH = datetime(2000, 1, 1)
+"""Optuna wants time stamps; decisions must not depend on them."""
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
@@ -174,9 +170,7 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
         return None
     score, number = min(complete)
     score *= sign
-    if stop.target is not None and (
-        score >= stop.target if spec.maximize else score <= stop.target
-    ):
+    if stop.target is not None and sign * score <= sign * stop.target:
         return f"stop.target = {stop.target:g}: trial {number} has reached {score:.6g}"
     if stop.patience is not None and len(seen) - 1 - number >= stop.patience:
         return (

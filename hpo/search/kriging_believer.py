@@ -62,9 +62,11 @@ _CAPS = 32
 """Random caps of the costs, if there are costs."""
 _NODES = 9
 """Nodes of the quadrature over the scatter of networks."""
-_WORSE, _BETTER = 3.0, 30.0
-"""Interquartile ranges below and above the quartiles; a score beyond counts as lying
+_WORSE = 3.0
+"""Interquartile ranges below the lower quartile; a score beyond counts as lying
 there."""
+_BETTER = 30.0
+"""Interquartile ranges above the upper quartile; likewise."""
 _ALIKE = 1e-12
 """Scores whose relative deviation is below it are equal but for rounding."""
 
@@ -77,12 +79,12 @@ class Surrogate:
     ) -> None:
         """Take trials, one complete at least whose score was measured (see
         ``comparison``)."""
-        self._sign, self._scale = 1.0 if maximize else -1.0, scale
+        self._sign = 1.0 if maximize else -1.0
+        self._scale = scale
         complete = np.flatnonzero(known.complete)
         raw = self._sign * scale.forward(known.scores[complete])
-        y, self._centre, self._deviation = standardised(
-            raw, math.inf if scale.bounded else _BETTER
-        )
+        better = math.inf if scale.bounded else _BETTER
+        y, self._centre, self._deviation = standardised(raw, better)
         vague = known.vague[complete]
         kept = most_telling(y, vague, KNOWN)
         trials = [known.seen[k] for k in complete[kept]]
@@ -90,7 +92,8 @@ class Surrogate:
         """Points of the most informative trials, (n, width)."""
         self.costs = np.array([trial.costs for trial in trials], dtype=np.float64)
         """(n, costs of the study)."""
-        self.y, self._vague = y[kept], vague[kept]
+        self.y = y[kept]
+        self._vague = vague[kept]
         self.measured: NDArray[np.bool_] = self._vague == 0.0
         """(n,)."""
         self._theta = fit(self.x, self.y, self._vague)
@@ -107,8 +110,10 @@ class Surrogate:
         """Return the posterior mean of the score at points (k, width), and its
         deviation (k,)."""
         mean, variance = self.process.predict(where)
-        mean, deviation = np.round(mean, _DECIMALS), np.sqrt(variance)
-        low, high = self._scores(mean - deviation), self._scores(mean + deviation)
+        mean = np.round(mean, _DECIMALS)
+        deviation = np.sqrt(variance)
+        low = self._scores(mean - deviation)
+        high = self._scores(mean + deviation)
         return self._scores(mean), np.abs(high - low) / 2.0
 
     def _scores(self, y: Array) -> Array:
@@ -165,7 +170,8 @@ class KrigingBeliever(BaseSampler):
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
         """See ``BaseSampler``."""
-        rng, known = np.random.default_rng(self._seed), self._known
+        rng = np.random.default_rng(self._seed)
+        known = self._known
         number = len(known.seen)
         if (
             number < self._n_startup
@@ -208,7 +214,8 @@ class KrigingBeliever(BaseSampler):
         the mean, over random caps of the costs, of the improvement on the best trial
         within the cap, of points within it.
         """
-        cube, points = self._cube, self._cube.random(_CANDIDATES, rng)
+        cube = self._cube
+        points = cube.random(_CANDIDATES, rng)
         fit, costs = self._costs(points)
         caps = _caps(costs, rng)
         within = surrogate.measured[:, None] & _within(surrogate.costs, caps)
@@ -226,7 +233,8 @@ class KrigingBeliever(BaseSampler):
             process.log_improvement(points, best, counts, slopes=False)[0], _DECIMALS
         )
         starts = np.argsort(-gain, kind="stable")[:_CLIMBED]
-        begin, start_counts = points[starts], counts[starts]
+        begin = points[starts]
+        start_counts = counts[starts]
 
         def loss(x: Array) -> tuple[float, Array]:
             values, slopes = process.log_improvement(
@@ -234,7 +242,8 @@ class KrigingBeliever(BaseSampler):
             )
             return -float(values.sum()), -slopes.ravel()
 
-        free, flat = np.ravel([cube.free(point) for point in begin]), begin.ravel()
+        free = np.ravel([cube.free(point) for point in begin])
+        flat = begin.ravel()
         bounds = optimize.Bounds(np.where(free, 0.0, flat), np.where(free, 1.0, flat))
         minimum = optimize.minimize(
             loss,
@@ -281,12 +290,13 @@ class KrigingBeliever(BaseSampler):
 def _caps(costs: Array, rng: np.random.Generator) -> Array:
     """Draw caps (m, c), log-uniform over the range of costs (k, c); one if there are no
     costs."""
-    low, high = np.nanmin(costs, 0), np.nanmax(costs, 0)
-    share = rng.random((_CAPS if len(low) else 1, len(low)))
-    positive = (low > 0.0).all()
-    return np.asarray(
-        low * (high / low) ** share if positive else low + share * (high - low)
-    )
+    low = np.nanmin(costs, 0)
+    high = np.nanmax(costs, 0)
+    n_caps = _CAPS if len(low) else 1
+    share = rng.random((n_caps, len(low)))
+    if (low > 0.0).all():
+        return np.asarray(low * (high / low) ** share)
+    return np.asarray(low + share * (high - low))
 
 
 def _within(costs: Array, caps: Array) -> NDArray[np.bool_]:
@@ -308,7 +318,8 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
     low, high = np.quantile(y, [0.25, 0.75])
     if high > low:
         y = np.clip(y, low - _WORSE * (high - low), high + better * (high - low))
-    centre, deviation = float(y.mean()), float(y.std())
+    centre = float(y.mean())
+    deviation = float(y.std())
     if deviation <= _ALIKE * float(np.abs(y).max()):
         return np.zeros_like(y), centre, 0.0
     return (y - centre) / deviation, centre, deviation
@@ -332,7 +343,8 @@ def expected(
     complete = np.flatnonzero(known.complete & ~known.changed).tolist()
     if not complete:
         return {}
-    cube, scale = cube_of(spec), comparison.surrogate_scale(spec)
+    cube = cube_of(spec)
+    scale = comparison.surrogate_scale(spec)
     surrogate = Surrogate(cube, known, maximize=spec.maximize, scale=scale)
     means, stds = surrogate.expected(
         cube.points([trials[number] for number in complete])

@@ -38,10 +38,11 @@ class Kept:
     def of(self, past: Sequence[Any], make: Callable[[int, Any], Any]) -> list[Any]:
         """Make the missing values; return a new list."""
         same = _same(self._past, past)
-        if same < (n := len(past)):
-            made = (make(k, past[k]) for k in range(same, n))
-            self._made, self._past = [*self._made[:same], *made], [*past]
-        return self._made[:n]
+        if same < len(past):
+            made = [make(k, past[k]) for k in range(same, len(past))]
+            self._made = self._made[:same] + made
+            self._past = [*past]
+        return self._made[: len(past)]
 
 
 class Rows:

@@ -101,16 +101,23 @@ def extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
         yield from map(spec.point, range(spec.sweep.size))
         return
     for params in islice(constraints.draws(spec, spec.seed, {}), constraints.DRAWS):
-        ends = {name: own.high for name, own in spec.in_order.items() if name in params}
-        yield {
-            name: params[name] if high is None else spec.parameter(name).typed(high)
-            for name, high in ends.items()
-        }
+        ends = dict(params)
+        for name in params:
+            high = spec.dimensions[name].high
+            if high is not None:
+                ends[name] = spec.parameter(name).typed(high)
+        yield ends
 
 
-_STARTUP = dict.fromkeys(("tpe", "cmaes", "kriging-believer"), ("n_startup_trials", 10))
-_STARTUP |= {"nsga2": ("population_size", 50)}
-"""Option for the number of random trials of a sampler, and its default."""
+_STARTUP = {
+    "tpe": ("n_startup_trials", 10),
+    "cmaes": ("n_startup_trials", 10),
+    "kriging-believer": ("n_startup_trials", 10),
+    "own": ("n_startup_trials", 10),
+    "nsga2": ("population_size", 50),
+}
+"""Option for the number of random trials of a sampler, and its default; ``own`` are
+those of a study's own module."""
 _REHEARSED = 64
 """Limit on trials in a rehearsal: samplers that begin at random for longer are not
 rehearsed."""
@@ -123,11 +130,13 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     The history is drawn at random from the study's own space, with made-up scores.
     """
     suggest(spec, 0, [])
-    others = ("n_startup_trials", 10) if spec.sampler.is_own else ("", 0)
-    option, usual = _STARTUP.get(spec.sampler.name, others)
-    number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
-    if not option or not 0 < number <= _REHEARSED:
+    name = "own" if spec.sampler.is_own else spec.sampler.name
+    if name not in _STARTUP:
         return  # the others have no options that act later, and gp would load torch
+    option, default = _STARTUP[name]
+    number = min(spec.sampler.options.get(option, default) + 2, spec.budget.trials - 1)
+    if not 0 < number <= _REHEARSED:
+        return
     stepwise = spec.model_copy(
         update={"budget": spec.budget.model_copy(update={"window": 1})}
     )
@@ -138,6 +147,6 @@ def _rehearse_sampler(spec: StudySpec) -> None:
             own = suggest(stepwise, k, trials)
             score = (7 * k % 11) / 11
             costs = tuple(float(k % (5 + n)) for n in range(len(spec.costs)))
-            trials += [
+            trials.append(
                 Past(suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs)
-            ]
+            )

@@ -96,7 +96,8 @@ class SlotQMC(optuna.samplers.QMCSampler):
     ) -> None:
         """Take the trial, the space, and the options of Optuna's sampler."""
         super().__init__(**options)
-        self._number, self._space = number, space
+        self._number = number
+        self._space = space
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial

@@ -5,8 +5,7 @@ in which the surrogate measures distances.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,8 @@ def _swept(spec: StudySpec, name: str) -> BaseDistribution:
     numbers = [v for v in values if not isinstance(v, str | bool)]
     if len(numbers) < len(values):
         return CategoricalDistribution(tuple(dict.fromkeys(values)))
-    low, high = min(numbers), max(numbers)
+    low = min(numbers)
+    high = max(numbers)
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high)
     return FloatDistribution(low, high, log=0 < 10 * low <= high)
@@ -56,10 +56,10 @@ def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
     if dimension.choices is not None:
         return CategoricalDistribution(dimension.choices)
     if spec.kind(name) == "int":
-        low, high = int(dimension.low or 0), int(dimension.high or 0)
-        return IntDistribution(
-            low, high, log=dimension.log, step=int(dimension.step or 1)
-        )
+        low = int(dimension.low or 0)
+        high = int(dimension.high or 0)
+        step = int(dimension.step or 1)
+        return IntDistribution(low, high, log=dimension.log, step=step)
     return FloatDistribution(*dimension.ends, log=dimension.log, step=dimension.step)
 
 
@@ -124,9 +124,11 @@ def rounded(
 def _rounded(distribution: BaseDistribution, value: Any) -> Any:
     if not isinstance(distribution, FloatDistribution) or distribution.step is not None:
         return value
-    low, high = distribution.low, distribution.high
-    log_range = math.log(high) - math.log(low) if distribution.log else 0.0
-    scale = value * log_range if distribution.log else high - low
+    low = distribution.low
+    high = distribution.high
+    scale = high - low
+    if distribution.log:
+        scale = value * (math.log(high) - math.log(low))
     if scale == 0.0 or not math.isfinite(scale):
         return value
     places = DIGITS - math.floor(math.log10(scale))
@@ -156,27 +158,27 @@ class Cube:
     ) -> None:
         """Take the space in the order of its distributions; without ``present``, all is
         there."""
-        self.space, self._present = dict(space), present
+        self.space = dict(space)
+        self._present = present
         self.axes = [Axis(own) for own in self.space.values()]
 
     def free(self, point: Array) -> list[bool]:
         """Return whether each column (width,) may vary between 0 and 1, with the others
         fixed."""
-        there = self.space if self._present is None else self.params(point)
-        named = zip(self.space, self.axes, strict=True)
-        return [
-            axis.places is None and n in there
-            for n, axis in named
-            for _ in range(axis.width)
-        ]
+        there: Collection[str] = self.space
+        if self._present is not None:
+            there = self.params(point)
+        columns: list[bool] = []
+        for name, axis in zip(self.space, self.axes, strict=True):
+            columns += [axis.places is None and name in there] * axis.width
+        return columns
 
     def point(self, params: Mapping[str, Any]) -> Array:
         """Return the point (width,) of parameters."""
-        named = zip(self.space, self.axes, strict=True)
-        parts = (
-            axis.point(params[n]) if n in params else axis.centre for n, axis in named
-        )
-        return np.array([*chain.from_iterable(parts)])
+        columns: list[float] = []
+        for name, axis in zip(self.space, self.axes, strict=True):
+            columns += axis.point(params[name]) if name in params else axis.centre
+        return np.array(columns)
 
     def points(self, trials: Sequence[Past]) -> Array:
         """Return the points (n, width) of trials."""
@@ -185,13 +187,14 @@ class Cube:
     def params(self, point: Array) -> dict[str, Any]:
         """Return the parameters at a point (width,), on the lattice, whose conditions
         hold."""
-        values, column = {}, 0
+        values: dict[str, Any] = {}
+        column = 0
         for name, axis in zip(self.space, self.axes, strict=True):
             values[name] = axis.value(point[column : column + axis.width])
             column += axis.width
-        return rounded(
-            self.space, values if self._present is None else self._present(values)
-        )
+        if self._present is not None:
+            values = self._present(values)
+        return rounded(self.space, values)
 
     def _settled(self, points: Array) -> Array:
         """Return points (n, width), on the lattice if trials may lack parameters."""
@@ -208,7 +211,8 @@ class Cube:
     ) -> Array:
         """Draw points (n, width) near one (width,); about half of their parameters
         differ."""
-        parts, column = [], 0
+        parts = []
+        column = 0
         for axis in self.axes:
             here = point[column : column + axis.width]
             other = axis.random(n, chance)
@@ -221,7 +225,8 @@ class Cube:
 
 def cube_of(spec: StudySpec) -> Cube:
     """Return the space of a study as a cube."""
-    return Cube(distributions(spec), spec.present if spec.is_conditional else None)
+    present = spec.present if spec.is_conditional else None
+    return Cube(distributions(spec), present)
 
 
 def _few_values(own: FloatDistribution | IntDistribution) -> list[float]:
@@ -247,9 +252,8 @@ class Axis:
         """Places (k, width) of its few values; None if it is searched as continuous."""
         if isinstance(distribution, CategoricalDistribution):
             self.width = len(distribution.choices)
-            self.places = np.eye(self.width) / math.sqrt(
-                2.0
-            )  # any two are at distance 1
+            # any two places are at distance 1
+            self.places = np.eye(self.width) / math.sqrt(2.0)
             return
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         values = _few_values(distribution)
@@ -257,17 +261,16 @@ class Axis:
             self.places = np.array([[self._place(value)] for value in values])
 
     @property
-    def centre(self) -> Array:
+    def centre(self) -> list[float]:
         """The mean of all places (width,)."""
-        return (
-            np.array([0.5])
-            if self.places is None
-            else np.asarray(self.places.mean(axis=0))
-        )
+        if self.places is None:
+            return [0.5]
+        return list(self.places.mean(axis=0))
 
     def _place(self, value: Any) -> float:
         assert isinstance(self._of, FloatDistribution | IntDistribution)
-        low, high = self._of.low, self._of.high
+        low = self._of.low
+        high = self._of.high
         if low == high:
             return 0.0
         if self._of.log:

@@ -132,14 +132,16 @@ def sampler(
         attempt: earlier suggestions for this trial, all of which broke a constraint.
         fits: a test of parameters, for a sampler that knows constraints.
     """
-    name, options = spec.sampler.name, spec.sampler.options
+    name = spec.sampler.name
+    options = spec.sampler.options
     with quiet():
         if name == "qmc":
             return optuna_adapter.SlotQMC(
                 number, distributions(spec), seed=spec.seed, **options
             )
         seed = derived_seed(spec.seed, "suggest", number)
-        seed = derived_seed(seed, "again", attempt) if attempt else seed
+        if attempt:
+            seed = derived_seed(seed, "again", attempt)
         if name == "kriging-believer":
             return KrigingBeliever(
                 spec=spec, known=known, fits=fits, seed=seed, **options
