@@ -34,7 +34,7 @@ def _check_json_text(text: str) -> str:
 
 def _check_amendment(value: dict[str, Any]) -> dict[str, Any]:
     try:
-        Amendment.restored(value)
+        Amendment.restore(value)
     except (TypeError, KeyError) as error:
         raise ValueError(f"not an amendment: {error}") from error
     return value

@@ -112,7 +112,7 @@ def restore_past(row: Any) -> Past:
     """Return a trial's row as suggestions see it."""
     params = row.params or {}
     before = []
-    for amendment in map(Amendment.restored, row.amendments):
+    for amendment in map(Amendment.restore, row.amendments):
         attrs = amendment.attrs or sampler_attrs(row.attrs)
         before.append((amendment.since, _build_past(amendment, params, attrs)))
     return _build_past(row, params, row.attrs, tuple(before))

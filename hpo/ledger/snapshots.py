@@ -253,7 +253,7 @@ def _build_trial(row: Row, steps: tuple[Step, ...], members: Sequence[Member]) -
         is_stuck=row.state == SlotState.RUNNING and row.losses_in_a_row >= MAX_LOSSES,
         lineage=clean_texts(row.lineage or {}),
         enqueued=Suggestion(params={}, attrs=row.attrs or {}).enqueued,
-        amendments=tuple(map(Amendment.restored, row.amendments or ())),
+        amendments=tuple(map(Amendment.restore, row.amendments or ())),
     )
 
 

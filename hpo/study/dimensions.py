@@ -27,7 +27,9 @@ MAX_POINTS = 100_000
 
 
 def _listed(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    return (value,)
 
 
 _Values = Annotated[tuple[ParamValue, ...], BeforeValidator(_listed)]
@@ -39,10 +41,9 @@ def _check_range(low: float, high: float, *, log: bool) -> None:
         do = "Raise `high`." if low == high else "Swap them."
         raise ValueError(expected("", "`low < high`", f"low={low}, high={high}", do))
     if log and low <= 0:
+        rule = "`low` above 0 for a log range"
         do = "Raise `low`, or remove `log`."
-        raise ValueError(
-            expected("", "`low` above 0 for a log range", f"low={low}", do)
-        )
+        raise ValueError(expected("", rule, f"low={low}", do))
 
 
 def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
@@ -55,8 +56,11 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
     if points == 1:
         return [low]
     fractions = [i / (points - 1) for i in range(points)]
-    ratio = high / low if log else 1.0
-    values = [low * ratio**f if log else low + (high - low) * f for f in fractions]
+    if log:
+        ratio = high / low
+        values = [low * ratio**f for f in fractions]
+    else:
+        values = [low + (high - low) * f for f in fractions]
     values[-1] = high  # the power may miss it by a rounding
     return values
 
@@ -85,13 +89,12 @@ class Dimension(Table):
         if self.choices is not None:
             check_list("choices", "choice", self.choices)
             ends = ("low", "high", "step")
-            extra = [k for k in ends if getattr(self, k) is not None] + [
-                "log"
-            ] * self.log
+            extra = [key for key in ends if getattr(self, key) is not None]
+            if self.log:
+                extra.append("log")
             if extra:
-                raise ValueError(
-                    f"`choices` excludes {', '.join(extra)}. Remove either."
-                )
+                names = ", ".join(extra)
+                raise ValueError(f"`choices` excludes {names}. Remove either.")
         elif self.low is not None and self.high is not None:
             _check_range(self.low, self.high, log=self.log)
             if self.step is not None:
@@ -105,13 +108,10 @@ class Dimension(Table):
             raise ValueError(expected(".step", "a number above 0", step, "Change it."))
         steps = (high - low) / step
         if not math.isclose(steps, round(steps), abs_tol=1e-9):
-            last = low + math.floor(steps) * step
-            rule, got = (
-                "`high` to lie whole steps above `low`",
-                f"low={low}, high={high}",
-            )
-            do = f"Set high = {last if steps >= 1 else low + step:.12g}."
-            raise ValueError(expected(".step", rule, f"{got}, step={step}", do))
+            last = low + max(1, math.floor(steps)) * step
+            rule = "`high` to lie whole steps above `low`"
+            got = f"low={low}, high={high}, step={step}"
+            raise ValueError(expected(".step", rule, got, f"Set high = {last:.12g}."))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -140,8 +140,10 @@ class Dimension(Table):
         """Its values in words: ``1 to 100``, ``1 to 9 in steps of 2``, ``a | b``."""
         if self.choices is not None:
             return " | ".join(map(str, self.choices))
-        steps = "" if self.step is None else f" in steps of {self.step:g}"
-        return f"{self.low:g} to {self.high:g}{steps}"
+        text = f"{self.low:g} to {self.high:g}"
+        if self.step is not None:
+            text += f" in steps of {self.step:g}"
+        return text
 
     def inside(self, value: ParamValue, *, whole: bool) -> ParamValue | None:
         """Return the choice that equals a value, or the value itself; None if it lies
@@ -150,18 +152,20 @@ class Dimension(Table):
         ``whole``: of a range without steps, whole numbers alone lie inside.
         """
         if self.choices is not None:
-            return next(
-                (choice for choice in self.choices if has([choice], value)), None
-            )
+            equal = (choice for choice in self.choices if has([choice], value))
+            return next(equal, None)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if self.low is None or self.high is None:
             return None
         if not self.low <= value <= self.high:
             return None
-        step = self.step or (1 if whole else None)
-        steps = 0.0 if step is None else (value - self.low) / step
-        return value if math.isclose(steps, round(steps), abs_tol=1e-8) else None
+        step = self.step or float(whole)
+        if step:
+            steps = (value - self.low) / step
+            if not math.isclose(steps, round(steps), abs_tol=1e-8):
+                return None
+        return value
 
     def is_there(self, params: Mapping[str, Any]) -> bool:
         """Return whether a trial with these parameters has this dimension."""
@@ -185,7 +189,9 @@ def split(name: str) -> tuple[str, int | None]:
     (('tau_ns', 0), ('tau_ns', None), ('variability.tau_spread', None))
     """
     parameter, _, layer = name.rpartition(".")
-    return (parameter, int(layer)) if parameter and layer.isdecimal() else (name, None)
+    if parameter and layer.isdecimal():
+        return parameter, int(layer)
+    return name, None
 
 
 def expanded(
@@ -200,11 +206,12 @@ def expanded(
     """
     result = dict[str, Dimension]()
     for name, dimension in space.items():
-        for layer in range(max(depths)) if dimension.per_layer else ():
-            when, deeper = (
-                dict(dimension.when or {}),
-                tuple(d for d in depths if d > layer),
-            )
+        if not dimension.per_layer:
+            result[name] = dimension
+            continue
+        for layer in range(max(depths)):
+            when = dict(dimension.when or {})
+            deeper = tuple(depth for depth in depths if depth > layer)
             if LAYERS in when:
                 when[LAYERS] = tuple(d for d in deeper if d in when[LAYERS])
             elif len(deeper) < len(depths):
@@ -212,8 +219,6 @@ def expanded(
             if when.get(LAYERS, deeper):
                 changes = {"per_layer": None, "when": when or None}
                 result[f"{name}.{layer}"] = dimension.model_copy(update=changes)
-        if not dimension.per_layer:
-            result[name] = dimension
     return result
 
 
@@ -224,14 +229,15 @@ def ordered(dimensions: Mapping[str, Dimension]) -> list[str]:
     Raises:
         CycleError: some depend on each other; the message is their names.
     """
-    rest, order = sorted(dimensions), dict[str, None]()
+    rest = sorted(dimensions)
+    order: list[str] = []
     while rest:
-        free = [n for n in rest if not (dimensions[n].when or {}).keys() - order.keys()]
+        free = [n for n in rest if not {*(dimensions[n].when or ())}.difference(order)]
         if not free:
             raise CycleError(", ".join(rest))
-        order |= dict.fromkeys(free)
-        rest = [name for name in rest if name not in order]
-    return [*order]
+        order += free
+        rest = [name for name in rest if name not in free]
+    return order
 
 
 def present(
@@ -263,13 +269,18 @@ def folded(
         default: values of the parameters that are missing.
     """
     params = {name: value for name, value in values.items() if split(name)[1] is None}
-    depth = layers if isinstance(layers, int) else 1
+    depth = 1
+    if isinstance(layers, int):
+        depth = layers
     for name, value in values.items():
         parameter, layer = split(name)
         if layer is not None:
             whole = params.get(parameter, default.get(parameter))
-            each = [*whole] if isinstance(whole, list | tuple) else [whole] * depth
-            params[parameter] = [*each[:layer], value, *each[layer + 1 :]][: len(each)]
+            if not isinstance(whole, list | tuple):
+                whole = [whole for _ in range(depth)]
+            params[parameter] = list(whole)
+            if layer < len(whole):
+                params[parameter][layer] = value
     return params
 
 
@@ -333,7 +344,9 @@ class Curve(Table):
     @property
     def names(self) -> tuple[str, ...]:
         """The parameters that vary."""
-        return (self.x,) if isinstance(self.x, str) else self.x
+        if isinstance(self.x, str):
+            return (self.x,)
+        return self.x
 
     @property
     def at(self) -> Sequence[ParamValue]:

@@ -51,12 +51,15 @@ def largest(spec: StudySpec) -> int:
 
 def soonest(spec: StudySpec) -> int:
     """Return the epochs that every trial trains before the pruner may end it."""
-    budget, options = spec.budget, spec.pruner.options
+    budget = spec.budget
+    options = spec.pruner.options
     least = budget.members * budget.epochs
     if spec.pruner.name == "none":
         return least
     warmup = options.get("min_resource", options.get("n_warmup_steps", 1))
-    first = max(1, warmup if isinstance(warmup, int) else 1)
+    first = 1
+    if isinstance(warmup, int):
+        first = max(1, warmup)
     every = budget.score_every or 1
     scored = math.ceil(first / every) * every
     return min(least, budget.epochs, scored)

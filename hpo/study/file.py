@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, time
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +77,19 @@ def find(study: str) -> Path:
         if not path.is_file():
             raise SpecError(f"{study}: no such study file. Check the path.")
         return path
-    files, beside = available(), Path(f"{study}.toml")
-    hint = f"For the file in the working directory, give {beside}" * beside.is_file()
-    if study not in files:
-        what = f"{hint}. " if hint else ""
-        raise SpecError(f"unknown study {study!r}. {what}{did_you_mean(study, files)}")
-    if hint and not beside.samefile(files[study]):
-        raise SpecError(
-            f"two studies are called {study!r}. {hint}, else {files[study]}."
-        )
-    return files[study]
+    files = available()
+    known = files.get(study)
+    beside = Path(f"{study}.toml")
+    hint = ""
+    if beside.is_file():
+        hint = f" For the file in the working directory, give {beside}"
+    if known is None:
+        if hint:
+            hint += "."
+        raise SpecError(f"unknown study {study!r}.{hint} {did_you_mean(study, files)}")
+    if hint and not beside.samefile(known):
+        raise SpecError(f"two studies are called {study!r}.{hint}, else {known}.")
+    return known
 
 
 def load(
@@ -119,14 +121,11 @@ def load(
     raw.setdefault("name", path.stem)
     where = str(path)
     if given:
-        where += " with " + ", ".join(
-            f"{key}={value!r}" for key, value in given.items()
-        )
+        changes = ", ".join(f"{key}={value!r}" for key, value in given.items())
+        where += f" with {changes}"
     if quick:
-        raw, where = (
-            _quicker(raw, validate(raw, where=where), given),
-            f"{where} with --quick",
-        )
+        raw = _quicker(raw, validate(raw, where=where), given)
+        where += " with --quick"
     return read(raw, base=path.parent, where=where)
 
 
@@ -142,11 +141,11 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
         SpecError: the first problem, located.
     """
     spec = validate(raw, where=where)
-    task = _pinned(spec.task_params, spec.task, base.absolute(), f"{where}: task")
-    varied = _pinned(
-        spec.hardware, spec.variability, base.absolute(), f"{where}: variability"
-    )
-    if task != spec.task or varied != (spec.variability or {}):
+    base = base.absolute()
+    variability = spec.variability or {}
+    task = _pinned(spec.task_params, spec.task, base, f"{where}: task")
+    varied = _pinned(spec.hardware, variability, base, f"{where}: variability")
+    if task != spec.task or varied != variability:
         spec = validate({**raw, "task": task, "variability": varied}, where=where)
     return spec
 
@@ -165,13 +164,10 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     refuse(_foreign(raw), where)
     spec = _strictly(StudySpec, _completed(raw, where), where)
     _check_objective(spec, where)
-    groups = (
-        parameters.names,
-        parameters.values,
-        rules.between_tables,
-        parameters.points,
-    )
-    refuse(chain.from_iterable(group(spec) for group in groups), where)
+    refuse(parameters.names(spec), where)
+    refuse(parameters.values(spec), where)
+    refuse(rules.between_tables(spec), where)
+    refuse(parameters.points(spec), where)
     return spec
 
 
@@ -199,7 +195,8 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         return False
     where = f"study {spec.name!r}"
     if changed != ["budget.trials"]:
-        old, new = flattened(known.stored()), flattened(spec.stored())
+        old = flattened(known.stored())
+        new = flattened(spec.stored())
         listed = ", ".join(
             f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed
         )
@@ -207,11 +204,12 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
             f"{where} exists already, and it differs in {listed}. Only a larger"
             " budget.trials is accepted; otherwise choose another name: --name NEW."
         )
-    if spec.budget.trials < known.budget.trials:
-        least, trials = known.budget.trials, f"{where}: budget.trials"
+    least = known.budget.trials
+    trials = spec.budget.trials
+    if trials < least:
         do = f"Give --trials {least}, or choose another name: --name NEW."
         rule = f"at least {least}, as in the database"
-        raise StudyError(expected(trials, rule, spec.budget.trials, do))
+        raise StudyError(expected(f"{where}: budget.trials", rule, trials, do))
     return True
 
 
@@ -220,27 +218,31 @@ def _foreign(tree: Mapping[str, Any], table: str = "") -> Broken:
     NUL."""
     for name, value in tree.items():
         key = f"{table}{name}"
-        items = value if isinstance(value, list) else [value]
-        for k, item in enumerate(items):
-            if isinstance(item, Mapping):
-                yield from _foreign(
-                    item, f"{key}.{k}." if items is value else f"{key}."
-                )
-            elif isinstance(item, date | time):
-                rule, do = (
-                    "a number, a text, true or false",
-                    f'Quote a text: {name} = "{item}".',
-                )
-                yield expected(key, rule, f"the date or time {item}", do)
-            elif isinstance(item, str) and "\0" in item:
-                rule = "a text without the character NUL, which no database stores"
-                yield expected(key, rule, repr(item), "Leave it out.")
-            elif isinstance(item, int) and abs(item) >= 2**63:
-                got, do = (
-                    f"one of {item.bit_length()} bits",
-                    "Write a larger number as 1e30.",
-                )
-                yield expected(key, "a whole number of at most 64 bits", got, do)
+        if isinstance(value, Mapping):
+            yield from _foreign(value, f"{key}.")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    yield from _foreign(item, f"{key}.{index}.")
+                else:
+                    yield from _foreign_value(key, item)
+        else:
+            yield from _foreign_value(key, value)
+
+
+def _foreign_value(key: str, value: Any) -> Broken:
+    if isinstance(value, date | time):
+        rule = "a number, a text, true or false"
+        name = key.rpartition(".")[2]
+        do = f'Quote a text: {name} = "{value}".'
+        yield expected(key, rule, f"the date or time {value}", do)
+    elif isinstance(value, str) and "\0" in value:
+        rule = "a text without the character NUL, which no database stores"
+        yield expected(key, rule, repr(value), "Leave it out.")
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        rule = "a whole number of at most 64 bits"
+        got = f"one of {value.bit_length()} bits"
+        yield expected(key, rule, got, "Write a larger number as 1e30.")
 
 
 def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -254,14 +256,16 @@ def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
         size = _strictly(Sweep, tree["sweep"], where, "sweep").size
         budget = tree.get("budget", {})
         if isinstance(budget, Mapping):
-            if budget.get("trials", size) != size:
-                rule, do = f"{size}, the points of the sweep", "Leave it out."
-                refuse([expected("budget.trials", rule, budget["trials"], do)], where)
+            trials = budget.get("trials", size)
+            if trials != size:
+                rule = f"{size}, the points of the sweep"
+                key = f"{where}: budget.trials"
+                raise SpecError(expected(key, rule, trials, "Leave it out."))
             tree["budget"] = {"trials": size, "window": WINDOW, **budget}
-        tree["protocol"] = tree.get("protocol", Protocol.CONFIRM.value)
+        tree.setdefault("protocol", Protocol.CONFIRM.value)
         tree["confirm"] = False
-    if tree.get("protocol") == Protocol.CONFIRM.value and "confirm" not in tree:
-        tree["confirm"] = False
+    if tree.get("protocol") == Protocol.CONFIRM.value:
+        tree.setdefault("confirm", False)
     return tree
 
 
@@ -273,9 +277,8 @@ def _beside_a_sweep(tree: Mapping[str, Any]) -> Broken:
                 " Remove one."
             )
     if not isinstance(tree["sweep"], Mapping):
-        yield expected(
-            "sweep", "a table", repr(tree["sweep"]), "Write [[sweep.curves]]."
-        )
+        got = repr(tree["sweep"])
+        yield expected("sweep", "a table", got, "Write [[sweep.curves]].")
 
 
 def _strictly(
@@ -320,8 +323,8 @@ def _quicker(
     fresh seeds.
 
     Its name is another one, so that it is never mixed with what it is a look at; a name
-    and a budget that were ``given`` stay. It begins at the reported point, if there is one
-    in the space; what is not reported has the objective's default.
+    and a budget that were ``given`` stay. It begins at the reported point, if there is
+    one in the space; what is not reported has the objective's default.
     """
     budget = spec.budget.model_dump()
     few = {**QUICK, "members": spec.task_params.folds}
@@ -338,38 +341,37 @@ def _quicker(
         tree["pruner"] = {"name": "successive-halving", **halving}
     reported = spec.reported_params
     fits = reported and spec.in_space(reported).keys() == reported.keys()
-    if spec.selects and spec.warm_start is None and fits and not spec.constraints:
+    is_free = spec.warm_start is None and not spec.constraints
+    if spec.selects and fits and is_free:
         tree["warm_start"] = {"points": [spec.in_space({**spec.defaults, **reported})]}
     if spec.confirm is not None:
         tree["confirm"] = {"top": 1, "members": 2}
-    return tree if "name" in given else {**tree, "name": f"{spec.name}-quick"}
+    if "name" not in given:
+        tree["name"] = f"{spec.name}-quick"
+    return tree
 
 
 def _pinned(
-    model: Any, table: Mapping[str, Any] | None, base: Path, where: str
+    model: Any, table: Mapping[str, Any], base: Path, where: str
 ) -> dict[str, Any]:
     """Return a table with absolute paths and pins from its model, see
     ``TaskParams.resolve``."""
     if not hasattr(model, "resolve"):
-        return dict(table or {})
+        return dict(table)
     try:
         resolved = model.resolve(base)
     except ValueError as error:
         raise SpecError(f"{where}: {error}") from None
-    before, after = model.model_dump(mode="json"), resolved.model_dump(mode="json")
-    return {
-        **(table or {}),
-        **{key: after[key] for key in after if after[key] != before.get(key)},
-    }
+    before = model.model_dump(mode="json")
+    after = resolved.model_dump(mode="json")
+    pins = {key: after[key] for key in after if after[key] != before.get(key)}
+    return {**table, **pins}
 
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # also no UTF-8, or a number without an end
+    except (ValueError, RecursionError) as error:  # not UTF-8, or an endless number
         raise SpecError(f"{path}: not valid TOML: {error}. Correct it.") from None
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}.") from None

@@ -94,21 +94,29 @@ def explain(
     if len(parts) > 1 and parts[-1] in ("float", "int", "str", "bool"):
         # pydantic ends the place of a problem in ``float | int`` with the branch
         parts.pop()
-    key = ".".join([table, *parts] if table else parts)
-    kind, message = problem["type"], broken_rule(problem)
-    if not parts or (
-        kind == "value_error" and message.endswith(".")
-    ):  # it says all itself
+    places = [*parts]
+    if table:
+        places.insert(0, table)
+    key = ".".join(places)
+    kind = problem["type"]
+    message = broken_rule(problem)
+    is_sentence = kind == "value_error" and message.endswith(".")
+    if is_sentence or not parts:
         place = f"{where}: {key}" if key else where
-        return f"{place}{message}" if message.startswith(".") else f"{place}: {message}"
+        if message.startswith("."):
+            return f"{place}{message}"
+        return f"{place}: {message}"
     if kind == "extra_forbidden":
         known = _model_at(model, parts[:-1]).model_fields
         return f"{where}: unknown key {key}. {did_you_mean(parts[-1], known)}"
     if kind == "missing":
         return f"{where}: {key} is missing. Add it."
-    value = problem["input"]
-    got = "a table" if isinstance(value, Mapping) and value else repr(value)
-    remedy = f"Write its keys below [{key}]." if message == "a table" else "Change it."
+    got = repr(problem["input"])
+    if problem["input"] and isinstance(problem["input"], Mapping):
+        got = "a table"
+    remedy = "Change it."
+    if message == "a table":
+        remedy = f"Write its keys below [{key}]."
     return expected(f"{where}: {key}", message, got, remedy)
 
 
@@ -120,8 +128,11 @@ def broken_rule(problem: ErrorDetails) -> str:
     start = r"^(Value error, |Input should be |String should match )"
     message = re.sub(start, "", problem["msg"])
     message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", message)  # a member of an enum
-    rule, bound = _RULES.get(problem["type"]), message.rpartition(" ")[2]
-    return rule.format(bound) if rule else message
+    bound = message.rpartition(" ")[2]
+    rule = _RULES.get(problem["type"])
+    if rule is None:
+        return message
+    return rule.format(bound)
 
 
 def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
@@ -129,13 +140,10 @@ def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
     for part in parts:
         if part.isdecimal():  # an item of a list, whose model is ``current``
             continue
-        annotation = (
-            current.model_fields[part].annotation
-            if part in current.model_fields
-            else None
-        )
-        for candidate in _models_in(annotation):
-            current = candidate
+        field = current.model_fields.get(part)
+        if field is not None:
+            for candidate in _models_in(field.annotation):
+                current = candidate
     return current
 
 

@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from hpo.contract import Protocol, Solved, Thermal, facts
@@ -137,9 +138,11 @@ class Networks:
         known = [m.thermal for m in self.members if m.thermal is not None]
         if not known or len(known) < len(self.members):
             return None
-        values = {name: [getattr(one, name) for one in known] for name in _POWERS}
+        means = {
+            name: statistics.fmean(map(attrgetter(name), known)) for name in _POWERS
+        }
         return known[0].replace(
-            **{name: statistics.fmean(own) for name, own in values.items()},
+            **means,
             noisy=tuple(score for one in known for score in one.noisy),
             holds_below=min(one.holds_below for one in known),
         )

@@ -25,6 +25,28 @@ _NUMBERED = 10_000
 def names(spec: StudySpec) -> Broken:
     """Check that every name is one of the objective's parameters, and stands in one
     place."""
+    yield from _check_objective(spec)
+    if spec.sweep is None and not spec.space:
+        yield "space is missing or empty. Add a parameter to search, or a [sweep]."
+    for name in spec.space:
+        yield from _check_name(spec, f"space.{name}", name)
+        if spec.parameter(name).is_hardware:
+            yield _given_hardware(f"space.{name}", "fixed")
+    for name in spec.fixed:
+        yield from _check_name(spec, f"fixed.{name}", name)
+    if spec.reported is not None:
+        for name in spec.reported.params:
+            yield from _check_name(spec, f"reported.params.{name}", name)
+    for name in sorted(spec.space.keys() & spec.fixed.keys()):
+        if spec.space[name].when is None:  # else it is fixed where it is not searched
+            yield f"fixed.{name}: {name} is in [space], too. Remove one."
+    yield from _check_space(spec)
+    for index, curve in enumerate(spec.curves):
+        yield from _check_curve(spec, curve, f"sweep.curves.{index}")
+
+
+def _check_objective(spec: StudySpec) -> Broken:
+    """Check that the objective has what the study uses besides parameters."""
     objective = spec.objective_impl
     fields = objective.Params.model_fields
     if spec.variability is not None and objective.variability is None:
@@ -33,34 +55,18 @@ def names(spec: StudySpec) -> Broken:
     if spec.budget.score_every is not None and "score_every" not in fields:
         lacks = f"objective {spec.objective!r} has no parameter of this name"
         yield f"budget.score_every: {lacks}. Remove the key, or add it to its `Params`."
-    if spec.sweep is None and not spec.space:
-        yield "space is missing or empty. Add a parameter to search, or a [sweep]."
-    reported = spec.reported.params if spec.reported else {}
-    tables = {
-        "space": [*spec.space],
-        "fixed": [*spec.fixed],
-        "reported.params": [*reported],
-    }
-    for table, name in [
-        (table, name) for table, named in tables.items() for name in named
-    ]:
-        key = f"{table}.{name}"
-        varied = objective.variability and f"{name}.".startswith(VARIABILITY)
-        if varied or (
-            table == "space" and name in fields and spec.parameter(name).is_hardware
-        ):
-            do = (
-                f"Give it in [{'variability' if varied else 'fixed'}], or vary it in a"
-                " [sweep]."
-            )
-            yield f"{key}: hardware is given, not searched. {do}"
-        yield from unknown(spec, key, name, spec.searchable)
-    for name in sorted(spec.space.keys() & spec.fixed.keys()):
-        if spec.space[name].when is None:  # else it is fixed where it is not searched
-            yield f"fixed.{name}: {name} is in [space], too. Remove one."
-    yield from _check_space(spec)
-    for index, curve in enumerate(spec.sweep.curves if spec.sweep else ()):
-        yield from _check_curve(spec, curve, f"sweep.curves.{index}")
+
+
+def _check_name(spec: StudySpec, key: str, name: str) -> Broken:
+    is_varied = f"{name}.".startswith(VARIABILITY)
+    if is_varied and spec.objective_impl.variability is not None:
+        yield _given_hardware(key, "variability")
+    yield from unknown(spec, key, name, spec.searchable)
+
+
+def _given_hardware(key: str, table: str) -> str:
+    do = f"Give it in [{table}], or vary it in a [sweep]."
+    return f"{key}: hardware is given, not searched. {do}"
 
 
 def unknown(
@@ -68,32 +74,33 @@ def unknown(
 ) -> Broken:
     """Refuse the name of a parameter that is not among the known ones; say ``more`` at
     the end."""
-    if name in BUDGETED and name not in known:
-        yield (
-            f"{key}: {name} is the same for the whole study. Give it as budget.{name}."
-        )
-    if name not in known:
-        lacks = f"objective {spec.objective!r} has no parameter {name!r}"
-        yield f"{key}: {lacks}. {did_you_mean(name, known)}{more}"
+    if name in known:
+        return
+    if name in BUDGETED:
+        do = f"Give it as budget.{name}."
+        yield f"{key}: {name} is the same for the whole study. {do}"
+    lacks = f"objective {spec.objective!r} has no parameter {name!r}"
+    yield f"{key}: {lacks}. {did_you_mean(name, known)}{more}"
 
 
 def _check_curve(spec: StudySpec, curve: Curve, key: str) -> Broken:
     assert spec.sweep is not None
-    places = [("x", name) for name in curve.names] + [
-        ("fixed", name) for name in curve.fixed
-    ]
-    for place, name in places:
-        if not _is_of_a_layer(spec, name):
-            yield from unknown(spec, f"{key}.{place}", name, spec.sweepable)
-        for table, values in (("fixed", spec.fixed), ("variability", spec.varied)):
-            if name in values:
-                yield f"{key}.{place}: {name} is in [{table}], too. Remove one."
+    for name in curve.names:
+        yield from _check_swept(spec, name, f"{key}.x")
+    for name in curve.fixed:
+        yield from _check_swept(spec, name, f"{key}.fixed")
     for name in spec.sweep.parameters:
         if name not in {*curve.names, *curve.fixed}:
-            yield (
-                f"{key}: another curve sets {name!r}, this one does not. Give it under"
-                " `fixed`."
-            )
+            lacks = f"another curve sets {name!r}, this one does not"
+            yield f"{key}: {lacks}. Give it under `fixed`."
+
+
+def _check_swept(spec: StudySpec, name: str, key: str) -> Broken:
+    if not _is_of_a_layer(spec, name):
+        yield from unknown(spec, key, name, spec.sweepable)
+    for table, values in (("fixed", spec.fixed), ("variability", spec.varied)):
+        if name in values:
+            yield f"{key}: {name} is in [{table}], too. Remove one."
 
 
 def _is_of_a_layer(spec: StudySpec, name: str) -> bool:
@@ -113,8 +120,9 @@ def _check_space(spec: StudySpec) -> Broken:
             yield from _check_layers(spec, name)
         for parent, values in (dimension.when or {}).items():
             yield from _check_condition(spec, name, parent, values)
-    for name, value in spec.fixed.items() if LAYERS in spec.space else ():
-        if isinstance(value, tuple) and spec.parameter(name).per_layer:
+    for name, value in spec.fixed.items():
+        is_layered = isinstance(value, tuple) and spec.parameter(name).per_layer
+        if is_layered and LAYERS in spec.space:
             rule = "expected one number, since `layers` is searched"
             yield f"fixed.{name}: {rule}. Give one, or move `layers` to [fixed]."
     try:
@@ -124,7 +132,8 @@ def _check_space(spec: StudySpec) -> Broken:
 
 
 def _check_layers(spec: StudySpec, name: str) -> Broken:
-    key, fields = f"space.{name}.per_layer", spec.objective_impl.Params.model_fields
+    key = f"space.{name}.per_layer"
+    fields = spec.objective_impl.Params.model_fields
     if LAYERS not in fields or not spec.parameter(name).per_layer:
         layered = [
             field for field in spec.searchable if spec.parameter(field).per_layer
@@ -135,37 +144,38 @@ def _check_layers(spec: StudySpec, name: str) -> Broken:
     if layers.size > _DEEPEST:
         rule = f"at most {_DEEPEST} values where parameters are searched layer by layer"
         yield expected(f"space.{LAYERS}", rule, layers.size, "Narrow the range.")
-    for depth in layers.choices or ():
+    depths = layers.choices or ()
+    for depth in depths:
         if not isinstance(depth, int):
-            yield expected(
-                f"space.{LAYERS}.choices", "a whole number", repr(depth), "Change it."
-            )
+            place = f"space.{LAYERS}.choices"
+            yield expected(place, "a whole number", repr(depth), "Change it.")
     if layers.when is not None:
-        yield (
-            f"{key}: needs `layers` in every trial, but that has a `when`. Remove one."
-        )
+        needs = "needs `layers` in every trial, but that has a `when`"
+        yield f"{key}: {needs}. Remove one."
 
 
 def _check_condition(
     spec: StudySpec, name: str, parent: str, values: tuple[ParamValue, ...]
 ) -> Broken:
-    key, other = f"space.{name}.when.{parent}", spec.space.get(parent)
-    parents = [
-        n for n in spec.space if n != name and _has_values(spec, n, spec.space[n])
-    ]
-    if other is None or parent not in parents:
+    key = f"space.{name}.when.{parent}"
+    parents = [own for own in spec.space if own != name and _has_values(spec, own)]
+    if parent not in parents:
         rule = "another searched parameter, with choices or whole numbers"
         yield expected(key, rule, repr(parent), did_you_mean(parent, parents))
         return
-    grid = other.grid
+    grid = spec.space[parent].grid
     for value in values:
         if not has(grid, value):
-            valid = ", ".join(map(str, grid[:20])) + ", ..." * (len(grid) > 20)
+            valid = ", ".join(map(str, grid[:20]))
+            if len(grid) > 20:
+                valid += ", ..."
             yield f"{key}: space.{parent} has no value {value!r}. Valid: {valid}."
 
 
-def _has_values(spec: StudySpec, name: str, dimension: Dimension) -> bool:
-    """Whether a condition can name its values: few, and one for the whole network."""
+def _has_values(spec: StudySpec, name: str) -> bool:
+    """Return whether a condition can name the values of a parameter: there are few,
+    each for the whole network."""
+    dimension = spec.space[name]
     if dimension.choices is None and not spec.parameter(name).whole:
         return False
     return not dimension.per_layer and dimension.size <= _NUMBERED
@@ -204,9 +214,10 @@ def values(spec: StudySpec) -> Broken:
     yield from _explain(spec, _error_at_ends(spec, lows, highs), {})
     for name in spec.dimensions:
         allowed = _conditions(spec, name)
-        for never in (parent for parent, choices in allowed.items() if not choices):
-            key = f"space.{split(name)[0]}.when"
-            yield f"{key}: no value of {never} meets all conditions. Change one."
+        for parent, choices in allowed.items():
+            if not choices:
+                key = f"space.{split(name)[0]}.when"
+                yield f"{key}: no value of {parent} meets all conditions. Change one."
         where = {parent: choices[0] for parent, choices in allowed.items()}
         for end, value in _ends(spec, name):
             trials = ({**others, **where, name: value} for others in (lows, highs))
@@ -225,7 +236,9 @@ def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails
             strictly(spec.objective_impl.Params, spec.values(suggested))
         except ValidationError as error:
             errors.append(error.errors(include_url=False)[0])
-    return errors[0] if len(errors) == len(candidates) else None
+        else:
+            return None
+    return errors[0]
 
 
 def _error_at_ends(
@@ -243,12 +256,12 @@ def _check_kind(spec: StudySpec, name: str) -> Broken:
         yield f"space.{name}: give `low` and `high`, or `choices`."
     if not spec.parameter(name).is_number:
         yield f"space.{name}: only a number has a range. Give `choices` instead."
-    for field in ("low", "high", "step") if spec.parameter(name).whole else ():
-        value = getattr(dimension, field)
-        if value is not None and value != int(value):
-            yield expected(
-                f"space.{name}.{field}", "a whole number", value, "Change it."
-            )
+    if spec.parameter(name).whole:
+        for field in ("low", "high", "step"):
+            value = getattr(dimension, field)
+            if value is not None and value != int(value):
+                key = f"space.{name}.{field}"
+                yield expected(key, "a whole number", value, "Change it.")
 
 
 def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
@@ -288,34 +301,37 @@ def _explain(
         yield f"fixed.{name}: {lacks}. Give it in [fixed]."
     place = places.get(name) or places.get(parameter)
     if place is None and (parameter in spec.fixed or parameter not in spec.space):
-        place = f"{'budget' if name in BUDGETED else 'fixed'}.{name}"
-    if place:
+        table = "budget" if name in BUDGETED else "fixed"
+        place = f"{table}.{name}"
+    if place is not None:
         do = f"Stay within the bounds of the objective {spec.objective!r}."
-        got = (
-            f"{problem['input']!r}" if name in place else f"{name}={problem['input']!r}"
-        )
+        got = repr(problem["input"])
+        if name not in place:
+            got = f"{name}={got}"
         yield expected(place, broken_rule(problem), got, do)
 
 
 def _named(problem: ErrorDetails) -> str:
     """Return the wrong parameter; pydantic adds the branch of a union, then a layer."""
     first, *rest = map(str, problem["loc"])
-    if rest[:1] == ["layers"] and rest[1:]:
+    if f"{first}." == VARIABILITY:
+        return ".".join([first, *rest])
+    if len(rest) > 1 and rest[0] == "layers":
         return f"{first}.{rest[1]}"
-    return ".".join(map(str, problem["loc"])) if f"{first}." == VARIABILITY else first
+    return first
 
 
 def _check_sweep_point(spec: StudySpec, number: int) -> Broken:
     assert spec.sweep is not None
     index, _, params = spec.sweep.points[number]
-    curve, key = spec.sweep.curves[index], f"sweep.curves.{index}"
+    curve = spec.sweep.curves[index]
+    key = f"sweep.curves.{index}"
     for name, value in params.items():
         whole = not isinstance(value, bool | str) and spec.parameter(name).whole
         if whole and value != int(value):
             yield expected(key, f"a whole number for {name}", value, "Give `values`.")
-    places = dict.fromkeys(
-        curve.names, f"{key}.{'values' if curve.range is None else 'range'}"
-    )
+    varied = "values" if curve.range is None else "range"
+    places = dict.fromkeys(curve.names, f"{key}.{varied}")
     places |= {name: f"{key}.fixed.{name}" for name in curve.fixed}
     yield from _explain(spec, first_error(spec, spec.point(number)), places, f"{key}: ")
 
@@ -329,19 +345,18 @@ def points(spec: StudySpec) -> Broken:
     The reported optimum must be one of this objective, though it may lie outside the
     space.
     """
-    for number, point in enumerate((spec.warm_start and spec.warm_start.points) or ()):
+    for number, point in enumerate(spec.warm_start_points):
         do = "Widen that, or change the point."
         yield from check_point(spec, point, f"warm_start.points.{number}", do)
     if spec.reported is None:
         return
     lows = spec.present({name: _ends(spec, name)[0][1] for name in spec.dimensions})
-    lows |= spec.point(0) if spec.sweep is not None else {}
+    if spec.sweep is not None:
+        lows |= spec.point(0)
     problem = first_error(spec, {**lows, **spec.reported_params})
-    if (
-        problem is not None
-        and problem["loc"]
-        and problem["loc"][0] in spec.reported.params
-    ):
+    if problem is None or not problem["loc"]:
+        return
+    if problem["loc"][0] in spec.reported.params:
         name = _named(problem)
         yield from _explain(spec, problem, {name: f"reported.params.{name}"})
 
@@ -353,26 +368,23 @@ def check_point(
 
     ``do`` says what to do about a value outside the space.
     """
-    for name, value in (values := unfolded(params, spec.dimensions)).items():
+    values = unfolded(params, spec.dimensions)
+    for name, value in values.items():
         place = f"{key}.{name}"
         if name not in spec.dimensions:
-            yield (
-                f"{place}: not a searched parameter."
-                f" {did_you_mean(name, spec.dimensions)}"
-            )
+            hint = did_you_mean(name, spec.dimensions)
+            yield f"{place}: not a searched parameter. {hint}"
         if spec.inside(name, value) is None:
             rule = f"{spec.dimensions[name].allowed}, as in space.{name}"
             yield expected(place, rule, repr(value), do)
-        whole = params.get(split(name)[0])
-        if name in params or isinstance(
-            whole, list | tuple
-        ):  # one number fits any depth
+        is_list = isinstance(params.get(split(name)[0]), list | tuple)
+        if is_list or name in params:  # one number fits any depth
             yield from _check_point_condition(spec, values, name, place)
     point = spec.in_space(params)
-    whole = all(
-        name in point for name, own in spec.dimensions.items() if own.is_there(point)
-    )
-    problem = first_error(spec, point) if whole else None
+    for name, dimension in spec.dimensions.items():
+        if name not in point and dimension.is_there(point):
+            return  # the sampler draws it
+    problem = first_error(spec, point)
     if problem is not None:
         yield f"{key}: {broken_rule(problem).rstrip('.')}. Change the point."
 

@@ -3,7 +3,7 @@ each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from hpo.contract import KnowsCosts, Protocol
 from hpo.study.messages import Broken, did_you_mean, expected
@@ -12,6 +12,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Pruner
 
 _PLAIN_SAMPLERS = ("random", "qmc")
+
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
 _OF_COSTS = ("gp", "kriging-believer", "nsga2", "qmc", "random", "tpe")
 _UNSELECTED = 'a sweep or protocol = "confirm"'
@@ -38,11 +39,10 @@ def between_tables(spec: StudySpec) -> Broken:
     yield from _check_exclusions(spec)
     yield from _check_sampler(spec)
     yield from _check_rungs(spec)
-    if spec.budget.members % (folds := spec.task_params.folds):
-        rule, do = (
-            f"a multiple of task.validation_folds={folds}",
-            "Each fold scores as many.",
-        )
+    folds = spec.task_params.folds
+    if spec.budget.members % folds:
+        rule = f"a multiple of task.validation_folds={folds}"
+        do = "Each fold scores as many."
         yield expected("budget.members", rule, spec.budget.members, do)
     if spec.confirm is not None:
         yield from _check_accuracy(
@@ -65,28 +65,21 @@ def _check_exclusions(spec: StudySpec) -> Broken:
         "a sweep": spec.sweep is not None,
     }
     for tables, other, why in _APART:
-        for table in tables if present[other] else ():
-            if getattr(spec, table) not in (None, Pruner()):
+        for table in tables:
+            given = getattr(spec, table) not in (None, Pruner())
+            if given and present[other]:
                 yield f"{table}: not allowed beside {other}, {why}. Remove one."
 
 
 def _check_sampler(spec: StudySpec) -> Broken:
     """Check that the sampler can search this study."""
-    for needs, valid, why in (
-        (
-            spec.protocol == Protocol.CONFIRM,
-            _PLAIN_SAMPLERS,
-            "that learns nothing from tests",
-        ),
-        (bool(spec.costs), _OF_COSTS, "for several objectives, a score and costs"),
-        (spec.is_conditional, _OF_CONDITIONS, "for parameters that some trials lack"),
-    ):
-        allowed = spec.sampler.name in valid or (
-            spec.sampler.is_own and valid != _PLAIN_SAMPLERS
-        )
-        if needs and spec.sweep is None and not allowed:
-            got, do = repr(spec.sampler.name), f"Valid: {', '.join(valid)}."
-            yield expected("sampler.name", f"a sampler {why}", got, do)
+    if spec.sweep is None:
+        for valid, why in _list_needs(spec):
+            is_own = spec.sampler.is_own and valid != _PLAIN_SAMPLERS
+            if spec.sampler.name not in valid and not is_own:
+                got = repr(spec.sampler.name)
+                do = f"Valid: {', '.join(valid)}."
+                yield expected("sampler.name", f"a sampler {why}", got, do)
     by_mean = spec.confirm is not None and spec.confirm.by == "expected"
     if by_mean and (spec.costs or spec.sampler.name != "kriging-believer"):
         yield (
@@ -96,10 +89,21 @@ def _check_sampler(spec: StudySpec) -> Broken:
         )
 
 
+def _list_needs(spec: StudySpec) -> Iterator[tuple[Sequence[str], str]]:
+    """List the samplers that fit what a study needs, and what that is."""
+    if spec.protocol == Protocol.CONFIRM:
+        yield _PLAIN_SAMPLERS, "that learns nothing from tests"
+    if spec.costs:
+        yield _OF_COSTS, "for several objectives, a score and costs"
+    if spec.is_conditional:
+        yield _OF_CONDITIONS, "for parameters that some trials lack"
+
+
 def _check_rungs(spec: StudySpec) -> Broken:
     """Check that networks are scored at a pruner's rungs, which are multiples of the
     first one."""
-    every, rung = spec.budget.score_every or 1, spec.pruner.options.get("min_resource")
+    every = spec.budget.score_every or 1
+    rung = spec.pruner.options.get("min_resource")
     if isinstance(rung, int) and rung % every:
         rule = f"a multiple of budget.score_every={every}"
         yield expected("pruner.min_resource", rule, rung, "Change one of them.")
@@ -114,22 +118,26 @@ def _check_accuracy(spec: StudySpec, key: str, value: float | None) -> Broken:
 
 def _check_costs(spec: StudySpec) -> Broken:
     """Check ``[cost]`` and ``[constraints]``, whose names are those of costs."""
-    known, places = (
-        spec.objective_impl.costs,
-        [("cost.name", name) for name in spec.costs],
-    )
-    places += [(f"constraints.{name}", name) for name in spec.constraints or ()]
-    for key, name in places:
-        if name not in known:
-            hint = did_you_mean(name, known)
-            yield f"{key}: objective {spec.objective!r} has no cost {name!r}. {hint}"
+    for name in spec.costs:
+        yield from _check_cost(spec, "cost.name", name)
+    constraints = spec.constraints or {}
+    for name in constraints:
+        yield from _check_cost(spec, f"constraints.{name}", name)
     if spec.asks_costs and not isinstance(spec.objective_impl, KnowsCosts):
+        key = "constraints" if spec.constraints else "cost"
         yield (
-            f"{'constraints' if spec.constraints else 'cost'}: objective"
+            f"{key}: objective"
             f" {spec.objective!r} does not compute costs before training. Give it"
             " `costs_of`, or remove [constraints]; beside [cost], remove [pruner] and"
             " choose the sampler gp, nsga2 or tpe."
         )
+
+
+def _check_cost(spec: StudySpec, key: str, name: str) -> Broken:
+    costs = spec.objective_impl.costs
+    if name not in costs:
+        hint = did_you_mean(name, costs)
+        yield f"{key}: objective {spec.objective!r} has no cost {name!r}. {hint}"
 
 
 def _check_figure(spec: StudySpec, figure: Figure) -> Broken:
@@ -138,56 +146,60 @@ def _check_figure(spec: StudySpec, figure: Figure) -> Broken:
     if spec.name in figure.overlay:
         yield expected("figure.overlay", "other studies", "this one", "Remove it.")
     known = sorted({*spec.searchable, *spec.parameters, "epochs"})
-    x = figure.x or "info.x"
-    measured = x.startswith("info.") and x != "info."
-    if not measured:
-        yield from unknown(
-            spec, "figure.x", x, known, " Or info.NAME for what a training measured."
-        )
-    for side in figure.rule() or ():
+    if figure.parameter is not None:
+        more = " Or info.NAME for what a training measured."
+        yield from unknown(spec, "figure.x", figure.parameter, known, more)
+    sides = figure.rule() or ()
+    for side in sides:
         if isinstance(side, str):
-            yield from unknown(spec, "figure.colour", side, known)
-            if not spec.parameter(side).is_number:
-                yield expected(
-                    "figure.colour", "numeric parameters", repr(side), "Name others."
-                )
-    named = spec.sweep is not None and spec.sweep.named
-    if figure.kind == "scatter":
-        named = not measured and not spec.parameter(x).is_number
-    if named and figure.reference:
+            yield from _check_colour(spec, side, known)
+    if figure.reference and _has_names(spec, figure):
         yield (
             "figure.reference: needs a numeric x axis, but this one has names."
             " Remove it."
         )
     for index, reference in enumerate(figure.reference or ()):
-        for key, values in (("y", reference.y), ("std", reference.std)):
-            for value in values or ():
-                yield from _check_accuracy(
-                    spec, f"figure.reference.{index}.{key}", value
-                )
+        for name in ("y", "std"):
+            values = getattr(reference, name) or ()
+            key = f"figure.reference.{index}.{name}"
+            for value in values:
+                yield from _check_accuracy(spec, key, value)
+
+
+def _check_colour(spec: StudySpec, name: str, known: Sequence[str]) -> Broken:
+    key = "figure.colour"
+    yield from unknown(spec, key, name, known)
+    if not spec.parameter(name).is_number:
+        yield expected(key, "numeric parameters", repr(name), "Name others.")
+
+
+def _has_names(spec: StudySpec, figure: Figure) -> bool:
+    """Return whether the x axis of a figure has names instead of numbers."""
+    if figure.kind == "scatter":
+        name = figure.parameter
+        return name is not None and not spec.parameter(name).is_number
+    return spec.sweep is not None and spec.sweep.named
 
 
 def _check_reported_costs(
     spec: StudySpec, name: str, value: float | Mapping[str, float] | None
 ) -> Broken:
-    key, by_name = f"reported.{name}", isinstance(value, Mapping)
+    key = f"reported.{name}"
     if value is None:
         return
     if not spec.costs:
         yield f"{key}: the study has no [cost]. Add it, or remove the key."
-    if by_name != (several := len(spec.costs) > 1) or value == {}:
-        names = f"{{ {', '.join(f'{cost} = ...' for cost in spec.costs)} }}"
-        rule = (
-            "numbers by name, for several costs"
-            if several
-            else "a number, for one cost"
-        )
-        yield expected(
-            key, rule, value, f"Write {name} = {names if several else '...'}"
-        )
-    for cost in value if isinstance(value, Mapping) else ():
+    if len(spec.costs) == 1:
+        if isinstance(value, Mapping):
+            rule = "a number, for one cost"
+            yield expected(key, rule, value, f"Write {name} = ...")
+        return
+    if not isinstance(value, Mapping) or not value:
+        rule = "numbers by name, for several costs"
+        names = ", ".join(f"{cost} = ..." for cost in spec.costs)
+        yield expected(key, rule, value, f"Write {name} = {{ {names} }}")
+        return
+    for cost in value:
         if cost not in spec.costs:
-            yield (
-                f"{key}.{cost}: [cost] has no {cost!r}."
-                f" {did_you_mean(cost, spec.costs)}"
-            )
+            hint = did_you_mean(cost, spec.costs)
+            yield f"{key}.{cost}: [cost] has no {cost!r}. {hint}"

@@ -76,7 +76,9 @@ def _canonical(value: Any) -> Any:
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_canonical(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def _essential(table: Table, tree: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +116,15 @@ _Tag = Annotated[str, AfterValidator(partial(_named, do="Choose another."))]
 
 
 def _empty_is_none(value: Any) -> Any:
-    return None if value == {} else value
+    if value == {}:
+        return None
+    return value
+
+
+def _false_is_none(value: Any) -> Any:
+    if value is False:
+        return None
+    return value
 
 
 class Parameter:
@@ -123,11 +133,8 @@ class Parameter:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Take the schema of its field."""
         kinds = [schema, *schema.get("anyOf", ()), *schema.get("oneOf", ())]
-        types = {
-            kind.get("type")
-            for kind in kinds
-            if "enum" not in kind and "const" not in kind
-        }
+        open_kinds = [kind for kind in kinds if not {"enum", "const"} & kind.keys()]
+        types = {kind.get("type") for kind in open_kinds}
         self.per_layer = "array" in types
         """Whether it may have a value for each layer."""
         self.whole = "integer" in types
@@ -145,7 +152,9 @@ class Parameter:
         """Return a number in its type: 1 as 1.0 where the objective takes a float."""
         if isinstance(value, bool | str) or not self.is_number:
             return value
-        return int(value) if self.whole else float(value)
+        if self.whole:
+            return int(value)
+        return float(value)
 
 
 BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
@@ -181,10 +190,9 @@ class StudySpec(Table):
     sampler: tables.Sampler = tables.Sampler()
     pruner: tables.Pruner = tables.Pruner()
     stop: tables.Stop | None = None
-    confirm: Annotated[
-        tables.Confirm | None,
-        BeforeValidator(lambda value: None if value is False else value),
-    ] = tables.Confirm()
+    confirm: Annotated[tables.Confirm | None, BeforeValidator(_false_is_none)] = (
+        tables.Confirm()
+    )
     """``confirm = false``: the study is done when its search is."""
     warm_start: tables.WarmStart | None = None
     """Parameters of the first trials."""
@@ -221,7 +229,9 @@ class StudySpec(Table):
     def hardware(self) -> BaseModel | None:
         """The validated ``[variability]`` table; None without one."""
         model = self.objective_impl.variability
-        return model(**self.variability) if model and self.variability else None
+        if model is None or self.variability is None:
+            return None
+        return model(**self.variability)
 
     @property
     def maximize(self) -> bool:
@@ -256,7 +266,9 @@ class StudySpec(Table):
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
         defaults = self.defaults
         values = folded(values, values.get(LAYERS, defaults.get(LAYERS, 1)), defaults)
-        return values | {"variability": table} if table else values
+        if table:
+            values["variability"] = table
+        return values
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -271,7 +283,9 @@ class StudySpec(Table):
         """Searched dimensions by name; one per layer of a parameter with
         ``per_layer``."""
         by_layer = any(dimension.per_layer for dimension in self.space.values())
-        return expanded(self.space, self.depths if by_layer else [1])
+        if not by_layer:
+            return dict(self.space)
+        return expanded(self.space, self.depths)
 
     @cached_property
     def in_order(self) -> dict[str, Dimension]:
@@ -293,90 +307,97 @@ class StudySpec(Table):
         outside."""
         dimension = self.dimensions[name]
         inside = dimension.inside(value, whole=self.kind(name) == "int")
-        return (
-            inside
-            if inside is None or dimension.choices
-            else self.parameter(name).typed(inside)
-        )
+        if inside is None or dimension.choices:
+            return inside
+        return self.parameter(name).typed(inside)
 
     def in_space(self, values: Mapping[str, Any]) -> dict[str, ParamValue]:
         """Return the values that lie in the space, in its types.
 
         Values whose conditions the others do not meet are left out.
         """
-        items = {
-            n: v
-            for n, v in unfolded(values, self.dimensions).items()
-            if n in self.dimensions
-        }
-        inside = {name: self.inside(name, value) for name, value in items.items()}
-        present = self.present(
-            {name: value for name, value in inside.items() if value is not None}
-        )
-        return {name: present[name] for name in items if name in present}
+        inside: dict[str, ParamValue] = {}
+        for name, value in unfolded(values, self.dimensions).items():
+            if name in self.dimensions:
+                own = self.inside(name, value)
+                if own is not None:
+                    inside[name] = own
+        present = self.present(inside)
+        return {name: present[name] for name in inside if name in present}
+
+    @property
+    def warm_start_points(self) -> Sequence[Mapping[str, Any]]:
+        """The points of ``[warm_start]``; empty without it, and until they are looked
+        up."""
+        if self.warm_start is None:
+            return ()
+        return self.warm_start.points or ()
 
     def warm_start_params(self, number: int) -> dict[str, ParamValue]:
         """Return the parameters that ``[warm_start]`` gives trial ``number``; {} if
         none."""
-        points = (self.warm_start and self.warm_start.points) or ()
-        return self.in_space(points[number]) if number < len(points) else {}
+        points = self.warm_start_points
+        if number >= len(points):
+            return {}
+        return self.in_space(points[number])
 
     @property
     def depths(self) -> list[int]:
         """Possible numbers of layers; 1 of objectives without this parameter."""
+        depths: Sequence[Any] = [self.fixed.get(LAYERS, self.defaults.get(LAYERS))]
         if LAYERS in self.space:
-            return [
-                int(n) for n in self.space[LAYERS].grid if not isinstance(n, str)
-            ] or [1]
-        layers = self.fixed.get(LAYERS, self.defaults.get(LAYERS))
-        return [layers if isinstance(layers, int) else 1]
+            depths = self.space[LAYERS].grid
+        return [int(depth) for depth in depths if isinstance(depth, int | float)] or [1]
 
     @property
     def reported_params(self) -> dict[str, Any]:
         """Parameters of ``[reported.params]``, by dimension."""
-        return unfolded(self.reported.params, self.dimensions) if self.reported else {}
+        if self.reported is None:
+            return {}
+        return unfolded(self.reported.params, self.dimensions)
 
     @property
     def varied(self) -> dict[str, ParamValue]:
         """Entries of ``[variability]``, by their names in a sweep."""
-        return {
-            VARIABILITY + name: value
-            for name, value in (self.variability or {}).items()
-        }
+        entries = self.variability or {}
+        return {f"{VARIABILITY}{name}": value for name, value in entries.items()}
 
     @property
     def searchable(self) -> list[str]:
         """Names that are valid in ``[space]`` and ``[fixed]``, in the order of the
         objective."""
-        known = _described(self.objective_impl.Params).items()
+        parameters = _described(self.objective_impl.Params)
         return [
-            name for name, own in known if name not in BUDGETED and not own.is_table
+            name
+            for name, parameter in parameters.items()
+            if name not in BUDGETED and not parameter.is_table
         ]
 
     @property
     def sweepable(self) -> list[str]:
         """Names that are valid in a curve of a sweep: those of variability, too."""
+        names = self.searchable
         model = self.objective_impl.variability
-        numbers = (
-            [name for name, own in _described(model).items() if own.is_number]
-            if model
-            else []
-        )
-        return [*self.searchable, *(VARIABILITY + name for name in numbers)]
+        if model is not None:
+            for name, parameter in _described(model).items():
+                if parameter.is_number:
+                    names.append(f"{VARIABILITY}{name}")
+        return names
 
     def parameter(self, name: str) -> Parameter:
         """Return the schema of the parameter that a dimension belongs to."""
         own = split(name)[0]
-        if own.startswith(VARIABILITY) and self.objective_impl.variability:
-            return _described(self.objective_impl.variability)[
-                own.removeprefix(VARIABILITY)
-            ]
+        model = self.objective_impl.variability
+        if model is not None and own.startswith(VARIABILITY):
+            return _described(model)[own.removeprefix(VARIABILITY)]
         return _described(self.objective_impl.Params)[own]
 
     @property
     def costs(self) -> tuple[str, ...]:
         """Names of the costs in ``[cost]``, in that order; empty without it."""
-        return self.cost.name if self.cost else ()
+        if self.cost is None:
+            return ()
+        return self.cost.name
 
     @property
     def asks_costs(self) -> bool:
@@ -386,17 +407,17 @@ class StudySpec(Table):
 
     def named_costs(self, costs: Sequence[float]) -> dict[str, float]:
         """Return costs by name; empty where there are none."""
-        return dict(zip(self.costs, costs, strict=True)) if costs else {}
+        if not costs:
+            return {}
+        return dict(zip(self.costs, costs, strict=True))
 
     @property
     def cost_columns(self) -> list[str]:
         """Columns of a trial's costs in tables: ``cost``, or ``cost.NAME`` of
         several."""
-        return (
-            ["cost"]
-            if len(self.costs) == 1
-            else [f"cost.{name}" for name in self.costs]
-        )
+        if len(self.costs) == 1:
+            return ["cost"]
+        return [f"cost.{name}" for name in self.costs]
 
     @property
     def is_accuracy(self) -> bool:
@@ -410,8 +431,9 @@ class StudySpec(Table):
         None where there are none: in a study without ``[cost]``, and of a trial that
         failed.
         """
-        named = self.named_costs(costs)
-        return named.get(self.costs[0]) if len(self.costs) == 1 else named or None
+        if len(costs) == 1:
+            return costs[0]
+        return self.named_costs(costs) or None
 
     def reported_costs(self, key: Literal["cost", "cost_here"]) -> dict[str, float]:
         """Return the costs under a key of ``[reported]``, by name."""
@@ -435,20 +457,18 @@ class StudySpec(Table):
         if self.sweep is not None:
             for table in ("space", "sampler", "pruner"):
                 tree.pop(table)
-        return tree if self.confirm else {**tree, "confirm": False}
+        if self.confirm is None:
+            tree["confirm"] = False
+        return tree
 
     def essential(self) -> dict[str, Any]:
         """Return the stored form without words, figures and paths, on which no trial
         depends."""
         tree = _essential(self, self.stored())
-        for table, model in (
-            ("task", self.task_params),
-            ("variability", self.hardware),
-        ):
-            for place in (
-                getattr(model, "places", frozenset()) & tree.get(table, {}).keys()
-            ):
-                tree[table].pop(place)
+        models = {"task": self.task_params, "variability": self.hardware}
+        for table, model in models.items():
+            for place in getattr(model, "places", ()):
+                tree[table].pop(place, None)
         return tree
 
     @cached_property
@@ -466,14 +486,17 @@ class StudySpec(Table):
     def differences(self, other: StudySpec) -> list[str]:
         """Return the dotted keys in which two specs differ, except words; see
         ``essential``."""
-        mine, theirs = flattened(self.essential()), flattened(other.essential())
+        mine = flattened(self.essential())
+        theirs = flattened(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
         return [key for key in keys if mine.get(key) != theirs.get(key)]
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Parameters that differ between trials, in the order of the study file."""
-        return tuple(self.dimensions) if self.sweep is None else self.sweep.parameters
+        if self.sweep is None:
+            return tuple(self.dimensions)
+        return self.sweep.parameters
 
     @property
     def drawn(self) -> tables.Figure | None:
@@ -485,7 +508,9 @@ class StudySpec(Table):
     @property
     def curves(self) -> tuple[Curve, ...]:
         """The curves of a sweep; empty of other studies."""
-        return self.sweep.curves if self.sweep else ()
+        if self.sweep is None:
+            return ()
+        return self.sweep.curves
 
     @property
     def swept(self) -> tuple[str, ...]:
@@ -502,9 +527,13 @@ class StudySpec(Table):
     @property
     def aim(self) -> Literal["search", "front", "measurement", "sweep"]:
         """The kind of study; see ``hpo.study.result``."""
-        if not self.selects:
-            return "measurement" if self.sweep is None else "sweep"
-        return "front" if self.costs else "search"
+        if self.sweep is not None:
+            return "sweep"
+        if self.protocol == Protocol.CONFIRM:
+            return "measurement"
+        if self.costs:
+            return "front"
+        return "search"
 
     @property
     def selects(self) -> bool:
@@ -516,7 +545,9 @@ class StudySpec(Table):
         """Return the type of a dimension, from the objective's own annotation."""
         if self.dimensions[name].choices is not None:
             return "categorical"
-        return "int" if self.parameter(name).whole else "float"
+        if self.parameter(name).whole:
+            return "int"
+        return "float"
 
     def point(self, number: int) -> dict[str, ParamValue]:
         """Return the parameters of trial ``number`` of a sweep."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -176,13 +177,17 @@ class WarmStart(Table):
     @property
     def count(self) -> int:
         """Limit on the trials that begin at a given point."""
-        return (self.top or TOP) if self.points is None else len(self.points)
+        if self.points is not None:
+            return len(self.points)
+        return self.top or TOP
 
 
 def _names(name: Any) -> tuple[Any, ...]:
-    if not isinstance(name, str | list | tuple):
-        raise ValueError("a text, or a list of texts")
-    return (name,) if isinstance(name, str) else tuple(name)
+    if isinstance(name, str):
+        return (name,)
+    if isinstance(name, list | tuple):
+        return tuple(name)
+    raise ValueError("a text, or a list of texts")
 
 
 class Cost(Table):
@@ -206,18 +211,18 @@ class Cost(Table):
 def _positive(value: Any) -> Any:
     """Refuse costs that are not above 0; of several, the message has the name of the
     cost."""
-    for name, cost in value.items() if isinstance(value, Mapping) else ():
-        if (
-            isinstance(cost, bool)
-            or not isinstance(cost, int | float)
-            or not 0 < cost < math.inf
-        ):
-            raise ValueError(
-                expected(f".{name}", "a number above 0", repr(cost), "Change it.")
-            )
-    if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-        raise ValueError("a number above 0")
+    rule = "a number above 0"
+    if isinstance(value, Mapping):
+        for name, cost in value.items():
+            if not _is_number(cost) or not 0 < cost < math.inf:
+                raise ValueError(expected(f".{name}", rule, repr(cost), "Change it."))
+    elif _is_number(value) and value <= 0:
+        raise ValueError(rule)
     return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 Published = Annotated[float | dict[str, float], BeforeValidator(_positive)]
@@ -266,26 +271,25 @@ class Reference(Table):
             key for key in ("x", "window", "mark") if getattr(self, key) is not None
         ]
         if len(given) != 1:
-            rule, got = (
-                "one of `x` with `y`, `window` and `mark`",
-                ", ".join(given) or "none",
-            )
-            raise ValueError(
-                expected("", rule, got, "Make another one a reference of its own.")
-            )
+            rule = "one of `x` with `y`, `window` and `mark`"
+            got = ", ".join(given) or "none"
+            do = "Make another one a reference of its own."
+            raise ValueError(expected("", rule, got, do))
         if self.window is not None and not self.window[0] < self.window[1]:
+            rule = "a start below its end"
             do = "Swap them, or give a `mark`."
-            raise ValueError(
-                expected(".window", "a start below its end", list(self.window), do)
-            )
-        count, y = len(self.x or ()), self.y or ()
-        for key, values in {"y": y, "std": y if self.std is None else self.std}.items():
-            if len(values) != count:
-                rule = f"{count} values, as many as in `x`"
-                raise ValueError(
-                    expected(f".{key}", rule, len(values), "Give one for each.")
-                )
+            raise ValueError(expected(".window", rule, list(self.window), do))
+        self._check_count("y", self.y or ())
+        if self.std is not None:
+            self._check_count("std", self.std)
         return self
+
+    def _check_count(self, key: str, values: Sequence[float]) -> None:
+        count = len(self.x or ())
+        if len(values) != count:
+            rule = f"{count} values, as many as in `x`"
+            got = len(values)
+            raise ValueError(expected(f".{key}", rule, got, "Give one for each."))
 
     @property
     def places(self) -> tuple[float, ...]:
@@ -331,10 +335,19 @@ class Figure(Table):
         if self.colour is None:
             return None
         match = _COMPARISON.fullmatch(self.colour.strip())
-        try:
-            left, right = match.groups() if match else ("", "")
-            return left, right if right.isidentifier() else float(right)
-        except ValueError:
-            rule = "a rule `A < B` between parameters or numbers"
-            do = 'Write for instance colour = "dt_ns < tau_ns".'
-            raise ValueError(expected(".colour", rule, repr(self.colour), do)) from None
+        if match is not None:
+            left, right = match.groups()
+            if right.isidentifier():
+                return left, right
+            with suppress(ValueError):
+                return left, float(right)
+        rule = "a rule `A < B` between parameters or numbers"
+        do = 'Write for instance colour = "dt_ns < tau_ns".'
+        raise ValueError(expected(".colour", rule, repr(self.colour), do))
+
+    @property
+    def parameter(self) -> str | None:
+        """The parameter that ``x`` names; None where it is a fact of a network."""
+        if self.x is None or (self.x.startswith("info.") and self.x != "info."):
+            return None
+        return self.x

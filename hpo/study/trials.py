@@ -123,25 +123,29 @@ class Amendment:
     costs: tuple[float, ...] = ()
 
     def stored(self) -> dict[str, Any]:
-        """JSON-ready form; ``restored`` inverts it.
+        """Return the JSON form for the database; ``restore`` inverts it.
 
         One cost is a number, as before there were several, and none is left out, as
         before any.
         """
         stored = asdict(self)
         costs = stored.pop("costs")
-        cost = costs[0] if len(costs) == 1 else list(costs)
-        return stored | ({"cost": cost} if costs else {})
+        if len(costs) == 1:
+            stored["cost"] = costs[0]
+        elif costs:
+            stored["cost"] = list(costs)
+        return stored
 
     @classmethod
-    def restored(cls, stored: Mapping[str, Any]) -> Self:
-        """From what the database holds."""
-        cost = stored.get("cost", [])
-        facts = {name: value for name, value in stored.items() if name != "cost"} | {
-            "state": SlotState(stored["state"]),
-            "steps": read_steps(stored["steps"]),
-            "costs": tuple(cost) if isinstance(cost, list) else (cost,),
-        }
+    def restore(cls, stored: Mapping[str, Any]) -> Self:
+        """Make an amendment from what the database holds."""
+        facts = dict(stored)
+        cost = facts.pop("cost", [])
+        if not isinstance(cost, list):
+            cost = [cost]
+        facts["costs"] = tuple(cost)
+        facts["state"] = SlotState(stored["state"])
+        facts["steps"] = read_steps(stored["steps"])
         return cls(**facts)
 
 
@@ -395,7 +399,9 @@ class StudySnapshot:
         """How many trials the search has as far as is known: its budget, or where it
         was ended."""
         budget = self.spec.budget.trials
-        return budget if self.search_end is None else min(budget, self.search_end)
+        if self.search_end is None:
+            return budget
+        return min(budget, self.search_end)
 
     @property
     def helpers(self) -> list[WorkerInfo]:

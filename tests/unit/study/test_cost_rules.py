@@ -90,11 +90,11 @@ def test_records_tell_one_cost_as_a_number_and_several_by_name() -> None:
 @pytest.mark.parametrize("costs", [(2.5,), (2.5, 300.0)])
 def test_a_replaced_outcome_keeps_its_costs(costs: tuple[float, ...]) -> None:
     before = amendment(SlotState.COMPLETE, costs=costs)
-    assert Amendment.restored(json.loads(json.dumps(before.stored()))) == before
+    assert Amendment.restore(json.loads(json.dumps(before.stored()))) == before
     assert before.stored()["cost"] == (2.5 if len(costs) == 1 else [2.5, 300.0])
     without = replace(before, costs=())
     assert "cost" not in without.stored(), "studies without costs are written as before"
-    assert Amendment.restored(without.stored()) == without
+    assert Amendment.restore(without.stored()) == without
 
 
 # --- suggestions ---
