@@ -24,7 +24,8 @@ from hpo.search.kriging_believer import expected
 from hpo.search.suggest import suggest
 from hpo.study.file import read
 from hpo.study.networks import Networks
-from hpo.study.spec import StudySpec, derived_seed
+from hpo.study.seeds import derive_seed
+from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step
 from hpo.worker.training import Reported, member_of
 
@@ -99,7 +100,7 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
         ) -> Networks:
             networks = []
             for k in range(count):
-                one = derived_seed(seed, purpose, k)
+                one = derive_seed(seed, purpose, k)
                 outcome = spec.objective_impl.evaluate(
                     spec.params(params, epochs=spec.budget.epochs),
                     task=spec.task_params.for_member(k),

@@ -13,7 +13,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from benchmarks.search.simulate import Params, Step, World
 from benchmarks.search.surrogate import Array
 from hpo.search.space import distributions
-from hpo.study.spec import StudySpec, derived_seed
+from hpo.study.seeds import derive_seed
+from hpo.study.spec import StudySpec
 
 Range = FloatDistribution | IntDistribution
 
@@ -41,7 +42,7 @@ class Account:
     @property
     def seed(self) -> int:
         """Of the library's own random state."""
-        return derived_seed(self.spec.seed, "suggest", 0)
+        return derive_seed(self.spec.seed, "suggest", 0)
 
     @property
     def whole(self) -> int:
@@ -103,7 +104,7 @@ class Account:
             if n_epochs == epochs and n_epochs < self.whole:
                 raise _EnoughError
 
-        seed = derived_seed(self.spec.seed, "member", member)
+        seed = derive_seed(self.spec.seed, "member", member)
         with suppress(_EnoughError):
             last = self.world.train(self.spec, params, seed, tell)
         return last

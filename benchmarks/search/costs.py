@@ -33,7 +33,8 @@ from hpo.search import constraints
 from hpo.search.suggest import suggest
 from hpo.study import pareto
 from hpo.study.file import validate
-from hpo.study.spec import StudySpec, derived_seed
+from hpo.study.seeds import derive_seed
+from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step
 
 SAMPLERS = ("kriging-believer", "gp", "nsga2", "tpe", "random")
@@ -63,7 +64,7 @@ def search(sampler: str, seed: int) -> dict[str, Any]:
         began_s = time.process_time()
         own = suggest(spec, len(past), past)
         spent_s += time.process_time() - began_s
-        member = derived_seed(spec.seed, "member", 0)
+        member = derive_seed(spec.seed, "member", 0)
         score = world.train(spec, own.params, member, lambda accuracy: None)
         trial = Past(
             suggestion=own,

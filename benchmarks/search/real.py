@@ -31,7 +31,8 @@ from benchmarks.search.strategies import STRATEGIES
 from benchmarks.search.tasks import TASKS, Task
 from hpo.contract import Protocol
 from hpo.errors import SpecError
-from hpo.study.spec import StudySpec, derived_seed
+from hpo.study.seeds import derive_seed
+from hpo.study.spec import StudySpec
 
 FOUND = Path(__file__).with_name("real.json")
 BUDGETS = (1000, 2000, 5000, 10_000)
@@ -80,9 +81,7 @@ def judge(spec: StudySpec, params: Params, networks: int, memo: Memo) -> list[fl
     their seeds."""
     epochs = spec.confirm_epochs
     return [
-        memo.train(
-            spec, params, Protocol.CONFIRM, derived_seed(2, "confirm", k), epochs
-        )
+        memo.train(spec, params, Protocol.CONFIRM, derive_seed(2, "confirm", k), epochs)
         for k in range(networks)
     ]
 

@@ -19,7 +19,8 @@ from benchmarks.search.surrogate import Array
 from hpo.search.kriging_believer import expected
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
-from hpo.study.spec import StudySpec, derived_seed
+from hpo.study.seeds import derive_seed
+from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
 
 Params = Mapping[str, Any]
@@ -142,7 +143,7 @@ def _train(
 
     try:
         for index in range(spec.budget.members):
-            seed = derived_seed(spec.seed, "member", index)
+            seed = derive_seed(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores, spec.budget.epochs)
         state = SlotState.COMPLETE

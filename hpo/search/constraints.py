@@ -21,7 +21,8 @@ from hpo.contract import KnowsCosts
 from hpo.errors import SpecError
 from hpo.search.space import Cube, distributions
 from hpo.study.networks import Member
-from hpo.study.spec import StudySpec, derived_seed
+from hpo.study.seeds import derive_seed
+from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState
 
@@ -174,7 +175,7 @@ def fit(spec: StudySpec, fixed: Params | None = None) -> Fit:
         ValueError: see ``costs``.
     """
     bounds = spec.constraints or {}
-    seed = derived_seed(spec.seed, "again", 0)
+    seed = derive_seed(spec.seed, "again", 0)
     points = islice(draws(spec, seed, fixed or {}), DRAWS)
     least: dict[str, float] = {}
     n_fitting = 0

@@ -20,7 +20,8 @@ from hpo.search.comparison import Observations
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions, rounded
-from hpo.study.spec import StudySpec, derived_seed
+from hpo.study.seeds import derive_seed
+from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
@@ -67,7 +68,7 @@ def suggest(
             if fits is None or fits(params):
                 break
         if fits is not None and not fits(params):
-            seed = derived_seed(spec.seed, "again", number + 1)
+            seed = derive_seed(spec.seed, "again", number + 1)
             params = constraints.draw_fitting(fits, spec, seed, fixed)
     if enqueued:
         attrs = {**attrs, FIXED_PARAMS: dict(enqueued)}
@@ -139,9 +140,9 @@ def sampler(
             return optuna_adapter.SlotQMC(
                 number, distributions(spec), seed=spec.seed, **options
             )
-        seed = derived_seed(spec.seed, "suggest", number)
+        seed = derive_seed(spec.seed, "suggest", number)
         if attempt:
-            seed = derived_seed(seed, "again", attempt)
+            seed = derive_seed(seed, "again", attempt)
         if name == "kriging-believer":
             return KrigingBeliever(
                 spec=spec, known=known, fits=fits, seed=seed, **options

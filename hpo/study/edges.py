@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hpo.study.parameters import first_error
-from hpo.study.spec import BOUNDS, StudySpec
+from hpo.study.schema import BOUNDS
+from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 
 LEAST = 20

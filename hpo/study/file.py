@@ -22,6 +22,7 @@ from hpo.contract import Protocol
 from hpo.errors import SpecError, StudyError
 from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
+from hpo.study.hashing import flatten
 from hpo.study.messages import (
     Broken,
     M,
@@ -31,7 +32,7 @@ from hpo.study.messages import (
     refuse,
     strictly,
 )
-from hpo.study.spec import StudySpec, flattened
+from hpo.study.spec import StudySpec
 
 WINDOW = 1024
 """Trials of a sweep in flight at most: none of them learns from another."""
@@ -195,8 +196,8 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         return False
     where = f"study {spec.name!r}"
     if changed != ["budget.trials"]:
-        old = flattened(known.stored())
-        new = flattened(spec.stored())
+        old = flatten(known.stored())
+        new = flatten(spec.stored())
         listed = ", ".join(
             f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed
         )

@@ -7,18 +7,16 @@ before any database is touched. The models below are the reference of the file f
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from hpo import objectives
 from hpo.contract import Objective, ObjectiveParams, Protocol, TaskParams
-from hpo.study import tables
+from hpo.study import hashing, tables
 from hpo.study.dimensions import (
     LAYERS,
     Curve,
@@ -32,6 +30,7 @@ from hpo.study.dimensions import (
     unfolded,
 )
 from hpo.study.messages import expected
+from hpo.study.schema import Parameter, read_parameters
 from hpo.study.tables import ParamValue, Table, Values
 
 LARGEST_GAP = 0.005
@@ -45,65 +44,7 @@ VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
-def derived_seed(
-    seed: int, purpose: Literal["suggest", "again", "member", "confirm"], index: int
-) -> int:
-    """Return a seed in [0, 2**32) for one purpose and index, independent of all the
-    others.
-
-    Nothing else is a source of randomness. ``member`` seeds depend on the member alone,
-    not on the trial: all trials of a study train their member 0 from the same random
-    numbers, which makes their scores comparable.
-    """
-    digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
-
-
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return values by dotted keys: ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(flattened(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
-def _canonical(value: Any) -> Any:
-    """Return the same JSON tree with whole numbers as integers."""
-    if isinstance(value, Mapping):
-        return {key: _canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-def _essential(table: Table, tree: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a stored table that trials depend on; see ``tables.ASIDE``."""
-    fields = type(table).model_fields
-    aside = {
-        name
-        for name, field in fields.items()
-        if field.json_schema_extra == {"aside": True}
-    }
-    kept = {name: value for name, value in tree.items() if name not in aside}
-    for name in kept.keys() & fields.keys():
-        value = getattr(table, name)
-        if isinstance(value, Table):
-            kept[name] = _essential(value, kept[name])
-        elif isinstance(value, tuple) and all(
-            isinstance(part, Table) for part in value
-        ):
-            kept[name] = [
-                _essential(*pair) for pair in zip(value, kept[name], strict=True)
-            ]
-    return kept
-
-
-def _named(name: str, do: str = "Choose another: --name NEW.") -> str:
+def _check_name(name: str, do: str = "Choose another: --name NEW.") -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
         rule = (
             "1 to 100 letters, digits or . _ + -, beginning with a letter, a digit or _"
@@ -112,7 +53,7 @@ def _named(name: str, do: str = "Choose another: --name NEW.") -> str:
     return name
 
 
-_Tag = Annotated[str, AfterValidator(partial(_named, do="Choose another."))]
+_Tag = Annotated[str, AfterValidator(partial(_check_name, do="Choose another."))]
 
 
 def _empty_is_none(value: Any) -> Any:
@@ -127,50 +68,10 @@ def _false_is_none(value: Any) -> Any:
     return value
 
 
-class Parameter:
-    """A parameter, as the JSON schema of the objective's own model describes it."""
-
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        """Take the schema of its field."""
-        kinds = [schema, *schema.get("anyOf", ()), *schema.get("oneOf", ())]
-        open_kinds = [kind for kind in kinds if not {"enum", "const"} & kind.keys()]
-        types = {kind.get("type") for kind in open_kinds}
-        self.per_layer = "array" in types
-        """Whether it may have a value for each layer."""
-        self.whole = "integer" in types
-        """Whether it is a whole number."""
-        self.is_number = self.whole or "number" in types
-        self.is_table = "object" in types or any("$ref" in kind for kind in kinds)
-        self.is_hardware = bool(schema.get("hardware"))
-        """Whether it describes the device: then it is given, not searched."""
-        self.bounds = {
-            key: kind[key] for key in BOUNDS for kind in kinds if key in kind
-        }
-        """Its bounds, by their names in JSON schemas."""
-
-    def typed(self, value: ParamValue) -> ParamValue:
-        """Return a number in its type: 1 as 1.0 where the objective takes a float."""
-        if isinstance(value, bool | str) or not self.is_number:
-            return value
-        if self.whole:
-            return int(value)
-        return float(value)
-
-
-BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
-
-
-@lru_cache(maxsize=32)
-def _described(model: type[BaseModel]) -> dict[str, Parameter]:
-    """Return the fields of a model by name."""
-    schema = model.model_json_schema()
-    return {name: Parameter(field) for name, field in schema["properties"].items()}
-
-
 class StudySpec(Table):
     """A whole study file, made by ``hpo.study.file.load`` or ``validate``."""
 
-    name: Annotated[str, AfterValidator(_named), tables.ASIDE]
+    name: Annotated[str, AfterValidator(_check_name), tables.ASIDE]
     description: Annotated[str, tables.ASIDE] = ""
     tags: Annotated[tuple[_Tag, ...], tables.ASIDE] = ()
     """Words that ``hpo status --tag`` and the filter of the home page look for."""
@@ -366,7 +267,7 @@ class StudySpec(Table):
     def searchable(self) -> list[str]:
         """Names that are valid in ``[space]`` and ``[fixed]``, in the order of the
         objective."""
-        parameters = _described(self.objective_impl.Params)
+        parameters = read_parameters(self.objective_impl.Params)
         return [
             name
             for name, parameter in parameters.items()
@@ -379,7 +280,7 @@ class StudySpec(Table):
         names = self.searchable
         model = self.objective_impl.variability
         if model is not None:
-            for name, parameter in _described(model).items():
+            for name, parameter in read_parameters(model).items():
                 if parameter.is_number:
                     names.append(f"{VARIABILITY}{name}")
         return names
@@ -389,8 +290,8 @@ class StudySpec(Table):
         own = split(name)[0]
         model = self.objective_impl.variability
         if model is not None and own.startswith(VARIABILITY):
-            return _described(model)[own.removeprefix(VARIABILITY)]
-        return _described(self.objective_impl.Params)[own]
+            return read_parameters(model)[own.removeprefix(VARIABILITY)]
+        return read_parameters(self.objective_impl.Params)[own]
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -464,7 +365,7 @@ class StudySpec(Table):
     def essential(self) -> dict[str, Any]:
         """Return the stored form without words, figures and paths, on which no trial
         depends."""
-        tree = _essential(self, self.stored())
+        tree: dict[str, Any] = hashing.keep_essential(self, self.stored())
         models = {"task": self.task_params, "variability": self.hardware}
         for table, model in models.items():
             for place in getattr(model, "places", ()):
@@ -478,16 +379,15 @@ class StudySpec(Table):
         The number of trials is left out, too (a longer study begins with the shorter
         one); 1 and 1.0 are the same.
         """
-        essential = _canonical(self.essential())
-        essential["budget"].pop("trials")
-        text = json.dumps(essential, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        tree = self.essential()
+        tree["budget"].pop("trials")
+        return hashing.digest(tree)
 
     def differences(self, other: StudySpec) -> list[str]:
         """Return the dotted keys in which two specs differ, except words; see
         ``essential``."""
-        mine = flattened(self.essential())
-        theirs = flattened(other.essential())
+        mine = hashing.flatten(self.essential())
+        theirs = hashing.flatten(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
         return [key for key in keys if mine.get(key) != theirs.get(key)]
 

@@ -25,7 +25,7 @@ from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.networks import Member
-from hpo.study.spec import derived_seed
+from hpo.study.seeds import derive_seed
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Phase, SlotState, Step, Suggestion
 from hpo.worker import provenance
@@ -108,7 +108,7 @@ class TrialRun:
         try:
             self._replay(course, members)
             for index in range(len(members), self._n_members):
-                seed = derived_seed(self._spec.seed, "member", index)
+                seed = derive_seed(self._spec.seed, "member", index)
                 member = self._train(index, seed, suggestion.params)
                 members.append(member)
                 course.networks(self._scores(members), member.epochs)
@@ -142,7 +142,7 @@ class TrialRun:
         assert self._claim.suggestion is not None
         members = self._members
         if not members:
-            seed = derived_seed(self._spec.seed, "confirm", self._claim.fresh_seed)
+            seed = derive_seed(self._spec.seed, "confirm", self._claim.fresh_seed)
             members.append(self._train(0, seed, self._claim.suggestion.params))
         self._settle(SlotState.COMPLETE, score=members[0].score)
 

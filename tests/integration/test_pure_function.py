@@ -29,7 +29,7 @@ from workers import (
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.spec import derived_seed
+from hpo.study.seeds import derive_seed
 from hpo.study.trials import StudyState
 
 KINDS = [*STUDIES, "networks"]
@@ -210,6 +210,6 @@ def test_networks_of_all_trials_begin_from_the_same_random_numbers(
     with ledger_at(golden_url) as ledger:
         snapshot = ledger.snapshot("replicated")
     spec = snapshot.spec
-    seeds = [derived_seed(spec.seed, "member", k) for k in range(spec.budget.members)]
+    seeds = [derive_seed(spec.seed, "member", k) for k in range(spec.budget.members)]
     for slot in snapshot.search:
         assert [m.seed for m in slot.members] == seeds[: len(slot.members)]

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from hpo.errors import StudyError
 from hpo.statistics.intervals import TEST, Estimate, compare
+from hpo.study.hashing import flatten
 from hpo.study.result import Result
-from hpo.study.spec import StudySpec, flattened
+from hpo.study.spec import StudySpec
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE
 from hpo.views.figures.plotted import Plotted
@@ -89,7 +90,7 @@ def _whole(spec: StudySpec) -> dict[str, Any]:
     fixed |= {"epochs": None, "score_every": None}  # of the budget
     tree["task"] = task.model_dump(mode="json", exclude=places)
     tree["fixed"] = fixed
-    return flattened(tree)
+    return flatten(tree)
 
 
 def _facts(result: Result) -> dict[str, str]:

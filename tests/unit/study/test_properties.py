@@ -20,7 +20,7 @@ from hpo.ledger.backup_file import BackupError, parse
 from hpo.ledger.backup_lines import CheckpointLine, MemberLine
 from hpo.study import file as study_file
 from hpo.study.file import validate
-from hpo.study.spec import derived_seed
+from hpo.study.seeds import derive_seed
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile(
@@ -170,13 +170,13 @@ def test_no_value_does_worse_than_being_refused(
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6))
 def test_seeds_are_fixed_in_range_and_apart(seed: int, other: int, index: int) -> None:
     own = [
-        derived_seed(seed, purpose, index)
+        derive_seed(seed, purpose, index)
         for purpose in ("suggest", "member", "confirm")
     ]
     assert own == [
-        derived_seed(seed, p, index) for p in ("suggest", "member", "confirm")
+        derive_seed(seed, p, index) for p in ("suggest", "member", "confirm")
     ]
     assert all(0 <= value < 2**32 for value in own)
     assert len(set(own)) == 3
     if other != seed:
-        assert derived_seed(other, "member", index) != own[1]
+        assert derive_seed(other, "member", index) != own[1]
