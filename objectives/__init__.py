@@ -42,7 +42,8 @@ def load(name: str) -> Objective[Any, Any]:
         LookupError: there is no such objective; the message lists those that exist.
     """
     target = _target(name)
-    target, predicts = target.removesuffix(_PREDICTS), target.endswith(_PREDICTS)
+    predicts = target.endswith(_PREDICTS)
+    target = target.removesuffix(_PREDICTS)
     known = ", ".join(sorted(BUILT_IN))
     if ":" not in target:
         raise LookupError(

@@ -61,7 +61,9 @@ def guide(sizes: Sizes, device: thermal.Oscillator) -> Guide:
         ValueError: a number lies outside what the rules allow.
         OverflowError: a number is too large for a float.
     """
-    dt_ns, s, width = sizes.dt_ns, sizes.s, sizes.width
+    dt_ns = sizes.dt_ns
+    s = sizes.s
+    width = sizes.width
     densities: Any = {
         "density_inter": sizes.density_inter,
         "density_intra": sizes.density_intra,
@@ -106,52 +108,66 @@ def guide(sizes: Sizes, device: thermal.Oscillator) -> Guide:
 
 
 _PAGE = """\
-Input points {g.dt_ns:.4g} ns apart, {g.layers} layers of {g.width} spintronic neurons, S = {g.s}.
+Input points {g.dt_ns:.4g} ns apart, {g.layers} layers of {g.width} \
+spintronic neurons, S = {g.s}.
 Rules from arXiv:2408.02835; ns and 1/ns throughout.
 
-1. Relaxation time: Δt < τ                                       (section IV, Fig. 2b and 3a)
+1. Relaxation time: Δt < τ                                  (section IV, Fig. 2b and 3a)
    A neuron must remember earlier points, and still follow the new ones.
-   The paper's optimum is τ = 14.12 ns at Δt = 1 ns, and that network works from 0.4 to 2.5 ns.
+   The paper's optimum is τ = 14.12 ns at Δt = 1 ns, and that network works from 0.4 to
+   2.5 ns.
    The equations know times only by their ratios, so for you:
      τ = 14.12 × {g.dt_ns:.4g} = {g.tau_ns[best]:.4g} ns
-     and it should work from 14.12 / 2.5 × {g.dt_ns:.4g} = {g.tau_ns[low]:.4g} ns to 14.12 / 0.4 × {g.dt_ns:.4g} = \
-{g.tau_ns[high]:.4g} ns
-     f_cut = 0.1 / {g.dt_ns:.4g} = {g.f_cut_per_ns:.4g} per ns (the paper gives none: 0.1 at 1 ns reproduces it)
+     and it should work from 14.12 / 2.5 × {g.dt_ns:.4g} = {g.tau_ns[low]:.4g} ns \
+to 14.12 / 0.4 × {g.dt_ns:.4g} = {g.tau_ns[high]:.4g} ns
+     f_cut = 0.1 / {g.dt_ns:.4g} = {g.f_cut_per_ns:.4g} per ns \
+(the paper gives none: 0.1 at 1 ns reproduces it)
 
-2. Fan-in: N = d_inter × width + d_intra × width                 (below Eq. 9)
-     N = {g.density_inter:.4g} × {g.width} + {g.density_intra:.4g} × {g.width} = {g.fan_in:.4g}
+2. Fan-in: N = d_inter × width + d_intra × width            (below Eq. 9)
+     N = {g.density_inter:.4g} × {g.width} + {g.density_intra:.4g} × {g.width} \
+= {g.fan_in:.4g}
 
-3. Cumulative drive: I × Δt ≈ 1, with I = S × <|W|> × √N         (Eq. 11, Eq. 9)
-   During one input point the drive must make up for the damping: I × Δt / τ ≈ γ = 1/τ (Eq. 10).
+3. Cumulative drive: I × Δt ≈ 1, with I = S × <|W|> × √N    (Eq. 11, Eq. 9)
+   During one input point the drive must make up for the damping:
+   I × Δt / τ ≈ γ = 1/τ (Eq. 10).
    The mean absolute weight that does it:
-     <|W|> = 1 / (Δt × S × √N) = 1 / ({g.dt_ns:.4g} × {g.s} × √{g.fan_in:.4g}) = {g.weight_per_ns:.4g} per ns
-     I × Δt = {g.s} × {g.weight_per_ns:.4g} × √{g.fan_in:.4g} × {g.dt_ns:.4g} = {g.cumulative_drive:.4g}
-   No fine tuning is needed: accuracy holds over about a fivefold window (end of section IV).
+     <|W|> = 1 / (Δt × S × √N) = 1 / ({g.dt_ns:.4g} × {g.s} × √{g.fan_in:.4g}) \
+= {g.weight_per_ns:.4g} per ns
+     I × Δt = {g.s} × {g.weight_per_ns:.4g} × √{g.fan_in:.4g} × {g.dt_ns:.4g} \
+= {g.cumulative_drive:.4g}
+   No fine tuning is needed: accuracy holds over about a fivefold window (end of
+   section IV).
 
-4. Learning rate: about a hundredth of those weights             (below Eq. 11)
+4. Learning rate: about a hundredth of those weights        (below Eq. 11)
      lr = {g.weight_per_ns:.4g} / 100 = {g.learning_rate:.4g}
-   That is an order of magnitude. The paper's own search ended higher, at lr0 = 0.149 with a decay
-   (for Δt = 1 ns), where this rule says 0.0035; so search from there up to the weights themselves.
+   That is an order of magnitude. The paper's own search ended higher, at lr0 = 0.149
+   with a decay (for Δt = 1 ns), where this rule says 0.0035; so search from there up to
+   the weights themselves.
 
-5. Energy: 100 fJ per neuron and 10 fJ per synapse, per 100 ns   (section V)
-     {g.n_neurons} neurons × 100 fJ + {g.n_synapses} synapses × 10 fJ = {per_100_ns:.4g} pJ in 100 ns
-     {g.points} points × {g.dt_ns:.4g} ns = {g.presentation_ns:.4g} ns per series: {g.energy_pj:.4g} pJ
+5. Energy per 100 ns: 100 fJ per neuron, 10 fJ per synapse  (section V)
+     {g.n_neurons} neurons × 100 fJ + {g.n_synapses} synapses × 10 fJ \
+= {per_100_ns:.4g} pJ in 100 ns
+     {g.points} points × {g.dt_ns:.4g} ns = {g.presentation_ns:.4g} ns per series: \
+{g.energy_pj:.4g} pJ
 
-6. Thermal power: x_th = kT / E                                 (doi:10.1109/TMAG.2008.2009935)
-   Noise gives an oscillator this power without a drive: dx/dt = γ x_th - γ x + I x (1 - x).
+6. Thermal power: x_th = kT / E                          (doi:10.1109/TMAG.2008.2009935)
+   Noise gives an oscillator this power without a drive:
+   dx/dt = γ x_th - γ x + I x (1 - x).
    E is its energy at saturation, x = 1. Estimates are right to a factor of about three.
 {thermal}
-   No network can use powers below x_th: train it with thermal_power (docs/how-to/thermal.md).
+   No network can use powers below x_th: train it with thermal_power
+   (docs/how-to/thermal.md).
 
-A study to begin with. The ranges contain the values above and are wider: searches that begin at
-the paper's point end lower. `hpo new study NAME --data PATH` writes a whole file for your data,
-with the same ranges:
+A study to begin with. The ranges contain the values above and are wider: searches that
+begin at the paper's point end lower. `hpo new study NAME --data PATH` writes a whole
+file for your data, with the same ranges:
 
 {toml}"""
 
 
 _FURTHER = """\
-# More tables of a study file; remove the # of what you want (docs/reference/study-file.md).
+# More tables of a study file; remove the # of what you want
+# (docs/reference/study-file.md).
 
 # [stop]                 # any of these ends the search before budget.trials
 # target = 0.95
@@ -161,7 +177,7 @@ _FURTHER = """\
 # [warm_start]           # the first trials get the best points of another study,
 # study = "seqdigits"    # or points of your own: [[warm_start.points]]
 
-# [variability]          # accuracy on simulated chips: spread of oscillators, noise, few bits
+# [variability]          # accuracy on simulated chips: spread, noise, few bits
 # tau_spread = 0.15
 # s_spread = 0.1
 # weight_bits = 5

@@ -56,19 +56,20 @@ def equation() -> dict[str, Any]:
     objective: Any = objectives.load("spintronic")
     params = objective.Params(layers=2, width=8)
     network = objective.network(params, [0], channels=1, outputs=4)
-    frequencies = torch.linspace(
-        0.2, 0.6, SERIES + 1
-    )  # two blocks, the second not full
+    n_series = SERIES + 1  # two blocks, the second not full
+    frequencies = torch.linspace(0.2, 0.6, n_series)
     u = (frequencies[:, None] * torch.arange(20.0)).sin().square().unsqueeze(2)
     with torch.no_grad():
         for weight in (network.w_in, network.w_inter, network.w_intra):
             weight.mul_(2.0)  # as training does, so that drives matter
         reference = copy.deepcopy(network).double()
-        network.backend, reference.backend = "fused", "reference"
+        network.backend = "fused"
+        reference.backend = "reference"
         by_default = network.output(u)
         steps, _ = solving_steps(network, u)
         with finer_steps(network, steps), finer_steps(reference, steps):
-            solved, exact = network.output(u), reference.output(u.double())
+            solved = network.output(u)
+            exact = reference.output(u.double())
     return {
         "integrator": network.physics.integrator,
         "step_ns": network.physics.step_ns,

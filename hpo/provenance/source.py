@@ -184,7 +184,8 @@ def _path(name: str) -> Path | None:
     candidates = []
     if not others and spec.origin:
         candidates.append(Path(spec.origin))
-    for place in spec.submodule_search_locations or ():
+    places = spec.submodule_search_locations or ()
+    for place in places:
         inner = Path(place).resolve().joinpath(*others)
         candidates += [inner / "__init__.py", inner.with_suffix(".py")]
     for path in candidates:

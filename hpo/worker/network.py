@@ -50,8 +50,8 @@ def choose(
             return KeptNetwork(result=result, trial=chosen, slot=slot, data=data)
     confirmed = ", ".join(map(str, sorted(_first_fresh_seeds(result))))
     raise StudyError(
-        f"{result.spec.name}, trial {chosen.number}: no network is stored. Only confirmed"
-        f" trials have one: {confirmed or 'none yet'}."
+        f"{result.spec.name}, trial {chosen.number}: no network is stored. Only"
+        f" confirmed trials have one: {confirmed or 'none yet'}."
     )
 
 
@@ -76,7 +76,8 @@ def _trial(result: Result, number: int | None) -> Trial:
             if trial.number == number:
                 return trial
         raise StudyError(
-            f"{name}: trial {number} does not exist. List the trials: hpo trials {name}."
+            f"{name}: trial {number} does not exist."
+            f" List the trials: hpo trials {name}."
         )
     if result.best is not None:
         return result.best

@@ -1,8 +1,9 @@
 """Devices that people build, an equation per file.
 
 Each derives from :class:`Device`, and is an expression by ``functions``; ``checking``
-checks a user's own. ``objective`` and ``prediction`` train networks of them. Their equations are those of
-docs/explanation/equations.md; docs/explanation/devices.md compares the devices.
+checks a user's own. ``objective`` and ``prediction`` train networks of them. Their
+equations are those of docs/explanation/equations.md; docs/explanation/devices.md
+compares the devices.
 """
 
 from .device import Device, Parameter, parameter

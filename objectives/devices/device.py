@@ -269,11 +269,11 @@ class Device(LayeredParams):
         """
         super().__pydantic_init_subclass__(**kwargs)
         cls._keep_meanings()
-        cls.parameters = tuple(
-            name
-            for name, info in cls.model_fields.items()
-            if any(isinstance(one, _Bounded) for one in info.metadata)
-        )
+        parameters = []
+        for name, info in cls.model_fields.items():
+            if any(isinstance(one, _Bounded) for one in info.metadata):
+                parameters.append(name)
+        cls.parameters = tuple(parameters)
         cls._check_names()
         cls.Hardware = Variability.of(cls.parameters)
         hardware: Any = cls.Hardware | None

@@ -12,16 +12,16 @@ The equation of ``duffing`` in docs/explanation/equations.md, "Other neurons"::
     dv/dt = -ω (x + β x³) - 2 v / τ + I
     y     = x
 
-============  ===============  ======  ===================================================
-symbol        code name        unit    meaning
-============  ===============  ======  ===================================================
-x             x                1       displacement
-v             v                1       velocity over ω: x and v have one scale
-I             drive            1/ns    force over mass and ω
-f0            f0_per_ns        1/ns    frequency of small oscillations
-τ             tau_ns           ns      time in which a free oscillation decays to 1/e
-β             cubic            1       stiffening: the spring is (1 + β x²) times as stiff
-============  ===============  ======  ===================================================
+======  =========  ====  ===================================================
+symbol  code name  unit  meaning
+======  =========  ====  ===================================================
+x       x          1     displacement
+v       v          1     velocity over ω: x and v have one scale
+I       drive      1/ns  force over mass and ω
+f0      f0_per_ns  1/ns  frequency of small oscillations
+τ       tau_ns     ns    time in which a free oscillation decays to 1/e
+β       cubic      1     stiffening: the spring is (1 + β x²) times as stiff
+======  =========  ====  ===================================================
 
 The quality factor is π f0 τ.
 """

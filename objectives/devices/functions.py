@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any
 
 REMEDY = (
-    "Use tanh, exp, ... from hpo.objectives.devices, not from math, numpy or torch, and its"
-    " where(condition, a, b) instead of `if`."
+    "Use tanh, exp, ... from hpo.objectives.devices, not from math, numpy or torch,"
+    " and its where(condition, a, b) instead of `if`."
 )
 
 

@@ -12,16 +12,16 @@ The equation of ``microring`` in docs/explanation/equations.md, "Other neurons":
     dv/dt = -v / τ + I
     y     = 1 / (1 + δ²) - 1 / (1 + (δ + v)²)
 
-============  ===============  ======  ===================================================
-symbol        code name        unit    meaning
-============  ===============  ======  ===================================================
-v             v                1       voltage, as shift of the resonance in half-widths
-I             drive            1/ns    photocurrent over the capacitance, in half-widths/ns
-y             output           1       transmission, less that at rest
-τ             tau_ns           ns      time constant of junction and detectors
-δ             detuning         1       laser to resonance at rest, in half-widths: steepest
-                                       at 0.577, an even parabola at 0
-============  ===============  ======  ===================================================
+======  =========  ====  ===============================================================
+symbol  code name  unit  meaning
+======  =========  ====  ===============================================================
+v       v          1     voltage, as shift of the resonance in half-widths
+I       drive      1/ns  photocurrent over the capacitance, in half-widths/ns
+y       output     1     transmission, less that at rest
+τ       tau_ns     ns    time constant of junction and detectors
+δ       detuning   1     laser to resonance at rest, in half-widths: steepest at 0.577,
+                         an even parabola at 0
+======  =========  ====  ===============================================================
 
 A Lorentzian of full depth describes a ring at critical coupling, heated to its
 detuning. Unlike tanh, y turns back once the drive has moved the resonance past the

@@ -15,14 +15,14 @@ XY spins that are coupled along y, in a field along x, obey the same equation. T
 and J. Grollier train both couplings of spintronic oscillators by equilibrium
 propagation (arXiv:2504.11884): nearly 98 % on MNIST.
 
-============  ===============  ======  ===================================================
-symbol        code name        unit    meaning
-============  ===============  ======  ===================================================
-φ             phi              rad     phase, relative to the reference
-I             drive            1/ns    injected amplitude, in quadrature
-τ             tau_ns           ns      relaxation time of small phases; 1/τ, in radians per
-                                       ns, is the largest detuning that stays locked
-============  ===============  ======  ===================================================
+======  =========  ====  ===============================================================
+symbol  code name  unit  meaning
+======  =========  ====  ===============================================================
+φ       phi        rad   phase, relative to the reference
+I       drive      1/ns  injected amplitude, in quadrature
+τ       tau_ns     ns    relaxation time of small phases; 1/τ, in radians per ns, is the
+                         largest detuning that stays locked
+======  =========  ====  ===============================================================
 """
 
 from __future__ import annotations

@@ -7,28 +7,28 @@ machine learning tools to perform time series classification, arXiv:2408.02835 (
 The amplitude x of a spintronic oscillator i of layer n+1, its drive I and its output
 y::
 
-    dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                              Eq. (1), (3)
-    I     = S (W_ext y_n + W_int y_{n+1} + b) + b_fixed,   b_fixed = 2 γ        Eq. (4)
-    dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
+    dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                      Eq. (1), (3)
+    I     = S (W_ext y_n + W_int y_{n+1} + b) + b_fixed,   b_fixed = 2 γ   Eq. (4)
+    dy/dt = -2π f_cut y + dx/dt                                         Eq. (5)
 
 The paper's network, Eq. (3), has no non-linear damping, Q = 0, σ = 1, and no thermal
 power, x_th = 0; ``networks.oscillator`` explains how Eq. (1) and (3) agree and what the
 thermal power is, ``networks.highpass`` holds Eq. (5), and ``networks.layered`` the
 synapses. Layer 0 receives the input u in place of y_n.
 
-============  =================  ======  ==============================================
-paper symbol  code name          unit    meaning
-============  =================  ======  ==============================================
-x             x                  1       amplitude; the state is ln x without thermal power
-y             y                  1       output: what passes the filter
-I             drive              1/ns
-γ = 1/τ       tau_ns             ns      relaxation time τ
-Q, σ          q, sigma           1       non-linear damping, material factor of the drive
-x_th          thermal_power      1       power without a drive
-S             s                  1       amplification of weights and biases
-b_fixed       fixed_drive        1/ns    that of the nominal device on every chip
-f_cut         f_cut_per_ns       1/ns    cut-off of the filter
-============  =================  ======  ==============================================
+============  =============  ====  ==================================================
+paper symbol  code name      unit  meaning
+============  =============  ====  ==================================================
+x             x              1     amplitude; the state is ln x without thermal power
+y             y              1     output: what passes the filter
+I             drive          1/ns
+γ = 1/τ       tau_ns         ns    relaxation time τ
+Q, σ          q, sigma       1     non-linear damping, material factor of the drive
+x_th          thermal_power  1     power without a drive
+S             s              1     amplification of weights and biases
+b_fixed       fixed_drive    1/ns  that of the nominal device on every chip
+f_cut         f_cut_per_ns   1/ns  cut-off of the filter
+============  =============  ====  ==================================================
 
 The fixed bias is the paper's whatever Q and σ, so the amplitude without input and
 thermal power is x0 = (2σ - 1) / (2σ + Q): one half in the paper's network, and none

@@ -101,11 +101,7 @@ def read(path: Path) -> Measured:
         _refuse(path, "a readable CSV file", "none", remedy)
     try:
         content = path.read_bytes()
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig")))
-        rows = []
-        for row in lines:
-            if any(cell.strip() for cell in row):
-                rows.append((lines.line_num, row))
+        rows = _numbered_rows(content.decode("utf-8-sig"))
     except (OSError, ValueError, csv.Error) as error:
         remedy = "Correct the path, or the file."
         _refuse(path, "a readable CSV file", str(error), remedy)
@@ -126,6 +122,16 @@ def read(path: Path) -> Measured:
                 columns[name].append(_value(path, name, line, cell))
     values = {name: tuple(column) for name, column in columns.items()}
     return Measured(columns=values, sha256=hashlib.sha256(content).hexdigest())
+
+
+def _numbered_rows(text: str) -> list[tuple[int, list[str]]]:
+    """Return the rows of a CSV text that are not empty, each with its line number."""
+    lines = csv.reader(io.StringIO(text))
+    rows = []
+    for row in lines:
+        if any(cell.strip() for cell in row):
+            rows.append((lines.line_num, row))
+    return rows
 
 
 def _check_names(path: Path, names: list[str]) -> None:

@@ -6,16 +6,16 @@ The paper's equations, with γ the damping and S the amplification:
     I Δt / τ ≈ γ                        (10)  balance of drive and damping
     I Δt ≈ 1                            (11)  the same, as γ = 1 / τ
 
-======================  =======================  ==============  =================================
-paper                   code                     unit            meaning
-======================  =======================  ==============  =================================
-I                       ``drive_per_ns``         1/ns            drive of a neuron
-S                       ``s``                    dimensionless   amplification of the weights
-<|W|>                   ``mean_weight_per_ns``   1/ns            mean absolute weight
-N_neurons               ``fan_in``               dimensionless   connections into a neuron
-Δt                      ``dt_ns``                ns              time between two input points
-τ                       ``tau_ns``               ns              relaxation time of a neuron
-======================  =======================  ==============  =================================
+=========  ======================  =============  =============================
+paper      code                    unit           meaning
+=========  ======================  =============  =============================
+I          ``drive_per_ns``        1/ns           drive of a neuron
+S          ``s``                   dimensionless  amplification of the weights
+<|W|>      ``mean_weight_per_ns``  1/ns           mean absolute weight
+N_neurons  ``fan_in``              dimensionless  connections into a neuron
+Δt         ``dt_ns``               ns             time between two input points
+τ          ``tau_ns``              ns             relaxation time of a neuron
+=========  ======================  =============  =============================
 
 They hold where τ > Δt, as Fig. 3c shows (a sentence beside it says the reverse by
 mistake). Pure functions of numbers; nothing heavy is imported.
@@ -169,7 +169,8 @@ def n_synapses(
 
     >>> n_synapses(layers=3, width=32, density_inter=0.5, density_intra=0.5)
     2896
-    >>> n_synapses(layers=2, width=(8, 4), density_inter=1.0, density_intra=(0.5, 0.0), classes=2)
+    >>> tapered = {"layers": 2, "width": (8, 4), "density_intra": (0.5, 0.0)}
+    >>> n_synapses(**tapered, density_inter=1.0, classes=2)
     80
     """
     _at_least_one("synapses", layers=layers, channels=channels, classes=classes)

@@ -13,20 +13,20 @@ without a drive::
 
     dx/dt = γ x_th - γ x + I x (1 - x),  γ = 1 / τ
 
-======  ============================  ==========  =================================================
-symbol  code                          unit        meaning
-======  ============================  ==========  =================================================
-x_th    ``thermal_power``             1           power at rest, over that of saturation
-E                                     J           energy at x = 1
-η       ``thermal_noise_per_sqrt_ns`` 1/sqrt(ns)  noise: f(t) = η/2 (ξ + i ξ'), white ξ and ξ'
-τ       ``tau_ns``                    ns          relaxation time of the power x
-Ms      ``ms_ka_per_m``               kA/m        saturation magnetisation
-V       ``volume_nm3``                nm³         volume that oscillates
-f       ``frequency_ghz``             GHz         frequency of the oscillation
-Δf      ``linewidth_mhz``             MHz         full width of the line at half of its maximum
-x       ``power``                     1           power at which that was measured
-ν       ``nu``                        1           non-linear frequency shift, dimensionless
-======  ============================  ==========  =================================================
+======  =============================  =====  ==========================================
+symbol  code                           unit   meaning
+======  =============================  =====  ==========================================
+x_th    ``thermal_power``              1      power at rest, over that of saturation
+E                                      J      energy at x = 1
+η       ``thermal_noise_per_sqrt_ns``  1/√ns  noise: f(t) = η/2 (ξ + i ξ'), ξ, ξ' white
+τ       ``tau_ns``                     ns     relaxation time of the power x
+Ms      ``ms_ka_per_m``                kA/m   saturation magnetisation
+V       ``volume_nm3``                 nm³    volume that oscillates
+f       ``frequency_ghz``              GHz    frequency of the oscillation
+Δf      ``linewidth_mhz``              MHz    full width of the line at half maximum
+x       ``power``                      1      power at which that was measured
+ν       ``nu``                         1      non-linear frequency shift, dimensionless
+======  =============================  =====  ==========================================
 
 An estimate from a geometry is right to a factor of about three: a mode does not fill
 its layer, and the energy is proportional to x for small x alone.
@@ -113,7 +113,10 @@ def thermal_power_of_linewidth(
     well above the threshold, for a line narrower than the relaxation rate of the power.
     Flicker noise widens a line, too, so this is an upper bound.
 
-    >>> round(thermal_power_of_linewidth(linewidth_mhz=0.1, tau_ns=14.0, power=0.5, nu=2.0), 5)
+    >>> x_th = thermal_power_of_linewidth(
+    ...     linewidth_mhz=0.1, tau_ns=14.0, power=0.5, nu=2.0
+    ... )
+    >>> round(x_th, 5)
     0.00176
     """
     _positive(linewidth_mhz=linewidth_mhz, tau_ns=tau_ns, power=power)
@@ -125,8 +128,10 @@ def thermal_noise_per_sqrt_ns(*, thermal_power: float, tau_ns: float) -> float:
 
     Fluctuation and dissipation balance: the power gains η²/2 per ns and loses x / τ.
 
-    >>> [round(thermal_noise_per_sqrt_ns(thermal_power=1e-3, tau_ns=t), 3) for t in (14.0, 3.8)]
-    [0.012, 0.023]
+    >>> round(thermal_noise_per_sqrt_ns(thermal_power=1e-3, tau_ns=14.0), 3)
+    0.012
+    >>> round(thermal_noise_per_sqrt_ns(thermal_power=1e-3, tau_ns=3.8), 3)
+    0.023
     """
     _positive(tau_ns=tau_ns)
     return math.sqrt(2.0 * thermal_power / tau_ns)

@@ -2,7 +2,8 @@
 
 On hardware every device has its own relaxation time and amplification, inputs and
 neurons are noisy, and a weight has few values. The score is then the mean accuracy over
-``draws`` simulated chips. Light to import; ``networks.simulated_chips`` simulates the chips.
+``draws`` simulated chips. Light to import; ``networks.simulated_chips`` simulates the
+chips.
 """
 
 from __future__ import annotations
@@ -236,7 +237,8 @@ class Variability(BaseModel):
     def is_random(self) -> bool:
         """Whether chips differ from each other; with rounded weights alone they do not.
 
-        Chips of a network with thermal power always differ: see ``simulated_chips.is_noisy``.
+        Chips of a network with thermal power always differ: see
+        ``simulated_chips.is_noisy``.
         """
         spreads = self.spreads.values()
         names = (*spreads, "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")

@@ -1,8 +1,9 @@
-"""The equations of a network of any device: the reference, computed by the methods of the device itself.
+"""The equations of a network of any device: the reference for the compiled kernels.
 
-A device (``hpo.objectives.devices.Device``) defines how a neuron responds to its drive
-I, in 1/ns. The drive is that of docs/explanation/equations.md, "Network", plus a
-constant of the device::
+The methods of the device itself compute them. A device
+(``hpo.objectives.devices.Device``) defines how a neuron responds to its drive I, in
+1/ns. The drive is that of docs/explanation/equations.md, "Network", plus a constant of
+the device::
 
     d(states)/dt = rate(states, I)
     I            = S (W_ext y_n + W_int y_{n+1} + b) + fixed_drive

@@ -14,7 +14,7 @@ The factor 2 is absorbed into the damping and the drive, γ = 2 γ' and I = 2 I'
 
 With Q = 0 and σ = 1 this is Eq. (2), and Eq. (3) for every neuron of a network::
 
-    dx/dt = -γ x + I x (1 - x)                                                  Eq. (2)
+    dx/dt = -γ x + I x (1 - x)                                     Eq. (2)
 
 With the relaxation time τ = 1/γ, the damping rate of Eq. (1) is γ' = 1 / (2 τ).
 
@@ -23,12 +23,12 @@ With the relaxation time τ = 1/γ, the damping rate of Eq. (1) is γ' = 1 / (2 
 drive then has the mean power x_th = η² τ / 2. This is kT / E, with its energy E at x =
 1 (equipartition; only the damping γ makes noise)::
 
-    dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                              Eq. (1), warm
+    dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                 Eq. (1), warm
 
 The mean of x obeys this equation where x is well above x_th, and for a linear
-oscillator anywhere. ``networks.simulated_chips`` simulates the noise itself. The paper has x_th
-= 0, and then x can fall without a bound. So the code integrates ln x, for which x may
-have any size::
+oscillator anywhere. ``networks.simulated_chips`` simulates the noise itself. The
+paper has x_th = 0, and then x can fall without a bound. So the code integrates ln x,
+for which x may have any size::
 
     d(ln x)/dt = -γ (1 + Q x) + σ I (1 - x)
 

@@ -2,15 +2,15 @@
 
 Noise is that of docs/explanation/equations.md, "Oscillator". For neuron i of a chip::
 
-    γ_i = 1 / (f_i τ),   S_i = g_i S                 f, g log-normal, of mean 1
-    W   → Δ round(W / Δ),   Δ = max|W| / (2^(bits - 1) - 1)          for each trained tensor
-    u   → u + n                                      n normal, anew for every point of every series
-    c   → c + η/2 √h (ξ + i ξ'),  x = |c|²           ξ, ξ' normal, every h ns: after each step
-    η   = √(2 γ_i x_th)                              from the thermal power, unless η is set
+    γ_i = 1 / (f_i τ),   S_i = g_i S         f, g log-normal, of mean 1
+    W   → Δ round(W / Δ)                     Δ = max|W| / (2^(bits - 1) - 1), per tensor
+    u   → u + n                              n normal, anew at each point of each series
+    c   → c + η/2 √h (ξ + i ξ'),  x = |c|²   ξ, ξ' normal, every h ns: after each step
+    η   = √(2 γ_i x_th)                      from the thermal power, unless η is set
 
-With ``devices``, every neuron of a chip is one of the measured devices, drawn with
-replacement:
-f_i, g_i and η_i come from its row, f and g divided by the mean of their column.
+Each trained tensor W is rounded on its own. With ``devices``, every neuron of a chip is
+one of the measured devices, drawn with replacement: f_i, g_i and η_i come from its row,
+f and g divided by the mean of their column.
 
 The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one
 supply. A neuron with γ_i ≥ 2γ does not oscillate by itself.

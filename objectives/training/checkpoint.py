@@ -56,7 +56,8 @@ def read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(
             io.BytesIO(checkpoint), map_location="cpu", weights_only=True
         )
-        stored, version = state["identity"], state["format"]
+        stored = state["identity"]
+        version = state["format"]
     except (
         RuntimeError,
         EOFError,

@@ -174,6 +174,13 @@ class _Run:
         for name, weight in state["average"].items():
             self.average[name] = weight.to(device)
 
+    def finish(self, examples: Examples) -> Outcome:
+        """Keep the averaged weights; return the outcome, with the last score."""
+        self.set_weights(self.average)
+        curve = self.history.curve
+        final = curve[-1] if curve else self.score(examples)
+        return self.history.outcome(final)
+
 
 def train(
     network: nn.Module,
@@ -193,8 +200,7 @@ def train(
             buffers are constants drawn from the seed.
         split: examples to train on and to score on.
         recipe: how to train, and how to score.
-        protocol: under ``Protocol.CONFIRM`` the network is scored once, after the last
-            epoch.
+        protocol: ``Protocol.CONFIRM`` scores the network once, after the last epoch.
         member_seed: seed of the batch order.
         identity: written into every checkpoint; see ``Identity``.
         on_epoch: called after every epoch; its exceptions pass through.
@@ -225,9 +231,7 @@ def train(
             value = run.score(split.score)
             history.curve.append(value)
         on_epoch(Progress(epoch=history.epoch, score=value, checkpoint=run.save))
-    run.set_weights(run.average)
-    final = history.curve[-1] if history.curve else run.score(split.score)
-    return history.outcome(final)
+    return run.finish(split.score)
 
 
 def choose_updates(

@@ -12,6 +12,7 @@ import numpy as np
 from .. import advice
 from ..formats import csvs, raw
 from ..tasks.own_series import OwnSeriesParams
+from ..tasks.series import Series
 from .recognise import Table
 from .summary import (
     Data,
@@ -63,10 +64,6 @@ def summarise(path: Path, inputs: str, targets: str, horizon: int) -> Data:
     series = task.series()
     sizes = task.contents()
     train = sizes.train + sizes.validation
-    ahead = "of the same point"
-    if task.horizon:
-        ahead = f"{count_points(task.horizon)} ahead"
-    whom = f" ({task.targets})" if task.targets else ""
     facts = {
         "data": f"{path}, read by the task series",
         "points": (
@@ -74,7 +71,7 @@ def summarise(path: Path, inputs: str, targets: str, horizon: int) -> Data:
             f" {sizes.test:,} test, the last ones"
         ),
         "inputs": f"{sizes.channels:,}: {list_ranges(source.names, series.u)}",
-        "targets": f"{sizes.outputs:,}{whom}, {ahead}: {list_ranges([], series.target)}",
+        "targets": f"{sizes.outputs:,}{_describe_targets(task, series)}",
         "time step": source.time_step,
         "missing": "none",
     }
@@ -121,6 +118,15 @@ def _look_at_columns(table: Table, inputs: str, targets: str) -> _Source:
         return _Source(table, names, *_describe_time_step(clock, columns[clock]))
     notes = [csvs.ROWS] if _has_labels(columns) else []
     return _Source(table, names, notes=notes)
+
+
+def _describe_targets(task: OwnSeriesParams, series: Series) -> str:
+    """Return the names of the targets, how far ahead they are, and their ranges."""
+    whom = f" ({task.targets})" if task.targets else ""
+    ahead = "of the same point"
+    if task.horizon:
+        ahead = f"{count_points(task.horizon)} ahead"
+    return f"{whom}, {ahead}: {list_ranges([], series.target)}"
 
 
 def _complete(source: _Source) -> OwnSeriesParams:

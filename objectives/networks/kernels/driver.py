@@ -5,13 +5,13 @@ between two inputs, divided into ``n_steps`` steps; see ``integrators``. A step
 multiplies the weights with the mean outputs v over the step, and calls a pointwise
 function of the device by its address::
 
-    I(n)             = W v(n) + held                    held: input, bias, and a fixed drive
+    I(n)             = W v(n) + held                  held: input, bias, fixed drive
     s(n+1), y(n+1)   = advance(s(n), I(n))
-    v(n+1)           = a y(n+1) + b y(n) + c y(n-1)     extrapolated over the coming step
+    v(n+1)           = a y(n+1) + b y(n) + c y(n-1)   extrapolated over the next step
 
 Backwards, with the adjoints J, P and A of I, v and s::
 
-    G                = a P(n+1) + b P(n+2) + c P(n+3) + entering      the adjoint of y(n+1)
+    G                = a P(n+1) + b P(n+2) + c P(n+3) + entering   adjoint of y(n+1)
     A(n), J(n)       = pull(A(n+1), G)
     P(n)             = W^T J(n)
     gradient        += J(n) v(n)^T
@@ -113,7 +113,9 @@ class Jumps(NamedTuple):
 def _hold(u: Any, t: Any, network: Any, shape: Any, held: Any) -> None:
     """Write the drives that are constant over point t: bias, fixed drive and input."""
     structure, _, inputs, biases = network
-    n, channels, series = shape.entry, shape.n_channels, shape.n_series
+    n = shape.entry
+    channels = shape.n_channels
+    series = shape.n_series
     at = t * channels * series
     if structure.dense:
         for c in range(n, shape.n_columns, WIDTH):
@@ -146,7 +148,8 @@ def _drive(values: Any, at: Any, network: Any, shape: Any, work: Any) -> None:
             size = (shape.n_series, span.columns, span.sources, 1)
             multiply((drive, span.first, n), (held, span.first, n), left, right, size)
     else:
-        starts, sources = structure.starts, structure.sources
+        starts = structure.starts
+        sources = structure.sources
         for i in range(n):
             total = load(held, i * SERIES, SERIES)
             span = (starts[i], starts[i + 1])
@@ -247,9 +250,13 @@ def forward(
     for t in range(shape.n_points):
         _hold(u, t, network, shape, held)
         for step in range(t * shape.n_steps, (t + 1) * shape.n_steps):
-            value, coming, slopes = step % 2, (step + 1) % 2, 0
+            value = step % 2
+            coming = (step + 1) % 2
+            slopes = 0
             if keep:
-                value, coming, slopes = step, step + 1, step * shape.n_kept
+                value = step
+                coming = step + 1
+                slopes = step * shape.n_kept
             _drive(values, value * row, network, shape, (held, drive))
             _advance(step, (coming * row, slopes * row), shape, device, work, jumps)
         if t >= silent:
@@ -271,8 +278,10 @@ def _pull_back(step: Any, k: Any, network: Any, shape: Any, work: Any) -> None:
     """
     structure, weights = network
     values, drive_adjoints, zeros, pulled, sums = work
-    row, n = shape.walk.row, shape.n_columns
-    at, to = k * row, step % 4 * row
+    row = shape.walk.row
+    n = shape.n_columns
+    at = k * row
+    to = step % 4 * row
     if structure.dense:
         for i in range(len(structure.spans)):
             span = structure.spans[i]
@@ -281,7 +290,8 @@ def _pull_back(step: Any, k: Any, network: Any, shape: Any, work: Any) -> None:
             size = (shape.n_series, span.columns, span.targets, 1)
             multiply((pulled, to + span.first, n), (zeros, 0, 0), left, right, size)
     else:
-        starts, targets = structure.starts_back, structure.targets
+        starts = structure.starts_back
+        targets = structure.targets
         adjoints = (drive_adjoints, at)
         for j in range(n):
             span = (starts[j], starts[j + 1])
@@ -293,7 +303,8 @@ def _pull_back(step: Any, k: Any, network: Any, shape: Any, work: Any) -> None:
 @inline
 def _add_steps(drive_adjoints: Any, shape: Any, held: Any) -> None:
     """Write the sum of the drive adjoints of all steps of a point."""
-    row, last = shape.walk.row, shape.n_steps - 1
+    row = shape.walk.row
+    last = shape.n_steps - 1
     for i in range(0, shape.n_columns * shape.n_series, WIDTH):
         total = load(drive_adjoints, last * row + i, WIDTH)
         for k in range(last - 1, -1, -1):
@@ -306,8 +317,12 @@ def _collect_dense(u: Any, t: Any, spans: Any, shape: Any, work: Any) -> None:
     """Add the gradients of point t, from the drive adjoints of its steps and their sum
     ``held``."""
     values, drive_adjoints, held, sums = work
-    row, entry, last = shape.walk.row, shape.entry, 0
-    n, series, channels = shape.n_columns, shape.n_series, shape.n_channels
+    row = shape.walk.row
+    entry = shape.entry
+    n = shape.n_columns
+    series = shape.n_series
+    channels = shape.n_channels
+    last = 0
     value = t * shape.n_steps * row
     for k in range(len(spans)):
         span = spans[k]
@@ -342,7 +357,8 @@ def _collect_sparse(
 ) -> None:
     """Add the gradients of inputs and biases of point t, from the sum ``held`` of its
     drive adjoints."""
-    k, channels = n_weights, shape.n_channels
+    k = n_weights
+    channels = shape.n_channels
     for i in range(shape.entry):
         for c in range(channels):
             value = load(u, (t * channels + c) * SERIES, SERIES)
@@ -432,7 +448,8 @@ def weigh(
     """Write parameters in the order of ``index``: times the scale of the target, plus
     ``added``."""
     for k in range(len(index)):
-        place, of = element(index, k), element(target, k)
+        place = element(index, k)
+        of = element(target, k)
         parameter = element(parameters, max(place, 0))
         if place < 0:
             parameter = ZERO

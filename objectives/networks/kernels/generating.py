@@ -33,7 +33,9 @@ def {name}(arrays, extrapolation, walk, events):
 """
 _PULL = """\
 def pull(arrays, extrapolation, walk, events):
-    kept, adjoints, pulled0, pulled1, pulled2, entering, constants, drive_adjoint = arrays
+    (
+        kept, adjoints, pulled0, pulled1, pulled2, entering, constants, drive_adjoint
+    ) = arrays
     newest, older, oldest = extrapolation
     groups, group_stride, repeats, repeat_stride, row = walk
     enters, jump = events

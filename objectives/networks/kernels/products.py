@@ -110,7 +110,8 @@ def _tile(
         n_rows: rows of the tile, a literal.
         n_vectors: its vectors of columns, a literal.
     """
-    rows, vectors = range(n_rows.literal_value), range(n_vectors.literal_value)
+    rows = range(n_rows.literal_value)
+    vectors = range(n_vectors.literal_value)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         out, start, left, right = building.unpack_tuple(builder, args[0])
@@ -205,9 +206,9 @@ def gather_back(
 ) -> None:
     """Pass over one source, transposed: its adjoint, and the gradients of its weights.
 
-    Write the sum over k of weights[k] * adjoints[row targets[k]] to ``out_row``, and add
-    adjoints[row targets[k]] * values to sums[k], which stays spread over FOLD lanes.
-    All vectors have FOLD lanes: splitting longer ones costs more than they save.
+    Write the sum over k of weights[k] * adjoints[row targets[k]] to ``out_row``, and
+    add adjoints[row targets[k]] * values to sums[k], which stays spread over FOLD
+    lanes. All vectors have FOLD lanes: splitting longer ones costs more than they save.
 
     The rows are arrays and their first elements: ``adjoint_row`` that of all neurons,
     the others those of the source.

@@ -52,8 +52,8 @@ def round_up(n: int, multiple: int) -> int:
 def segment_points(n_points: int, floats_per_point: int) -> int:
     """Return the number of points of a segment with a kept trajectory.
 
-    >>> segment_points(784, 2**17), segment_points(784, 2**18), segment_points(784, 2**30)
-    (784, 512, 4)
+    >>> [segment_points(784, floats) for floats in (2**17, 2**18, 2**30)]
+    [784, 512, 4]
     """
     most = MAX_TRAJECTORY // floats_per_point
     if most >= n_points:

@@ -4,19 +4,19 @@ arXiv:2408.02835, Eq. (2), (3) and (5), with thermal power, as in
 docs/explanation/equations.md, "Oscillator"; ``steps`` has the closed forms. In a step
 of h ns at constant drive I, x goes to x'::
 
-    y' = decay y + gain (x' - x)                                                    Eq. (5)
+    y' = decay y + gain (x' - x)                                         Eq. (5)
 
 Generated functions would lack two things: slopes that are exact near the threshold, in
 one pass with the step; and, without thermal power, an x of any size. Slopes of ln x
 stay moderate where those of x span the range of float32.
 
-=======  ==================================================  =====================================
-variant  states                                              kept
-=======  ==================================================  =====================================
-warm     x                                                   dx'/dx, dx'/dI
-noisy    x; thermal noise in place of its mean effect        the same, and the slope of the jump
-cold     x, and ln x in two parts: see ``deep_step``         dlnx'/dlnx, dlnx'/dI, and x
-=======  ==================================================  =====================================
+=======  ============================================  =================================
+variant  states                                        kept
+=======  ============================================  =================================
+warm     x                                             dx'/dx, dx'/dI
+noisy    x; thermal noise in place of its mean effect  these, and the slope of the jump
+cold     x, and ln x in two parts: see ``deep_step``   dlnx'/dlnx, dlnx'/dI, and x
+=======  ============================================  =================================
 
 y is the output; the second row of the adjoints of states is its own.
 """
@@ -49,8 +49,7 @@ class SpintronicSteps:
     per_step = True
 
     def __init__(self, device: Any, *, noisy: bool) -> None:
-        """Compile the steps of a ``hpo.objectives.devices.spintronic.Spintronic``, or read the
-        cache."""
+        """Compile the steps of a ``devices.spintronic.Spintronic``, or load them."""
         self._device = device
         variant = WARM
         if noisy:

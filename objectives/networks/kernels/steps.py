@@ -36,9 +36,10 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
     and r+- = w -+ z/2 (the larger one is computed; the smaller one is drive k divided
     by it)::
 
-        n(t) = n+ e^wt + n- e^-wt,   2 w n+ = x r- + k,                    2 w n- = x r+ - k
-        d(t) = d+ e^wt + d- e^-wt,   2 w d+ = r+ (1 - x) + x (g + r-),     2 w d- = r- - drive x
-        d ln x'/dx       = 1 / (n d),         at t = 1
+        n(t) = n+ e^wt + n- e^-wt,           d(t) = d+ e^wt + d- e^-wt
+        2 w n+ = x r- + k,                   2 w n- = x r+ - k
+        2 w d+ = r+ (1 - x) + x (g + r-),    2 w d- = r- - drive x
+        d ln x'/dx       = 1 / (n d),        at t = 1
         d ln x'/d(drive) = 1 / (n d) int_0^1 n (d - n) dt
 
     With E = e^-2w, p = (1 - E) / 2w and m+- = d+- - n+-, the integral over e^2w is E x
@@ -66,9 +67,8 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
     d_plus = fma(r_plus, free, x * (g + r_minus)) * half_w
     n_plus = where_less(z, ZERO, rest * d_plus, fma(x, r_minus, k) * half_w)
     n_minus = fma(x, r_plus, -k) * half_w
-    m_plus = (
-        where_less(z, ZERO, fma(r_plus, free, gain), (g - r_plus) * (x + rest)) * half_w
-    )
+    above = (g - r_plus) * (x + rest)
+    m_plus = where_less(z, ZERO, fma(r_plus, free, gain), above) * half_w
     m_minus = fma(r_minus, free, -gain) * half_w
     near = fma(x, fma(-p, r_plus, ONE), k * p)
     n = where_less(twice, _NEAR, near, fma(e, n_minus, n_plus))

@@ -159,8 +159,8 @@ class Trace:
             raise ValueError(
                 f"{type(self._device).__name__}.{hook}: expected an expression that"
                 f" SymPy can differentiate, got {type(error).__name__}: {text}. Use"
-                " tanh, exp, ... from hpo.objectives.devices, not from math, numpy or torch,"
-                " and its where(condition, a, b) instead of `if`."
+                " tanh, exp, ... from hpo.objectives.devices, not from math, numpy or"
+                " torch, and its where(condition, a, b) instead of `if`."
             ) from error
 
     def _define_all(self, name: str, matrix: Any) -> Any:

@@ -139,7 +139,9 @@ class FusedUpdates(Updates):
         self._n_steps = int(states[0].get("step", 0))
         self._moments = [np.zeros_like(self._parameters) for _ in _MOMENTS]
         if self._n_steps > 0:
-            self._moments = [_join([s[name] for s in states]) for name in _MOMENTS]
+            self._moments = []
+            for name in _MOMENTS:
+                self._moments.append(_join([state[name] for state in states]))
         *_, w_out, bias_out = parameters
         n_readout = w_out.numel() + bias_out.numel()
         self._network = slice(0, len(self._parameters) - n_readout)

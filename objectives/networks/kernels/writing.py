@@ -174,19 +174,8 @@ class Writer(Printer):  # type: ignore[misc]
             return then if condition else otherwise
         if isinstance(condition, sympy.Not):
             return self._select(condition.args[0], otherwise, then)
-        if isinstance(condition, sympy.And):
-            for one in reversed(condition.args):
-                then = self._select(one, then, otherwise)
-            return then
-        if isinstance(condition, sympy.Or):
-            for one in reversed(condition.args):
-                otherwise = self._select(one, then, otherwise)
-            return otherwise
-        if isinstance(condition, sympy.ITE):
-            which, one, other = condition.args
-            one = self._select(one, then, otherwise)
-            other = self._select(other, then, otherwise)
-            return self._select(which, one, other)
+        if isinstance(condition, sympy.And | sympy.Or | sympy.ITE):
+            return self._select_by_several(condition, then, otherwise)
         if not isinstance(condition, _COMPARISONS):
             raise ValueError(
                 "device: expected a comparison by <, <=, > or >= in `where`, got"
@@ -197,3 +186,18 @@ class Writer(Printer):  # type: ignore[misc]
         if isinstance(condition, _OR_EQUAL):
             return self._variable(f"where_less({high}, {low}, {otherwise}, {then})")
         return self._variable(f"where_less({low}, {high}, {then}, {otherwise})")
+
+    def _select_by_several(self, condition: Any, then: str, otherwise: str) -> str:
+        """Write a selection by conditions that ``And``, ``Or`` or ``ITE`` joins."""
+        if isinstance(condition, sympy.ITE):
+            which, one, other = condition.args
+            one = self._select(one, then, otherwise)
+            other = self._select(other, then, otherwise)
+            return self._select(which, one, other)
+        if isinstance(condition, sympy.And):
+            for one in reversed(condition.args):
+                then = self._select(one, then, otherwise)
+            return then
+        for one in reversed(condition.args):
+            otherwise = self._select(one, then, otherwise)
+        return otherwise

@@ -164,8 +164,8 @@ def test_a_flow_that_does_not_solve_the_rate_is_refused(
 
 
 REMEDY = (
-    " Use tanh, exp, ... from hpo.objectives.devices, not from math, numpy or torch, and its"
-    " where(condition, a, b) instead of `if`."
+    " Use tanh, exp, ... from hpo.objectives.devices, not from math, numpy or torch,"
+    " and its where(condition, a, b) instead of `if`."
 )
 EXPRESSIONS = "expected expressions of states, drive and parameters, got"
 
