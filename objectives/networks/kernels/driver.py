@@ -234,13 +234,11 @@ def forward(
         u: input, (points, series, channels) of a dense layout, else (points, channels,
             series).
         read: the values read, (points read, series, stride), written.
-        shape: see ``Shape``.
+        shape, jumps: see ``Shape`` and ``Jumps``.
         network: ``layout.Structure``; weights between neurons and from the input, and
             biases with the fixed drives, all amplified.
         device: address of the step, and constants of each group.
         work: held, drive, outputs, values, states and kept: see the module.
-        jumps: see ``Jumps``.
-        keep: see above.
     """
     mode = flush_subnormals()
     held, drive, outputs, values, states, _ = work
