@@ -28,10 +28,6 @@ BUILT_IN = {
     "spintronic-prediction": "hpo.objectives.devices.spintronic:Spintronic-prediction",
 }
 
-_MOVED = {
-    "hpo.objectives.gru:GruObjective": "hpo.objectives.baselines.gru:GruObjective"
-}
-"""Names that studies of earlier versions have stored."""
 _PREDICTS = "-prediction"
 
 
@@ -41,7 +37,7 @@ def load(name: str) -> Objective[Any, Any]:
     Raises:
         LookupError: there is no such objective; the message lists those that exist.
     """
-    target = _target(name)
+    target = BUILT_IN.get(name, name)
     predicts = target.endswith(_PREDICTS)
     target = target.removesuffix(_PREDICTS)
     known = ", ".join(sorted(BUILT_IN))
@@ -74,15 +70,11 @@ def modules(name: str, *others: str) -> dict[str, str]:
     Raises:
         LookupError: there is no such objective.
     """
-    targets = [_target(name), *others]
+    targets = [BUILT_IN.get(name, name), *others]
     objective = load(name)
     classes = [import_class(other, repr(other)) for other in others]
     names = [target.partition(":")[0] for target in targets]
     return source.modules(names, [type(objective), objective.Params, *classes])
-
-
-def _target(name: str) -> str:
-    return BUILT_IN.get(name) or _MOVED.get(name, name)
 
 
 def import_class(target: str, what: str, known: str = "") -> Any:

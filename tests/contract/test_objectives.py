@@ -242,10 +242,3 @@ def test_unknown_objectives_are_refused(
     with pytest.raises(LookupError) as caught:
         objectives.load(name)
     assert text in str(caught.value)
-
-
-def test_a_stored_name_is_found_after_its_class_has_moved() -> None:
-    stored = "hpo.objectives.gru:GruObjective"
-    now = "hpo.objectives.baselines.gru:GruObjective"
-    assert type(objectives.load(stored)) is type(objectives.load(now))
-    assert objectives.modules(stored) == objectives.modules(now)
