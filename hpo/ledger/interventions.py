@@ -28,7 +28,7 @@ from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row
 from hpo.ledger.statements import interventions as sql
 from hpo.search import constraints
-from hpo.study import file, parameters
+from hpo.study import file
 from hpo.study.messages import refuse
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
@@ -41,6 +41,7 @@ from hpo.study.trials import (
     read_steps,
     sampler_attrs,
 )
+from hpo.study.values import check_point
 
 HIGHEST_PRIORITY = 1000
 
@@ -142,7 +143,7 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         _refuse_enqueued(study, number)
         where = f"study {name!r}: enqueued"
         advice = "Give another value."
-        refuse(parameters.check_point(study.spec, params, where, advice))
+        refuse(check_point(study.spec, params, where, advice))
         fixed = study.spec.in_space(params)
         constraints.check_point(study.spec, fixed, where, advice)
         trial_id = optuna_tables.open_trial(

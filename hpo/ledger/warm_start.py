@@ -21,7 +21,7 @@ from hpo.ledger.schema import ask
 from hpo.ledger.statements.studies import SELECT_EARLIER_STUDIES, SELECT_STUDY
 from hpo.search import constraints
 from hpo.study import file
-from hpo.study.dimensions import unfolded
+from hpo.study.dimensions import split_layers
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue, WarmStart
 
@@ -125,10 +125,10 @@ def _place_trial(
         SpecError: the point lies outside the space, or breaks a constraint.
     """
     values = {}
-    for name, value in unfolded(other.fixed, spec.dimensions).items():
+    for name, value in split_layers(other.fixed, spec.dimensions).items():
         if name in spec.dimensions and spec.inside(name, value) is not None:
             values[name] = value
-    values = spec.present({**values, **unfolded(params, spec.dimensions)})
+    values = spec.present({**values, **split_layers(params, spec.dimensions)})
     problem = _explain_outside(spec, values)
     if problem is not None:
         raise SpecError(

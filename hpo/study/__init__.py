@@ -19,4 +19,5 @@ __all__ = [
     "spec",
     "tables",
     "trials",
+    "values",
 ]

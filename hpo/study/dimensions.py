@@ -194,7 +194,7 @@ def split(name: str) -> tuple[str, int | None]:
     return name, None
 
 
-def expanded(
+def expand_layers(
     space: Mapping[str, Dimension], depths: Sequence[int]
 ) -> dict[str, Dimension]:
     """Return a dimension for each entry, or one per layer where ``per_layer`` says so.
@@ -222,7 +222,7 @@ def expanded(
     return result
 
 
-def ordered(dimensions: Mapping[str, Dimension]) -> list[str]:
+def order_dimensions(dimensions: Mapping[str, Dimension]) -> list[str]:
     """Return names in the order of suggestions: alphabetical, each after those it
     depends on.
 
@@ -246,7 +246,7 @@ def present(
     """Return the parameters whose conditions hold.
 
     A dimension is left out if it depends on one without a value. ``dimensions`` are in
-    the order of ``ordered``.
+    the order of ``order_dimensions``.
     """
     values: dict[str, Any] = {}
     for name, dimension in dimensions.items():
@@ -255,7 +255,7 @@ def present(
     return values
 
 
-def folded(
+def join_layers(
     values: Mapping[str, Any], layers: Any, default: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Join the values of single layers to one list of ``layers`` values for each
@@ -284,10 +284,10 @@ def folded(
     return params
 
 
-def unfolded(
+def split_layers(
     values: Mapping[str, Any], dimensions: Mapping[str, Dimension]
 ) -> dict[str, Any]:
-    """Split values as people write them by dimension: the inverse of ``folded``.
+    """Split values as people write them by dimension: the inverse of ``join_layers``.
 
     One number for a parameter that is searched layer by layer counts for each layer.
     """

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hpo.study.parameters import first_error
 from hpo.study.schema import BOUNDS
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
+from hpo.study.values import first_error
 
 LEAST = 20
 """Settled trials before a bound is reported."""

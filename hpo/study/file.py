@@ -1,7 +1,7 @@
 """Study files: find, read with ``--set key=value``, check and write them.
 
 Rules within a table are in ``tables`` and ``dimensions``, those between tables in
-``rules``, those of the objective's parameters in ``parameters``. Form of every message:
+``rules``, those of the objective's parameters in ``parameters`` and ``values``. Form of every message:
 ``<file>: <key>: expected <rule>, got <value>. <what to do>``.
 """
 
@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from hpo import objectives
 from hpo.contract import Protocol
 from hpo.errors import SpecError, StudyError
-from hpo.study import parameters, rules
 from hpo.study.dimensions import Sweep
 from hpo.study.hashing import flatten
 from hpo.study.messages import (
@@ -32,7 +31,10 @@ from hpo.study.messages import (
     refuse,
     strictly,
 )
+from hpo.study.parameters import check_names
+from hpo.study.rules import check_tables
 from hpo.study.spec import StudySpec
+from hpo.study.values import check_points, check_values
 
 WINDOW = 1024
 """Trials of a sweep in flight at most: none of them learns from another."""
@@ -108,7 +110,7 @@ def load(
             as text.
         values: further overrides by dotted key (``budget.trials``), from options of
             their own.
-        quick: a small study of another name in place of it, see ``_quicker``.
+        quick: a small study of another name in place of it, see ``_shorten``.
 
     Raises:
         SpecError: the first problem, located by file (or option) and key.
@@ -125,7 +127,7 @@ def load(
         changes = ", ".join(f"{key}={value!r}" for key, value in given.items())
         where += f" with {changes}"
     if quick:
-        raw = _quicker(raw, validate(raw, where=where), given)
+        raw = _shorten(raw, validate(raw, where=where), given)
         where += " with --quick"
     return read(raw, base=path.parent, where=where)
 
@@ -144,8 +146,8 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
     spec = validate(raw, where=where)
     base = base.absolute()
     variability = spec.variability or {}
-    task = _pinned(spec.task_params, spec.task, base, f"{where}: task")
-    varied = _pinned(spec.hardware, variability, base, f"{where}: variability")
+    task = _pin(spec.task_params, spec.task, base, f"{where}: task")
+    varied = _pin(spec.hardware, variability, base, f"{where}: variability")
     if task != spec.task or varied != variability:
         spec = validate({**raw, "task": task, "variability": varied}, where=where)
     return spec
@@ -162,13 +164,13 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
         raise SpecError(
             expected(where, "a table", repr(raw), "Restore a backup of it.")
         )
-    refuse(_foreign(raw), where)
-    spec = _strictly(StudySpec, _completed(raw, where), where)
+    refuse(_check_storable(raw), where)
+    spec = _validate(StudySpec, _complete(raw, where), where)
     _check_objective(spec, where)
-    refuse(parameters.names(spec), where)
-    refuse(parameters.values(spec), where)
-    refuse(rules.between_tables(spec), where)
-    refuse(parameters.points(spec), where)
+    refuse(check_names(spec), where)
+    refuse(check_values(spec), where)
+    refuse(check_tables(spec), where)
+    refuse(check_points(spec), where)
     return spec
 
 
@@ -214,24 +216,24 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
     return True
 
 
-def _foreign(tree: Mapping[str, Any], table: str = "") -> Broken:
+def _check_storable(tree: Mapping[str, Any], table: str = "") -> Broken:
     """Refuse what the database cannot store: dates, long whole numbers, the character
     NUL."""
     for name, value in tree.items():
         key = f"{table}{name}"
         if isinstance(value, Mapping):
-            yield from _foreign(value, f"{key}.")
+            yield from _check_storable(value, f"{key}.")
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 if isinstance(item, Mapping):
-                    yield from _foreign(item, f"{key}.{index}.")
+                    yield from _check_storable(item, f"{key}.{index}.")
                 else:
-                    yield from _foreign_value(key, item)
+                    yield from _check_storable_value(key, item)
         else:
-            yield from _foreign_value(key, value)
+            yield from _check_storable_value(key, value)
 
 
-def _foreign_value(key: str, value: Any) -> Broken:
+def _check_storable_value(key: str, value: Any) -> Broken:
     if isinstance(value, date | time):
         rule = "a number, a text, true or false"
         name = key.rpartition(".")[2]
@@ -246,15 +248,15 @@ def _foreign_value(key: str, value: Any) -> Broken:
         yield expected(key, rule, got, "Write a larger number as 1e30.")
 
 
-def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _complete(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Complete a parsed study file with the values that follow from the rest.
 
     A sweep runs each of its points once and tests each network: it selects nothing.
     """
     tree = dict(raw)
     if "sweep" in tree:
-        refuse(_beside_a_sweep(tree), where)
-        size = _strictly(Sweep, tree["sweep"], where, "sweep").size
+        refuse(_check_beside_sweep(tree), where)
+        size = _validate(Sweep, tree["sweep"], where, "sweep").size
         budget = tree.get("budget", {})
         if isinstance(budget, Mapping):
             trials = budget.get("trials", size)
@@ -270,7 +272,7 @@ def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     return tree
 
 
-def _beside_a_sweep(tree: Mapping[str, Any]) -> Broken:
+def _check_beside_sweep(tree: Mapping[str, Any]) -> Broken:
     for table in ("space", "sampler", "pruner", "confirm"):
         if table in tree and tree[table] is not False:
             yield (
@@ -282,7 +284,7 @@ def _beside_a_sweep(tree: Mapping[str, Any]) -> Broken:
         yield expected("sweep", "a table", got, "Write [[sweep.curves]].")
 
 
-def _strictly(
+def _validate(
     model: type[M], values: Mapping[str, Any], where: str, table: str = ""
 ) -> M:
     try:
@@ -308,16 +310,16 @@ def _check_objective(spec: StudySpec, where: str) -> None:
     if name not in tasks:
         lacks = f"objective {spec.objective!r} has no task {name!r}"
         raise SpecError(f"{where}: task.name: {lacks}. {did_you_mean(name, tasks)}")
-    _strictly(tasks[name], {"name": name, **spec.task}, where, "task")
+    _validate(tasks[name], {"name": name, **spec.task}, where, "task")
     if objective.variability is not None:
-        _strictly(objective.variability, spec.variability or {}, where, "variability")
+        _validate(objective.variability, spec.variability or {}, where, "variability")
 
 
 QUICK = {"trials": 8, "members": 1, "epochs": 60}
 """``[budget]`` of a quick study, at most."""
 
 
-def _quicker(
+def _shorten(
     raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a study for a first look: few short trials, one network each, and two
@@ -352,7 +354,7 @@ def _quicker(
     return tree
 
 
-def _pinned(
+def _pin(
     model: Any, table: Mapping[str, Any], base: Path, where: str
 ) -> dict[str, Any]:
     """Return a table with absolute paths and pins from its model, see

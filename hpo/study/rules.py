@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hpo.contract import KnowsCosts, Protocol
 from hpo.study.messages import Broken, did_you_mean, expected
-from hpo.study.parameters import unknown
+from hpo.study.parameters import check_known
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, Pruner
 
@@ -34,7 +34,7 @@ _APART = (
 """Tables, what none of them may stand beside, and why."""
 
 
-def between_tables(spec: StudySpec) -> Broken:
+def check_tables(spec: StudySpec) -> Broken:
     """Check every rule between two tables, or between a table and the task."""
     yield from _check_exclusions(spec)
     yield from _check_sampler(spec)
@@ -148,7 +148,7 @@ def _check_figure(spec: StudySpec, figure: Figure) -> Broken:
     known = sorted({*spec.searchable, *spec.parameters, "epochs"})
     if figure.parameter is not None:
         more = " Or info.NAME for what a training measured."
-        yield from unknown(spec, "figure.x", figure.parameter, known, more)
+        yield from check_known(spec, "figure.x", figure.parameter, known, more)
     sides = figure.rule() or ()
     for side in sides:
         if isinstance(side, str):
@@ -168,7 +168,7 @@ def _check_figure(spec: StudySpec, figure: Figure) -> Broken:
 
 def _check_colour(spec: StudySpec, name: str, known: Sequence[str]) -> Broken:
     key = "figure.colour"
-    yield from unknown(spec, key, name, known)
+    yield from check_known(spec, key, name, known)
     if not spec.parameter(name).is_number:
         yield expected(key, "numeric parameters", repr(name), "Name others.")
 

@@ -22,12 +22,12 @@ from hpo.study.dimensions import (
     Curve,
     Dimension,
     Sweep,
-    expanded,
-    folded,
-    ordered,
+    expand_layers,
+    join_layers,
+    order_dimensions,
     present,
     split,
-    unfolded,
+    split_layers,
 )
 from hpo.study.messages import expected
 from hpo.study.schema import Parameter, read_parameters
@@ -166,7 +166,9 @@ class StudySpec(Table):
         for name in [name for name in values if name.startswith(VARIABILITY)]:
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
         defaults = self.defaults
-        values = folded(values, values.get(LAYERS, defaults.get(LAYERS, 1)), defaults)
+        values = join_layers(
+            values, values.get(LAYERS, defaults.get(LAYERS, 1)), defaults
+        )
         if table:
             values["variability"] = table
         return values
@@ -186,12 +188,14 @@ class StudySpec(Table):
         by_layer = any(dimension.per_layer for dimension in self.space.values())
         if not by_layer:
             return dict(self.space)
-        return expanded(self.space, self.depths)
+        return expand_layers(self.space, self.depths)
 
     @cached_property
     def in_order(self) -> dict[str, Dimension]:
         """Dimensions in the order in which a trial gets their values."""
-        return {name: self.dimensions[name] for name in ordered(self.dimensions)}
+        return {
+            name: self.dimensions[name] for name in order_dimensions(self.dimensions)
+        }
 
     @property
     def is_conditional(self) -> bool:
@@ -218,7 +222,7 @@ class StudySpec(Table):
         Values whose conditions the others do not meet are left out.
         """
         inside: dict[str, ParamValue] = {}
-        for name, value in unfolded(values, self.dimensions).items():
+        for name, value in split_layers(values, self.dimensions).items():
             if name in self.dimensions:
                 own = self.inside(name, value)
                 if own is not None:
@@ -255,7 +259,7 @@ class StudySpec(Table):
         """Parameters of ``[reported.params]``, by dimension."""
         if self.reported is None:
             return {}
-        return unfolded(self.reported.params, self.dimensions)
+        return split_layers(self.reported.params, self.dimensions)
 
     @property
     def varied(self) -> dict[str, ParamValue]:
