@@ -1,8 +1,8 @@
 """Study files: find, read with ``--set key=value``, check and write them.
 
 Rules within a table are in ``tables`` and ``dimensions``, those between tables in
-``rules``, those of the objective's parameters in ``parameters`` and ``values``. Form of every message:
-``<file>: <key>: expected <rule>, got <value>. <what to do>``.
+``rules``, those of the objective's parameters in ``parameters`` and ``values``. Form of
+every message: ``<file>: <key>: expected <rule>, got <value>. <what to do>``.
 """
 
 from __future__ import annotations

@@ -22,8 +22,6 @@ _DEEPEST = 100
 _NUMBERED = 10_000
 """Most values of a range of whole numbers that conditions may name."""
 
-# --- names ---
-
 
 def check_names(spec: StudySpec) -> Broken:
     """Check that every name is one of the objective's parameters, and stands in one

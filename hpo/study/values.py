@@ -44,8 +44,9 @@ def check_values(spec: StudySpec) -> Broken:
         return
     for name in spec.space:
         yield from _check_kind(spec, name)
-    lows = {name: _ends(spec, name)[0][1] for name in spec.dimensions}
-    highs = {name: _ends(spec, name)[-1][1] for name in spec.dimensions}
+    ends = {name: _ends(spec, name) for name in spec.dimensions}
+    lows = {name: own[0][1] for name, own in ends.items()}
+    highs = {name: own[-1][1] for name, own in ends.items()}
     yield from _explain(spec, _error_at_ends(spec, lows, highs), {})
     for name in spec.dimensions:
         allowed = _conditions(spec, name)
@@ -54,7 +55,7 @@ def check_values(spec: StudySpec) -> Broken:
                 key = f"space.{split(name)[0]}.when"
                 yield f"{key}: no value of {parent} meets all conditions. Change one."
         where = {parent: choices[0] for parent, choices in allowed.items()}
-        for end, value in _ends(spec, name):
+        for end, value in ends[name]:
             trials = ({**others, **where, name: value} for others in (lows, highs))
             key = f"space.{name}.{end}"
             places = {split(name)[0]: key}
