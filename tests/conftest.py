@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -29,7 +28,7 @@ import processes
 import pytest
 import slurm
 import sqlalchemy as sa
-from servers import connect, copy_home, database, temporary_home
+from servers import alone, connect, copy_home, database, temporary_home
 from tcp import forwarded
 
 from hpo.ledger.ledger import Ledger
@@ -81,8 +80,7 @@ def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     made = shared / "home"
-    with (shared / "home.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(made):
         if not made.exists():
             with temporary_home() as home:
                 with Embedded(home) as embedded:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from golden_studies import STUDIES, golden_spec
-from servers import connect, database
+from servers import alone, connect, database, run_program
 from users import User, somebody
 
 from hpo.cli import main
@@ -31,17 +31,40 @@ study."""
 
 
 @pytest.fixture(scope="session")
-def golden_url(server_url: str, with_tables: str) -> Iterator[str]:
-    """URL of a database in which one worker has run a study of each kind; tests only
-    look."""
-    with database(server_url, with_tables) as url:
-        with open_storage(url) as storage:
-            for kind in STUDIES:
-                Ledger(storage).register(golden_spec(kind))
-                Worker(storage, WorkerOptions(study=kind)).run()
-        with connect(url) as connection:
-            for statement in STEADY:
-                connection.execute(statement)
+def golden_dump(server_url: str, with_tables: str, made_home: Path) -> Path:
+    """SQL of a database in which one worker has run a study of each kind; made once for
+    all processes of pytest."""
+    dump = made_home.with_name("golden.sql")
+    with alone(dump):
+        if not dump.exists():
+            with database(server_url, with_tables) as url:
+                run_golden_studies(url)
+                run_program("pg_dump", url, "--file", dump)
+    return dump
+
+
+def run_golden_studies(url: str) -> None:
+    """Run a study of each kind, and take out what differs from run to run."""
+    with open_storage(url) as storage:
+        for kind in STUDIES:
+            Ledger(storage).register(golden_spec(kind))
+            Worker(storage, WorkerOptions(study=kind)).run()
+    with connect(url) as connection:
+        for statement in STEADY:
+            connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def golden_url(server_url: str, golden_dump: Path) -> Iterator[str]:
+    """URL of such a database; tests only look."""
+    with database(server_url, "template1") as url:
+        quiet = (
+            "--quiet",
+            "--no-psqlrc",
+            "--set=ON_ERROR_STOP=1",
+            "--output=/dev/null",
+        )
+        run_program("psql", url, *quiet, "--file", golden_dump)
         yield url
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import psycopg
 import sqlalchemy as sa
 
 from hpo.postgres.embedded import status, stop
+from hpo.postgres.programs import find_shipped
 
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 * 2**30
 _numbers = itertools.count()
@@ -36,6 +38,14 @@ def temporary_home() -> Iterator[Path]:
     finally:
         stop(home, force=True)
         shutil.rmtree(home)
+
+
+@contextmanager
+def alone(made: Path) -> Iterator[None]:
+    """Only one process of pytest at a time makes what all of them use."""
+    with made.with_name(f"{made.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def copy_home(made: Path, home: Path) -> None:
@@ -62,6 +72,12 @@ def database(server_url: str, template: str) -> Iterator[str]:
             yield server_url.replace("/hpo?", f"/{name}?")
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run_program(name: str, url: str, *options: str | Path) -> None:
+    """Run a program of PostgreSQL, such as psql, on a database."""
+    program = find_shipped(Path()) / "bin" / name
+    subprocess.run([program, *options, url.replace("+psycopg", "")], check=True)
 
 
 def password_of(url: str) -> str:
