@@ -13,8 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "hpo").rglob("*.py"))
-LONGEST_FILE = 550
-FLAT_FILES = 8
 
 
 def imported(source: Path) -> Iterator[str]:
@@ -89,11 +87,3 @@ def test_no_view_asks_a_result_for_its_kind() -> None:
     views = sorted((ROOT / "hpo" / "views").rglob("*.py"))
     assert views
     assert not [str(path) for path in views if asked.search(path.read_text("utf-8"))]
-
-
-def test_files_are_short_and_few_lie_flat() -> None:
-    long = [
-        str(path) for path in SOURCES if path.read_text().count("\n") > LONGEST_FILE
-    ]
-    assert not long
-    assert len(list((ROOT / "hpo").glob("*.py"))) <= FLAT_FILES
