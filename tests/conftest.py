@@ -1,12 +1,12 @@
 """Fixtures for tests against a real PostgreSQL.
 
-`database_url`        URL of a fresh database with all tables, on one server for the whole session
+`database_url`        URL of a fresh database with all tables, on the session's server
 `empty_database_url`  the same without any tables
 `tcp_url`             the same over TCP, without any tables
-`hpo_home`            HPO_HOME of a server of its own, which the test may start, kill and inspect
+`hpo_home`            HPO_HOME of a server of its own, to start, kill and inspect
 `new_home`            the same, and nothing is there yet
 `slurm_conf`          a SLURM of one node, for the whole session
-`watched`             a page of a real browser, which fails the test if anything goes wrong on it
+`watched`             a page of a real browser; anything that goes wrong on it fails
 """
 
 from __future__ import annotations

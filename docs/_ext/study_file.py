@@ -248,17 +248,22 @@ def _type(annotation: Any) -> str:
     if origin is Literal:
         return " ".join(f"`{value}`" for value in arguments)
     if origin in (Union, types.UnionType):
-        kinds = [_type(a) for a in arguments if a is not type(None)]
-        kinds = list(dict.fromkeys(kinds))
-        if kinds[1:] == [f"list of {kinds[0]}"] and "number" in kinds[0]:
-            return f"{kinds[0]}; or one for each layer"
-        return " or ".join(
-            k for k in kinds if k != "whole number" or "number" not in kinds
-        )
+        return _union(arguments)
     if origin is tuple:
         return f"list of {_type(arguments[0])}"
-    if origin is dict:
-        return "table"
+    return "table" if origin is dict else _plain_type(annotation)
+
+
+def _union(arguments: tuple[Any, ...]) -> str:
+    """Return the names of the types of a union, one for each kind."""
+    kinds = list(dict.fromkeys(_type(a) for a in arguments if a is not type(None)))
+    if kinds[1:] == [f"list of {kinds[0]}"] and "number" in kinds[0]:
+        return f"{kinds[0]}; or one for each layer"
+    return " or ".join(k for k in kinds if k != "whole number" or "number" not in kinds)
+
+
+def _plain_type(annotation: Any) -> str:
+    """Return the name of a type without arguments."""
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return " ".join(f"`{member.value}`" for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -182,7 +182,8 @@ for name in sorted(objectives.BUILT_IN):
         how = {"width": 64 if density == 1 else 6, "density_inter": density}
         how |= {"density_intra": density, "epochs": 1}
         outcome, _, saved = train(objectives.load(name), **how)
-        print(name, outcome.score, outcome.loss_curve, hashlib.sha256(saved[-1]).hexdigest())
+        digest = hashlib.sha256(saved[-1]).hexdigest()
+        print(name, outcome.score, outcome.loss_curve, digest)
 """
 PROCESSOR: dict[str, bool] = llvm.get_host_cpu_features()
 

@@ -139,7 +139,8 @@ def test_the_database_takes_no_value_that_no_reader_knows(
 
 
 BROKEN = [
-    """studies SET spec = '{"objective": "toy", "budget": {"trials": 12}, "confirm": 7}'""",
+    """studies
+    SET spec = '{"objective": "toy", "budget": {"trials": 12}, "confirm": 7}'""",
     """slots SET amendments = '[{"a": 1}]'""",
 ]
 

@@ -100,7 +100,7 @@ def test_watching_survives_an_outage_and_ends_with_ctrl_c(
         terminal.close()
 
 
-# --- all studies at one moment: of those that have changed the trials are read, of no others ---
+# --- all studies at one moment: only trials of changed ones are read ---
 
 
 def check_the_same(ledger: Ledger, name: str, known: Result) -> None:
@@ -188,9 +188,12 @@ def test_a_spec_that_cannot_be_read_harms_its_study_alone(
     ledger.register(toy_spec("bad", budget=SMALL, confirm=None))
     run_workers(database_url, "bad", 1)
     with storage.engine.begin() as connection:
-        elsewhere = """'{"objective": "a:B", "budget": {"trials": 6}, "confirm": {"top": "two"}}'
-                       WHERE id = 2"""
-        connection.exec_driver_sql(f"UPDATE hpo_ledger.studies SET spec = {elsewhere}")
+        spec = (
+            '{"objective": "a:B", "budget": {"trials": 6}, "confirm": {"top": "two"}}'
+        )
+        connection.exec_driver_sql(
+            f"UPDATE hpo_ledger.studies SET spec = '{spec}' WHERE id = 2"
+        )
     (good, result), (bad, nothing) = ledger.results()
     assert (good.problem, result is None) == ("", False)
     assert bad.problem.startswith("study 'bad' in the database: ")

@@ -174,9 +174,7 @@ def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(
     )
 
 
-def test_a_chip_is_the_same_whatever_is_drawn_beside_it_and_scales_with_the_spread() -> (
-    None
-):
+def test_a_chip_depends_on_no_other_draw_and_scales_with_the_spread() -> None:
     network = tiny()
     wide, narrow, alone = (
         Variability(tau_spread=tau, s_spread=s, **{NOISE: noise})

@@ -86,7 +86,8 @@ class Watched:
         """Return the plots by title: plotly's own traces and layout."""
         plots = self.page.evaluate(
             """[...document.querySelectorAll(".js-plotly-plot")].map(plot => [
-              (plot.layout.title && plot.layout.title.text || "").replace(/<[^>]*>/g, ""),
+              (plot.layout.title && plot.layout.title.text || "")
+                .replace(/<[^>]*>/g, ""),
               JSON.parse(JSON.stringify({
                 traces: plot.data, shapes: plot.layout.shapes || [],
                 texts: (plot.layout.annotations || []).map(each => each.text)}))])"""

@@ -47,21 +47,29 @@ def is_packed(node: ast.AST) -> bool:
     """Whether a node is of a kind that a reader must unpack."""
     match node:
         case ast.Assign(targets=[ast.Tuple()], value=ast.Tuple()):
-            return True
-        case ast.BinOp(op=ast.Mult(), left=left, right=right):
-            is_text = isinstance(left, ast.List | ast.JoinedStr) or (
-                isinstance(left, ast.Constant) and isinstance(left.value, str)
-            )
-            return is_text and isinstance(right, ast.Compare | ast.Name | ast.UnaryOp)
+            packed = True
         case ast.For(iter=ast.IfExp() | ast.BoolOp()):
-            return True
+            packed = True
         case ast.Expr(value=ast.BoolOp() | ast.IfExp()):
-            return True
+            packed = True
+        case ast.BinOp(op=ast.Mult(), left=left, right=right):
+            packed = is_text(left) and isinstance(
+                right, ast.Compare | ast.Name | ast.UnaryOp | ast.Attribute
+            )
         case ast.IfExp():
-            return contains(node, (ast.IfExp,))
+            packed = contains(node, (ast.IfExp,))
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            return contains(node, COMPREHENSIONS)
-    return False
+            packed = contains(node, COMPREHENSIONS)
+        case _:
+            packed = False
+    return packed
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether a node writes a list or a text."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str)
+    return isinstance(node, ast.List | ast.JoinedStr)
 
 
 def contains(node: ast.AST, kinds: tuple[type[ast.AST], ...]) -> bool:

@@ -101,8 +101,12 @@ def test_the_script_of_jobs(make: Make, tmp_path: Path) -> None:
         line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH ")
     }
     assert {line for line in asked if line.partition("=")[0] not in ours} == {
-        "cpus-per-task=6", "exclusive", "gpus-per-node=2", "mail-type=END", "reservation='our lab'"
-    }  # fmt: skip
+        "cpus-per-task=6",
+        "exclusive",
+        "gpus-per-node=2",
+        "mail-type=END",
+        "reservation='our lab'",
+    }
     assert {f"output='{logs}/%A_%a.log'", "signal=B:USR2@90"} <= asked
     assert "module load python" in lines
     assert (

@@ -315,7 +315,7 @@ def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -
     assert trials[3]["x"] not in (0.25, 0.5)
 
 
-# --- training windows for which the data have no room; windows.txt has how they are refused ---
+# --- training windows for which the data have no room ---
 
 
 def predicting(base: Path = Path(), **tables: Any) -> StudySpec:

@@ -151,9 +151,7 @@ def test_a_lone_score_above_a_plateau_counts_as_near_the_others() -> None:
         ]
 
 
-def test_errors_are_compared_by_logarithms_and_zero_is_a_little_less_than_the_others() -> (
-    None
-):
+def test_errors_are_compared_by_logarithms_and_zero_is_just_below_the_others() -> None:
     assert list(LOG.forward(np.array([1e-12, 0.0, 1.0]))) == pytest.approx(
         [np.log(1e-12), np.log(1e-13), 0.0]
     )

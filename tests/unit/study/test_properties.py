@@ -36,12 +36,14 @@ settings.load_profile("steady")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 STORABLE = TEXT.filter(lambda text: "\0" not in text)  # which no database holds
 FLOATS = st.floats()
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 JSONS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXT,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    st.one_of(st.none(), st.booleans(), st.integers(), FINITE, TEXT),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(TEXT, inner, max_size=4)
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30)), timezone.max])
 TIME = TypeAdapter[datetime](AwareDatetime)
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=ZONES)

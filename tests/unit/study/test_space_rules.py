@@ -31,9 +31,7 @@ def deep() -> StudySpec:
     )
 
 
-def test_a_parameter_of_layers_is_one_dimension_for_each_and_one_list_for_the_network() -> (
-    None
-):
+def test_a_parameter_of_layers_is_a_dimension_each_and_a_list_for_the_network() -> None:
     own = spec(
         fixed={"layers": 2, "width": [8, 4]},
         space={"tau_ns": LAYER, "lr0": {"low": 0.1, "high": 1.0}},

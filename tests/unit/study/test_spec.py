@@ -49,9 +49,7 @@ class Example(Objective[Params, Task]):
         raise NotImplementedError
 
 
-def test_whole_numbers_do_for_float_parameters_and_whole_floats_for_integer_ranges() -> (
-    None
-):
+def test_whole_numbers_serve_as_floats_and_whole_floats_as_integers() -> None:
     space = {"x": {"low": 0, "high": 1}, "k": {"low": 1.0, "high": 3.0}}
     accepted = toy_spec(fixed={"noise": 1}, space=space)
     assert (accepted.kind("x"), accepted.kind("k")) == ("float", "int")

@@ -69,7 +69,7 @@ def test_all_penalties_at_once_fit_what_ridge_does(shape: tuple[int, int]) -> No
     assert np.abs(found - d.mean(0)).max() < 0.05
 
 
-# --- how well scores are known, and which of two is ahead: against SciPy and closed forms ---
+# --- standard errors and comparisons: against SciPy and closed forms ---
 
 OURS, THEIRS = [0.93, 0.95, 0.94, 0.92], [0.90, 0.91, 0.92, 0.905, 0.90]
 

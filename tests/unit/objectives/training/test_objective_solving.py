@@ -91,9 +91,7 @@ def test_a_network_that_never_settles_says_so() -> None:
     assert found.score == scores[tried[-1]]
 
 
-def test_a_trial_is_refined_until_it_agrees_with_the_step_before_and_no_more_than_three_times() -> (
-    None
-):
+def test_a_trial_is_refined_until_two_steps_agree_but_three_times_at_most() -> None:
     scores = {4: 0.9, 8: 0.6, 16: 0.5, 32: 0.4}
     sound, tried = solve_for(scores, own=0.9, dt_ns=1.0)
     assert (sound.score, sound.converged, tried) == (0.9, True, [4]), "one score more"

@@ -68,7 +68,7 @@ def test_csv_has_every_neuron_with_its_place_and_all_quantities() -> None:
 # --- the page ---
 
 
-def test_the_figure_has_a_panel_for_each_channel_and_the_telling_neuron_of_each_layer() -> (
+def test_the_figure_has_a_panel_for_each_channel_and_for_a_neuron_of_each_layer() -> (
     None
 ):
     figure = figure_of_traces.figure(shown())
