@@ -27,7 +27,10 @@ DIGITS = 10
 """So many of every number are compared: processors may round the last ones
 otherwise."""
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.+-]*"
-BLOCKS = "p|div|section|header|footer|nav|tr|table|h[1-6]|li|ul|ol|dl|dt|dd|figure|details|summary"
+BLOCKS = (
+    "p|div|section|header|footer|nav|tr|table|h[1-6]|li|ul|ol|dl|dt|dd|figure|details"
+    "|summary"
+)
 
 
 def _text(page: str) -> str:

@@ -33,7 +33,8 @@ OTHERS = [
     *("default_transaction_isolation = 'serializable'", "client_encoding = 'LATIN1'"),
 ]
 VALUES = r"""SELECT 203::float8 / 269, '2026-11-12 13:00Z'::timestamptz,
-  '\x00ff'::bytea, interval '1 day 00:00:05', current_setting('transaction_isolation')"""
+  '\x00ff'::bytea, interval '1 day 00:00:05',
+  current_setting('transaction_isolation')"""
 
 
 def refusal(url: str) -> str:
