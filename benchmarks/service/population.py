@@ -67,7 +67,8 @@ _COSTS = (
 _MEMBERS = """
 INSERT INTO hpo_ledger.members (slot_id, member, seed, score, epochs, curve,
                                 scored_at, loss_curve, diverged, info, seconds, worker)
-SELECT l.id, m, l.number, l.score, :epochs, c, at, c, false, CAST(:info AS json), 20, 'bench'
+SELECT l.id, m, l.number, l.score, :epochs, c, at, c, false, CAST(:info AS json), 20,
+  'bench'
 FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id, LATERAL (
   SELECT CASE WHEN phase = 'search' THEN array(
     SELECT l.score * (1 - exp(-3.0 * e / :epochs)) FROM generate_series(1, :epochs) e)

@@ -1,4 +1,4 @@
-"""The options of a launch, and its study: read once, checked, and typed from then on."""
+"""The options of a launch, and its study: read and checked once, then typed."""
 
 from __future__ import annotations
 

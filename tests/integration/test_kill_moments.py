@@ -276,7 +276,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
     scene.ledger.register(one_trial("killed", sleep_s=0.3))
     victim = scene.start(
         "victim",
-        code="import hpo.worker.training; hpo.worker.training.CHECKPOINT_S = (0.1, 0.1)",
+        code="from hpo.worker import training; training.CHECKPOINT_S = (0.1, 0.1)",
     )
     with scene.ledger._engine.connect() as connection:
         kept = "SELECT cardinality(curve) FROM hpo_ledger.checkpoints"

@@ -43,7 +43,8 @@ INSERT INTO hpo_ledger.members (
   seconds, worker)
 VALUES (
   :slot_id, :member, :seed, :score, :epochs, CAST(:curve AS float8[]),
-  CAST(:scored_at AS integer[]), CAST(:loss_curve AS float8[]), :diverged, CAST(:info AS json), :seconds, :worker)"""
+  CAST(:scored_at AS integer[]), CAST(:loss_curve AS float8[]), :diverged,
+  CAST(:info AS json), :seconds, :worker)"""
 
 INSERT_CHECKPOINT = """
 INSERT INTO hpo_ledger.checkpoints (
