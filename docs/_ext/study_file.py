@@ -141,7 +141,7 @@ def costs(name: str) -> str:
 
 
 def _model(annotation: Any) -> Any:
-    """Return the model within an annotation such as ``Racing | None``, ``tuple[Curve,
+    """Return the model within an annotation such as ``Stop | None``, ``tuple[Curve,
     ...]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
