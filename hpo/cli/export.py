@@ -31,6 +31,8 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
         parser.error(
             "argument --curves: only allowed with a table, not a backup or network"
         )
+    if arguments.format is not None and arguments.output is None:
+        parser.error("argument --format: needs -o FILE")
     if arguments.trial is not None and not arguments.network:
         parser.error("argument --trial: only allowed with --network")
 
@@ -57,6 +59,11 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
             metavar="FILE",
             help="one network, to FILE.safetensors",
         ),
+    ),
+    argument(
+        "--format",
+        metavar="NAME",
+        help="format of an installed package; -o is a file or a folder",
     ),
     argument(
         "--curves", action="store_true", help="include score and loss after every epoch"
@@ -89,6 +96,8 @@ def export(arguments: argparse.Namespace) -> int:
         return networks.export(arguments)
     if arguments.backup is not None:
         return _write_backup(arguments)
+    if arguments.format is not None:
+        return _write_format(arguments)
     return _write_table(arguments)
 
 
@@ -98,6 +107,17 @@ def _write_backup(arguments: argparse.Namespace) -> int:
     with opened_storage(arguments) as storage:
         backup.export(storage, arguments.study, arguments.backup)
     print(arguments.backup)
+    return 0
+
+
+def _write_format(arguments: argparse.Namespace) -> int:
+    from hpo.views.records import exporters
+
+    write = exporters.load(arguments.format)
+    with looking(arguments) as ledger:
+        result = ledger.result(arguments.study, curves=arguments.curves)
+    write(result, arguments.output)
+    print(arguments.output)
     return 0
 
 

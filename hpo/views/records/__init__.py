@@ -1,6 +1,7 @@
 """Studies for programs: records of plain values."""
 
 __all__ = [
+    "exporters",
     "json_records",
     "kept_network",
     "optuna_records",
