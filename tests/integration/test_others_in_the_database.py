@@ -108,7 +108,8 @@ REFUSED = {
         ),
         *("amendments = '{}'", "settled_at = '-infinity'", "lease_until = 'infinity'"),
         *("score = 'infinity'", "score = 'NaN'", "score = -1e101", "costs = '{NaN}'"),
-        *("steps = '{NULL}'", "number = -1", "lease_s = 'NaN'"),
+        *("steps = '{}'", "steps = '[[0, 1, null]]'", "steps = '[[0, 1]]'"),
+        *("number = -1", "lease_s = 'NaN'"),
     ],
     "members": [
         "score = 'infinity'",
