@@ -41,8 +41,8 @@ GATE_NUMBERS = itertools.count()
 class Gate:
     """A gate before a statement; use it in ``with``.
 
-    A worker's own SQL stops there until the test lets it go. Nothing in the worker knows
-    of it: a trigger asks for an advisory lock that the test holds.
+    A worker's own SQL stops there until the test lets it go. Nothing in the worker
+    knows of it: a trigger asks for an advisory lock that the test holds.
 
     Args:
         url: the database.

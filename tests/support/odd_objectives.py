@@ -1,5 +1,5 @@
-"""Toys that each do one odd thing: keep memory, tell no costs, tell their threads, train
-for epochs of their own, report none."""
+"""Toys that each do one odd thing: keep memory, tell no costs, tell their threads,
+train for epochs of their own, report none."""
 
 from __future__ import annotations
 
