@@ -49,7 +49,8 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Check before training that a file can be written.
+    """Check, before long work, that a file can be written: make its folder, write a
+    draft and delete it. The folder stays.
 
     Raises:
         HpoError: the file cannot be written.

@@ -26,6 +26,8 @@ from hpo.errors import HpoError
 
 LEASE_S = 30.0
 """After this silence a worker counts as dead, and another one resumes its trial."""
+BEATS_PER_LEASE = 3
+"""Number of heartbeats of a worker in the time of its lease."""
 
 
 def home() -> Path:

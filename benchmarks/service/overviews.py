@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from benchmarks.service import population, scale
 from hpo.ledger import interventions
-from hpo.ledger.claims import Claim
+from hpo.ledger.claim_records import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.reader import LedgerReader
 from hpo.postgres.connect import Storage

@@ -21,7 +21,7 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from sqlalchemy import text
 
-from hpo.ledger.claims import Claim, End
+from hpo.ledger.claim_records import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search import space

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from benchmarks.service import overhead
 from benchmarks.service.delay import delayed
 from hpo import settings
-from hpo.ledger.claims import Claim
+from hpo.ledger.claim_records import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded import read_password

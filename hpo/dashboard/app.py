@@ -14,9 +14,9 @@ import optuna_dashboard
 import psycopg
 import sqlalchemy as sa
 
-from hpo.dashboard.fresh import Away, Fresh
 from hpo.dashboard.guard import Kind
 from hpo.dashboard.pages import LONG_S, Pages, connected
+from hpo.dashboard.renewed_values import Away, Fresh
 from hpo.dashboard.replies import Reply, Shown
 from hpo.errors import HpoError, StudyError
 from hpo.postgres.connect import Storage

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 
 from sqlalchemy import Connection, Engine
 
-from hpo.dashboard.fresh import Away, Fresh
+from hpo.dashboard.renewed_values import Away, Fresh
 from hpo.dashboard.replies import Shown
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import snapshots

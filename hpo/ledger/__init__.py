@@ -4,7 +4,7 @@ __all__ = [
     "backup",
     "backup_file",
     "backup_lines",
-    "claims",
+    "claim_records",
     "events",
     "interventions",
     "ledger",

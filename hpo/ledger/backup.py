@@ -24,7 +24,7 @@ from hpo.errors import StudyError
 from hpo.ledger import backup_file, events, optuna_tables, snapshots, writing
 from hpo.ledger.backup_file import BackupError, Line
 from hpo.ledger.backup_lines import Addition, Backup, Header, Record, open_backup
-from hpo.ledger.claims import End
+from hpo.ledger.claim_records import End
 from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row, ask, schema
 from hpo.ledger.statements import backups as sql
@@ -43,8 +43,8 @@ BATCH = 50
 """Number of slots in memory at a time."""
 _ADD = {"user": optuna.SET_STUDY_USER_ATTRS, "system": optuna.SET_STUDY_SYSTEM_ATTRS}
 """Statements that add an attribute to a study, by its kind."""
-_OURS = rf"^(hpo:(spec|spec_hash|reported)|{optuna_tables.METRIC_NAMES})$"
-"""Keys of attributes that hpo writes itself."""
+_OURS = f"^({'|'.join((*optuna_tables.SPEC_KEYS, optuna_tables.METRIC_NAMES))})$"
+"""Pattern of the keys of attributes that hpo writes itself."""
 _OF_TRIAL = re.compile(r"^dashboard:(\d+):")
 """Keys of optuna-dashboard for a trial, by Optuna's id, among the study's attributes.
 In a file, such keys name trials by number."""

@@ -17,8 +17,8 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection
 
 from hpo.ledger import failures, optuna_tables, past, ranking, snapshots
-from hpo.ledger.claims import Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.locked import LockedStudy
+from hpo.ledger.claim_records import Checkpoint, Claim, Claimant, Over, Wait
+from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.schema import SCHEMA_VERSION, Row
 from hpo.ledger.statements.claims import (
     COUNT_AT_WORK,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from hpo.ledger.locked import LockedStudy, lock_study_by_id
+from hpo.ledger.locked_study import LockedStudy, lock_study_by_id
 from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.claims import FAILURES_IN_A_ROW, SELECT_FAILURES
 from hpo.ledger.statements.slots import COUNT_LOSS

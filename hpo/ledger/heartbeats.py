@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hpo.ledger import failures, writing
-from hpo.ledger.claims import Claim
-from hpo.ledger.locked import lock_study_by_id
+from hpo.ledger.claim_records import Claim
+from hpo.ledger.locked_study import lock_study_by_id
 from hpo.ledger.schema import ask
 from hpo.ledger.statements.workers import (
     DEREGISTER_WORKER,
@@ -89,10 +89,11 @@ def deregister_worker(
     ask(connection, DEREGISTER_WORKER, worker=worker, state=state, doing=doing)
 
 
-def release_lost(connection: Connection, worker: str, why: str | None = None) -> bool:
+def record_loss(connection: Connection, worker: str, why: str | None = None) -> bool:
     """Record the death of a worker and free its slot; return whether it held one.
 
-    ``why`` is the cause, None if somebody killed it; see ``failures.count_loss``.
+    ``why`` is the cause, None if somebody killed it. A study may stop after too many
+    losses; see ``failures.count_loss``. Studies are locked before slots, as everywhere.
     """
     ask(connection, MARK_WORKER_LOST, worker=worker)
     held = ask(connection, SELECT_HELD_SLOTS, worker=worker).all()

@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, pins, snapshots
-from hpo.ledger.claims import End
+from hpo.ledger.claim_records import End
 from hpo.ledger.ledger import Ledger, Registered
-from hpo.ledger.locked import LockedStudy
+from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row
 from hpo.ledger.statements import interventions as sql

@@ -30,8 +30,8 @@ from hpo.ledger import (
     warm_start,
     writing,
 )
-from hpo.ledger.claims import Claim, Claimant, End, Over, Wait
-from hpo.ledger.locked import LockedStudy, lock_study
+from hpo.ledger.claim_records import Claim, Claimant, End, Over, Wait
+from hpo.ledger.locked_study import LockedStudy, lock_study
 from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
 from hpo.ledger.schema import ask, check_version
@@ -71,7 +71,7 @@ def _register(
     study.ask(SET_SPEC, spec=json.dumps(spec.stored()))
     if extended and row.state == StudyState.DONE:
         study.turn(StudyState.OPEN)
-    optuna_tables.publish_study(connection, row.optuna_study_id, spec)
+    optuna_tables.publish_spec(connection, row.optuna_study_id, spec)
     if extended:
         study.note(f"extended to {spec.budget.trials:,} trials")
         return "extended"
@@ -145,7 +145,7 @@ class Ledger(LedgerReader):
     register_worker = transaction(heartbeats.register_worker)
     renew = transaction(heartbeats.renew)
     deregister_worker = transaction(heartbeats.deregister_worker)
-    release_lost = transaction(heartbeats.release_lost)
+    record_loss = transaction(heartbeats.record_loss)
     due_notices = transaction(events.due_notices)
     claim_notice = transaction(events.claim_notice)
     settle_notice = transaction(events.settle_notice)

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection
 
 from hpo.errors import StudyError
-from hpo.ledger.locked import LockedStudy
+from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.schema import ask
 from hpo.ledger.statements import optuna as sql
 from hpo.search.space import directions, distributions, names
@@ -27,6 +27,8 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Suggestion
 
 METRIC_NAMES = "study:metric_names"
+SPEC_KEYS = ("hpo:spec_hash", "hpo:spec", "hpo:reported")
+"""Keys of a study's user attributes that ``publish_spec`` writes."""
 TRIAL_USER_OF_OTHERS = (
     r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
 )
@@ -52,16 +54,17 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
         )
     metrics = {METRIC_NAMES: json.dumps(names(spec))}
     set_attrs(connection, sql.SET_STUDY_SYSTEM_ATTRS, study_id, metrics)
-    publish_study(connection, study_id, spec)
+    publish_spec(connection, study_id, spec)
     return study_id
 
 
-def publish_study(connection: Connection, study_id: int, spec: StudySpec) -> None:
-    """Show the spec, its hash and the reported optimum as the study's user
+def publish_spec(connection: Connection, study_id: int, spec: StudySpec) -> None:
+    """Write the spec, its hash and the reported optimum, if any, as the study's user
     attributes."""
-    shown = {"hpo:spec_hash": spec.hash, "hpo:spec": spec.stored()}
+    hash_key, spec_key, reported_key = SPEC_KEYS
+    shown = {hash_key: spec.hash, spec_key: spec.stored()}
     if spec.reported is not None:
-        shown["hpo:reported"] = spec.reported.model_dump(exclude_none=True)
+        shown[reported_key] = spec.reported.model_dump(exclude_none=True)
     set_attrs(connection, sql.SET_STUDY_USER_ATTRS, study_id, write_texts(shown))
 
 
@@ -107,11 +110,16 @@ def require_study(study: LockedStudy) -> None:
         )
 
 
-def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:
-    """Add a running trial with this number, begun ``at``, and return Optuna's id of
-    it."""
-    ask(connection, sql.LOCK_STUDY, id=study_id)
-    opened = ask(connection, sql.OPEN_TRIAL, id=study_id, number=number, at=at)
+def open_trial(
+    connection: Connection, optuna_study_id: int, number: int, at: datetime
+) -> int:
+    """Add a running trial with this number, begun ``at``, and return Optuna's id of it.
+
+    For trials that are enqueued or imported. A worker opens its next trial by
+    ``statements.claims.OPEN_NEXT_TRIAL``, which inserts the same row.
+    """
+    ask(connection, sql.LOCK_STUDY, id=optuna_study_id)
+    opened = ask(connection, sql.OPEN_TRIAL, id=optuna_study_id, number=number, at=at)
     trial_id: int = opened.scalar_one()
     return trial_id
 

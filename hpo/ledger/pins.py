@@ -16,7 +16,7 @@ from pathlib import Path
 
 import hpo.search
 from hpo import objectives
-from hpo.ledger.locked import LockedStudy
+from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.statements.claims import SELECT_FIRST_NUMERICS
 from hpo.ledger.statements.studies import SET_CODE
 from hpo.provenance import source

@@ -19,7 +19,8 @@ def from_row(kind: type[D], row: Any, **more: Any) -> D:
     """Return a dataclass object with fields from the columns of a row, or from
     ``more``.
 
-    Texts are stripped of control characters here, once for all views.
+    Control characters in texts of the row (not newline, tab) are replaced. Values of
+    ``more`` are taken as they are: clean them yourself.
     """
     columns = {name: getattr(row, name) for name in _fields(kind) if name not in more}
     return kind(**clean_texts(columns), **more)

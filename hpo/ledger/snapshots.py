@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from hpo.contract import read_baselines
 from hpo.errors import StudyError, near_miss
 from hpo.ledger import past, workers
-from hpo.ledger.claims import Claim
+from hpo.ledger.claim_records import Claim
 from hpo.ledger.rows import clean_texts, from_row
 from hpo.ledger.schema import Row, Rows, ask
 from hpo.ledger.statements import optuna

@@ -8,6 +8,7 @@ from hpo.errors import printable
 from hpo.ledger.rows import clean_texts, from_row
 from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.workers import SELECT_WORKERS
+from hpo.settings import BEATS_PER_LEASE
 from hpo.study.trials import Phase, WorkerInfo, WorkerState, slot_name
 
 _RECENT_S = 600.0
@@ -21,8 +22,13 @@ def read_workers(connection: Connection) -> list[WorkerInfo]:
 
 
 def _build_worker(row: Row) -> WorkerInfo:
+    """Return what views show of a worker.
+
+    The silence of one that was seen in the future, by more than a heartbeat, is
+    unknown: the database's clock was set back.
+    """
     silent_s = float(row.silent)
-    is_known = silent_s > -row.lease_s / 3
+    is_known = silent_s > -row.lease_s / BEATS_PER_LEASE
     return from_row(
         WorkerInfo,
         row,

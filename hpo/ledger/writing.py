@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from hpo.contract import Baseline
 from hpo.ledger import failures, snapshots
-from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
-from hpo.ledger.locked import lock_study_by_id
+from hpo.ledger.claim_records import Checkpoint, Claim, End, LeaseLostError
+from hpo.ledger.locked_study import lock_study_by_id
 from hpo.ledger.optuna_tables import list_params, write_texts
 from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.slots import (

@@ -128,7 +128,9 @@ class Embedded:
                     " HPO_STORAGE to a PostgreSQL URL."
                 )
             layout.host.write_text(ours)
-            with _keeper(layout) if keeper is None else contextlib.nullcontext():
+            with (
+                _starting_keeper(layout) if keeper is None else contextlib.nullcontext()
+            ):
                 server.start(layout)
 
     def revive(self) -> None:
@@ -166,8 +168,15 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 @contextlib.contextmanager
-def _keeper(layout: Layout) -> Iterator[None]:
-    """Start a keeper while the ``with`` block runs."""
+def _starting_keeper(layout: Layout) -> Iterator[None]:
+    """Start a keeper in the background, in parallel with the block; it outlives the
+    block.
+
+    On leaving, wait for the starter (``keep``, which forks and returns 0).
+
+    Raises:
+        StorageError: the keeper did not start.
+    """
     path = str(Path(__file__).parents[2])  # the keeper imports this very package
     if "PYTHONPATH" in os.environ:
         path += os.pathsep + os.environ["PYTHONPATH"]

@@ -248,7 +248,7 @@ class Crew:
                 process.wait()
             self._places.clear()
             for name in killed:
-                release_lost(name, None, self._setup.storage_url)
+                report_loss(name, None, self._setup.storage_url)
 
     def end_within(self, seconds: float) -> None:
         """Let ``stop`` kill the remaining processes after this time, or earlier if set
@@ -292,7 +292,7 @@ class Crew:
             how = f"exit status {status}"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
         why = how if is_own else None
-        had_trial = release_lost(place.name, why, self._setup.storage_url)
+        had_trial = report_loss(place.name, why, self._setup.storage_url)
         lived_s = now - place.started_s
         if lived_s >= HEALTHY_S or status == HUNG:
             place.pause_s = PAUSE_S[0]
@@ -363,11 +363,11 @@ def say(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)
 
 
-def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool | None:
-    """Free the slot of a worker that has ended, before another takes its place.
+def report_loss(worker: str, why: str | None, storage_url: str | None) -> bool | None:
+    """Report the death of a worker to the ledger, before another takes its place.
 
-    ``why`` is the cause of death, None if somebody killed it. Return whether it held a
-    trial; None if that is unknown.
+    That frees its slot, and may stop the study. ``why`` is the cause of death, None if
+    somebody killed it. Return whether it held a trial; None if that is unknown.
     """
     from hpo.ledger.ledger import Ledger  # a late import keeps a crew small
     from hpo.postgres.connect import open_storage
@@ -375,7 +375,7 @@ def release_lost(worker: str, why: str | None, storage_url: str | None) -> bool 
 
     try:
         with open_storage(storage_url) as storage:
-            return Ledger(storage).release_lost(worker, why)
+            return Ledger(storage).record_loss(worker, why)
     except HpoError:  # the worker's own log says why
         return False
     except Exception as error:

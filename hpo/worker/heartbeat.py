@@ -16,10 +16,10 @@ from typing import NoReturn
 
 from hpo.config import NotifyDefaults
 from hpo.console import later
-from hpo.ledger.claims import Claim, LeaseLostError
+from hpo.ledger.claim_records import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing, said_by
-from hpo.settings import LEASE_S
+from hpo.settings import BEATS_PER_LEASE, LEASE_S
 from hpo.study.trials import WorkerState
 from hpo.worker.crew import ALONE_S, HUNG, RELEASE_S
 from hpo.worker.refusals import Refusals
@@ -69,7 +69,7 @@ class Heartbeat(threading.Thread):
         self.worker = worker
         self.options = options
         self._claim: Claim | None = None
-        self._beat_s = min(options.lease_s, LEASE_S) / 3
+        self._beat_s = min(options.lease_s, LEASE_S) / BEATS_PER_LEASE
         self._ended = threading.Event()
         self._mutex = threading.Lock()
         self.stop_requested = threading.Event()
@@ -115,13 +115,12 @@ class Heartbeat(threading.Thread):
         return clock is None or self._is_steady(clock)
 
     def _is_steady(self, clock: datetime) -> bool:
-        """Return whether the database's clock and this host's agree to a third of a
-        lease."""
+        """Return whether the database's clock and this host's agree to a heartbeat."""
         if self._clock is None:
             return True
         passed_s = time.monotonic() - self._heard_s
         database_s = (clock - self._clock).total_seconds()
-        return abs(database_s - passed_s) <= self.options.lease_s / 3
+        return abs(database_s - passed_s) <= self.options.lease_s / BEATS_PER_LEASE
 
     def begin(self, ledger: Ledger) -> None:
         """Start to beat; ``ledger`` should raise at once if the database is

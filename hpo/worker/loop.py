@@ -15,7 +15,7 @@ from operator import itemgetter
 from hpo import objectives, settings
 from hpo.contract import UnavailableError
 from hpo.errors import HpoError, StorageError, StudyError, printable
-from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
+from hpo.ledger.claim_records import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from hpo.ledger.claims import Claim
+from hpo.ledger.claim_records import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.search import suggest
 from hpo.search.history import learns, unsuggested

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hpo.contract import Outcome, Progress, Protocol, facts
-from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.claim_records import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.search import constraints
 from hpo.search.pruning import TrialProgress

@@ -19,7 +19,7 @@ from typing import Any
 from hpo.contract import Outcome, Protocol, UnavailableError
 from hpo.errors import HpoError
 from hpo.ledger import pins
-from hpo.ledger.claims import Claim, End
+from hpo.ledger.claim_records import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import constraints

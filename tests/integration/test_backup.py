@@ -21,7 +21,7 @@ from workers import run_workers, toy_spec
 from hpo.errors import StudyError
 from hpo.ledger import backup, interventions
 from hpo.ledger.backup_file import BackupError
-from hpo.ledger.claims import End
+from hpo.ledger.claim_records import End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest

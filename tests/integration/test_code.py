@@ -20,7 +20,7 @@ from workers import SUPPORT, run_workers, start_worker, table, toy_spec
 
 from hpo.errors import StudyError
 from hpo.ledger import interventions, pins
-from hpo.ledger.claims import Checkpoint, Claim
+from hpo.ledger.claim_records import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres import sessions
 from hpo.postgres.connect import Storage, open_storage

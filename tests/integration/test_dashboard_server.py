@@ -20,7 +20,7 @@ from dashboards import Dashboard, dashboard
 from servers import connect, database
 from workers import ledger_at, toy_spec, wait_until
 
-from hpo.dashboard.fresh import SHORTEST_S
+from hpo.dashboard.renewed_values import SHORTEST_S
 from hpo.dashboard.server import CONNECTIONS, SILENCE_S, THREADS
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage

@@ -14,7 +14,7 @@ from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
 
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.ledger import backup, interventions
-from hpo.ledger.claims import Wait
+from hpo.ledger.claim_records import Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest

@@ -13,7 +13,7 @@ from servers import connect
 from workers import run_workers, toy_spec
 
 from hpo.ledger import interventions, ranking
-from hpo.ledger.claims import Over
+from hpo.ledger.claim_records import Over
 from hpo.ledger.ledger import Ledger
 from hpo.search import gaussian_process, kriging_believer
 from hpo.study.trials import StudyState

@@ -17,7 +17,7 @@ from workers import kill, start_worker, toy_spec, wait_until
 from hpo.cli import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions
-from hpo.ledger.claims import End, LeaseLostError, Over
+from hpo.ledger.claim_records import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest

@@ -236,7 +236,7 @@ def test_before_a_suggestion_that_many_others_wait_for(
     workers = [scene.start(f"waiter-{k}") for k in range(3)]
     wait_until(lambda: scene.ledger.snapshot("killed").settled == 5)
     assert not scene.ledger.snapshot("killed").search[0].params
-    scene.ledger.release_lost("dead")
+    scene.ledger.record_loss("dead")
     for worker in workers:
         ended(worker)
     alone = toy_spec("undisturbed", budget={"trials": 8, "window": 6, "members": 1})

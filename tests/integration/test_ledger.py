@@ -13,7 +13,7 @@ from workers import toy_spec, wait_until
 
 from hpo.dashboard.pages import Pages
 from hpo.ledger import claiming, interventions, pins, snapshots
-from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
+from hpo.ledger.claim_records import Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres import sessions
 from hpo.postgres.connect import Storage

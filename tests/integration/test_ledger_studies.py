@@ -14,7 +14,7 @@ from settling import claim, finish, run
 from workers import toy_spec
 
 from hpo.errors import StorageError, StudyError
-from hpo.ledger.claims import Claim, End, Over, Wait
+from hpo.ledger.claim_records import Claim, End, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.schema import SCHEMA_VERSION
 from hpo.postgres.connect import Storage, open_storage

@@ -12,7 +12,7 @@ from settling import claim, decide, finish, member, run
 from workers import table, toy_spec
 
 from hpo.ledger import interventions
-from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError, Over
+from hpo.ledger.claim_records import Checkpoint, Claim, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.trials import MAX_LOSSES, SlotState, StudyState
@@ -104,7 +104,7 @@ def test_resuming_after_losses_accepts_no_failure(ledger: Ledger) -> None:
     for number in range(3):
         for attempt in range(MAX_LOSSES if number == 2 else 0):
             take(ledger, f"w{attempt}")
-            ledger.release_lost(f"w{attempt}", "killed by SIGSEGV")
+            ledger.record_loss(f"w{attempt}", "killed by SIGSEGV")
         if number == 2:
             interventions.resume(ledger, "toy")
         finish(ledger, take(ledger, "w"), SlotState.FAILED)
@@ -168,12 +168,12 @@ def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(
     ledger.register(toy_spec())
     for number in range(2 * MAX_LOSSES):
         assert take(ledger, f"killed-{number}").number == 0
-        ledger.release_lost(f"killed-{number}")
-        ledger.release_lost(f"killed-{number}", "it died once")
+        ledger.record_loss(f"killed-{number}")
+        ledger.record_loss(f"killed-{number}", "it died once")
     for number in range(MAX_LOSSES):
         assert ledger.snapshot("toy").state == StudyState.OPEN
         assert take(ledger, f"crashed-{number}").number == 0
-        ledger.release_lost(f"crashed-{number}", "killed by SIGSEGV")
+        ledger.record_loss(f"crashed-{number}", "killed by SIGSEGV")
     snapshot = ledger.snapshot("toy")
     assert (snapshot.state, snapshot.search[0].losses) == (
         StudyState.FAILED,
@@ -194,10 +194,10 @@ def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:
                 member=1, epoch=1, curve=(0.1,), scored_at=(1,), seconds=1.0, data=b"x"
             )
             ledger.store_checkpoint(held, saved)
-        ledger.release_lost(f"w{attempt}", "exit status 9")
+        ledger.record_loss(f"w{attempt}", "exit status 9")
     assert ledger.snapshot("toy").state == StudyState.OPEN
     take(ledger, "last")
-    ledger.release_lost("last", "exit status 9")
+    ledger.record_loss("last", "exit status 9")
     assert ledger.snapshot("toy").state == StudyState.FAILED, (
         "ten in a row since the checkpoint"
     )
@@ -212,7 +212,7 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
         held = take(ledger, f"w{attempt}")
         if attempt == 0:
             ledger.store_suggestion(held, decide(ledger, held))
-        ledger.release_lost(held.worker, "killed by SIGSEGV")
+        ledger.record_loss(held.worker, "killed by SIGSEGV")
     assert (
         "run `hpo resume toy`, or first exclude the trial: `hpo exclude toy --"
         in hpo("status", "toy")

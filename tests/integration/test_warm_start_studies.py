@@ -14,7 +14,7 @@ from workers import toy_spec
 
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import interventions
-from hpo.ledger.claims import End
+from hpo.ledger.claim_records import End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study import file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpo.ledger.claims import Claim, End
+from hpo.ledger.claim_records import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest

@@ -3,8 +3,14 @@
 A transaction locks the study's row before any of them; OPEN_NEXT_TRIAL does so itself.
 """
 
+from hpo.ledger.statements.optuna import INSERT_RUNNING_TRIAL
+
 FAILURES_IN_A_ROW = 3
 """Number of failed trials in a row that stops the study."""
+
+_INSERT_NEXT_TRIAL = INSERT_RUNNING_TRIAL.format(
+    study_id="optuna_study_id", number="number", at="opened_at", source=" FROM next"
+)
 
 OPEN_NEXT_TRIAL = f"""
 SELECT id FROM hpo_ledger.studies WHERE name = %(study)s FOR UPDATE;
@@ -61,10 +67,7 @@ next AS (
   WHERE number < trials
     AND (oldest IS NULL OR oldest > number - width)
     AND at_work <= coalesce(%(at_work)s, at_work)),
-trial AS (
-  INSERT INTO trials (study_id, number, state, datetime_start)
-  SELECT optuna_study_id, number, 'RUNNING', timezone('UTC', opened_at) FROM next
-  RETURNING trial_id),
+trial AS ({_INSERT_NEXT_TRIAL}),
 slot AS (
   INSERT INTO hpo_ledger.slots (
     study_id, phase, number, state, attempts, optuna_trial_id, worker, token,

@@ -19,12 +19,17 @@ SELECT_STUDIES = "SELECT study_id, study_name FROM studies"
 FIND_STUDY = "SELECT study_id FROM studies WHERE study_id = :id"
 
 LOCK_STUDY = f"{FIND_STUDY} FOR UPDATE"
-"""Lock a study before its next trial, as ``claims.OPEN_NEXT_TRIAL`` does."""
+"""Lock a study before its next trial, as ``statements.claims.OPEN_NEXT_TRIAL`` does."""
 
-OPEN_TRIAL = """
+INSERT_RUNNING_TRIAL = """
 INSERT INTO trials (study_id, number, state, datetime_start)
-VALUES (:id, :number, 'RUNNING', timezone('UTC', CAST(:at AS timestamptz)))
+SELECT {study_id}, {number}, 'RUNNING', timezone('UTC', {at}){source}
 RETURNING trial_id"""
+"""Text of a statement; ``source`` is a ``FROM`` of these values, or empty."""
+
+OPEN_TRIAL = INSERT_RUNNING_TRIAL.format(
+    study_id=":id", number=":number", at="CAST(:at AS timestamptz)", source=""
+)
 
 LOCK_TRIAL = "SELECT trial_id FROM trials WHERE trial_id = :id FOR KEY SHARE"
 

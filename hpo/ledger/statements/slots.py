@@ -181,8 +181,8 @@ FROM settled"""
 Optuna ignores failed and excluded trials; an excluded one is left there as
 ``optuna_tables.exclude_trial`` leaves it. Parameters: the owner's; the last member's,
 null if all are stored; its ``network``, null if it is not to be stored; the slot's end
-(``claims.End``; ``settled_at`` is null for now); the ``numbers`` of its steps; keys and
-texts of its user and system attributes.
+(``claim_records.End``; ``settled_at`` is null for now); the ``numbers`` of its steps;
+keys and texts of its user and system attributes.
 """
 
 COUNT_LOSS = """

@@ -1,5 +1,7 @@
 """Statements of workers: heartbeats, losses, and the notifications that they send."""
 
+from hpo.settings import BEATS_PER_LEASE
+
 REGISTER_WORKER = """
 INSERT INTO hpo_ledger.workers (
   name, host, pid, lease_s, serves, job, log, numerics, state, doing)
@@ -53,10 +55,10 @@ SELECT * FROM hpo_ledger.slots
 WHERE worker = :worker AND state = 'running' AND lease_until IS NOT NULL
 ORDER BY study_id"""
 
-CHECK_LOST_ALONE = """
+CHECK_LOST_ALONE = f"""
 WITH
 dead AS (
-  SELECT *, seen_at + make_interval(secs => lease_s / 3) AS latest
+  SELECT *, seen_at + make_interval(secs => lease_s / {BEATS_PER_LEASE}) AS latest
   FROM hpo_ledger.workers
   WHERE name = :worker AND started_at <=
     CAST(:lease_until AS timestamptz) - make_interval(secs => lease_s)),

@@ -12,7 +12,7 @@ import pytest
 from dashboards import Clock
 from workers import wait_until
 
-from hpo.dashboard.fresh import OLDEST_S, SHORTEST_S, Away, Fresh
+from hpo.dashboard.renewed_values import OLDEST_S, SHORTEST_S, Away, Fresh
 from hpo.dashboard.replies import Shown
 from hpo.views.pages import overview
 

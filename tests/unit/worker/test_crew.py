@@ -36,7 +36,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
         workers[name] = workers[""]
         return workers[""]
 
-    monkeypatch.setattr(crew, "release_lost", release)
+    monkeypatch.setattr(crew, "report_loss", release)
     return workers
 
 
