@@ -72,6 +72,8 @@ integrator.
 
 The kernels have these integrators, and no others.
 """
+_N_PAST = max(map(len, EXTRAPOLATION.values())) - 1
+"""Number of outputs in ``Past``, beside the one now."""
 
 MAX_EXPONENT = 40.0
 """Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay
@@ -223,12 +225,12 @@ class Stepping:
     def step(
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor
     ) -> tuple[State, Past]:
-        """Return state and past one step later."""
+        """Return state and past one step later, without noise.
+
+        This is the reference of ``kernels.driver``: change both.
+        """
         after = integrate(self.integrator, dynamics, state, past, u, self.step_ns)
         return after, (dynamics.output(state), *past)[:_N_PAST]
-
-
-_N_PAST = max(map(len, EXTRAPOLATION.values())) - 1
 
 
 def _move(state: State, dt_ns: float, slope: State) -> State:

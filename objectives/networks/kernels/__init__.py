@@ -21,7 +21,7 @@ device.
     The rest of a weight update: readout, loss, clipping and Adam.
 ``elementary``, ``simd``
     exp, log, sin, tanh, ... on lanes; lanes themselves.
-``work``, ``sizes``
+``pass_memory``, ``sizes``
     Memory of a pass, threads that share the blocks of a batch, and sizes of both.
 ``compiling``
     numba's options, C functions for kernels, and a cache that notices changes in all

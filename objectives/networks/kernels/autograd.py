@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .chips import IDEAL, Chip
 from .kernel import Kernel, Pass
-from .work import in_threads
+from .pass_memory import in_threads
 
 
 def fused_series(
@@ -59,7 +59,7 @@ def fused_series(
     passes = [
         Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)
     ]
-    return _run(u, parameters, passes, chip, threads=n_parts)
+    return _run_forward(u, parameters, passes, chip, threads=n_parts)
 
 
 class _Fused(torch.autograd.Function):
@@ -76,7 +76,7 @@ class _Fused(torch.autograd.Function):
             Pass(kernel, u.shape[1], keep=True, n_read=n_read)
             for _ in kernel.layout.blocks(len(u))
         ]
-        return _run(u, ctx.parameters, ctx.passes, chip, threads=1)
+        return _run_forward(u, ctx.parameters, ctx.passes, chip, threads=1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -98,11 +98,14 @@ class _Fused(torch.autograd.Function):
         return gradient, None, None, None, None
 
 
-def _run(
+def _run_forward(
     u: Tensor, parameters: Tensor, passes: list[Pass], chip: Chip, *, threads: int
 ) -> Tensor:
-    """Return the values read, (batch, n_read, neurons); passes take the blocks in
-    turn."""
+    """Return the values read, (batch, n_read, neurons).
+
+    One pass per block, in one thread, keeps the trajectories for ``backward``.
+    Otherwise there is one pass per thread, and each takes its blocks in turn.
+    """
     layout = passes[0].kernel.layout
     n_read = passes[0].n_read
     places = passes[0].places

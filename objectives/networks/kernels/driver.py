@@ -158,14 +158,20 @@ def _drive(values: Any, at: Any, network: Any, shape: Any, work: Any) -> None:
 
 
 @inline
-def _find_jump(step: Any, jumps: Any) -> Any:
-    """Return 1 and the place of its normal numbers if a jump follows a step; else
-    zeros."""
-    if jumps.interval == 0 or (step + 1) % jumps.interval != 0:
-        return 0, 0
+def _is_jump_due(step: Any, interval: Any) -> Any:
+    """Return whether a jump of noise follows a step; never with an interval of 0."""
+    return interval > 0 and (step + 1) % interval == 0
+
+
+@inline
+def _place_of_normals(step: Any, jumps: Any) -> Any:
+    """Return the place of the normal numbers of the jump after a step.
+
+    Normals are used again from the first one, as in ``LayeredNetwork._jumps``.
+    """
     available = len(jumps.normals) // jumps.floats
     number = jumps.before + step // jumps.interval
-    return 1, number % available * jumps.floats
+    return number % available * jumps.floats
 
 
 @inline
@@ -199,7 +205,11 @@ def _advance(
     advance, constants = device
     _, drive, outputs, values, states, kept = work
     row = shape.walk.row
-    jump, place = _find_jump(step, jumps)
+    jump = 0
+    place = 0
+    if _is_jump_due(step, jumps.interval):
+        jump = 1
+        place = _place_of_normals(step, jumps)
     arrays = (
         pointer(states, 0),
         pointer(drive, 0),
@@ -426,7 +436,7 @@ def backward(
             _enter(entering, (t - silent) * per_point, entered, shape)
         for k in range(n_steps - 1, -1, -1):
             step = t * n_steps + k
-            jump = 1 if interval > 0 and (step + 1) % interval == 0 else 0
+            jump = 1 if _is_jump_due(step, interval) else 0
             _pull(step, k, shape, device, work, (enters, jump))
             enters = 0
             _pull_back(step, k, network, shape, own)

@@ -159,5 +159,5 @@ def _generate(device: Any, by_flow: bool) -> GeneratedSteps:
         device=device,
         text="\n".join(parts),
         n_kept=len(trace.kept),
-        expressions=[*trace.constants.symbols],
+        expressions=[*trace.constants.meaning.values()],
     )

@@ -20,8 +20,8 @@ from . import driver, sizes
 from .chips import IDEAL, Chip, steps_between_jumps
 from .driver import Jumps, Shape
 from .layout import Floats, Layout, Weights
+from .pass_memory import allocate
 from .sizes import round_up
-from .work import allocate
 
 Array = NDArray[np.float64]
 _FORWARD = ("held", "drive", "outputs", "values", "states", "kept")

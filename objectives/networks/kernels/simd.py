@@ -364,20 +364,21 @@ def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def call(typingctx: Any, address: Any, *args: Any) -> Any:
-    """Call the function at ``address``, see ``compiling.step``, with its arguments.
+def call(typingctx: Any, address: Any, *kinds: Any) -> Any:
+    """Call the C function at ``address`` with its arguments, of types ``kinds``.
 
-    Nothing is checked.
+    It is a function of ``compiling.compile_step``. That the types are those of the
+    function is not checked.
     """
 
-    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        kinds = [context.get_value_type(own) for own in args]
-        function = ir.FunctionType(ir.VoidType(), kinds)
-        unpacked = building.unpack_tuple(builder, values[1], len(kinds))
-        builder.call(builder.inttoptr(values[0], function.as_pointer()), unpacked)
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        value_types = [context.get_value_type(kind) for kind in kinds]
+        function = ir.FunctionType(ir.VoidType(), value_types)
+        unpacked = building.unpack_tuple(builder, args[1], len(kinds))
+        builder.call(builder.inttoptr(args[0], function.as_pointer()), unpacked)
         return context.get_dummy_value()
 
-    return signature(types.void, types.intp, types.StarArgTuple(args)), codegen
+    return signature(types.void, types.intp, types.StarArgTuple(kinds)), codegen
 
 
 @intrinsic

@@ -49,10 +49,14 @@ class Constants:
     symbols: dict[Any, Any] = field(default_factory=dict)
     """Expression of parameters -> symbol of the constant."""
     meaning: dict[Any, Any] = field(default_factory=dict)
-    """Symbol of a constant -> expression of parameters."""
+    """Symbol of a constant -> expression of parameters, in the order of the rows of
+    ``GeneratedSteps.constants``."""
 
-    def constant(self, expression: Any) -> Any:
-        """Return the symbol of an expression of parameters, constants and numbers."""
+    def symbol_of(self, expression: Any) -> Any:
+        """Return the symbol of an expression of parameters, constants and numbers.
+
+        The first request adds it as the next row of ``GeneratedSteps.constants``.
+        """
         whole = expression.xreplace(self.meaning)
         if whole not in self.symbols:
             symbol = _symbol(f"k{len(self.symbols)}")
@@ -69,7 +73,7 @@ class Constants:
             is_exact = expression.is_Rational or not expression.is_number
             return expression if is_exact else sympy.Float(expression, 17)
         if free <= self.fixed and isinstance(expression, sympy.Expr):
-            return self.constant(expression)
+            return self.symbol_of(expression)
         if not expression.args:
             return expression
         fixed = [a for a in expression.args if a.free_symbols <= self.fixed]
@@ -85,7 +89,7 @@ class Constants:
         for name, value in named.items():
             lanes[name] = sympy.sympify(value)
             if lanes[name].is_Number:
-                lanes[name] = self.constant(lanes[name])
+                lanes[name] = self.symbol_of(lanes[name])
         return lanes
 
 

@@ -18,8 +18,8 @@ from . import driver, learning
 from .chips import IDEAL, Chip
 from .kernel import Kernel, Pass
 from .layout import Floats, Integers, Weights, join_aligned
+from .pass_memory import in_threads
 from .sizes import WIDTH, round_up
-from .work import in_threads
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _NO_LABELS = np.empty(0, np.int64)
