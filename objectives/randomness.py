@@ -15,6 +15,9 @@ def stream(seed: int, name: str) -> np.random.Generator:
     Streams of different names or seeds are independent. The global random state is
     neither read nor changed.
 
+    Frozen: stored studies and resumed trials depend on these bits. Add a function
+    instead of changing this one.
+
     Raises:
         ValueError: ``seed`` is negative.
 

@@ -129,7 +129,9 @@ class NetworkObjective(Objective[P, T]):
     def member(
         self, params: P, *, task: T, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
-        """Build the member of these arguments, not trained yet; see
+        """Build the member of these arguments, not trained yet.
+
+        A member is one network of a trial, from its own seed; see
         ``Objective.evaluate``.
 
         Raises:

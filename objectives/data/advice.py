@@ -105,16 +105,16 @@ def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
 
 
 def learning_rates(*, dt_ns: float) -> Span:
-    """Return learning rates, which scale as the weights, and so as 1 / (S dt).
+    """Return learning rates: three decades, up to the largest of any study.
 
-    The paper's rule, a hundredth of the weights of Eq. (11), is 0.002 for S = 1 and 0.2
-    for S = 0.01. The best networks of GunPoint and of the digits have S lr0 = 0.005 to
-    0.06.
+    They are in proportion to 1 / dt, as the weights of Eq. (11) are. Those are in
+    proportion to 1 / S, too, but S is searched. The best networks of GunPoint and of
+    the digits have S lr0 = 0.005 to 0.06: within the range at 1 ns for S = 0.02 to 1.
 
     >>> learning_rates(dt_ns=1.0)
     Span(low=0.003, high=3.0)
     """
-    return _span(0.003 / dt_ns, 3 / dt_ns, 10.0)
+    return _span(0.003 / dt_ns, 3 / dt_ns, physics.MAX_LEARNING_RATE)
 
 
 def space(*, dt_ns: float, points: int) -> dict[str, Span]:

@@ -151,7 +151,10 @@ class PredictionObjective(LayeredObjective[P]):
     def member(
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
-        """Build the member, not trained yet; see ``NetworkObjective.member``."""
+        """Build the member, not trained yet; see ``NetworkObjective.member``.
+
+        A member is one network of a trial, from its own seed.
+        """
         from ..training.predictor import Predictor
 
         return Predictor(self, params, task, protocol=protocol, member_seed=member_seed)

@@ -36,6 +36,8 @@ PAPER_F_CUT_PER_NS = 0.1
 """Reproduces the paper's accuracy; the paper does not give it."""
 LEARNING_RATE_PER_WEIGHT = 0.01
 """Section IV: "in the range of one hundredth of the optimal weights values"."""
+MAX_LEARNING_RATE = 10
+"""The largest learning rate that a study may have."""
 NEURON_UW = 1.0
 SYNAPSE_UW = 0.1
 """Power of a neuron and of a synapse, in µW: 100 fJ and 10 fJ in 100 ns (section V)."""

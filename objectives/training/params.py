@@ -16,6 +16,7 @@ from pydantic import (
 
 from hpo.contract import ObjectiveParams
 
+from ..hardware import physics
 from ..hardware.variability import Variability
 from ..networks.readout import Features
 
@@ -39,7 +40,12 @@ RelaxationTime = Annotated[
     PerLayer[_Tau], Field(description="relaxation time of a neuron, in ns")
 ]
 LearningRate = Annotated[
-    float, Field(gt=0, le=10, description="learning rate of the first epoch")
+    float,
+    Field(
+        gt=0,
+        le=physics.MAX_LEARNING_RATE,
+        description="learning rate of the first epoch",
+    ),
 ]
 LearningRateDecay = Annotated[
     float,
