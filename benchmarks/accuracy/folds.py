@@ -20,8 +20,8 @@ from sklearn.model_selection import train_test_split
 
 from hpo.contract import Protocol
 from hpo.objectives.data import advice
-from hpo.search.kriging_believer import expected
 from hpo.search.suggest import suggest
+from hpo.search.surrogate import predict_scores
 from hpo.study.file import read
 from hpo.study.networks import Networks
 from hpo.study.seeds import derive_seed
@@ -124,7 +124,7 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
                 )
             )
         sampled = trial.estimate(spec, spec.protocol).n_series
-        expectations = expected(spec, history, sampled)
+        expectations = predict_scores(spec, history, sampled)
         best = max(expectations, key=lambda k: expectations[k].mean)
         claims = {
             "expected": expectations[best].mean,

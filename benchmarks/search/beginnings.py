@@ -17,8 +17,8 @@ import numpy as np
 from benchmarks.search import simulate, surrogate
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from hpo.search import constraints
-from hpo.search.kriging_believer import expected
 from hpo.search.suggest import suggest
+from hpo.search.surrogate import predict_scores
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past
@@ -43,7 +43,7 @@ def earlier(spec: StudySpec) -> list[dict[str, Any]]:
         trial = simulate._train(spec, world, len(past), past, own)
         spent += trial.epochs
         past.append(trial.past)
-    known = expected(spec, past)
+    known = predict_scores(spec, past)
     best = sorted(known, key=lambda number: (-known[number].mean, number))[:TOP]
     return [dict(past[number].suggestion.params) for number in best]
 

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.search.surrogate import Array
-from hpo.search.kriging_believer import expected
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
+from hpo.search.surrogate import predict_scores
 from hpo.study.seeds import derive_seed
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
@@ -175,7 +175,7 @@ def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
     for number, trial in enumerate(trials):
         spent += trial.epochs
         if expects:
-            known = expected(spec, past[: number + 1])
+            known = predict_scores(spec, past[: number + 1])
             claims = {of: own.mean for of, own in known.items()}
         elif trial.past.state == SlotState.COMPLETE:
             claims[number] = trial.past.score or 0.0

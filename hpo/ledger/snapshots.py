@@ -219,7 +219,7 @@ def _read_expected(
     study = rows.study
     if study.state == StudyState.DONE and study.expected:
         return {int(n): Expected(**item) for n, item in study.expected.items()}
-    from hpo.search.kriging_believer import expected  # a slow import
+    from hpo.search.surrogate import predict_scores  # a slow import
 
     history = [
         past.restore_past(row) for row in rows.slots if row.phase == Phase.SEARCH
@@ -229,8 +229,8 @@ def _read_expected(
         if trial.phase == Phase.SEARCH and is_whole:
             n_series = trial.estimate(spec, spec.protocol).n_series
             if n_series:
-                return expected(spec, history, n_series)
-    return expected(spec, history, None)
+                return predict_scores(spec, history, n_series)
+    return predict_scores(spec, history, None)
 
 
 def _last_step(slot: Row) -> tuple[Step, ...]:

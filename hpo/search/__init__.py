@@ -9,4 +9,5 @@ __all__ = [
     "pruning",
     "space",
     "suggest",
+    "surrogate",
 ]

@@ -27,6 +27,8 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState
 
 Params = Mapping[str, ParamValue]
+IsFeasible = Callable[[Params], bool]
+"""A test whether parameters may be trained."""
 
 DRAWS = 1000
 """Uniform draws that estimate how much of the space fits."""
@@ -115,11 +117,10 @@ def violation(spec: StudySpec, suggested: Params) -> str:
     return ""
 
 
-def make_filter(spec: StudySpec, fixed: Params) -> Callable[[Params], bool] | None:
-    """Return a test whether parameters fit, with the ``fixed`` ones; None without
-    constraints."""
+def make_filter(spec: StudySpec, fixed: Params) -> IsFeasible:
+    """Return a test whether parameters fit, with the ``fixed`` ones."""
     if not spec.constraints:
-        return None
+        return lambda suggested: True
     return lambda suggested: not violation(spec, spec.present({**suggested, **fixed}))
 
 
@@ -142,7 +143,7 @@ def draws(spec: StudySpec, seed: int, fixed: Params) -> Iterator[dict[str, Any]]
 
 
 def draw_fitting(
-    fits: Callable[[Params], bool], spec: StudySpec, seed: int, fixed: Params
+    is_feasible: IsFeasible, spec: StudySpec, seed: int, fixed: Params
 ) -> dict[str, Any]:
     """Return the first uniform draw that fits.
 
@@ -150,7 +151,7 @@ def draw_fitting(
         ValueError: none of ``MOST_DRAWS`` does.
     """
     for params in islice(draws(spec, seed, fixed), MOST_DRAWS):
-        if fits(params):
+        if is_feasible(params):
             return params
     raise ValueError(
         f"constraints: none of {MOST_DRAWS:,} uniform draws fits. Widen the space in a"

@@ -24,7 +24,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import Pruner, Sampler
 from hpo.study.trials import Past, SlotState
 
-_OURS = {"self", "seed", "spec", "known", "fits", "args", "kwargs"}
+_OURS = {"self", "seed", "spec", "observations", "is_feasible", "args", "kwargs"}
 """Constructor arguments that are no options: the study sets them itself."""
 
 

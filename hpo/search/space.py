@@ -162,16 +162,15 @@ class Cube:
         self._present = present
         self.axes = [Axis(own) for own in self.space.values()]
 
-    def free(self, point: Array) -> list[bool]:
+    def free(self, point: Array) -> NDArray[np.bool_]:
         """Return whether each column (width,) may vary between 0 and 1, with the others
         fixed."""
         there: Collection[str] = self.space
         if self._present is not None:
             there = self.params(point)
-        columns: list[bool] = []
-        for name, axis in zip(self.space, self.axes, strict=True):
-            columns += [axis.places is None and name in there] * axis.width
-        return columns
+        named = zip(self.space, self.axes, strict=True)
+        free = [axis.places is None and name in there for name, axis in named]
+        return np.repeat(free, [axis.width for axis in self.axes])
 
     def point(self, params: Mapping[str, Any]) -> Array:
         """Return the point (width,) of parameters."""

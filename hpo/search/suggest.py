@@ -55,21 +55,20 @@ def suggest(
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
     fixed = {**spec.warm_start_params(number), **(enqueued or {})}
-    fits = constraints.make_filter(spec, fixed)
+    is_feasible = constraints.make_filter(spec, fixed)
     with quiet():
         blind = spec.sampler.name in _BLIND or not learns(spec)
         seen = [] if blind else visible(spec, number, trials)
         known = comparison.clip_outliers(spec, comparison.extrapolate(spec, seen))
         again = spec.sampler.name in _RETRIED or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):
-            params, attrs = _ask(
-                spec, known, sampler(spec, number, known, attempt, fits), fixed
-            )
-            if fits is None or fits(params):
+            own = sampler(spec, number, known, attempt, is_feasible)
+            params, attrs = _ask(spec, known, own, fixed)
+            if is_feasible(params):
                 break
-        if fits is not None and not fits(params):
+        else:
             seed = derive_seed(spec.seed, "again", number + 1)
-            params = constraints.draw_fitting(fits, spec, seed, fixed)
+            params = constraints.draw_fitting(is_feasible, spec, seed, fixed)
     if enqueued:
         attrs = {**attrs, FIXED_PARAMS: dict(enqueued)}
     return Suggestion(params=params, attrs=attrs)
@@ -121,8 +120,8 @@ def sampler(
     spec: StudySpec,
     number: int,
     known: Observations,
-    attempt: int = 0,
-    fits: Callable[[dict[str, Any]], bool] | None = None,
+    attempt: int,
+    is_feasible: constraints.IsFeasible,
 ) -> BaseSampler:
     """Make the sampler of the spec, with the random state of trial ``number``.
 
@@ -131,7 +130,7 @@ def sampler(
         number: of the trial.
         known: earlier trials.
         attempt: earlier suggestions for this trial, all of which broke a constraint.
-        fits: a test of parameters, for a sampler that knows constraints.
+        is_feasible: a test of parameters, for a sampler that knows constraints.
     """
     name = spec.sampler.name
     options = spec.sampler.options
@@ -145,7 +144,11 @@ def sampler(
             seed = derive_seed(seed, "again", attempt)
         if name == "kriging-believer":
             return KrigingBeliever(
-                spec=spec, known=known, fits=fits, seed=seed, **options
+                spec=spec,
+                observations=known,
+                is_feasible=is_feasible,
+                seed=seed,
+                **options,
             )
         if name == "tpe":
             space = None if spec.is_conditional else distributions(spec)

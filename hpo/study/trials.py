@@ -386,7 +386,7 @@ class StudySnapshot:
     """The trials from which on another source of the objective was accepted."""
     expected: Mapping[int, Expected] = field(default_factory=dict)
     """Of complete trials by number, where ``confirm.by`` asks for it:
-    ``kriging_believer``."""
+    ``surrogate``."""
     baselines: tuple[Baseline, ...] = ()
     """What the simplest things score on the task; empty as long as nobody has worked it
     out."""

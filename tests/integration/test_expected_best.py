@@ -15,7 +15,7 @@ from workers import run_workers, toy_spec
 from hpo.ledger import interventions, ranking
 from hpo.ledger.claim_records import Over
 from hpo.ledger.ledger import Ledger
-from hpo.search import gaussian_process, kriging_believer
+from hpo.search import gaussian_process, surrogate
 from hpo.study.trials import StudyState
 
 IDLE = """SELECT count(*) FROM pg_stat_activity
@@ -59,7 +59,7 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
     with (
         monkeypatch.context() as patch
     ):  # a study that is done was told what is expected of it
-        patch.setitem(sys.modules, "hpo.search.kriging_believer", None)
+        patch.setitem(sys.modules, "hpo.search.surrogate", None)
         assert ledger.snapshot("lucky").expected == expected
     idle: list[Any] = []
 
@@ -68,7 +68,7 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
         return gaussian_process.fit(*known)
 
     with connect(database_url) as connection, monkeypatch.context() as patch:
-        patch.setattr(kriging_believer, "fit", fit)
+        patch.setattr(surrogate, "fit", fit)
         connection.execute(
             "UPDATE hpo_ledger.studies SET expected = '{}', state = 'open'"
         )

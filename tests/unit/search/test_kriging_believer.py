@@ -22,12 +22,12 @@ from searches import (
 )
 from workers import toy_spec
 
-from hpo.search import kriging_believer
+from hpo.search import surrogate
 from hpo.search.gaussian_process import fit
-from hpo.search.kriging_believer import KNOWN, expected
 from hpo.search.options import check
 from hpo.search.space import Cube
 from hpo.search.suggest import suggest
+from hpo.search.surrogate import KNOWN, predict_scores
 from hpo.statistics.intervals import sampling_error
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
@@ -132,7 +132,7 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
         told.extend(vague)
         return fit(x, y, vague)
 
-    monkeypatch.setattr(kriging_believer, "fit", fitted)
+    monkeypatch.setattr(surrogate, "fit", fitted)
     assert float(suggest(spec, 16, trials).params["x"]) > 0.5
     assert told == [math.log(10 / len(trial.steps)) for trial in trials]
     assert len(set(told)) == 2
@@ -234,7 +234,7 @@ def noisy(n: int) -> list[Past]:
 
 def test_the_luckiest_score_is_not_the_best_configuration() -> None:
     trials = [*noisy(40), trained(0.35, 0.95)]
-    found = expected(asking(), trials)
+    found = predict_scores(asking(), trials)
     assert sorted(found) == list(range(41))
     best = max(found, key=lambda number: found[number].mean)
     at = float(trials[best].suggestion.params["x"])
@@ -253,26 +253,29 @@ def test_only_complete_trials_are_candidates_and_all_of_them() -> None:
     )
     trials[3] = replace(trials[3], state=SlotState.FAILED, score=None, steps=())
     trials[4] = replace(trials[4], state=SlotState.EXCLUDED)
-    found = expected(asking(pruner={"name": "median"}), trials)
+    found = predict_scores(asking(pruner={"name": "median"}), trials)
     assert sorted(set(range(len(trials))) - set(found)) == [1, 2, 3, 4]
 
 
 def test_the_choice_of_scored_examples_counts_for_accuracies_alone() -> None:
     trials = noisy(40)
-    without, with_269 = expected(asking(), trials), expected(asking(), trials, 269)
+    without, with_269 = (
+        predict_scores(asking(), trials),
+        predict_scores(asking(), trials, 269),
+    )
     for number, known in without.items():
         assert with_269[number].mean == known.mean
         sampling = sampling_error(known.mean, 269)
         assert with_269[number].std == pytest.approx(math.hypot(known.std, sampling))
     errors = asking(objective="toy_objective:ToyLossObjective")
-    found = expected(errors, trials)
-    assert expected(errors, trials, 269) == found
+    found = predict_scores(errors, trials)
+    assert predict_scores(errors, trials, 269) == found
     assert all(abs(found[k].mean - trial.score) < 0.1 for k, trial in enumerate(trials))
 
 
 def test_of_one_trial_its_own_score_is_expected_and_of_none_nothing() -> None:
-    assert expected(asking(), [trained(0.5, 0.6)])[0].mean == pytest.approx(
+    assert predict_scores(asking(), [trained(0.5, 0.6)])[0].mean == pytest.approx(
         0.6, abs=0.01
     )
-    assert expected(asking(), []) == {}
-    assert expected(toy_spec(), noisy(5)) == {}
+    assert predict_scores(asking(), []) == {}
+    assert predict_scores(toy_spec(), noisy(5)) == {}

@@ -11,9 +11,8 @@ from workers import toy_spec
 
 from hpo.search import comparison
 from hpo.search.comparison import LINEAR, LOG, LOGIT
-from hpo.search.kriging_believer import Surrogate, expected
-from hpo.search.space import Cube, distributions
 from hpo.search.suggest import suggest
+from hpo.search.surrogate import Surrogate, predict_scores
 from hpo.statistics.scales import without_outliers
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
@@ -109,18 +108,14 @@ def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
 
 
 def test_no_error_is_expected_below_zero(narma10: StudySpec) -> None:
-    cube, trials = Cube(distributions(narma10)), searched(narma10)
+    trials = searched(narma10)
     between = [
         replace(trials[0], suggestion=moved(narma10, tau))
         for tau in np.linspace(1.0, 12.0, 45)
     ]
     known = comparison.extrapolate(narma10, trials)
     least = {
-        scale: (
-            Surrogate(cube, known, maximize=False, scale=scale)
-            .expected(cube.points(between))[0]
-            .min()
-        )
+        scale: (Surrogate(narma10, known, scale).predict(between)[0].min())
         for scale in (LINEAR, LOG)
     }
     assert least[LINEAR] < 0.0 < least[LOG]
@@ -134,7 +129,10 @@ def test_studies_of_errors_are_searched_and_judged_by_logarithms(
     number = 12
     errors, squares = searched(narma10), searched(narma10, power=2.0)
     assert suggest(narma10, number, errors) == suggest(narma10, number, squares)
-    claims, claims_too = expected(narma10, errors), expected(narma10, squares)
+    claims, claims_too = (
+        predict_scores(narma10, errors),
+        predict_scores(narma10, squares),
+    )
     order, order_too = (
         sorted(found, key=lambda number: found[number].mean)
         for found in (claims, claims_too)

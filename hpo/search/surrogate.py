@@ -1,0 +1,149 @@
+"""The surrogate of ``kriging-believer``: a Gaussian process of the scores of trials.
+
+Accuracies are modelled by their logits and errors by their logarithms: then differences
+among good networks count, and networks of one configuration scatter about alike,
+whether they are good or bad. A pruned trial has an extrapolated score
+(``comparison.extrapolate``), with the more noise the earlier it was pruned.
+
+The highest of many scores of single networks is lucky; the posterior mean also knows
+how far networks of one configuration scatter and what its neighbours scored. It is an
+unbiased claim, and selects better which configuration to confirm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.search import comparison
+from hpo.search.comparison import Observations
+from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
+from hpo.search.space import cube_of
+from hpo.statistics import intervals
+from hpo.statistics.scales import Scale
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Expected, Past
+
+KNOWN = 400
+"""Limit on the trials that the surrogate is fitted to."""
+_DECIMALS = 6
+"""Decimals of a posterior mean."""
+_NODES = 9
+"""Nodes of the quadrature over the scatter of networks."""
+_WORSE = 3.0
+"""Interquartile ranges below the lower quartile; a score beyond counts as lying
+there."""
+_BETTER = 30.0
+"""Interquartile ranges above the upper quartile; likewise."""
+_ALIKE = 1e-12
+"""Scores whose relative deviation is below it are equal but for rounding."""
+
+
+class Surrogate:
+    """A Gaussian process fitted to the scores of trials."""
+
+    def __init__(
+        self, spec: StudySpec, observations: Observations, scale: Scale
+    ) -> None:
+        """Take trials, one complete at least whose score was measured; see
+        ``comparison``."""
+        self._cube = cube_of(spec)
+        self._sign = 1.0 if spec.maximize else -1.0
+        self._scale = scale
+        complete = np.flatnonzero(observations.complete)
+        raw = self._sign * scale.forward(observations.scores[complete])
+        better = math.inf if scale.bounded else _BETTER
+        y, self._centre, self._deviation = standardised(raw, better)
+        vague = observations.vague[complete]
+        chosen = most_telling(y, vague, KNOWN)
+        trials = [observations.seen[k] for k in complete[chosen]]
+        self.x = self._cube.points(trials)
+        """Points of the most informative trials, (n, width)."""
+        self.costs = np.array([trial.costs for trial in trials], dtype=np.float64)
+        """(n, costs of the study)."""
+        self.y = y[chosen]
+        """Their scores, on the scale, standardised, (n,)."""
+        self._vague = vague[chosen]
+        self.measured: NDArray[np.bool_] = self._vague == 0.0
+        """Whether each score was measured, (n,)."""
+        self._theta = fit(self.x, self.y, self._vague)
+        self.process = GaussianProcess(self.x, self.y, self._vague, self._theta)
+
+    def believe(self, trials: Sequence[Past]) -> GaussianProcess:
+        """Return a process with trials at their posterior mean, as if measured."""
+        x = self._cube.points(trials)
+        y = self.process.mean(x)
+        return GaussianProcess(
+            np.concatenate([self.x, x]),
+            np.concatenate([self.y, y]),
+            np.concatenate([self._vague, np.zeros(len(y))]),
+            self._theta,
+        )
+
+    def predict(self, trials: Sequence[Past]) -> tuple[Array, Array]:
+        """Return the posterior mean of the score of trials, and its deviation (k,)."""
+        mean, variance = self.process.predict(self._cube.points(trials))
+        mean = np.round(mean, _DECIMALS)
+        deviation = np.sqrt(variance)
+        low = self._mean_scores(mean - deviation)
+        high = self._mean_scores(mean + deviation)
+        return self._mean_scores(mean), np.abs(high - low) / 2.0
+
+    def _mean_scores(self, y: Array) -> Array:
+        """Return mean scores (k,) of networks that scatter about y (k,) as one
+        configuration's."""
+        nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+        noise = math.exp(0.5 * self._theta[-2])
+        scattered = y[:, None] + noise * nodes
+        raw = self._sign * (self._centre + self._deviation * scattered)
+        return np.asarray(self._scale.inverse(raw) @ weights / weights.sum())
+
+
+def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, float]:
+    """Return scores (n,) of mean 0 and deviation 1, and the former mean and deviation.
+
+    Outliers are clipped: below at Tukey's outer fence, above at ``better``
+    interquartile ranges. A score of -1e9 among others between 0 and 1 would hide the
+    differences of these; one of 1e300, which is an objective's mistake, would attract
+    every suggestion.
+    """
+    low, high = np.quantile(y, [0.25, 0.75])
+    if high > low:
+        y = np.clip(y, low - _WORSE * (high - low), high + better * (high - low))
+    centre = float(y.mean())
+    deviation = float(y.std())
+    if deviation <= _ALIKE * float(np.abs(y).max()):
+        return np.zeros_like(y), centre, 0.0
+    return (y - centre) / deviation, centre, deviation
+
+
+def predict_scores(
+    spec: StudySpec, trials: Sequence[Past], n_series: float | None = None
+) -> dict[int, Expected]:
+    """Return the posterior mean of every complete trial by number, if ``confirm.by``
+    needs it.
+
+    Args:
+        spec: the study.
+        trials: trials 0 .. n-1; running ones are ignored.
+        n_series: examples that score a trial, where that is known. They are the same
+            for all trials, so that no number of trials averages their choice out.
+    """
+    if spec.confirm is None or spec.confirm.by != "expected":
+        return {}
+    observations = comparison.extrapolate(spec, trials)
+    measured = observations.complete & ~observations.changed
+    complete = np.flatnonzero(measured).tolist()
+    if not complete:
+        return {}
+    surrogate = Surrogate(spec, observations, comparison.surrogate_scale(spec))
+    means, stds = surrogate.predict([trials[number] for number in complete])
+    if n_series and spec.is_accuracy:
+        shares = np.clip(means, 0.0, 1.0)
+        errors = [intervals.sampling_error(share, n_series) for share in shares]
+        stds = np.hypot(stds, errors)
+    rows = zip(complete, means.tolist(), stds.tolist(), strict=True)
+    return {number: Expected(mean=mean, std=std) for number, mean, std in rows}
