@@ -139,13 +139,13 @@ def _train(
         nonlocal spent
         spent += 1
         epoch = spent - len(scores) * spec.budget.epochs
-        course.epoch(len(scores), epoch, accuracy)
+        course.report_epoch(len(scores), epoch, accuracy)
 
     try:
         for index in range(spec.budget.members):
             seed = derive_seed(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
-            course.networks(scores, spec.budget.epochs)
+            course.report_networks(scores, spec.budget.epochs)
         state = SlotState.COMPLETE
         score = statistics.fmean(scores)
     except EndedError:

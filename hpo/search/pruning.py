@@ -71,7 +71,7 @@ class TrialProgress:
         halving = spec.pruner.name == "successive-halving"
         self._decide = self._is_not_promoted if halving else self._is_below_percentile
 
-    def epoch(self, member: int, epoch: int, score: float | None) -> None:
+    def report_epoch(self, member: int, epoch: int, score: float | None) -> None:
         """Report that a network was trained for another epoch.
 
         Raises:
@@ -80,7 +80,7 @@ class TrialProgress:
         if member == 0 and score is not None:
             self._judge(Step(0, epoch, score))
 
-    def networks(self, scores: Sequence[float], epochs: int) -> None:
+    def report_networks(self, scores: Sequence[float], epochs: int) -> None:
         """Report the scores of all networks trained so far, one more than before.
 
         Args:

@@ -140,7 +140,7 @@ class MemberTraining:
             score = objective.check_score(score, f"score of epoch {epoch}")
         self._reported.add(epoch, score)
         if self._course is not None:
-            self._course.epoch(self._index, epoch, score)
+            self._course.report_epoch(self._index, epoch, score)
         stopping = self._heart.stopping
         if stopping or time.monotonic() - self._saved_s >= self._pause_s:
             self._save(progress)

@@ -111,7 +111,7 @@ class TrialRun:
                 seed = derive_seed(self._spec.seed, "member", index)
                 member = self._train(index, seed, suggestion.params)
                 members.append(member)
-                course.networks(self._scores(members), member.epochs)
+                course.report_networks(self._scores(members), member.epochs)
         except EndedError as why:
             score = course.steps[-1].score
             self._settle(SlotState.PRUNED, score=score, message=str(why))
@@ -123,12 +123,12 @@ class TrialRun:
         """Replay what earlier attempts reported."""
         for count, member in enumerate(members, start=1):
             for epoch, score in zip(member.scored_at, member.curve, strict=True):
-                course.epoch(member.member, epoch, score)
-            course.networks(self._scores(members[:count]), member.epochs)
+                course.report_epoch(member.member, epoch, score)
+            course.report_networks(self._scores(members[:count]), member.epochs)
         saved = self._claim.checkpoint
         if saved is not None and saved.member == len(members):
             for epoch, score in zip(saved.scored_at, saved.curve, strict=True):
-                course.epoch(saved.member, epoch, score)
+                course.report_epoch(saved.member, epoch, score)
 
     def _scores(self, members: Sequence[Member]) -> list[float]:
         """Return the scores that count: claimed ones under ``validation``, else plain

@@ -55,9 +55,9 @@ def train(
     try:
         for member in range(MEMBERS):
             for epoch, value in enumerate(values(level), start=1):
-                course.epoch(member, epoch, value)
+                course.report_epoch(member, epoch, value)
             scores.append(level + 1e-3 * member)
-            course.networks(scores, EPOCHS)
+            course.report_networks(scores, EPOCHS)
         score = sum(scores) / MEMBERS
     except EndedError:
         state, score = SlotState.PRUNED, course.steps[-1].score

@@ -184,8 +184,8 @@ def test_the_first_curve_to_its_score_and_means_are_reported(
     )
     for member in range(3):
         for epoch, score in enumerate((0.5, 0.75), start=1):
-            course.epoch(member, epoch, score if steps else None)
-        course.networks([0.1, 0.2, 0.3][: member + 1], 2)
+            course.report_epoch(member, epoch, score if steps else None)
+        course.report_networks([0.1, 0.2, 0.3][: member + 1], 2)
     assert course.steps == [
         Step(network, epoch, score) for network, epoch, score in steps
     ]
