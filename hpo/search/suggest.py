@@ -62,7 +62,7 @@ def suggest(
         known = comparison.clip_outliers(spec, comparison.extrapolate(spec, seen))
         again = spec.sampler.name in _RETRIED or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):
-            own = sampler(spec, number, known, attempt, is_feasible)
+            own = make_sampler(spec, number, known, attempt, is_feasible)
             params, attrs = _ask(spec, known, own, fixed)
             if is_feasible(params):
                 break
@@ -116,7 +116,7 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 }
 
 
-def sampler(
+def make_sampler(
     spec: StudySpec,
     number: int,
     known: Observations,

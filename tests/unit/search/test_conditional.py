@@ -13,9 +13,10 @@ from optuna.distributions import BaseDistribution
 from searches import searched
 
 from hpo.search.comparison import extrapolate
+from hpo.search.constraints import make_filter
 from hpo.search.options import check as check_options
 from hpo.search.space import Cube, distributions
-from hpo.search.suggest import sampler as sampler_of
+from hpo.search.suggest import make_sampler
 from hpo.search.suggest import suggest
 from hpo.study import file
 from hpo.study.spec import StudySpec
@@ -134,7 +135,9 @@ def test_without_conditions_the_space_is_in_order_of_names_and_asked_for_at_once
         {"name": "random"}, space={**plain, "batch_size": {"low": 20, "high": 240}}
     )
     assert list(distributions(own)) == ["batch_size", "layers", "lr0"]
-    study = optuna.create_study(sampler=sampler_of(own, 4, extrapolate(own, [])))
+    is_feasible = make_filter(own, {})
+    sampler = make_sampler(own, 4, extrapolate(own, []), 0, is_feasible)
+    study = optuna.create_study(sampler=sampler)
     wanted = study.ask(dict[str, BaseDistribution](distributions(own))).params
     assert suggest(own, 4, []).params == wanted
 
