@@ -16,8 +16,7 @@ from hpo.search.comparison import extrapolate
 from hpo.search.constraints import make_filter
 from hpo.search.options import check as check_options
 from hpo.search.space import Cube, distributions
-from hpo.search.suggest import make_sampler
-from hpo.search.suggest import suggest
+from hpo.search.suggest import make_sampler, suggest
 from hpo.study import file
 from hpo.study.spec import StudySpec
 
