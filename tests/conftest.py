@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -55,6 +56,11 @@ if (
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # start would be deaf to Ctrl-C, too
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is imported by now, and stays."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
