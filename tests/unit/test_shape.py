@@ -20,7 +20,7 @@ MOST_LINES = 50
 """Of a function."""
 MOST_CONDITIONAL = 15
 """Conditional expressions per 1,000 lines of code."""
-MOST_PACKED = 80
+MOST_PACKED = 10
 """Statements that hold two thoughts, in all."""
 
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
