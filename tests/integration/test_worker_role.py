@@ -175,10 +175,9 @@ def test_the_role_can_be_kept_out_of_everything_else(
     with database(server_url, "template0") as other:
         name = sa.make_url(other).database
         told = set_up(owner.url, tmp_path)
-        assert told.startswith(
-            "it also can: connect to database hpo, connect to database postgres"
-        )
-        assert f"connect to database {name}" in told
+        assert told.startswith("it also can: connect to database ")
+        for there in ("hpo", "postgres", name):  # and what other tests have made
+            assert f"connect to database {there}, " in told
         assert told.endswith(
             ", make large objects; a superuser denies that by -v alone=1\n"
         )
