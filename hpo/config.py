@@ -221,7 +221,7 @@ def load(options: Mapping[str, Any] | None = None) -> SiteConfig:
     if path is not None:
         tree = _validated(_read(path), str(path), strict=True)
     changes: Tables = {}
-    for where, values in [*_variables(), *_command_line(options or {})]:
+    for where, values in [*_read_environment(), *_command_line(options or {})]:
         _override(changes, _validated(values, where))
     on_cluster = tree.get("launch", {}).get("executor", "local") != "local"
     if on_cluster and changes.get("launch", {}).get("executor") == "local":
@@ -285,7 +285,7 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(json.loads(json.dumps(raw, default=str)))  # 04:00:00 is a time in TOML
 
 
-def _variables() -> Iterator[tuple[str, Tables]]:
+def _read_environment() -> Iterator[tuple[str, Tables]]:
     """Yield each variable and its value, nested as in the file."""
     for name, text in sorted(os.environ.items()):
         if not text or not name.startswith("HPO_"):

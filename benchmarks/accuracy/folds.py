@@ -27,7 +27,7 @@ from hpo.study.networks import Networks
 from hpo.study.seeds import derive_seed
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step
-from hpo.worker.training import Reported, member_of
+from hpo.worker.training import ReportedEpochs, member_of
 
 SIZES = (100, 200, 400)
 SEEDS = range(4)
@@ -108,7 +108,7 @@ def measured(n: int, seed: int, way: str) -> dict[str, Any]:
                     member_seed=one,
                     on_epoch=lambda progress: None,
                 )
-                networks.append(member_of(k, one, outcome, Reported(), 0.0))
+                networks.append(member_of(k, one, outcome, ReportedEpochs(), 0.0))
             return _Networks(tuple(networks))
 
         history: list[Past] = []

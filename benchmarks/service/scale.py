@@ -31,7 +31,7 @@ from hpo.ledger.claim_records import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded import read_password
-from hpo.postgres.layout import PORT, Layout
+from hpo.postgres.layout import PORT, ServerLayout
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.worker.heartbeat import WorkerOptions
@@ -172,7 +172,7 @@ def _spec(name: str, trials: int, sampler: str, workers: int) -> StudySpec:
 def _network(storage: Storage) -> Iterator[str]:
     """The address of the database over the network."""
     url = sa.make_url(storage.url)
-    layout = Layout(settings.home())
+    layout = ServerLayout(settings.home())
     with delayed(f"{url.query['host']}/.s.PGSQL.{PORT}", ROUND_TRIP_S / 2) as port:
         user = f"{url.username}:{read_password(layout)}"
         yield f"postgresql://{user}@127.0.0.1:{port}/{url.database}"

@@ -64,7 +64,7 @@ MEANINGS = {
     "Range.high": "last value",
     "Range.points": "number of values, both ends included",
     "Range.log": "values with equal ratios, not with equal differences",
-    "Sweep.curves": "`[[sweep.curves]]`, one table for each curve",
+    "SweepTable.curves": "`[[sweep.curves]]`, one table for each curve",
     "Figure.kind": (
         '`"curves"`: medians and quartiles against `x` of a sweep; `"scatter"`: the '
         "median score of every trial against `x`"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Study:
+class ChangedStudy:
     """The study to change."""
 
     name: str
@@ -46,7 +46,7 @@ class Study:
 
 Answer = tuple[dict[str, Any], str]
 """A record for programs, and a line for people without the study's name."""
-Change = Callable[[Study], Answer]
+Change = Callable[[ChangedStudy], Answer]
 
 
 def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]:
@@ -61,7 +61,7 @@ def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]
         @wraps(do)
         def run(options: argparse.Namespace) -> int:
             with opened(options) as ledger:
-                study = Study(options.study, ledger, options)
+                study = ChangedStudy(options.study, ledger, options)
                 record, line = do(study)
                 lines = [f"{study.name}: {line}"]
                 if goes_on:
@@ -81,7 +81,7 @@ RELEASE = argument(
 
 
 @change(RELEASE, goes_on=False)
-def stop(study: Study) -> Answer:
+def stop(study: ChangedStudy) -> Answer:
     """Stop a study on all hosts; its workers first save a checkpoint.
 
     `hpo launch` and workers ignore the study until it is resumed.
@@ -141,7 +141,7 @@ _ALL = -1
         ),
     )
 )
-def resume(study: Study) -> Answer:
+def resume(study: ChangedStudy) -> Answer:
     """Resume a stopped or failed study, or change how it goes on.
 
     Each option makes its own change, and resumes no stopped study. Results stay
@@ -183,7 +183,7 @@ def resume(study: Study) -> Answer:
     return _reopen(study)
 
 
-def _reopen(study: Study) -> Answer:
+def _reopen(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
 
     was, freed = interventions.resume(
@@ -200,7 +200,7 @@ def _reopen(study: Study) -> Answer:
     return {"was": was, "state": study.result.state, "released": freed}, text
 
 
-def _extend(study: Study) -> Answer:
+def _extend(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
     from hpo.views.sentences import progress
 
@@ -211,7 +211,7 @@ def _extend(study: Study) -> Answer:
     return record, f"{text}; {progress.progress(study.result)}"
 
 
-def _retry(study: Study) -> Answer:
+def _retry(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
 
     trial = study.options.retry
@@ -230,7 +230,7 @@ def _retry(study: Study) -> Answer:
     return {"state": study.result.state, "retried": records}, text
 
 
-def _accept_code(study: Study) -> Answer:
+def _accept_code(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
 
     since = interventions.accept_code(study.ledger, study.name)
@@ -240,7 +240,7 @@ def _accept_code(study: Study) -> Answer:
     return {"since": since}, text
 
 
-def _prioritise(study: Study) -> Answer:
+def _prioritise(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
 
     priority = study.options.priority
@@ -255,7 +255,7 @@ def _prioritise(study: Study) -> Answer:
 
 
 @change(values)
-def enqueue(study: Study) -> Answer:
+def enqueue(study: ChangedStudy) -> Answer:
     """Set the parameters of the next trial that has not begun.
 
     Results stay reproducible: the trial gets its number at once, and earlier trials do
@@ -292,7 +292,7 @@ def enqueue(study: Study) -> Answer:
         "--reason", default="", metavar="TEXT", help="reason, shown with the trial"
     ),
 )
-def exclude(study: Study) -> Answer:
+def exclude(study: ChangedStudy) -> Answer:
     """Exclude a trial from ranking and later suggestions: bad, or killing its workers.
 
     Results stay reproducible: trials claimed before the exclusion still see the trial,
@@ -320,7 +320,7 @@ def exclude(study: Study) -> Answer:
     argument("--yes", action="store_true", help="delete without confirmation"),
     goes_on=False,
 )
-def delete(study: Study) -> Answer:
+def delete(study: ChangedStudy) -> Answer:
     """Delete a study with all its trials, also from Optuna's tables.
 
     Examples:
@@ -340,7 +340,7 @@ def delete(study: Study) -> Answer:
     return {"deleted": True}, "deleted"
 
 
-def _ask_for_confirmation(study: Study) -> None:
+def _ask_for_confirmation(study: ChangedStudy) -> None:
     from hpo.views.sentences import progress
     from hpo.views.terminal import status
 

@@ -21,7 +21,7 @@ from hpo.views.records import json_records
 from hpo.views.terminal import screen, status
 
 
-class Ending:
+class LaunchEnd:
     """The end of one launch, by its study, the timeout, or a signal."""
 
     def __init__(

@@ -18,7 +18,7 @@ from rich.console import Console
 from hpo.console import Terminated
 from hpo.errors import HpoError, StorageError
 from hpo.launch import executors, plan
-from hpo.launch.ending import Ending, say
+from hpo.launch.ending import LaunchEnd, say
 from hpo.launch.options import ChosenStudy, LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
@@ -121,7 +121,7 @@ class Launch:
         self._patient = Ledger(storage, patience_s=PATIENCE_S, on_wait=_database_away)
         self._ledger = self._patient.impatient()
         self._executor = executors.executor(options, self._name, storage.url)
-        self._ending = Ending(options, self._name, self._patient, self._executor)
+        self._ending = LaunchEnd(options, self._name, self._patient, self._executor)
         self._latest: Result
 
     def run(self) -> int:

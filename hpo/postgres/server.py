@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from hpo.errors import StorageError
-from hpo.postgres.layout import DATABASE, PORT, ROLE, Layout, private
+from hpo.postgres.layout import DATABASE, PORT, ROLE, ServerLayout, private
 from hpo.postgres.locks import POLL_S
 from hpo.postgres.programs import Account, Installation, find_installation
 
@@ -46,7 +46,7 @@ class Postmaster:
     ready: bool
 
 
-def postmaster(layout: Layout) -> Postmaster | None:
+def postmaster(layout: ServerLayout) -> Postmaster | None:
     """Return the server that runs on the data directory, None if there is none."""
     try:
         lines = (layout.data / "postmaster.pid").read_text().splitlines()
@@ -57,7 +57,7 @@ def postmaster(layout: Layout) -> Postmaster | None:
     return Postmaster(int(lines[0]), lines[7:] == ["ready   "])
 
 
-def _is_server(pid: int, layout: Layout) -> bool:
+def _is_server(pid: int, layout: ServerLayout) -> bool:
     """Return whether process `pid` is this directory's server, not a later process of
     that pid."""
     with suppress(psutil.Error):
@@ -65,7 +65,7 @@ def _is_server(pid: int, layout: Layout) -> bool:
     return False
 
 
-def start(layout: Layout) -> None:
+def start(layout: ServerLayout) -> None:
     """Start the server unless it runs, and return when it accepts connections.
 
     Raises:
@@ -94,7 +94,7 @@ def start(layout: Layout) -> None:
     )
 
 
-def _await_ready(layout: Layout) -> bool:
+def _await_ready(layout: ServerLayout) -> bool:
     """Wait for a server that is starting; return whether one is ready."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -105,7 +105,7 @@ def _await_ready(layout: Layout) -> bool:
     return False
 
 
-def stop(layout: Layout) -> None:
+def stop(layout: ServerLayout) -> None:
     """Shut the server down; open transactions are rolled back, commits are on disk.
 
     Raises:
@@ -128,7 +128,7 @@ def stop(layout: Layout) -> None:
     shutil.rmtree(layout.socket_directory, ignore_errors=True)
 
 
-def _prepare(layout: Layout, installed: Installation) -> None:
+def _prepare(layout: ServerLayout, installed: Installation) -> None:
     """Create the data directory and the password, if they are missing."""
     if layout.data.exists():
         if not layout.password.exists():
@@ -157,7 +157,7 @@ def _prepare(layout: Layout, installed: Installation) -> None:
 
 
 def _set_password(
-    layout: Layout, installed: Installation, data: Path, before: str = ""
+    layout: ServerLayout, installed: Installation, data: Path, before: str = ""
 ) -> None:
     """Give our role a new password, with the server in single-user mode, and write it
     down."""
@@ -183,7 +183,7 @@ def _set_password(
     _sync(layout.control)
 
 
-def _spawn(layout: Layout, installed: Installation) -> bool:
+def _spawn(layout: ServerLayout, installed: Installation) -> bool:
     """Start the server in the background; return whether it accepts connections."""
     data = shlex.quote(str(layout.data))  # a shell reads the options
     options = f"-D {data} -p {PORT} -k {layout.socket_directory} -h ''"
@@ -204,7 +204,7 @@ def _spawn(layout: Layout, installed: Installation) -> bool:
     return done.returncode == 0
 
 
-def _clear_stale(layout: Layout) -> None:
+def _clear_stale(layout: ServerLayout) -> None:
     """Remove the lock file of a crash, if its pid now belongs to another program.
 
     PostgreSQL itself detects a pid that is gone, but not one that is in use again, as

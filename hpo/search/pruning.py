@@ -21,7 +21,7 @@ from hpo.search import comparison
 from hpo.search.history import visible
 from hpo.search.memory import MISSING
 from hpo.study import effort
-from hpo.study.effort import Ending
+from hpo.study.effort import PruneReason
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Pruner
 from hpo.study.trials import RUNG, Past, Step, Suggestion
@@ -103,12 +103,14 @@ class TrialProgress:
         if not self.report(step):
             return
         spec = self._spec
-        ended = f"{Ending.CURVE} after {effort.epochs_text(spec, step)}"
+        ended = f"{PruneReason.CURVE} after {effort.epochs_text(spec, step)}"
         if effort.is_whole(spec, step):
             n_networks = step.network + 1
             if n_networks == spec.budget.members:
                 return  # nothing is left to save
-            ended = f"{Ending.NETWORKS} after {effort.networks_text(spec, n_networks)}"
+            ended = (
+                f"{PruneReason.NETWORKS} after {effort.networks_text(spec, n_networks)}"
+            )
         raise EndedError(f"{ended}: the pruner {spec.pruner.name} ended it")
 
     def report(self, step: Step) -> bool:

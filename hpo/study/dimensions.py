@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hpo.study.messages import expected
-from hpo.study.tables import ASIDE, Label, ParamValue, Table, check_list
+from hpo.study.tables import ASIDE, Label, ParamValue, StudyTable, check_list
 
 LAYERS = "layers"
 """The parameter that says how many layers there are."""
@@ -65,7 +65,7 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
     return values
 
 
-class Dimension(Table):
+class Dimension(StudyTable):
     """One entry of ``[space]``: either ``low`` and ``high``, or ``choices``."""
 
     low: float | int | None = None
@@ -303,7 +303,7 @@ def split_layers(
     return result
 
 
-class Range(Table):
+class Range(StudyTable):
     """``range = { low, high, points, log }``: evenly spaced values, both ends among
     them."""
 
@@ -318,7 +318,7 @@ class Range(Table):
         return self
 
 
-class Curve(Table):
+class Curve(StudyTable):
     """One entry of ``[[sweep.curves]]``: parameters that vary, and those that stay."""
 
     label: Annotated[Label, ASIDE]
@@ -357,7 +357,7 @@ class Curve(Table):
         return spaced(float(own.low), float(own.high), own.points, log=own.log)
 
 
-class Sweep(Table):
+class SweepTable(StudyTable):
     """``[sweep]``: one or more curves."""
 
     curves: Annotated[tuple[Curve, ...], Field(min_length=1)]

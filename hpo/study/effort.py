@@ -73,14 +73,14 @@ def confirmation_epochs(spec: StudySpec) -> int:
     return spec.confirm.top * spec.confirm.members * spec.confirm_epochs
 
 
-class Ending(StrEnum):
+class PruneReason(StrEnum):
     """How a trial ended early, in the words of every view."""
 
     CURVE = "curve cut short"
     NETWORKS = "not replicated further"
 
 
-def ending(spec: StudySpec, slot: Trial) -> Ending | None:
+def ending(spec: StudySpec, slot: Trial) -> PruneReason | None:
     """Return how a trial ended early, even if it was excluded later; None for other
     trials."""
     state = slot.state
@@ -88,7 +88,7 @@ def ending(spec: StudySpec, slot: Trial) -> Ending | None:
         state = slot.amendments[-1].state
     if slot.phase != Phase.SEARCH or state != SlotState.PRUNED:
         return None
-    return Ending.NETWORKS if networks(spec, slot) else Ending.CURVE
+    return PruneReason.NETWORKS if networks(spec, slot) else PruneReason.CURVE
 
 
 def networks(spec: StudySpec, slot: Trial) -> int:

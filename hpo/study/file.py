@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from hpo import objectives
 from hpo.contract import Protocol
 from hpo.errors import SpecError, StudyError
-from hpo.study.dimensions import Sweep
+from hpo.study.dimensions import SweepTable
 from hpo.study.hashing import flatten
 from hpo.study.messages import (
     Broken,
@@ -256,7 +256,7 @@ def _complete(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     tree = dict(raw)
     if "sweep" in tree:
         refuse(_check_beside_sweep(tree), where)
-        size = _validate(Sweep, tree["sweep"], where, "sweep").size
+        size = _validate(SweepTable, tree["sweep"], where, "sweep").size
         budget = tree.get("budget", {})
         if isinstance(budget, Mapping):
             trials = budget.get("trials", size)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hpo.study.tables import ASIDE, Table
+from hpo.study.tables import ASIDE, StudyTable
 
 
 def keep_essential(value: Any, stored: Any) -> Any:
@@ -17,7 +17,7 @@ def keep_essential(value: Any, stored: Any) -> Any:
         value: a table of a study file, or a value in it.
         stored: its JSON form.
     """
-    if isinstance(value, Table):
+    if isinstance(value, StudyTable):
         kept = {}
         for name, part in stored.items():
             field = type(value).model_fields[name]

@@ -13,7 +13,7 @@ from hpo.study.trials import SlotState, StudySnapshot, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class SearchProgress:
     """The progress of a search."""
 
     trials: int

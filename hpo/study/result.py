@@ -22,7 +22,7 @@ from hpo.study import edges as study_edges
 from hpo.study import pareto
 from hpo.study.edges import Edge
 from hpo.study.networks import Confirmation
-from hpo.study.progress import Progress
+from hpo.study.progress import SearchProgress
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
@@ -121,9 +121,9 @@ class Result:
         return (*self.search, *self.confirm)
 
     @cached_property
-    def progress(self) -> Progress:
+    def progress(self) -> SearchProgress:
         """The progress of the search."""
-        return Progress.of(self.snapshot)
+        return SearchProgress.of(self.snapshot)
 
     @cached_property
     def other_numerics(self) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from hpo.study.dimensions import (
     LAYERS,
     Curve,
     Dimension,
-    Sweep,
+    SweepTable,
     expand_layers,
     join_layers,
     order_dimensions,
@@ -31,7 +31,7 @@ from hpo.study.dimensions import (
 )
 from hpo.study.messages import expected
 from hpo.study.schema import Parameter, read_parameters
-from hpo.study.tables import ParamValue, Table, Values
+from hpo.study.tables import ParamValue, StudyTable, Values
 
 LARGEST_GAP = 0.005
 """Between two scores of the same networks, in accuracy, or twice that as a share of
@@ -68,7 +68,7 @@ def _false_is_none(value: Any) -> Any:
     return value
 
 
-class StudySpec(Table):
+class StudySpec(StudyTable):
     """A whole study file, made by ``hpo.study.file.load`` or ``validate``."""
 
     name: Annotated[str, AfterValidator(_check_name), tables.ASIDE]
@@ -86,7 +86,7 @@ class StudySpec(Table):
     ] = None
     """Hardware that networks are scored on; the objective's own model has its keys."""
     space: dict[str, Dimension] = Field(default_factory=dict)
-    sweep: Sweep | None = None
+    sweep: SweepTable | None = None
     """Points to measure, in place of a space and a sampler."""
     sampler: tables.Sampler = tables.Sampler()
     pruner: tables.Pruner = tables.Pruner()

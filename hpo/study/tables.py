@@ -37,7 +37,7 @@ ASIDE = Field(json_schema_extra={"aside": True})
 later."""
 
 
-class Table(BaseModel):
+class StudyTable(BaseModel):
     """One table of a study file."""
 
     model_config = ConfigDict(
@@ -58,7 +58,7 @@ def check_list(
 Label = Annotated[str, Field(min_length=1), ONE_LINE]
 
 
-class Budget(Table):
+class Budget(StudyTable):
     """``[budget]``: how much work the study is."""
 
     trials: Annotated[int, Field(ge=1, le=100_000)]
@@ -109,7 +109,7 @@ class Pruner(_Choice):
     name: Literal["none", "median", "percentile", "successive-halving"] = "none"
 
 
-class Stop(Table):
+class Stop(StudyTable):
     """``[stop]``: when the search ends before ``budget.trials``; see ``history``."""
 
     target: float | None = None
@@ -128,7 +128,7 @@ class Stop(Table):
         return self
 
 
-class Confirm(Table):
+class Confirm(StudyTable):
     """``[confirm]``: retrain the best from fresh seeds, test once on the held-out test
     set."""
 
@@ -151,7 +151,7 @@ TOP = 5
 _Point = Annotated[Values, Field(min_length=1)]
 
 
-class WarmStart(Table):
+class WarmStart(StudyTable):
     """Trials 0 .. n-1 get these points; what a point leaves out, the sampler draws.
 
     A study file gives ``study``, or ``points`` by hand. When the study is registered,
@@ -190,7 +190,7 @@ def _names(name: Any) -> tuple[Any, ...]:
     raise ValueError("a text, or a list of texts")
 
 
-class Cost(Table):
+class Cost(StudyTable):
     """``[cost]``: one objective more, or several; as little as possible, beside the
     score."""
 
@@ -229,7 +229,7 @@ Published = Annotated[float | dict[str, float], BeforeValidator(_positive)]
 """A published cost: a number, or of several costs numbers by name."""
 
 
-class Reported(Table):
+class Reported(StudyTable):
     """``[reported]``: the published optimum to compare with; the search does not begin
     there."""
 
@@ -246,7 +246,7 @@ class Reported(Table):
     params: Values = Field(default_factory=dict)
 
 
-class Reference(Table):
+class Reference(StudyTable):
     """One entry of ``[[figure.reference]]``: published values beside the measured ones.
 
     Either values (``x``, ``y``), a ``window`` or a ``mark``.
@@ -300,7 +300,7 @@ class Reference(Table):
 _COMPARISON = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
 
 
-class Figure(Table):
+class Figure(StudyTable):
     """The ``[figure]`` table."""
 
     kind: Literal["curves", "scatter"]

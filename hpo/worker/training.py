@@ -24,7 +24,7 @@ often it is lost."""
 
 
 @dataclass
-class Reported:
+class ReportedEpochs:
     """What a training has reported."""
 
     epoch: int = 0
@@ -83,12 +83,14 @@ class MemberTraining:
             self._name += f", member {index + 1} of {self._spec.budget.members}"
             self._protocol = self._spec.protocol
             self._epochs = self._spec.budget.epochs
-        self._reported = Reported()
+        self._reported = ReportedEpochs()
         self._resume: bytes | None = None
         self._spent_s = 0.0
         saved = claim.checkpoint
         if saved is not None and saved.member == index:
-            self._reported = Reported(saved.epoch, [*saved.curve], [*saved.scored_at])
+            self._reported = ReportedEpochs(
+                saved.epoch, [*saved.curve], [*saved.scored_at]
+            )
             self._resume = saved.data
             self._spent_s = saved.seconds
         self._began_s = time.monotonic()
@@ -165,7 +167,7 @@ class MemberTraining:
 
 
 def member_of(
-    index: int, seed: int, outcome: Outcome, reported: Reported, seconds: float
+    index: int, seed: int, outcome: Outcome, reported: ReportedEpochs, seconds: float
 ) -> Member:
     """Return the result of a training as it is stored.
 

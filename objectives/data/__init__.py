@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hpo.contract import Protocol, TaskParams
 
-from .sizes import Contents, SeriesContents, Shape
+from .sizes import Contents, DataShape, SeriesContents
 from .tasks import SERIES_TASKS, TASKS, SeriesParams, SplitTaskParams
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ __all__ = [
     "SERIES_TASKS",
     "TASKS",
     "Contents",
+    "DataShape",
     "SeriesContents",
     "SeriesParams",
-    "Shape",
     "SplitTaskParams",
     "contents",
     "load",
@@ -49,7 +49,7 @@ def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
 
 
 @lru_cache(maxsize=8)
-def shape(task: TaskParams) -> Shape:
+def shape(task: TaskParams) -> DataShape:
     """Return the shape of a task's series; most tasks have to read their data for it.
 
     Raises:

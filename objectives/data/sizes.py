@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Shape(NamedTuple):
+class DataShape(NamedTuple):
     """Sizes of the examples, the same for every protocol and seed."""
 
     points: int

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from hpo.contract import NetworkMember, Protocol, TaskParams
 
-from ..data import SERIES_TASKS, SeriesContents, SeriesParams, Shape
+from ..data import SERIES_TASKS, DataShape, SeriesContents, SeriesParams
 from ..data.windows import check_window
 from ..training import LayeredObjective, LayeredParams
 from .device import Device
@@ -126,10 +126,10 @@ class PredictionObjective(LayeredObjective[P]):
         "presentation_ns": "time that one point takes",
     }
 
-    def shape(self, task: TaskParams) -> Shape:
+    def shape(self, task: TaskParams) -> DataShape:
         """See ``LayeredObjective.shape``; costs are per point."""
         contents = _contents(cast(SeriesParams, task))
-        return Shape(1, contents.channels, contents.outputs)
+        return DataShape(1, contents.channels, contents.outputs)
 
     def check_task(self, params: P, task: TaskParams, protocol: Protocol) -> None:
         """Refuse a window longer than the training part; see

@@ -43,7 +43,7 @@ SYNAPSE_UW = 0.1
 """Power of a neuron and of a synapse, in µW: 100 fJ and 10 fJ in 100 ns (section V)."""
 
 
-class Range(NamedTuple):
+class RecommendedRange(NamedTuple):
     """A range, with the recommended value."""
 
     low: float
@@ -111,7 +111,7 @@ def recommended_learning_rate(*, dt_ns: float, s: float, fan_in: float) -> float
     return LEARNING_RATE_PER_WEIGHT * weight  # text below Eq. (11)
 
 
-def recommended_tau_ns(dt_ns: float) -> Range:
+def recommended_tau_ns(dt_ns: float) -> RecommendedRange:
     """Relaxation times, in ns, that suit inputs ``dt_ns`` apart; all of them are above
     ``dt_ns``.
 
@@ -124,7 +124,7 @@ def recommended_tau_ns(dt_ns: float) -> Range:
     """
     _positive("recommended relaxation time", dt_ns=dt_ns)
     fastest, slowest = PAPER_WINDOW_NS
-    return Range(
+    return RecommendedRange(
         low=dt_ns * PAPER_TAU_NS / slowest,
         best=dt_ns * PAPER_TAU_NS / PAPER_DT_NS,
         high=dt_ns * PAPER_TAU_NS / fastest,

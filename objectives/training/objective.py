@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from hpo.contract import NetworkMember, NetworkObjective, Protocol, TaskParams
 
-from ..data import TASKS, Shape, shape
+from ..data import TASKS, DataShape, shape
 from ..hardware import physics
 from ..hardware.variability import Variability
 from ..networks.per_layer import spread_layers
@@ -51,7 +51,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
             outputs: number of outputs.
         """
 
-    def shape(self, task: TaskParams) -> Shape:
+    def shape(self, task: TaskParams) -> DataShape:
         """Return the sizes of a task that costs depend on."""
         return shape(task)
 

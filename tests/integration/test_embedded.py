@@ -25,7 +25,7 @@ from workers import wait_until
 from hpo.errors import StorageError
 from hpo.postgres import programs
 from hpo.postgres.embedded import Embedded, EmbeddedStatus, status, stop
-from hpo.postgres.layout import Layout
+from hpo.postgres.layout import ServerLayout
 from hpo.postgres.programs import OWN_ACCOUNT, WHEEL, Account, find_shipped
 from hpo.postgres.server import claim_socket_directory
 
@@ -86,7 +86,7 @@ def test_the_server_starts_once_and_runs_until_its_last_user_was_killed(
     last.kill()
     last.communicate()
     wait_until(lambda: gone(new_home), timeout_s=6.0)
-    assert not Layout(new_home).socket_directory.exists()
+    assert not ServerLayout(new_home).socket_directory.exists()
 
 
 def test_a_forked_child_does_not_keep_the_server_alive(hpo_home: Path) -> None:
@@ -110,7 +110,7 @@ def test_who_comes_while_it_is_stopping_gets_the_next_one(hpo_home: Path) -> Non
         for _ in range(3):
             stopping = threading.Thread(target=stop, args=(hpo_home, True))
             stopping.start()
-            wait_until(lambda: not Layout(hpo_home).host.exists())
+            wait_until(lambda: not ServerLayout(hpo_home).host.exists())
             with Embedded(hpo_home) as another:
                 assert read(another.acquire()) == 42
             stopping.join()
@@ -136,7 +136,7 @@ def test_who_comes_replaces_a_killed_keeper_and_the_keeper_a_killed_server(
         kill(adopted.pid)
         wait_until(lambda: (now := status(hpo_home)).running and now.pid != adopted.pid)
         assert status(hpo_home).keeper_pid == adopted.keeper_pid
-        assert Layout(hpo_home).log.with_suffix(".log.1").exists(), (
+        assert ServerLayout(hpo_home).log.with_suffix(".log.1").exists(), (
             "what the killed one said"
         )
         assert read(url) == 42
@@ -159,7 +159,7 @@ def test_what_a_crash_left_behind_is_seen_through(new_home: Path) -> None:
         write(embedded.acquire())
     assert not partial.exists()
     stop(new_home)
-    layout = Layout(new_home)
+    layout = ServerLayout(new_home)
     lines = [
         os.getpid(),
         layout.data,
@@ -299,7 +299,7 @@ def test_a_server_in_a_strange_place_is_private_and_out_of_the_network(
 ) -> None:
     home = new_home / "größe α $HOME `x`" / ("long " * 30).strip()
     home.mkdir(parents=True)
-    layout, log = Layout(home), home / "server" / "postgres.log"
+    layout, log = ServerLayout(home), home / "server" / "postgres.log"
     none = EmbeddedStatus(
         home, home / "postgres", log, False, None, None, None, users=()
     )
@@ -355,7 +355,7 @@ def test_no_entrance_without_the_password_which_is_made_anew_if_it_is_lost(
         assert old not in url
         with pytest.raises(psycopg.OperationalError, match="no password supplied"):
             connect(url, passfile=os.devnull)
-        Layout(hpo_home).password.unlink()
+        ServerLayout(hpo_home).password.unlink()
         assert "has no password file. Look at" in refusal(hpo_home)
     stop(hpo_home)
     with Embedded(hpo_home) as embedded:

@@ -13,7 +13,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study.effort import Ending
+from hpo.study.effort import PruneReason
 from hpo.study.tables import ParamValue
 from hpo.views.figures.palette import (
     BAND,
@@ -32,10 +32,10 @@ DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 CLAIMED = {"color": BLUE, "size": 12, "symbol": "circle-open", "line": {"width": 2}}
 CONFIRMED = {"color": GREEN, "size": 11, "symbol": "diamond"}
 """Markers of the search's claim, and of fresh seeds."""
-ENDINGS: Mapping[Ending | None, str] = {
+ENDINGS: Mapping[PruneReason | None, str] = {
     None: "circle",
-    Ending.NETWORKS: "diamond-open",
-    Ending.CURVE: "circle-open",
+    PruneReason.NETWORKS: "diamond-open",
+    PruneReason.CURVE: "circle-open",
 }
 """Symbols of complete trials, and of those that ended early, by how."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpo.study.progress import Progress
+from hpo.study.progress import SearchProgress
 from hpo.study.result import Result
 from hpo.study.trials import Event, Listed, StudyState, WorkerInfo
 from hpo.views.figures.plotted import Plotted
@@ -30,7 +30,7 @@ _Heights = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class Sparkline:
     """A plot of ``WIDTH`` by ``HEIGHT``; heights are measured from its top."""
 
     high: str
@@ -59,8 +59,8 @@ class Card:
     """The comparison with the reported score."""
     facts: Mapping[str, str]
     """Sentences, by a heading of one or two words."""
-    curve: Curve | None
-    progress: Progress
+    curve: Sparkline | None
+    progress: SearchProgress
 
 
 Study = tuple[Listed, Card | None]
@@ -119,7 +119,7 @@ class _Scale:
         return self.y(score), self.y(score + std), self.y(score - std)
 
 
-def curve(result: Result) -> Curve | None:
+def curve(result: Result) -> Sparkline | None:
     """Return the plot of a search; None for other studies, and while no trial is
     complete.
 
@@ -147,7 +147,7 @@ def curve(result: Result) -> Curve | None:
     y = [scale.y(spot.y) for spot in best]
     path = "".join(f"H{right}V{height}" for right, height in zip(x, y, strict=True))
     end = scale.x(max(result.progress.settled, int(best[-1].x) + 1))
-    return Curve(
+    return Sparkline(
         high=f"{scale.high:.3g}",
         low=f"{scale.low:.3g}",
         best=f"M{x[0]} {y[0]}{path}H{end}",

@@ -183,9 +183,9 @@ def after(spec: StudySpec, trial: Trial) -> str:
     """Return how far a trial came that ended early: ``5 of 60 epochs``, ``1 of 4
     networks``."""
     how = effort.ending(spec, trial)
-    if how == effort.Ending.NETWORKS:
+    if how == effort.PruneReason.NETWORKS:
         return effort.networks_text(spec, effort.networks(spec, trial))
-    if how == effort.Ending.CURVE and trial.steps:
+    if how == effort.PruneReason.CURVE and trial.steps:
         return effort.epochs_text(spec, trial.steps[-1])
     return ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.study.effort import Ending, ending
+from hpo.study.effort import PruneReason, ending
 from hpo.study.result import Result
 from hpo.study.trials import Trial, complete
 from hpo.views.sentences.formatting import reported_text, score_text
@@ -44,7 +44,7 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
     _draw_best(result, grid, cells)
     legend = "· trial   "
     if early:
-        legend += f"∘ {Ending.NETWORKS}   "
+        legend += f"∘ {PruneReason.NETWORKS}   "
     legend += "━ best so far"
     if result.spec.reported is not None:
         legend += f"   ╌ {reported_text(result.spec)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ..sizes import Contents, Shape
+from ..sizes import Contents, DataShape
 from .fields import Seed
 from .splitting import SplitTaskParams, stratified_split
 
@@ -63,6 +63,6 @@ class SequentialDigitsParams(SplitTaskParams):
             test=N_IMAGES - N_TRAIN,
         )
 
-    def shape(self) -> Shape:
+    def shape(self) -> DataShape:
         """See ``SplitTaskParams``; without scikit-learn, too."""
-        return Shape(N_PIXELS, 1, N_CLASSES)
+        return DataShape(N_PIXELS, 1, N_CLASSES)

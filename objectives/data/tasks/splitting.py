@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from hpo.contract import Protocol, TaskParams
 
-from ..sizes import Contents, Shape
+from ..sizes import Contents, DataShape
 from .fields import Share
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
@@ -73,7 +73,7 @@ class SplitTaskParams(TaskParams):
         """
         return None
 
-    def shape(self) -> Shape:
+    def shape(self) -> DataShape:
         """Return the shape of the series.
 
         Raises:
@@ -81,7 +81,7 @@ class SplitTaskParams(TaskParams):
         """
         halves = self.halves()
         _, points, channels = halves.train.shape
-        return Shape(points, channels, halves.n_classes)
+        return DataShape(points, channels, halves.n_classes)
 
     def load(self, *, protocol: Protocol, member_seed: int) -> Split:
         """Return the examples that train and those that score the member

@@ -66,7 +66,7 @@ from .simd import (
 from .sizes import FOLD, SERIES, WIDTH
 
 
-class Shape(NamedTuple):
+class PassShape(NamedTuple):
     """Sizes of a pass over a segment of a block."""
 
     n_points: int
@@ -244,7 +244,7 @@ def forward(
         u: input, (points, series, channels) of a dense layout, else (points, channels,
             series).
         read: the values read, (points read, series, stride), written.
-        shape, jumps: see ``Shape`` and ``Jumps``.
+        shape, jumps: see ``PassShape`` and ``Jumps``.
         network: ``layout.Structure``; weights between neurons and from the input, and
             biases with the fixed drives, all amplified.
         device: address of the step, and constants of each group.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from . import elementary, simd
 from .compiling import compile_step
-from .tracing import DEVIATION, STEP, Trace, parameter_symbol
+from .tracing import DEVIATION, STEP, StepTrace, parameter_symbol
 
 Array = NDArray[np.float64]
 _COMPILES = threading.Lock()
@@ -149,7 +149,7 @@ def generate_steps(device: Any, *, by_flow: bool) -> GeneratedSteps:
 
 
 def _generate(device: Any, by_flow: bool) -> GeneratedSteps:
-    trace = Trace(device, by_flow)
+    trace = StepTrace(device, by_flow)
     parts = [
         _ADVANCE.format(name="advance") + trace.advance(keep=True),
         _ADVANCE.format(name="advance_only") + trace.advance(keep=False),

@@ -18,7 +18,7 @@ from ..integrators import EXTRAPOLATION
 from ..readout import LAST, Features
 from . import driver, sizes
 from .chips import IDEAL, Chip, steps_between_jumps
-from .driver import Jumps, Shape
+from .driver import Jumps, PassShape
 from .layout import Floats, Layout, Weights
 from .pass_memory import allocate
 from .sizes import round_up
@@ -321,7 +321,7 @@ class Pass:
 
     def _segment(
         self, u: Floats, n_series: int, k: int, by_point: Floats
-    ) -> tuple[Floats, Floats, Shape]:
+    ) -> tuple[Floats, Floats, PassShape]:
         """Return the input of segment k, its part of ``read`` or ``entering``, and its
         shape."""
         first, end = [*self._starts, self.n_points][k : k + 2]
@@ -331,7 +331,7 @@ class Pass:
         rows = by_point[start : max(end - silent, 0) * per_point]
         return u[first:end].reshape(-1), rows, self._shape(end - first, n_series)
 
-    def _shape(self, n_points: int, n_series: int) -> Shape:
+    def _shape(self, n_points: int, n_series: int) -> PassShape:
         """Return the sizes of a pass over ``n_points`` points of ``n_series``
         series."""
         kernel = self.kernel
@@ -341,7 +341,7 @@ class Pass:
         if layout.dense:
             entry = round_up(entry, sizes.WIDTH)
         newest, older, oldest = map(np.float32, EXTRAPOLATION[kernel.integrator])
-        return Shape(
+        return PassShape(
             n_points=n_points,
             n_steps=kernel.n_steps,
             n_channels=layout.n_channels,

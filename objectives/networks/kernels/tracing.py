@@ -93,7 +93,7 @@ class Constants:
         return lanes
 
 
-class Trace:
+class StepTrace:
     """Definitions of a step, a jump and an output with their slopes, symbol by symbol.
 
     Args:

@@ -35,13 +35,13 @@ class Writer(Printer):  # type: ignore[misc]
         self.lines: list[str] = []
         self._defined = defined
         self._names = names or count()
-        self._variables: dict[str, str] = {}
+        self._names_of_values: dict[str, str] = {}
 
     def branch(self) -> Writer:
         """Return a writer for statements under a condition, which may use all names so
         far."""
         other = Writer(self._defined, self._names)
-        other._variables = dict(self._variables)
+        other._names_of_values = dict(self._names_of_values)
         return other
 
     def assign(self, named: Mapping[str, Any]) -> None:
@@ -52,11 +52,11 @@ class Writer(Printer):  # type: ignore[misc]
     def _variable(self, text: str) -> str:
         """Assign a text to a variable, unless one has it, and return the name of the
         variable."""
-        if text not in self._variables:
+        if text not in self._names_of_values:
             name = f"v{next(self._names)}"
-            self._variables[text] = name
+            self._names_of_values[text] = name
             self.lines.append(f"{name} = {text}")
-        return self._variables[text]
+        return self._names_of_values[text]
 
     def _print_Symbol(self, symbol: Any) -> str:
         if symbol in self._defined:

@@ -13,7 +13,7 @@ from searches import reported
 
 from hpo.study import effort
 from hpo.study.edges import Edge
-from hpo.study.effort import Ending
+from hpo.study.effort import PruneReason
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, Step
 from hpo.views.sentences import formatting
@@ -153,31 +153,34 @@ NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
     ("changes", "facts", "ending", "after"),
     [
         *[({}, {"state": s, "steps": reported(*CURVE[:5])}, None, "") for s in OTHERS],
-        ({}, {"steps": reported(*CURVE[:5])}, Ending.CURVE, "5 of 30 epochs"),
+        ({}, {"steps": reported(*CURVE[:5])}, PruneReason.CURVE, "5 of 30 epochs"),
         (
             {"budget": {"trials": 60, "members": 3, "epochs": 30, "score_every": 4}},
             {"steps": (Step(0, 28, 0.1), Step(0, 30, 0.1))},
-            Ending.NETWORKS,
+            PruneReason.NETWORKS,
             "1 of 3 networks",
         ),
         (
             {},
             {"steps": reported(*CURVE), "members": NETWORKS[:1]},
-            Ending.NETWORKS,
+            PruneReason.NETWORKS,
             "1 of 3 networks",
         ),
         (
             {},
             {"steps": reported(*CURVE, 0.1, epochs=30), "members": NETWORKS},
-            Ending.NETWORKS,
+            PruneReason.NETWORKS,
             "2 of 3 networks",
         ),
-        ({}, {"steps": reported(*CURVE)}, Ending.NETWORKS, "1 of 3 networks"),
-        ({}, {}, Ending.CURVE, ""),
+        ({}, {"steps": reported(*CURVE)}, PruneReason.NETWORKS, "1 of 3 networks"),
+        ({}, {}, PruneReason.CURVE, ""),
     ],
 )
 def test_how_a_trial_ended_early(
-    changes: dict[str, Any], facts: dict[str, Any], ending: Ending | None, after: str
+    changes: dict[str, Any],
+    facts: dict[str, Any],
+    ending: PruneReason | None,
+    after: str,
 ) -> None:
     spec, state = snapshots.spec(**changes), facts.pop("state", SlotState.PRUNED)
     slot = snapshots.slot(0, state, score=0.1, **facts)
@@ -191,7 +194,7 @@ def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
     )
     amendment = snapshots.amendment(SlotState.PRUNED, steps=reported(*CURVE[:5]))
     excluded = replace(pruned, state=SlotState.EXCLUDED, amendments=(amendment,))
-    assert effort.ending(spec, excluded) == Ending.CURVE
+    assert effort.ending(spec, excluded) == PruneReason.CURVE
     whole = replace(
         excluded, amendments=(replace(amendment, state=SlotState.COMPLETE),)
     )
