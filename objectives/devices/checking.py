@@ -27,7 +27,7 @@ def check_device(device: type[Device]) -> None:
         return
     states = _values(one, "rest")
     _check_methods(one, states, 0.0)
-    if device.flow is not None:
+    if device.advance_exactly is not None:
         _check_solution(one, tuple(state + 0.1 for state in states))
     if device.by_hand is Device.by_hand:
         _check_expressions(one)
@@ -61,9 +61,9 @@ def _check_methods(one: Device, states: tuple[Any, ...], number: Any) -> Any:
     _values(one, "rate", *states, number)
     (output,) = _values(one, "output", *states)
     _values(one, "fixed_drive")
-    _values(one, "kick", *states, noise=noise)
-    if one.flow is not None:
-        _values(one, "flow", *states, drive=number, dt_ns=number)
+    _values(one, "add_noise", *states, noise=noise)
+    if one.advance_exactly is not None:
+        _values(one, "advance_exactly", *states, drive=number, dt_ns=number)
     return output
 
 
@@ -112,20 +112,20 @@ def _check_expressions(one: Device) -> None:
 
 
 def _check_solution(one: Device, states: tuple[Any, ...]) -> None:
-    """Check that ``flow`` begins with the slopes of ``rate``, under a drive.
+    """Check that ``advance_exactly`` begins with the slopes of ``rate``, under a drive.
 
     Raises:
         ValueError: it does not.
     """
     dt_ns = 1e-6
-    after = _values(one, "flow", *states, drive=0.1, dt_ns=dt_ns)
+    after = _values(one, "advance_exactly", *states, drive=0.1, dt_ns=dt_ns)
     rates = _values(one, "rate", *states, 0.1)
     for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
         error = (new - old) / dt_ns - rate
         if not abs(error) <= 1e-3 * max(1.0, abs(rate)):
             raise ValueError(
-                f"{type(one).__name__}.flow: expected the solution of `rate` under a"
-                f" constant drive, but {name} changes by {error + rate:.4g} per ns"
-                f" instead of {rate:.4g}, at states {states} and a drive of 0.1."
+                f"{type(one).__name__}.advance_exactly: expected the solution of `rate`"
+                f" under a constant drive, but {name} changes by {error + rate:.4g} per"
+                f" ns instead of {rate:.4g}, at states {states} and a drive of 0.1."
                 " Correct one of them."
             )

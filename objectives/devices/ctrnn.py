@@ -54,7 +54,7 @@ class Ctrnn(Device):
         """Return dx/dt, per ns: Eq. (6)."""
         return drive - x / self.tau_ns
 
-    def flow(self, x: Any, drive: Any, dt_ns: Any) -> Any:
+    def advance_exactly(self, x: Any, drive: Any, dt_ns: Any) -> Any:
         """Return x after ``dt_ns`` of constant drive: a linear relaxation towards I
         τ."""
         decay = exp(-dt_ns / self.tau_ns)

@@ -148,9 +148,9 @@ class Device(LayeredParams):
         ),
     ] = "y"
 
-    flow: ClassVar[Callable[..., Any] | None] = None
+    advance_exactly: ClassVar[Callable[..., Any] | None] = None
     """States after ``dt_ns`` of constant drive in closed form, if there is one:
-    ``flow(self, x, drive, dt_ns)``. The exponential integrators need it."""
+    ``advance_exactly(self, x, drive, dt_ns)``. The exponential integrators need it."""
     noise_per_sqrt_ns: ClassVar[Callable[..., Any] | None] = None
     """Standard deviation of the noise of a neuron in 1 ns, by its parameters. With 2
     ``noise_parts``, a state with one of them gets half of it."""
@@ -180,9 +180,9 @@ class Device(LayeredParams):
         """Return the drive of a neuron besides its synapses, per ns."""
         return 0.0
 
-    def kick(self, *states: Any, **named: Any) -> Any:
-        """Return each state after a jump of noise, ``kick(self, x, noise)``; default: x
-        moves."""
+    def add_noise(self, *states: Any, **named: Any) -> Any:
+        """Return each state after a jump of noise, ``add_noise(self, x, noise)``;
+        default: x moves."""
         return (states[0] + named["noise"], *states[1:])
 
     def rest_under(self, drive: Any) -> Any:
@@ -237,8 +237,8 @@ class Device(LayeredParams):
         return device
 
     def every(self, hook: str, *states: Any, **more: Any) -> tuple[Any, ...]:
-        """Call ``rate``, ``flow``, ``rest`` or ``kick``, and return one value for each
-        state.
+        """Call ``rate``, ``advance_exactly``, ``rest`` or ``add_noise``, and return one
+        value for each state.
 
         Raises:
             ValueError: the method returns another number of values.
@@ -260,7 +260,7 @@ class Device(LayeredParams):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Collect the parameters; a device with a ``flow`` is integrated by it.
+        """Collect the parameters; ``advance_exactly`` integrates a device that has it.
 
         An inherited field with another default keeps its type, bounds and description.
 
@@ -279,7 +279,7 @@ class Device(LayeredParams):
         hardware: Any = cls.Hardware | None
         cls.model_fields["variability"].annotation = hardware
         integrator = cls.model_fields["integrator"]
-        if cls.flow is not None and integrator.default == "ab3":
+        if cls.advance_exactly is not None and integrator.default == "ab3":
             integrator.default = "exponential-ab3"
         cls.model_rebuild(force=True)
 
@@ -336,13 +336,13 @@ class Device(LayeredParams):
         return self
 
     @model_validator(mode="after")
-    def _has_a_flow(self) -> Self:
-        if self.flow is None and self.integrator.startswith("exponential"):
+    def _has_exact_solution(self) -> Self:
+        if self.advance_exactly is None and self.integrator.startswith("exponential"):
             raise ValueError(
-                f"integrator: {self.integrator} needs a device with `flow`, which "
-                f'{type(self).__name__} lacks. Use "ab3", "euler", "heun" or "rk4", or'
-                " define its "
-                "solution under a constant drive as `flow`."
+                f"integrator: {self.integrator} needs a device with `advance_exactly`,"
+                f' which {type(self).__name__} lacks. Use "ab3", "euler", "heun" or'
+                ' "rk4", or define its solution under a constant drive as'
+                " `advance_exactly`."
             )
         return self
 

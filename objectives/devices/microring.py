@@ -59,7 +59,7 @@ class Microring(Device):
         """Return dv/dt, in 1/ns, shaped as ``v``."""
         return drive - v / self.tau_ns
 
-    def flow(self, v: Any, drive: Any, dt_ns: Any) -> Any:
+    def advance_exactly(self, v: Any, drive: Any, dt_ns: Any) -> Any:
         """Return the voltage after ``dt_ns`` ns of constant drive, shaped as ``v``."""
         kept = exp(-dt_ns / self.tau_ns)
         return kept * v + (1 - kept) * self.tau_ns * drive

@@ -205,21 +205,21 @@ class Spintronic(Device):
             )
         return change, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
 
-    def flow(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
+    def advance_exactly(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
         """Return both after ``dt_ns`` of constant drive; y for a constant mean
         dx/dt."""
         from ..networks import highpass, oscillator
 
         if self._cold:
-            after = oscillator.log_flow(x, drive, dt_ns, **self._material)
+            after = oscillator.advance_log_exactly(x, drive, dt_ns, **self._material)
             dx = exp(after) - exp(x)
         else:
             power = self.thermal_power
-            after = oscillator.flow(
+            after = oscillator.advance_exactly(
                 x, drive, dt_ns, **self._material, thermal_power=power
             )
             dx = after - x
-        return after, highpass.flow(y, dx, self.f_cut_per_ns, dt_ns)
+        return after, highpass.advance_exactly(y, dx, self.f_cut_per_ns, dt_ns)
 
     def output(self, x: Any, y: Any) -> Any:
         """Return the filtered amplitude."""
@@ -245,12 +245,12 @@ class Spintronic(Device):
         ``networks.oscillator``."""
         return sqrt(2.0 * self.thermal_power / self.tau_ns)
 
-    def kick(self, x: Any, y: Any, noise: Any) -> Any:
+    def add_noise(self, x: Any, y: Any, noise: Any) -> Any:
         """Return ln x and y after a jump of the complex amplitude; Eq. (5) passes it on
         to y."""
         from ..networks import oscillator
 
-        after = oscillator.after_noise_kick(x, *noise)
+        after = oscillator.add_noise(x, *noise)
         return log(after), y + (after - exp(x))
 
     def by_hand(self, noisy: bool) -> Any:

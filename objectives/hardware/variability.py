@@ -80,7 +80,7 @@ class Variability(BaseModel):
             le=10,
             description=(
                 "white noise of every neuron of any device: standard deviation that"
-                " its first state gains in 1 ns (or what the device's `kick`"
+                " its first state gains in 1 ns (or what the device's `add_noise`"
                 " moves); sqrt(t) times as much in t ns, whatever the integration"
                 " step. For spintronic it is thermal noise of the complex amplitude:"
                 " the power x gains sqrt(x) times as much. Default: the device's"

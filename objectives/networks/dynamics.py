@@ -149,15 +149,17 @@ class DeviceDynamics:
         rates: State = self._device.every("rate", *state, drive)
         return rates
 
-    def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
+    def advance_exactly(self, state: State, drive: Tensor, dt_ns: float) -> State:
         """Return the state after ``dt_ns`` of constant drive, in closed form."""
-        after: State = self._device.every("flow", *state, drive=drive, dt_ns=dt_ns)
+        after: State = self._device.every(
+            "advance_exactly", *state, drive=drive, dt_ns=dt_ns
+        )
         return after
 
-    def after_noise_kick(self, state: State, noise: Tensor) -> State:
+    def add_noise(self, state: State, noise: Tensor) -> State:
         """Return the state after a jump by ``noise``, (members, parts, layers, batch,
         width)."""
         parts = noise.unbind(dim=1)
         jump = parts[0] if len(parts) == 1 else parts
-        after: State = self._device.every("kick", *state, noise=jump)
+        after: State = self._device.every("add_noise", *state, noise=jump)
         return after

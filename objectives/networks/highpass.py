@@ -21,7 +21,7 @@ def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float | Tensor) -> Tensor:
     return -2.0 * math.pi * f_cut_per_ns * y + dx  # Eq. (5)
 
 
-def flow(
+def advance_exactly(
     y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, dt_ns: float
 ) -> Tensor:
     """Return y after ``dt_ns`` ns in which x changes by ``change`` at a constant rate.

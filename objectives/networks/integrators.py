@@ -98,7 +98,7 @@ class Dynamics(Protocol):
     def rate(self, state: State, drive: Tensor) -> State:
         """Return the time derivative of the state, per ns."""
 
-    def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
+    def advance_exactly(self, state: State, drive: Tensor, dt_ns: float) -> State:
         """Return the state after ``dt_ns`` of constant drive, in closed form."""
 
 
@@ -158,7 +158,7 @@ def integrate(
     if name == "ab3":
         rk4 = RUNGE_KUTTA["rk4"]
         return rk4.step(lambda stage: dynamics.rate(stage, drive), state, dt_ns)
-    return dynamics.flow(state, drive, dt_ns)
+    return dynamics.advance_exactly(state, drive, dt_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +186,7 @@ class Stepping:
     def solver(self) -> IntegratorName:
         """The integrator that solves the equation in short steps, for any
         ``integrator``."""
-        return "ab3" if self.device.flow is None else "exponential-ab3"
+        return "ab3" if self.device.advance_exactly is None else "exponential-ab3"
 
     @property
     def longest_step_ns(self) -> float:

@@ -313,7 +313,7 @@ class LayeredNetwork(nn.Module, ABC):
                 state, past = self.physics.step(dynamics, state, past, point)
                 jump = next(jumps)
                 if jump is not None:
-                    state = dynamics.after_noise_kick(state, jump)
+                    state = dynamics.add_noise(state, jump)
             if t >= u.shape[-2] - n_read:
                 layers = dynamics.read(state)[:, -len(existing) :].transpose(1, 2)
                 read.append(layers[:, :, existing])

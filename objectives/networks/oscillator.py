@@ -94,7 +94,7 @@ def log_rate(
     return -gamma_per_ns * (1.0 + q * x) + sigma * drive * (1.0 - x)
 
 
-def flow(
+def advance_exactly(
     x: Tensor,
     drive: Tensor,
     dt_ns: float,
@@ -134,7 +134,7 @@ def flow(
     return (x * (r_minus + decay * r_plus) + c * rise) / denominator
 
 
-def log_flow(
+def advance_log_exactly(
     log_x: Tensor,
     drive: Tensor,
     dt_ns: float,
@@ -161,7 +161,7 @@ def log_flow(
     return log_x + clip_exponent(z) - denominator.log()  # Eq. (1), solved
 
 
-def after_noise_kick(log_x: Tensor, along: Tensor, across: Tensor) -> Tensor:
+def add_noise(log_x: Tensor, along: Tensor, across: Tensor) -> Tensor:
     """Return the power x = |c|² after a jump of the complex amplitude c, from SILENT to
     1.
 
@@ -181,8 +181,8 @@ def fixed_point(
 ) -> Rate:
     """Return the amplitude of the oscillator at rest under a constant drive, σI > -γQ.
 
-    It is the positive root of c + a x - B x² (see ``flow``). Without thermal power, it
-    is a/B for I > γ/σ (1 - γ/I for q = 0, sigma = 1) and 0 below.
+    It is the positive root of c + a x - B x² (see ``advance_exactly``). Without thermal
+    power, it is a/B for I > γ/σ (1 - γ/I for q = 0, sigma = 1) and 0 below.
 
     >>> fixed_point(2.0, gamma_per_ns=1.0, q=0.0, sigma=1.0, thermal_power=0.0)
     0.5

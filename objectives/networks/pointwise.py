@@ -30,7 +30,7 @@ class DeviceNetwork(LayeredNetwork):
             return hand_written
         if noisy:
             device = device.between_jumps(0.0)
-        return generate_steps(device, by_flow=self.physics.integrator != "ab3")
+        return generate_steps(device, exact=self.physics.integrator != "ab3")
 
     @property
     def _nominal(self) -> NeuronValues:

@@ -41,21 +41,23 @@ STRENGTHS = torch.cat(
 ALL_DRIVES = torch.cat([STRENGTHS, -STRENGTHS, GAMMA + STRENGTHS, GAMMA - STRENGTHS])
 
 
-def flow(
+def advance_exactly(
     state: Tensor, drive: Tensor, dt_ns: float, thermal_power: float, **how: float
 ) -> Tensor:
     """The closed form of x with thermal power, of ln x without."""
     material = {"gamma_per_ns": GAMMA, "q": 0.0, "sigma": 1.0, **how}
     if thermal_power == 0.0:
-        return oscillator.log_flow(state, drive, dt_ns, **material)
-    return oscillator.flow(state, drive, dt_ns, **material, thermal_power=thermal_power)
+        return oscillator.advance_log_exactly(state, drive, dt_ns, **material)
+    return oscillator.advance_exactly(
+        state, drive, dt_ns, **material, thermal_power=thermal_power
+    )
 
 
 def advanced(
     state: float, drive: float, dt_ns: float, thermal_power: float, **how: float
 ) -> float:
     at = (torch.tensor(value, dtype=torch.float64) for value in (state, drive))
-    return flow(*at, dt_ns, thermal_power, **how).item()
+    return advance_exactly(*at, dt_ns, thermal_power, **how).item()
 
 
 @EACH_POWER
@@ -109,7 +111,9 @@ def test_fixed_bias_holds_the_neurons_at_rest(
     assert begins.tolist() == pytest.approx([0.3 * rest] * 36, rel=1e-14)
     drive = dynamics.drive(dynamics.output(state), inputs()[:, 0])
     assert torch.equal(drive, torch.full_like(drive, 2 * GAMMA))
-    for after, before in zip(dynamics.flow(state, drive, 1.0), state, strict=True):
+    for after, before in zip(
+        dynamics.advance_exactly(state, drive, 1.0), state, strict=True
+    ):
         torch.testing.assert_close(after, before, rtol=0, atol=2e-15)
 
 
@@ -131,7 +135,7 @@ def test_a_step_stays_within_0_and_1_and_its_gradients_are_finite_even_at_the_en
     state, drive = torch.meshgrid(start, ALL_DRIVES.to(dtype), indexing="ij")
     for dt_ns in (1e-3, 1.0, 1e3):
         leaves = state.clone().requires_grad_(), drive.clone().requires_grad_()
-        after = flow(*leaves, dt_ns, thermal_power)
+        after = advance_exactly(*leaves, dt_ns, thermal_power)
         x = after if thermal_power else after.exp()
         assert after.isfinite().all()
         assert ((x >= 0) & (x <= 1 + 4 * torch.finfo(dtype).eps)).all()
@@ -145,9 +149,12 @@ def test_the_gradient_is_that_of_finite_differences_at_the_threshold_itself(
 ) -> None:
     state = torch.tensor(0.3 if thermal_power else math.log(0.3), dtype=torch.float64)
     drive = torch.tensor(GAMMA, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(flow(state, drive, 1.0, thermal_power), drive)
+    (slope,) = torch.autograd.grad(
+        advance_exactly(state, drive, 1.0, thermal_power), drive
+    )
     above, below = (
-        flow(state, drive + d, 1.0, thermal_power).item() for d in (1e-6, -1e-6)
+        advance_exactly(state, drive + d, 1.0, thermal_power).item()
+        for d in (1e-6, -1e-6)
     )
     assert slope.item() == pytest.approx((above - below) / 2e-6, rel=1e-7)
 

@@ -52,9 +52,9 @@ class Step:
     """A step of random neurons, by the methods of the device and by its compiled
     functions."""
 
-    def __init__(self, device: Any, *, by_flow: bool, jump: bool) -> None:
-        self.made: GeneratedSteps = generate_steps(device, by_flow=by_flow)
-        self.by_flow, self.jump = by_flow, jump
+    def __init__(self, device: Any, *, exact: bool, jump: bool) -> None:
+        self.made: GeneratedSteps = generate_steps(device, exact=exact)
+        self.exact, self.jump = exact, jump
         random = np.random.default_rng(5)
         n = GROUPS * WIDTH
         self.values = {
@@ -81,8 +81,10 @@ class Step:
         """By automatic differentiation, in float64."""
         states = [torch.from_numpy(x).double().requires_grad_() for x in self.states]
         drive = torch.from_numpy(self.drive).double().requires_grad_()
-        if self.by_flow:
-            after = self.own.every("flow", *states, drive=drive, dt_ns=STEP_NS)
+        if self.exact:
+            after = self.own.every(
+                "advance_exactly", *states, drive=drive, dt_ns=STEP_NS
+            )
         else:
             after = RUNGE_KUTTA["rk4"].step(
                 lambda x: self.own.every("rate", *x, drive), (*states,), STEP_NS
@@ -90,7 +92,7 @@ class Step:
         if self.jump:
             noise = torch.from_numpy(self.noise).double() * spread(self.deviation)
             own = noise[0] if len(noise) == 1 else tuple(noise)
-            after = self.own.every("kick", *after, noise=own)
+            after = self.own.every("add_noise", *after, noise=own)
         y = self.own.output(*after)
         pulled, entering = (
             torch.from_numpy(a).double() for a in (self.pulled, self.entering)
@@ -165,7 +167,7 @@ def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) 
     """Within 1e-5 of the largest, whatever each neuron's parameters; the same without
     slopes."""
     device = getattr(pointwise_devices, name.partition(" ")[0])()
-    step = Step(device, by_flow=name == "Leaky", jump=jump)
+    step = Step(device, exact=name == "Leaky", jump=jump)
     found, expected = step.found(), step.expected()
     for part, exact in expected.items():
         error = np.abs(found[part] - exact.numpy()).max()
@@ -194,7 +196,7 @@ def test_slopes_are_kept_where_they_are_not_constant() -> None:
     """A leaky node has those of its output alone; a step that is linear keeps none."""
     n_kept = {
         name: generate_steps(
-            getattr(pointwise_devices, name)(), by_flow=name == "Leaky"
+            getattr(pointwise_devices, name)(), exact=name == "Leaky"
         ).n_kept
         for name in ("Leaky", "Cubic", "PhaseOscillator")
     }

@@ -186,7 +186,7 @@ class _Equations:
     def outputs(self, state: Floats) -> Floats:
         return state[1] if self.spintronic else np.tanh(state[0])
 
-    def flow(self, state: Floats, u: Floats, time_ns: float) -> Floats:
+    def advance(self, state: Floats, u: Floats, time_ns: float) -> Floats:
         """Return the state after ``time_ns`` of constant input, (channels,)."""
         logarithmic = self.spintronic and self.cold
         if logarithmic:
@@ -242,7 +242,7 @@ def solved_by_scipy(
     state, per_point = equations.start(), chip.jumps_per_point or 1
     for k in range(len(u) * per_point):
         time_ns = physics.dt_ns / per_point
-        state = equations.flow(state, u[k // per_point].numpy(), time_ns)
+        state = equations.advance(state, u[k // per_point].numpy(), time_ns)
         if chip.normals is not None:
             normals = network.layouts[0].noise(chip.normals, network.noise_parts)[
                 :, :, 0

@@ -1,5 +1,5 @@
-"""Devices of a few lines: by rate, by flow, and with all that an expression may
-have."""
+"""Devices of a few lines: by rate, by exact solution, and with all that an expression
+may have."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Leaky(Device):
         """Per ns."""
         return drive - x / self.tau_ns
 
-    def flow(self, x: Any, drive: Any, dt_ns: Any) -> Any:
+    def advance_exactly(self, x: Any, drive: Any, dt_ns: Any) -> Any:
         """The solution."""
         decay = exp(-dt_ns / self.tau_ns)
         return decay * x + self.tau_ns * (1 - decay) * drive
@@ -106,7 +106,7 @@ class Odd(Device):
         """A bias."""
         return 0.1 * self.a
 
-    def kick(self, x: Any, z: Any, noise: Any) -> Any:
+    def add_noise(self, x: Any, z: Any, noise: Any) -> Any:
         """Along and across."""
         return x + noise[0] * (1 + z), z + noise[1] * x
 

@@ -135,21 +135,21 @@ class GeneratedSteps:
         return np.array([*states, drive * 0.0 + device.output(*states)])
 
 
-def generate_steps(device: Any, *, by_flow: bool) -> GeneratedSteps:
-    """Generate the functions of a device, integrated by its ``flow`` or by its
-    ``rate``.
+def generate_steps(device: Any, *, exact: bool) -> GeneratedSteps:
+    """Generate the functions of a device, integrated by its ``advance_exactly`` or by
+    its ``rate``.
 
     Raises:
         ValueError: a method of the device does not return an expression.
     """
-    key = (type(device), by_flow, repr(sorted(device.choices().items())))
+    key = (type(device), exact, repr(sorted(device.choices().items())))
     if key not in _GENERATED:
-        _GENERATED.setdefault(key, _generate(device.bare(), by_flow))
+        _GENERATED.setdefault(key, _generate(device.bare(), exact))
     return _GENERATED[key]
 
 
-def _generate(device: Any, by_flow: bool) -> GeneratedSteps:
-    trace = StepTrace(device, by_flow)
+def _generate(device: Any, exact: bool) -> GeneratedSteps:
+    trace = StepTrace(device, exact)
     parts = [
         _ADVANCE.format(name="advance") + trace.advance(keep=True),
         _ADVANCE.format(name="advance_only") + trace.advance(keep=False),

@@ -34,7 +34,7 @@ from .compiling import compile_step, inline
 from .kernel import Array, NeuronValues
 from .simd import any_less, fma, load, store
 from .sizes import WIDTH
-from .steps import LEAST, after_noise_kick, cold_step, deep_step, warm_step
+from .steps import LEAST, add_noise, cold_step, deep_step, warm_step
 
 WARM, NOISY, COLD = range(3)
 G, SOURCE, DECAY, GAIN, KICK = range(5)
@@ -71,8 +71,8 @@ class SpintronicSteps:
         c = 2.0 * math.pi * own["f_cut_per_ns"] * step_ns
         gain = -np.expm1(-c) / np.where(c > 0.0, c, -1.0)
         gain = np.where(c > 0.0, gain, 1.0)
-        kick = deviation * neurons.noise_per_sqrt_ns
-        return np.stack([g, g * own["thermal_power"], np.exp(-c), gain, kick])
+        jump = deviation * neurons.noise_per_sqrt_ns
+        return np.stack([g, g * own["thermal_power"], np.exp(-c), gain, jump])
 
     def rest(self, neurons: NeuronValues) -> Array:
         """See ``kernel.Pointwise``."""
@@ -117,7 +117,7 @@ def _jump(after: Any, size: Any, noise: Any, at: Any, row: Any) -> Any:
     """Return x after a jump of noise, and its slope."""
     along = size * load(noise, at, WIDTH)
     across = size * load(noise, row + at, WIDTH)
-    return after_noise_kick(after, along, across)
+    return add_noise(after, along, across)
 
 
 @cache
@@ -157,9 +157,9 @@ def _advance(variant: int, keep: bool) -> CFunc:
                 y_now = load(now, at, WIDTH)
                 y = fma(gain, after - x, decay * y_now)
                 if variant == NOISY and jump != 0:  # the jump passes the filter whole
-                    kicked, slope = _jump(after, size, noise, at, row)
-                    y = y + (kicked - after)
-                    after = kicked
+                    jumped, slope = _jump(after, size, noise, at, row)
+                    y = y + (jumped - after)
+                    after = jumped
                     if keep:
                         store(kept, 2 * row + at, slope)
                 store(states, at, after)

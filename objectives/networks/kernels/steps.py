@@ -22,7 +22,7 @@ _MAX_DECAY = np.float32(80.0)
 LEAST = np.float32(2.0**-100)
 """Power below which the logarithm moves in its place."""
 _LOG_LEAST = np.float32(-100.0 * math.log(2.0))
-_KICKED_MIN = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
+_LEAST_AFTER_NOISE = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
 _LEAST_ROOT = np.float32(1e-18)  # below, x has been forgotten
 
 
@@ -141,12 +141,12 @@ def deep_step(x: Any, after: Any, z: Any, logarithm: Any, rest: Any) -> Any:
 
 
 @inline
-def after_noise_kick(x: Any, along: Any, across: Any) -> Any:
+def add_noise(x: Any, along: Any, across: Any) -> Any:
     """Return the power x' = |c|^2 after a jump of c, at most 1, and dx'/dx; NaN stays
     NaN."""
     root = square_root(where_less(x, ZERO, ZERO, x))
     c = root + along
     after = fma(c, c, across * across)
-    after = where_less(after, _KICKED_MIN, _KICKED_MIN, after)
+    after = where_less(after, _LEAST_AFTER_NOISE, _LEAST_AFTER_NOISE, after)
     slope = where_less(ONE, after, ZERO, where_less(_LEAST_ROOT, root, c / root, ZERO))
     return where_less(ONE, after, ONE, after), slope

@@ -2,8 +2,8 @@
 
 The methods get SymPy's symbols in place of states, drive and parameters, and their
 results are differentiated. Expressions of parameters alone become constants of every
-neuron. Without a ``flow``, a step is one of the classical Runge-Kutta method, with
-tangents stage by stage.
+neuron. Without ``advance_exactly``, a step is one of the classical Runge-Kutta method,
+with tangents stage by stage.
 """
 
 from __future__ import annotations
@@ -98,13 +98,13 @@ class StepTrace:
 
     Args:
         device: the device.
-        by_flow: integrated by its ``flow``, not its ``rate``.
+        exact: integrated by its ``advance_exactly``, not its ``rate``.
 
     Raises:
         ValueError: a method of the device does not return an expression.
     """
 
-    def __init__(self, device: Any, by_flow: bool) -> None:
+    def __init__(self, device: Any, exact: bool) -> None:
         """Call the methods of the device with symbols."""
         self._device = device
         self._states = range(len(device.states))
@@ -113,14 +113,14 @@ class StepTrace:
         self.constants = Constants({*named.values(), STEP, DEVIATION})
         self._defined: dict[Any, Any] = {}
         before = self._column("x")
-        if by_flow:
+        if exact:
             after, slopes = self._solve(before)
         else:
             after, slopes = self._integrate(before)
-        kicked, kicked_slopes = self._kick(after, slopes)
+        noisy, noisy_slopes = self._add_noise(after, slopes)
         # one name for each state after a step, with or without a jump
         self._step = {f"after{i}": state for i, state in enumerate(after)}
-        self._jump = {f"after{i}": state for i, state in enumerate(kicked)}
+        self._jump = {f"after{i}": state for i, state in enumerate(noisy)}
         final = self._column("after")
         output = self._call("output", *final)
         self._output = self._define_all("y", output)[0]
@@ -128,7 +128,7 @@ class StepTrace:
         self._outward = {f"o{i}": slope for i, slope in enumerate(outward)}
         names = [f"j{i}{v}" for i in self._states for v in [*self._states, "d"]]
         self._slopes = dict(zip(names, slopes, strict=True))
-        self._jump_slopes = dict(zip(names, kicked_slopes, strict=True))
+        self._jump_slopes = dict(zip(names, noisy_slopes, strict=True))
         self._kept = [
             name
             for name, slope in self._slopes.items()
@@ -182,7 +182,7 @@ class StepTrace:
 
     def _solve(self, x: Any) -> tuple[Any, Any]:
         """Take a step in closed form."""
-        after = self._call("flow", *x, drive=_DRIVE, dt_ns=STEP)
+        after = self._call("advance_exactly", *x, drive=_DRIVE, dt_ns=STEP)
         slopes = after.jacobian([*x, _DRIVE])
         return self._define_all("a", after), self._define_all("s", slopes)
 
@@ -210,16 +210,18 @@ class StepTrace:
             tangent = self._define_all(f"t{stage}_", start + reach * slopes)
         return self._define_all("a", x + moved), self._define_all("s", start + turned)
 
-    def _kick(self, after: Any, slopes: Any) -> tuple[Any, Any]:
+    def _add_noise(self, after: Any, slopes: Any) -> tuple[Any, Any]:
         """Return the states after a jump of noise, and their slopes."""
         here = self._column("at")
         parts = range(self._device.noise_parts)
         noise = tuple(DEVIATION * _symbol(f"n{p}") for p in parts)
-        kicked = self._call("kick", *here, noise=noise if len(noise) > 1 else noise[0])
+        noisy = self._call(
+            "add_noise", *here, noise=noise if len(noise) > 1 else noise[0]
+        )
         places = dict(zip(here, after, strict=True))
-        turned = kicked.jacobian(here).xreplace(places) * slopes
-        kicked = self._define_all("b", kicked.xreplace(places))
-        return kicked, self._define_all("u", turned)
+        turned = noisy.jacobian(here).xreplace(places) * slopes
+        noisy = self._define_all("b", noisy.xreplace(places))
+        return noisy, self._define_all("u", turned)
 
     # --- as text ---
 

@@ -60,7 +60,7 @@ print(*({{"torch", "sympy", "numpy", "numba"}} & sys.modules.keys()))
     assert done.stdout == "\n"
 
 
-def test_a_flow_lets_the_exponential_integrators_in() -> None:
+def test_an_exact_solution_lets_the_exponential_integrators_in() -> None:
     leaky, cubic = pointwise_devices.Leaky, pointwise_devices.Cubic
     assert (leaky().integrator, cubic().integrator) == ("exponential-ab3", "ab3")
     assert leaky.model_fields["integrator"].default == "exponential-ab3", (
@@ -69,9 +69,9 @@ def test_a_flow_lets_the_exponential_integrators_in() -> None:
     with pytest.raises(ValidationError) as refused:
         cubic(integrator="exponential")
     assert (
-        "integrator: exponential needs a device with `flow`, which Cubic lacks. Use"
-        ' "ab3", "euler", "heun" or "rk4", or define its solution under a constant'
-        " drive as `flow`." in str(refused.value)
+        "integrator: exponential needs a device with `advance_exactly`, which Cubic"
+        ' lacks. Use "ab3", "euler", "heun" or "rk4", or define its solution under a'
+        " constant drive as `advance_exactly`." in str(refused.value)
     )
 
 
@@ -144,20 +144,22 @@ def _by_gamma(self: Any, x: Any, drive: Any) -> Any:
     return (sympy.gamma(drive) if isinstance(drive, sympy.Basic) else drive) - x
 
 
-def test_a_flow_that_does_not_solve_the_rate_is_refused(
+def test_an_exact_solution_that_does_not_solve_the_rate_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def flow(self: Any, x: Any, drive: Any, dt_ns: Any) -> Any:
+    def advance_exactly(self: Any, x: Any, drive: Any, dt_ns: Any) -> Any:
         return x + drive * dt_ns
 
     own = type(
-        "Own", (pointwise_devices.Leaky,), {"__module__": __name__, "flow": flow}
+        "Own",
+        (pointwise_devices.Leaky,),
+        {"__module__": __name__, "advance_exactly": advance_exactly},
     )
     monkeypatch.setitem(globals(), "Own", own)
     text = (
-        "Own.flow: expected the solution of `rate` under a constant drive, but x"
-        " changes by 0.1 per ns instead of 0.06667, at states (0.1,) and a drive of"
-        " 0.1. Correct one of them"
+        "Own.advance_exactly: expected the solution of `rate` under a constant drive,"
+        " but x changes by 0.1 per ns instead of 0.06667, at states (0.1,) and a drive"
+        " of 0.1. Correct one of them"
     )
     with pytest.raises(LookupError, match=f"{re.escape(text)}$"):
         objectives.load(f"{__name__}:Own")
@@ -264,7 +266,7 @@ _WARM = type(
 def test_a_rate_that_no_symbol_goes_through_is_refused(rate: Any, text: str) -> None:
     own: Any = type("Own", (Device,), {"__module__": __name__, "rate": rate})
     with pytest.raises(ValueError, match=re.escape(text)) as refused:
-        generate_steps(own(), by_flow=False)
+        generate_steps(own(), exact=False)
     assert rate is _by_gamma or str(refused.value).endswith(REMEDY)
 
 
