@@ -31,6 +31,9 @@ AT_ONCE = 2
 and 0.6 GB, and our pages need free threads."""
 TURN_S = 5.0
 """The longest wait of such a request for its turn."""
+CHECK_S = 3.0
+"""The time limit of the check that the database answers: less than a request waits, so
+that the request hears of its failure."""
 _TROUBLE = (
     HpoError,
     sa.exc.OperationalError,
@@ -55,7 +58,7 @@ class _Site:
 
     def check(self) -> None:
         """Ask the database for a row of Optuna's tables."""
-        with connected(self.storage.engine, LONG_S) as connection:
+        with connected(self.storage.engine, CHECK_S) as connection:
             connection.exec_driver_sql("SELECT study_id FROM studies LIMIT 1")
 
     def ask_optuna(

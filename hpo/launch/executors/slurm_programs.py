@@ -67,9 +67,8 @@ def parsed(text: str) -> list[Job]:
     """Parse the output of squeue.
 
     Examples:
-        >>> parsed("4711_3|RUNNING|None|node-7|1-00:01:02\\n")
-        [Job(id='4711_3', state='RUNNING', reason='None', node='node-7',
-        ran='1-00:01:02')]
+        >>> parsed("4711_3|RUNNING|None|node-7|1-00:01\\n")
+        [Job(id='4711_3', state='RUNNING', reason='None', node='node-7', ran='1-00:01')]
     """
     jobs = []
     for line in text.splitlines():
