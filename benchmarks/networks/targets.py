@@ -75,7 +75,7 @@ def narrow() -> Found | None:
     with tempfile.TemporaryDirectory() as cache:
         flags = f"{os.environ.get('XLA_FLAGS', '')} {_AVX2_OF_XLA}"
         env = {**os.environ, **AVX2, "XLA_FLAGS": flags, "NUMBA_CACHE_DIR": cache}
-        command = [sys.executable, "-m", "benchmarks.targets"]
+        command = [sys.executable, "-m", "benchmarks.networks.targets"]
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
     results: dict[str, Any] = json.loads(done.stdout)
     kinds = {"timings": Timing, "parts": Parts, "crossings": Crossing}

@@ -1,8 +1,8 @@
 """Time and memory to show a large database.
 
-A hundred workers go on with some of the studies meanwhile (``benchmarks.population``).
-Commands are processes of their own, from their start to their end; pages are requested
-over HTTP.
+A hundred workers go on with some of the studies meanwhile; see
+``benchmarks.service.population``. Commands are processes of their own, from their start
+to their end; pages are requested over HTTP.
 """
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ class DashboardApp:
         """
         try:
             self._reach()
-        except HpoError as error:
-            if not (is_passing(error) or _may_not_create(error)):
+        except _TROUBLE as error:
+            if isinstance(error, HpoError) and _is_lasting(error):
                 raise
             self._note(said_by(error))
         if self._opened is not None:
@@ -143,6 +143,8 @@ class DashboardApp:
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
         if kind is Kind.FILE:
             shown = _file(path.rpartition("/")[2])
+        elif kind is Kind.OPTUNA_FILE and self._opened is not None:
+            return self._opened.optuna(environ, start_response)  # needs no database
         else:
             site = self._site()
             if kind is Kind.OPTUNA:
@@ -178,6 +180,11 @@ class DashboardApp:
         if text != self._noted:
             _log.warning("%s", text)
         self._noted = text
+
+
+def _is_lasting(error: HpoError) -> bool:
+    """Return whether the database refuses for good."""
+    return not (is_passing(error) or _may_not_create(error))
 
 
 def _may_not_create(error: HpoError) -> bool:

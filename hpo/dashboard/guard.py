@@ -103,6 +103,8 @@ class Guard:
             )
             body = failed.reply.send(refused_start)
         if method == "HEAD":
+            if hasattr(body, "close"):
+                body.close()
             return []
         return body
 

@@ -39,6 +39,7 @@ class Fresh(Generic[T]):
         self._known: tuple[T, float] | None = None
         self._error: Exception | None = None
         self._until_s = 0.0
+        self._failed_s = 0.0
 
     def get(self, wait_s: float = WAIT_S, oldest_s: float = OLDEST_S) -> T:
         """Return the value.
@@ -51,6 +52,8 @@ class Fresh(Generic[T]):
         with self._lock:
             if self._attempt is None and self._clock() >= self._until_s:
                 self._attempt = threading.Event()
+                if self._clock() - self._failed_s > 2 * SHORTEST_S:
+                    self._error = None  # too old to be told again: wait for the attempt
                 run = threading.Thread(
                     target=self._run, args=[self._attempt], daemon=True
                 )
@@ -78,6 +81,7 @@ class Fresh(Generic[T]):
             pause_s = max(SHORTEST_S, min(took_s / SHARE, OLDEST_S / 2))
         except Exception as error:
             self._error = error
+            self._failed_s = self._clock()
         finally:
             self._until_s = began_s + pause_s
             self._attempt = None

@@ -181,7 +181,7 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
         ends = cut & (known.epoch == furthest)
         final = known.at((0, int(furthest)))
         cut &= furthest < spec.budget.epochs
-    cut &= known.network == 0
+    cut &= (known.network == 0) & (known.epoch > 0)
     for epoch in np.unique(known.epoch[cut]):
         those = cut & (known.epoch == epoch)
         before = known.at((0, int(epoch)))

@@ -78,7 +78,8 @@ class TrialProgress:
             EndedError: the pruner ends the trial.
         """
         if member == 0 and score is not None:
-            self._judge(Step(0, epoch, score))
+            step = Step(0, epoch, score)
+            self._judge(step, whole=effort.is_whole(self._spec, step))
 
     def report_networks(self, scores: Sequence[float], epochs: int) -> None:
         """Report the scores of all networks trained so far, one more than before.
@@ -97,14 +98,19 @@ class TrialProgress:
             # on the solved equation; its curve was at the step of training
             self.steps[-1] = step
         else:
-            self._judge(step)
+            self._judge(step, whole=True)
 
-    def _judge(self, step: Step) -> None:
+    def _judge(self, step: Step, *, whole: bool) -> None:
+        """Report a step; ``whole``: its network was trained to its end.
+
+        Raises:
+            EndedError: the pruner ends the trial; never after its last network.
+        """
         if not self.report(step):
             return
         spec = self._spec
         ended = f"{PruneReason.CURVE} after {effort.epochs_text(spec, step)}"
-        if effort.is_whole(spec, step):
+        if whole:
             n_networks = step.network + 1
             if n_networks == spec.budget.members:
                 return  # nothing is left to save
@@ -116,8 +122,10 @@ class TrialProgress:
     def report(self, step: Step) -> bool:
         """Report the next step; return whether to prune the trial."""
         self.steps.append(step)
-        self._numbers = effort.step_numbers(self.steps)
-        return self._prunes and self._decide()
+        if not self._prunes:
+            return False
+        self._numbers.append(effort.step_number(self.steps))
+        return self._decide()
 
     def _is_below_percentile(self) -> bool:
         """``PercentilePruner``: the best value so far is worse than others at this

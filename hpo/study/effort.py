@@ -35,6 +35,14 @@ def step_numbers(steps: Sequence[Step]) -> list[int]:
     return [first + step.network if step.network else step.epoch for step in steps]
 
 
+def step_number(steps: Sequence[Step]) -> int:
+    """Return Optuna's number of the last step."""
+    last = steps[-1]
+    if last.network == 0:
+        return last.epoch
+    return step_numbers(steps)[-1]
+
+
 def largest(spec: StudySpec) -> int:
     """Return the epochs of the search if no trial ends early.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,7 +43,8 @@ class ReportedEpochs:
         if epoch <= self.epoch:
             raise ValueError(
                 "the objective must call `on_epoch` with more epochs each time, got"
-                f" {epoch} after {self.epoch}. Count the epochs finished so far."
+                f" {epoch} after {self.epoch}. Count the epochs finished so far, from"
+                " 1; with `resume`, go on from its checkpoint."
             )
         self.epoch = epoch
         if score is not None:
@@ -134,7 +136,7 @@ class MemberTraining:
             raise LeaseLostError(
                 f"{self._claim}: the lease has passed to another worker"
             )
-        epoch = progress.epoch
+        epoch = operator.index(progress.epoch)  # a number of NumPy, too
         self._heart.say(f"{self._name}, epoch {epoch} of {self._epochs}")
         score = progress.score
         if score is not None:

@@ -80,3 +80,14 @@ def test_trials_that_report_nothing_on_the_way(storage: Storage) -> None:
         assert first == Step(0, 0, first.score)
         assert [step.network for step in others] == [1, 2][: len(others)]
         assert slot.epochs == 0
+        if slot.state == SlotState.PRUNED:
+            assert (slot.message or "").startswith("not replicated further after ")
+
+
+def test_the_only_network_of_a_trial_is_kept_once_it_is_trained(
+    storage: Storage,
+) -> None:
+    budget = {**TABLES["budget"], "members": 1}
+    pruner = {"name": "median", "n_startup_trials": 4}
+    result = searched(storage, "SilentObjective", budget=budget, pruner=pruner)
+    assert {slot.state for slot in result.search} == {SlotState.COMPLETE}

@@ -9,8 +9,8 @@ M. C. Mackey and L. Glass, Oscillation and chaos in physiological control system
 Science 197, 287 (1977). NeuroBench (J. Yik et al., The NeuroBench framework for
 benchmarking neuromorphic computing algorithms and systems, Nat. Commun. 16, 1545
 (2025)) trains networks to predict one point ahead and then feeds them their own
-predictions, as ``benchmarks/closedloop.py`` does. Here, every prediction is made from
-the true past.
+predictions, as ``benchmarks/accuracy/closedloop.py`` does. Here, every prediction is
+made from the true past.
 """
 
 from __future__ import annotations

@@ -44,6 +44,22 @@ def test_what_is_made_is_shown_until_it_is_too_old_and_then_made_anew_once() -> 
     assert (fresh.get(60), made) == (2, [None, 1])
 
 
+def test_an_old_error_is_told_to_nobody() -> None:
+    clock, away = Clock(), [True]
+
+    def make(last: int | None) -> int:
+        if away.pop():
+            raise Away("the database restarts")
+        return 1
+
+    fresh = Fresh(make, clock)
+    with pytest.raises(Away, match="the database restarts"):
+        fresh.get(60)
+    away.append(False)
+    clock.now_s += 3600
+    assert fresh.get(60) == 1
+
+
 def test_what_takes_long_to_make_is_made_less_often_but_before_it_is_too_old() -> None:
     clock = Clock()
 
