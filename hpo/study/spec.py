@@ -430,7 +430,9 @@ class StudySpec(StudyTable):
 
     @property
     def aim(self) -> Literal["search", "front", "measurement", "sweep"]:
-        """The kind of study; see ``hpo.study.result``."""
+        """The kind of study: a search seeks the best score, a front the least cost of
+        every score; a sweep measures given points, a measurement (``protocol =
+        "confirm"``) tests each point once. ``Result.of`` makes a ``Sweep`` of both."""
         if self.sweep is not None:
             return "sweep"
         if self.protocol == Protocol.CONFIRM:
