@@ -13,7 +13,7 @@ unbiased claim, and selects better which configuration to confirm.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ from hpo.search.space import cube_of
 from hpo.statistics import intervals
 from hpo.statistics.scales import Scale
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Expected, Past
+from hpo.study.tables import ParamValue
+from hpo.study.trials import Expected, Past, Suggestion
 
 KNOWN = 400
 """Limit on the trials that the surrogate is fitted to."""
@@ -147,3 +148,25 @@ def predict_scores(
         stds = np.hypot(stds, errors)
     rows = zip(complete, means.tolist(), stds.tolist(), strict=True)
     return {number: Expected(mean=mean, std=std) for number, mean, std in rows}
+
+
+def predict_at(
+    spec: StudySpec, trials: Sequence[Past], points: Sequence[Mapping[str, ParamValue]]
+) -> Array:
+    """Return the posterior mean of the score at points of the space, (k,).
+
+    ``trials`` are complete, one at least; each has a measured score.
+    """
+    n = len(trials)
+    observations = Observations(
+        seen=trials,
+        scores=np.array([trial.score for trial in trials], dtype=np.float64),
+        complete=np.ones(n, dtype=np.bool_),
+        changed=np.zeros(n, dtype=np.bool_),
+        vague=np.zeros(n),
+    )
+    surrogate = Surrogate(spec, observations, comparison.surrogate_scale(spec))
+    asked = [
+        Past(suggestion=Suggestion(params=spec.present(point))) for point in points
+    ]
+    return surrogate.predict(asked)[0]

@@ -1,6 +1,7 @@
 """Interactive figures, by plotly, and the same as files, by Matplotlib."""
 
 __all__ = [
+    "contour",
     "convergence",
     "declared",
     "front",
@@ -8,6 +9,7 @@ __all__ = [
     "main",
     "networks",
     "palette",
+    "parallel",
     "parameters",
     "pictures",
     "plotted",

@@ -18,7 +18,7 @@ from hpo.views.figures.style import Spot
 from hpo.views.sentences import verdict
 from hpo.views.sentences.formatting import parameter_label, score_cell, value_text
 
-_STAR = {
+STAR = {
     "color": ORANGE,
     "size": 15,
     "symbol": "star",
@@ -27,23 +27,23 @@ _STAR = {
 _SYMBOLS = {SlotState.COMPLETE: "circle", SlotState.PRUNED: "circle-open"}
 
 
-def parameters(plotted: Plotted, *, only: str | None = None) -> go.Figure:
+def parameters(plotted: Plotted, names: Sequence[str] = ()) -> go.Figure:
     """Draw a panel per parameter, coloured by trial number; scores off the scale stand
     at the edge.
 
-    ``only`` selects one parameter: a low panel without a colour bar.
+    ``names`` selects parameters; default: all.
     """
-    names = list(plotted.spec.dimensions) if only is None else [only]
+    names = names or list(plotted.spec.dimensions)
     columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
     rows = math.ceil(len(names) / columns)
     apart = {"horizontal_spacing": 0.035, "vertical_spacing": 0.24 / rows}
     figure = make_subplots(rows, columns, shared_yaxes=True, **apart)
-    style.style(figure, height=270 if only else 80 + 250 * rows)
+    style.style(figure, height=80 + 250 * rows)
     for i, name in enumerate(names):
         place = {"row": i // columns + 1, "col": i % columns + 1}
         for trace in [*_trials(plotted, name), *_marks(plotted, name)]:
             figure.add_trace(trace, **place)
-        figure.update_xaxes(**_axis(plotted.spec, name), **place)
+        figure.update_xaxes(**axis(plotted.spec, name), **place)
     figure.update_yaxes(range=list(plotted.view))
     figure.update_yaxes(title_text=plotted.metric, col=1)
     bar = {
@@ -51,12 +51,14 @@ def parameters(plotted: Plotted, *, only: str | None = None) -> go.Figure:
         "thickness": 12,
         "len": min(1.0, 0.6 + 0.4 / rows),
     }
-    colours = {
-        "colorscale": [[0, GREY], [0.6, BLUE], [1, INK]],
-        "colorbar": bar,
-        "showscale": only is None,
-    }
+    colours = {"colorscale": [[0, GREY], [0.6, BLUE], [1, INK]], "colorbar": bar}
     return figure.update_layout(coloraxis=colours, showlegend=False, margin_b=60)
+
+
+def panel(plotted: Plotted, name: str) -> go.Figure:
+    """Draw one parameter, as a low panel without a colour bar."""
+    figure = parameters(plotted, [name])
+    return figure.update_layout(height=270, coloraxis_showscale=False)
 
 
 def _trials(plotted: Plotted, name: str) -> list[go.Scatter]:
@@ -101,7 +103,7 @@ def _marks(plotted: Plotted, name: str) -> list[go.Scatter]:
         text = f"{verdict.named(plotted.result)}, {plotted.hover(best)}"
         x = style.position(best.params[name])
         star = Spot(x, plotted.y(best), text)
-        traces.append(style.markers([star], name="best", marker=_STAR))
+        traces.append(style.markers([star], name="best", marker=STAR))
     reported = plotted.spec.reported_params
     if name in reported:
         x = style.position(reported[name])
@@ -113,14 +115,15 @@ def _marks(plotted: Plotted, name: str) -> list[go.Scatter]:
     return traces
 
 
-def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
+def axis(spec: StudySpec, name: str) -> dict[str, Any]:
+    """Return plotly's axis of a parameter: its label, its choices, its scale."""
     dimension = spec.dimensions[name]
     title = {"text": style.safe(parameter_label(name)), "standoff": 4}
-    axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
+    look: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
     if dimension.choices is not None:
-        axis["type"] = "category"
-        axis["categoryorder"] = "array"
-        axis["categoryarray"] = [style.position(one) for one in dimension.choices]
+        look["type"] = "category"
+        look["categoryorder"] = "array"
+        look["categoryarray"] = [style.position(one) for one in dimension.choices]
     elif dimension.log:
-        axis |= {**style.LOG_AXIS, "exponentformat": "power"}
-    return axis
+        look |= {**style.LOG_AXIS, "exponentformat": "power"}
+    return look

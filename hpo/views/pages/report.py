@@ -25,6 +25,7 @@ from hpo.views.figures import (
     front,
     importance,
     networks,
+    parallel,
     parameters,
 )
 from hpo.views.figures.networks import Confusion
@@ -137,6 +138,7 @@ class SearchReport:
             self.main(),
             self.beside(),
             self.parameters(),
+            self.parallel(),
             self.importance(),
             self.learning_curves(),
             self.confirmation(),
@@ -220,8 +222,7 @@ class SearchReport:
         """Return the score against each parameter."""
         label = f"Score against each of: {', '.join(self.spec.parameters)}"
         figures = [
-            parameters.parameters(self.plotted, only=name)
-            for name in self.spec.dimensions
+            parameters.panel(self.plotted, name) for name in self.spec.dimensions
         ]
         return Section(
             "parameters",
@@ -229,6 +230,16 @@ class SearchReport:
             [grid("parameters", label, figures, least=170)],
             warnings=[f"Edge: {text}." for text in progress.edges(self.result)],
         )
+
+    def parallel(self) -> Section | None:
+        """Return the trials as lines through their parameters."""
+        n = len(self.result.comparable)
+        if n < parallel.LEAST or len(self.spec.dimensions) < 2:
+            return None
+        text = note("parallel", n=n, conditional=self.spec.is_conditional)
+        label = f"Parallel coordinates: score, {', '.join(self.spec.dimensions)}"
+        parts = [plot("parallel", label, parallel.coordinates(self.plotted))]
+        return Section("parallel", text, parts, title="Parallel coordinates")
 
     def importance(self) -> Section:
         """Return the importance of parameters."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fronts
 import pytest
 
-from hpo import notebook
+from hpo.notebook import tables
 from hpo.views.figures import front as figures_front
 from hpo.views.figures.plotted import Plotted
 from hpo.views.sentences import verdict
@@ -58,7 +58,7 @@ def test_lines_of_a_launch_and_of_the_status() -> None:
 
 def test_a_table_of_trials_holds_all_costs() -> None:
     """Records of several costs, and who is the best, are in ``tests/golden/front``."""
-    frame = notebook._trials(fronts.both())
+    frame = tables.trials(fronts.both())
     assert list(frame["cost.n_synapses"]) == [cost for *_, cost in fronts.TRIPLES]
 
 

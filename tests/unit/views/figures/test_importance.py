@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,11 +45,29 @@ def test_parameters_that_matter_lead(seed: int) -> None:
     shares = importance.measure(study)
     assert {*shares} == {"x", "colour", "k", "rate_per_ns"}
     assert {*[*shares][:2]} == {"x", "colour"}
-    assert sum([*shares.values()][2:]) < 0.15
-    assert math.isclose(sum(shares.values()), 1.0)
+    assert sum(share.mean for share in [*shares.values()][2:]) < 0.15
+    assert math.isclose(sum(share.mean for share in shares.values()), 1.0)
     (bars,) = importance.bars(shares).data
     assert bars.y == tuple(shares)
-    assert bars.text == tuple(f"{value:.1f}" for value in bars.x)
+    assert bars.text == tuple(
+        f"{100 * share.mean:.0f} ± {100 * share.std:.0f}" for share in shares.values()
+    )
+
+
+def test_fewer_trials_leave_more_uncertainty() -> None:
+    few = importance.measure(drawn(lambda p: p["x"], importance.LEAST))
+    many = importance.measure(drawn(lambda p: p["x"], 100))
+    assert next(iter(few)) == next(iter(many)) == "x"
+    assert few["x"].std > 2 * many["x"].std > 0
+
+
+def test_one_odd_score_among_equal_ones_is_enough() -> None:
+    """Many resamples and trees see no difference at all."""
+    study = drawn(lambda p: 0.0, importance.LEAST)
+    alike = [replace(trial, score=0.1) for trial in study.search]
+    alike[3] = replace(alike[3], score=0.9)
+    shares = importance.measure(snapshots.changed(study, search=tuple(alike)))
+    assert math.isclose(sum(share.mean for share in shares.values()), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +77,7 @@ def test_what_is_minimised_is_turned_round(objective: str, worth: float) -> None
     study = drawn(
         lambda p: worth * p["x"] ** 8, 300, objective=f"toy_objective:{objective}"
     )
-    assert importance.measure(study)["x"] > 0.8
+    assert importance.measure(study)["x"].mean > 0.8
 
 
 def test_too_few_say_nothing_and_those_that_were_stopped_early_do_not_count() -> None:

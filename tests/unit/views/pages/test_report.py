@@ -247,7 +247,7 @@ def test_hostile_text_in_every_place_stays_text() -> None:
     harmless = with_text_in_every_place("harmless")
     assert page.count("</script>") == harmless.count("</script>")
     drawn = figures(page)
-    for name in ("convergence", "importance", "curves", "confirmed"):
+    for name in ("convergence", "parallel", "importance", "curves", "confirmed"):
         assert f"{name}-plot" in drawn, "each figure had its chance"
     assert "parameters-plot-0" in drawn
     assert page.count("&lt;img src=x") > 10
