@@ -11,7 +11,7 @@ trials, curves = study.trials, study.curves
 search = curves[curves["phase"] == "search"].groupby(["trial", "epoch"])["score"].mean()
 for number, trial in trials[trials["settled_at"].notna()].iterrows():
     with mlflow.start_run(run_name=f"trial {number}"):
-        mlflow.log_params({name: trial[name] for name in study.best.params})
+        mlflow.log_params({name: trial[name] for name in study.best_trial.params})
         mlflow.set_tags(
             {"state": trial["state"], "ended": trial["ended"] or "at its end"}
         )

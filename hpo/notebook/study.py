@@ -1,42 +1,32 @@
-"""A study as a Python object: tables in pandas, the figures of the report, trained
-networks."""
+"""A study in its database, as a Python object."""
 
 from __future__ import annotations
 
-import math
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import HpoError, StudyError
+from hpo.errors import StudyError
 from hpo.files import check_ending
 from hpo.ledger.reader import LedgerReader
+from hpo.notebook import tables
+from hpo.notebook.figures import Figures
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import answering
 from hpo.study.networks import Confirmation
-from hpo.study.result import Front, Result, Search, Sweep
+from hpo.study.result import Front, Search, Sweep
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Phase, Trial
-from hpo.views.figures import (
-    convergence,
-    declared,
-    front,
-    importance,
-    networks,
-    parameters,
-)
-from hpo.views.figures.plotted import Plotted
+from hpo.study.trials import Trial
 from hpo.views.pages import page
-from hpo.views.records import json_records
 from hpo.views.sentences import caveats
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
-__all__ = ["Study", "load", "studies"]
+    from hpo.ledger.ledger import Ledger
 
 
 def load(study: str, storage: str | None = None) -> Study:
@@ -73,8 +63,8 @@ def studies(storage: str | None = None) -> list[str]:
         return [study.name for study in LedgerReader(opened).studies()]
 
 
-class Study:
-    """A read-only study in its database; every attribute reads its current state.
+class Study(Figures):
+    """A study in its database; every attribute reads its current state.
 
     ``hpo.load`` and ``hpo.launch`` return it. The figures are those of the report, by
     plotly. Each attribute raises ``StorageError`` if the database cannot be reached,
@@ -83,9 +73,7 @@ class Study:
 
     def __init__(self, name: str, storage: Storage) -> None:
         """Take the name and the storage, which is closed with this object."""
-        self.name = name
-        self._storage = storage
-        self._ledger = LedgerReader(storage)
+        super().__init__(name, storage)
         weakref.finalize(self, storage.close)
 
     def __repr__(self) -> str:
@@ -109,7 +97,7 @@ class Study:
         return self._result()
 
     @property
-    def best(self) -> Trial | None:
+    def best_trial(self) -> Trial | None:
         """The complete trial with the best score (posterior mean); None without one, or
         in a sweep.
 
@@ -120,15 +108,15 @@ class Study:
 
     @property
     def best_params(self) -> dict[str, ParamValue]:
-        """The parameters of ``best``, like Optuna's attribute; empty without one."""
-        best = self.best
+        """The parameters of ``best_trial``; empty without one."""
+        best = self.best_trial
         return {} if best is None else dict(best.params)
 
     @property
     def best_value(self) -> float | None:
-        """The score of ``best`` in the search, which is biased upwards. Report
+        """The score of ``best_trial`` in the search, which is biased upwards. Report
         ``confirmed``."""
-        best = self.best
+        best = self.best_trial
         return None if best is None else best.score
 
     @property
@@ -167,7 +155,7 @@ class Study:
         Raises:
             HpoError: pandas is not installed.
         """
-        return _trials(self._result())
+        return tables.trials(self._result())
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -181,119 +169,100 @@ class Study:
         Raises:
             HpoError: pandas is not installed.
         """
-        return _curves(self._result(curves=True))
+        return tables.curves(self._result(curves=True))
 
-    # --- figures ---
+    # --- changes ---
 
-    def plot_convergence(self) -> go.Figure:
-        """Draw every trial's score and the best so far, against the reported value.
+    def enqueue(self, params: Mapping[str, ParamValue]) -> int:
+        """Set parameters of the next trial that has not begun, and return its number.
 
-        Raises:
-            StudyError: the study has a cost or is a sweep, so it has no single best
-                score.
-        """
-        result = self._result()
-        if isinstance(result, Sweep):
-            raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure")
-        if isinstance(result, Front):
-            fault = f"a score and cost={', '.join(result.costs)}"
-            raise self._refuse(
-                "plot_convergence", "a single score", fault, "plot_front"
-            )
-        return convergence.convergence(Plotted(result))
-
-    def plot_confirmed(self) -> go.Figure:
-        """Draw the scores of confirmed trials on fresh seeds, and the search's claims.
+        The sampler suggests the others. The trial counts in the budget.
 
         Raises:
-            StudyError: nothing has been confirmed yet.
+            StudyError: the study is over, or it is no search that can take the trial.
+            SpecError: a parameter is not searched, or lies outside the space.
         """
-        result = self._result()
-        if not any(item.scores for item in result.confirmations):
-            fault = "none yet"
-            if not result.spec.confirm:
-                fault = "a study file without [confirm]"
-            rule = "a confirmed result"
-            raise self._refuse("plot_confirmed", rule, fault, "plot_curves")
-        return networks.confirmed(Plotted(result))
+        from hpo.ledger import interventions
 
-    def plot_curves(self) -> go.Figure:
-        """Draw the score after each epoch: the best trials by network, others in
-        grey."""
-        return networks.learning_curves(Plotted(self._result(curves=True)))
+        with self._changing() as ledger:
+            return interventions.enqueue(ledger, self.name, params)
 
-    def plot_parameters(self) -> go.Figure:
-        """Draw the score against each searched parameter.
+    def extend(self, trials: int) -> None:
+        """Raise the budget to a number of trials in all; ``hpo.launch`` then runs them.
+
+        Old trials are kept, and the confirmation considers all of them.
 
         Raises:
-            StudyError: the study is a sweep, which has no search space.
+            StudyError: the budget is larger already, ``[stop]`` has ended the search,
+                or the study is a sweep.
         """
-        result = self._result()
-        if not result.spec.space:
-            raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure")
-        return parameters.parameters(Plotted(result))
+        from hpo.ledger import interventions
 
-    def plot_confusion_matrix(self) -> go.Figure:
-        """Draw the confusion matrix of the stored network on the held-out test set.
+        with self._changing() as ledger:
+            interventions.extend(ledger, self.name, trials)
 
-        This network is that of the first fresh seed of the best trial's confirmation.
+    def stop(self, *, release: bool = False) -> None:
+        """Stop the study on all hosts; its workers first save a checkpoint.
+
+        ``hpo.launch`` and workers ignore it until ``resume``.
+
+        Args:
+            release: free its running trials at once, since their workers are dead.
 
         Raises:
-            StudyError: there is no stored network (yet), or it is no classifier.
+            StudyError: the study is done, or has failed.
         """
-        from hpo.worker import network
+        from hpo.ledger import interventions
 
-        result = self._result()
-        with answering(self._storage.place()):
-            matrix = network.confusion(self._ledger, result)
-        if matrix is None:
-            raise StudyError(
-                f"{self.name}: plot_confusion_matrix: expected a confirmed, stored"
-                f" classifier, got none. See hpo status {self.name}."
-            )
-        return networks.confusion(matrix)
+        with self._changing() as ledger:
+            interventions.stop(ledger, self.name, release=release)
 
-    def plot_importance(self) -> go.Figure:
-        """Draw the importance of each parameter.
+    def resume(self, *, release: bool = False) -> None:
+        """Let workers go on with a stopped or failed study.
+
+        Failures so far stay failures, and no longer count towards its limit.
+
+        Args:
+            release: free its running trials at once, since their workers are dead.
+        """
+        from hpo.ledger import interventions
+
+        with self._changing() as ledger:
+            interventions.resume(ledger, self.name, release=release)
+
+    def retry(self, trial: int | None = None) -> None:
+        """Run a failed trial again, with its parameters; default: all failed trials.
 
         Raises:
-            StudyError: there are too few trials.
+            StudyError: there is no such trial, or it has not failed.
         """
-        result = self._result()
-        shares = None
-        if result.selects:
-            shares = importance.measure(result)
-        if shares is None:
-            raise StudyError(
-                f"{self.name}: plot_importance: {importance.too_few(result)}"
-            )
-        return importance.bars(shares)
+        from hpo.ledger import interventions
 
-    def plot_front(self) -> go.Figure:
-        """Draw the score against each cost, with the Pareto front.
+        with self._changing() as ledger:
+            interventions.retry(ledger, self.name, trial)
+
+    def exclude(self, trial: int, reason: str = "") -> None:
+        """Exclude a trial from the ranking and from later suggestions.
 
         Raises:
-            StudyError: the study has no ``[cost]``.
+            StudyError: there is no such trial, it has failed, or a worker is at work
+                on it.
         """
-        result = self._result()
-        if not isinstance(result, Front):
-            raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence")
-        return front.figure(Plotted(result))
+        from hpo.ledger import interventions
 
-    def plot_figure(self) -> go.Figure:
-        """Draw the figure that the study file declares in ``[figure]``, or that of a
-        sweep.
+        with self._changing() as ledger:
+            interventions.exclude(ledger, self.name, trial, reason)
+
+    def accept_code(self) -> None:
+        """Accept that the source of the objective has changed on this host.
 
         Raises:
-            StudyError: the study file declares none.
+            SpecError: the objective cannot be imported.
         """
-        result = self._result()
-        with answering(self._storage.place()):
-            others = self._ledger.overlays(result.spec)
-        chart = declared.chart(result, others)
-        if chart is None:
-            raise self._refuse("plot_figure", "a [figure]", "none", "plot_parameters")
-        return declared.figure(chart)
+        from hpo.ledger import interventions
+
+        with self._changing() as ledger:
+            interventions.accept_code(ledger, self.name)
 
     # --- networks ---
 
@@ -332,103 +301,10 @@ class Study:
             network.write(kept, Path(path))
         return module.eval()
 
-    def _result(self, *, curves: bool = False) -> Search | Front | Sweep:
+    @contextmanager
+    def _changing(self) -> Iterator[Ledger]:
+        """Yield a ledger that writes, which takes longer to import."""
+        from hpo.ledger.ledger import Ledger
+
         with answering(self._storage.place()):
-            return self._ledger.result(self.name, curves=curves)
-
-    def _refuse(self, plot: str, rule: str, fault: str, instead: str) -> StudyError:
-        return StudyError(
-            f"{self.name}: {plot}: expected {rule}, got {fault}. See {instead}()."
-        )
-
-
-# --- tables ---
-
-_FIRST = ("state", "ended", "score")
-_LAST = (
-    "epochs",
-    "seconds",
-    "attempts",
-    "losses",
-    "worker",
-    "started_at",
-    "settled_at",
-    "message",
-)
-_CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
-
-
-def _trials(result: Result) -> pd.DataFrame:
-    """Return a row per search trial; see ``Study.trials``."""
-    pandas = _pandas("trials")
-    spec = result.spec
-    first = [*_FIRST, *spec.cost_columns]
-    params = {name: name for name in spec.parameters}
-    for name in params.keys() & {*first, *_LAST}:
-        params[name] = f"params_{name}"
-    rows = []
-    for slot in result.search:
-        row = json_records.trial(spec, slot)
-        row |= zip(spec.cost_columns, slot.costs, strict=False)
-        row |= {params[name]: value for name, value in slot.params.items()}
-        row["seconds"] = slot.seconds
-        row["state"] = str(slot.state)
-        if row["ended"]:
-            row["ended"] = str(row["ended"])
-        rows.append(row)
-    frame: pd.DataFrame = pandas.DataFrame(
-        rows,
-        index=pandas.Index([slot.number for slot in result.search], name="trial"),
-        columns=[*first, *params.values(), *_LAST],
-    )
-    for name in ("started_at", "settled_at"):
-        frame[name] = pandas.to_datetime(frame[name], utc=True)
-    return frame.astype(dict.fromkeys(["score", *spec.cost_columns], "float64"))
-
-
-def _curves(result: Result) -> pd.DataFrame:
-    """Return a row per epoch of every network; see ``Study.curves``."""
-    pandas = _pandas("curves")
-    rows = []
-    for slot in result.all_trials:
-        networks: list[tuple[int, dict[int, float], Sequence[float]]] = []
-        for one in slot.members:
-            scores = dict(zip(one.scored_at, one.curve, strict=True))
-            networks.append((one.member, scores, one.loss_curve))
-        if not networks:  # a pruned curve has the scores until its end
-            cut = {step.epoch: step.score for step in slot.steps if step.network == 0}
-            networks = [(0, cut, ())]
-        for network, scores, losses in networks:
-            place: tuple[str, int | None, int] = (
-                str(slot.phase),
-                slot.number,
-                network,
-            )
-            if slot.phase == Phase.CONFIRM and result.spec.confirm is not None:
-                fresh_seed = slot.number % result.spec.confirm.members + 1
-                place = (str(slot.phase), slot.source, fresh_seed)
-            rows += [(*place, *epoch) for epoch in _epochs(scores, losses)]
-    frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
-    if rows:
-        frame = frame.astype({"score": "float64", "loss": "float64"})
-    return frame
-
-
-def _epochs(
-    scores: Mapping[int, float], losses: Sequence[float]
-) -> Iterator[tuple[int, float, float]]:
-    """Yield epoch, score and loss of a network; NaN for an epoch without one."""
-    losses_at = dict(enumerate(losses, start=1))
-    for epoch in range(1, max([0, *scores, *losses_at]) + 1):
-        yield epoch, scores.get(epoch, math.nan), losses_at.get(epoch, math.nan)
-
-
-def _pandas(what: str) -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise HpoError(
-            f"study.{what} needs pandas, which is not installed ({error}). Install it: "
-            "pip install 'hpo-dynamics[notebook]'."
-        ) from None
-    return pandas
+            yield Ledger(self._storage)

@@ -172,7 +172,10 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     assert headline is not None
     assert study.state == "done"
     assert type(study.result) is Search
-    assert (study.best.number, study.best.score) == (best.number, best.score)  # type: ignore[union-attr]
+    assert (study.best_trial.number, study.best_trial.score) == (
+        best.number,
+        best.score,
+    )  # type: ignore[union-attr]
     assert study.confirmed == plain.confirmed
     assert study.confirmations == [*plain.confirmations]
     assert (study.best_params, study.best_value) == ({**best.params}, best.score)
@@ -225,7 +228,7 @@ def test_the_recipe_for_mlflow_asks_for_what_is_there(url: str) -> None:
     assert len(asked) > 12
     for text in asked:
         eval(text, {**own, "name": "x"})
-    assert set(study.best.params) <= set(study.trials.columns)  # type: ignore[union-attr]
+    assert set(study.best_trial.params) <= set(study.trials.columns)  # type: ignore[union-attr]
 
 
 def test_its_figures_are_those_of_the_report(url: str) -> None:
@@ -234,8 +237,12 @@ def test_its_figures_are_those_of_the_report(url: str) -> None:
         snapshot = ledger.result("toy")
     assert study.plot_convergence() == convergence.convergence(Plotted(snapshot))
     assert study.plot_confirmed() == networks.confirmed(Plotted(snapshot))
-    for figure in (study.plot_curves(), study.plot_parameters()):
+    for figure in (study.plot_curves(), study.plot_slice(), study.plot_contour()):
         assert len(figure.data) > 2
+    (panel,) = study.plot_slice("k").select_xaxes()
+    assert panel.title.text == "k"
+    ticks = study.plot_parallel_coordinate(["k", "x"]).layout.xaxis.ticktext
+    assert ticks == ("accuracy (%)", "k", "x")
 
 
 def test_what_a_study_has_not_is_said(
@@ -243,12 +250,28 @@ def test_what_a_study_has_not_is_said(
 ) -> None:
     study = hpo.load("plain", url)
     assert study.confirmed is None
-    with pytest.raises(StudyError) as refused:
-        study.plot_front()
-    assert (
-        str(refused.value)
-        == "plain: plot_front: expected a [cost], got none. See plot_convergence()."
-    )
+    for draw, message in (
+        (
+            study.plot_front,
+            "front: expected a [cost], got none. See plot_convergence().",
+        ),
+        (
+            lambda: study.plot_contour(["x"]),
+            "contour: expected two parameters, got x. See plot_slice().",
+        ),
+        (
+            lambda: study.plot_slice(["y"]),
+            "slice: unknown parameter 'y'. Valid: colour, k, rate_per_ns, x.",
+        ),
+        (
+            study.plot_param_importances,
+            "param_importances: No ranking of parameters: it needs at least 20 trials"
+            " that trained a network to the end, with different scores; there are",
+        ),
+    ):
+        with pytest.raises(StudyError) as refused:
+            draw()
+        assert str(refused.value).startswith(f"plain: plot_{message}")
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(
         HpoError, match=r"study\.trials needs pandas, which is not installed"
@@ -287,9 +310,9 @@ def test_a_study_holds_the_embedded_server_while_it_is_there(hpo_home: Path) -> 
     del other
     gc.collect()
     assert study.trials.empty
-    assert study.best is None
-    with pytest.raises(StudyError, match="at least 50 trials"):
-        study.plot_importance()
+    assert study.best_trial is None
+    with pytest.raises(StudyError, match="expected two trials, got 0"):
+        study.plot_parallel_coordinate()
     assert status(hpo_home).running
     del study
     gc.collect()

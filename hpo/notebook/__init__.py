@@ -1,0 +1,9 @@
+"""A study as a Python object: tables in pandas, the figures of the report, trained
+networks, and changes to a study that runs."""
+
+from __future__ import annotations
+
+from hpo.notebook import tables
+from hpo.notebook.study import Study, load, studies
+
+__all__ = ["Study", "load", "studies", "tables"]

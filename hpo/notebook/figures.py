@@ -1,0 +1,229 @@
+"""The figures of a study, by plotly; those that Optuna has bear Optuna's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hpo.errors import StudyError
+from hpo.ledger.reader import LedgerReader
+from hpo.postgres.connect import Storage
+from hpo.postgres.retry import answering
+from hpo.study.messages import did_you_mean
+from hpo.study.result import Front, Search, Sweep
+from hpo.views.figures import (
+    contour,
+    convergence,
+    declared,
+    front,
+    importance,
+    networks,
+    parallel,
+    parameters,
+)
+from hpo.views.figures.plotted import Plotted
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class Figures:
+    """The figures of a study in its database, as it is now."""
+
+    def __init__(self, name: str, storage: Storage) -> None:
+        """Take the name and the storage."""
+        self.name = name
+        self._storage = storage
+        self._ledger = LedgerReader(storage)
+
+    def plot_convergence(self) -> go.Figure:
+        """Draw every trial's score and the best so far, against the reported value.
+
+        Raises:
+            StudyError: the study has a cost or is a sweep, so it has no single best
+                score.
+        """
+        result = self._result()
+        if isinstance(result, Sweep):
+            raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure")
+        if isinstance(result, Front):
+            fault = f"a score and cost={', '.join(result.costs)}"
+            raise self._refuse(
+                "plot_convergence", "a single score", fault, "plot_front"
+            )
+        return convergence.convergence(Plotted(result))
+
+    def plot_confirmed(self) -> go.Figure:
+        """Draw the scores of confirmed trials on fresh seeds, and the search's claims.
+
+        Raises:
+            StudyError: nothing has been confirmed yet.
+        """
+        result = self._result()
+        if not any(item.scores for item in result.confirmations):
+            fault = "none yet"
+            if not result.spec.confirm:
+                fault = "a study file without [confirm]"
+            rule = "a confirmed result"
+            raise self._refuse("plot_confirmed", rule, fault, "plot_curves")
+        return networks.confirmed(Plotted(result))
+
+    def plot_curves(self) -> go.Figure:
+        """Draw the score after each epoch: the best trials by network, others in
+        grey."""
+        return networks.learning_curves(Plotted(self._result(curves=True)))
+
+    def plot_slice(self, params: Sequence[str] | None = None) -> go.Figure:
+        """Draw the score against each searched parameter.
+
+        Args:
+            params: names of parameters; default: all.
+
+        Raises:
+            StudyError: the study is a sweep, which has no search space, or does not
+                search such a parameter.
+        """
+        result = self._result()
+        names = self._searched("plot_slice", result, params)
+        return parameters.parameters(Plotted(result), names)
+
+    def plot_parallel_coordinate(
+        self, params: Sequence[str] | None = None
+    ) -> go.Figure:
+        """Draw each trial as a line through its score and its parameters.
+
+        Trials that ended early are left out.
+
+        Args:
+            params: names of parameters; default: all.
+
+        Raises:
+            StudyError: the study is a sweep, does not search such a parameter, or has
+                fewer than two trials that trained a network to the end.
+        """
+        plot = "plot_parallel_coordinate"
+        result = self._result()
+        names = self._searched(plot, result, params)
+        n = len(result.comparable)
+        if n < parallel.LEAST:
+            raise self._refuse(plot, "two trials", n, "plot_convergence")
+        return parallel.coordinates(Plotted(result), names)
+
+    def plot_contour(self, params: Sequence[str] | None = None) -> go.Figure:
+        """Draw the posterior mean of the score over two parameters, and the trials.
+
+        A Gaussian process is fitted to the complete trials. The other parameters have
+        the values of the best trial.
+
+        Args:
+            params: the names of two parameters; default: the two most important ones,
+                or the first two of the space if there are too few trials to say.
+
+        Raises:
+            StudyError: the study is a sweep, does not search two such parameters, or
+                has no complete trial.
+        """
+        plot = "plot_contour"
+        result = self._result()
+        names = self._searched(plot, result, params)
+        if params is None:
+            ranked = importance.measure(result) or dict.fromkeys(names)
+            names = list(ranked)[:2]
+        if len(names) != 2:
+            got = ", ".join(names)
+            raise self._refuse(plot, "two parameters", got, "plot_slice")
+        if result.best is None:
+            raise self._refuse(plot, "a complete trial", "none yet", "plot_curves")
+        return contour.contour(Plotted(result), *names)
+
+    def plot_param_importances(self) -> go.Figure:
+        """Draw the importance of each parameter, and how uncertain it is.
+
+        How much of the variance of the score over the search space the parameter
+        explains (fANOVA), as a share of the total; ± one standard deviation over
+        bootstrap resamples of the trials.
+
+        Raises:
+            StudyError: fewer than 20 trials trained a network to the end, their scores
+                are equal, or the study is a sweep.
+        """
+        plot = "plot_param_importances"
+        result = self._result()
+        self._searched(plot, result, None)
+        shares = importance.measure(result)
+        if shares is None:
+            raise StudyError(f"{self.name}: {plot}: {importance.too_few(result)}")
+        return importance.bars(shares)
+
+    def plot_front(self) -> go.Figure:
+        """Draw the score against each cost, with the Pareto front.
+
+        Raises:
+            StudyError: the study has no ``[cost]``.
+        """
+        result = self._result()
+        if not isinstance(result, Front):
+            raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence")
+        return front.figure(Plotted(result))
+
+    def plot_figure(self) -> go.Figure:
+        """Draw the figure that the study file declares in ``[figure]``, or that of a
+        sweep.
+
+        Raises:
+            StudyError: the study file declares none.
+        """
+        result = self._result()
+        with answering(self._storage.place()):
+            others = self._ledger.overlays(result.spec)
+        chart = declared.chart(result, others)
+        if chart is None:
+            raise self._refuse("plot_figure", "a [figure]", "none", "plot_slice")
+        return declared.figure(chart)
+
+    def plot_confusion_matrix(self) -> go.Figure:
+        """Draw the confusion matrix of the stored network on the held-out test set.
+
+        This network is that of the first fresh seed of the best trial's confirmation.
+
+        Raises:
+            StudyError: there is no stored network (yet), or it is no classifier.
+        """
+        from hpo.worker import network
+
+        result = self._result()
+        with answering(self._storage.place()):
+            matrix = network.confusion(self._ledger, result)
+        if matrix is None:
+            rule = "a confirmed, stored classifier"
+            raise self._refuse("plot_confusion_matrix", rule, "none", "plot_confirmed")
+        return networks.confusion(matrix)
+
+    def _result(self, *, curves: bool = False) -> Search | Front | Sweep:
+        with answering(self._storage.place()):
+            return self._ledger.result(self.name, curves=curves)
+
+    def _searched(
+        self, plot: str, result: Search | Front | Sweep, params: Sequence[str] | None
+    ) -> list[str]:
+        """Return the parameters to draw; refuse those that the study does not
+        search."""
+        known = list(result.spec.dimensions)
+        if not known:
+            raise self._refuse(plot, "a [space]", "a sweep", "plot_figure")
+        if params is None:
+            return known
+        if isinstance(params, str):
+            params = [params]
+        for name in params:
+            if name not in known:
+                raise StudyError(
+                    f"{self.name}: {plot}: unknown parameter {name!r}."
+                    f" {did_you_mean(name, known)}"
+                )
+        return list(params)
+
+    def _refuse(self, plot: str, rule: str, fault: object, instead: str) -> StudyError:
+        return StudyError(
+            f"{self.name}: {plot}: expected {rule}, got {fault}. See {instead}()."
+        )
