@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from hpo.contract import Baseline, Objective
+from hpo.contract import Baseline, Objective, OnEpoch, Outcome, Progress, Protocol
 from hpo.provenance import source
 
 if __name__ != "hpo.objectives":  # a second copy, imported from a checkout
@@ -60,6 +62,61 @@ def load(name: str) -> Objective[Any, Any]:
         )
     objective: Objective[Any, Any] = cls()
     return objective
+
+
+def _pass_over(progress: Progress) -> None:
+    """Do nothing after an epoch."""
+
+
+def train(
+    name: str,
+    params: Mapping[str, Any],
+    *,
+    task: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    confirm: bool = False,
+    on_epoch: OnEpoch = _pass_over,
+    resume: bytes | None = None,
+) -> Outcome:
+    """Build, train and score one network, with neither study nor database.
+
+    Args:
+        name: an objective, as ``load`` takes it.
+        params: hyper-parameters; those left out have their defaults.
+        task: the keys of a ``[task]`` table; by default the objective's first task.
+            Relative paths begin in the working directory.
+        seed: the only source of randomness: initial weights, order of batches, and the
+            validation split.
+        confirm: train on the whole training half, and score on the test half, once.
+            Otherwise part of the training half scores the network, and the test half
+            stays unseen.
+        on_epoch: called after every epoch; an exception that it raises ends the
+            training.
+        resume: what ``Progress.checkpoint`` of an earlier call returned.
+
+    Returns:
+        The outcome; ``claimed`` is the score that counts.
+
+    Raises:
+        LookupError: there is no such objective or task.
+        ValueError: a parameter or a key of the task is unknown, or out of its bounds.
+    """
+    objective = load(name)
+    table = {"name": next(iter(objective.tasks)), **(task or {})}
+    model = objective.tasks.get(table["name"])
+    if model is None:
+        known = ", ".join(objective.tasks)
+        raise LookupError(
+            f"objective {name!r} has no task {table['name']!r}. Its tasks: {known}"
+        )
+    return objective.evaluate(
+        objective.Params(**params),
+        task=model(**table).resolve(Path.cwd()),
+        protocol=Protocol.CONFIRM if confirm else Protocol.VALIDATION,
+        member_seed=seed,
+        on_epoch=on_epoch,
+        resume=resume,
+    )
 
 
 def modules(name: str, *others: str) -> dict[str, str]:

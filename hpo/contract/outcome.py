@@ -209,6 +209,13 @@ class Outcome(ObjectiveOutput):
     description in the header (``hpo.objectives.networks.network_file``). The worker
     keeps the network of the first fresh seed, if it has at most 16 MB."""
 
+    @property
+    def claimed(self) -> float:
+        """The score on the solved equation, if known: the one that counts."""
+        if self.solved is None:
+            return self.score
+        return self.solved.score
+
     @field_validator("per_epoch")
     @classmethod
     def _check_lengths(
