@@ -170,11 +170,10 @@ def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
     steps: list[Step] = []
     spent = 0
     past = [trial.past for trial in trials]
-    expects = spec.confirm is not None and spec.confirm.by == "expected"
     claims: dict[int, float] = {}
     for number, trial in enumerate(trials):
         spent += trial.epochs
-        if expects:
+        if spec.ranks_by_mean:
             known = predict_scores(spec, past[: number + 1])
             claims = {of: own.mean for of, own in known.items()}
         elif trial.past.state == SlotState.COMPLETE:

@@ -109,7 +109,7 @@ def default_workers(spec: StudySpec) -> int:
     work."""
     useful = min(spec.budget.window, spec.budget.trials)
     if spec.confirm is not None:
-        useful = max(useful, spec.confirm.top * spec.confirm.members)
+        useful = max(useful, spec.confirm.trainings)
     threads = spec.fixed.get("threads")
     if not isinstance(threads, int):
         threads = 1

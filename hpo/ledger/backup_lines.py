@@ -212,8 +212,6 @@ def _read_records(
 
 def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
     """Check the fields of a slot against each other and the spec."""
-    is_running = slot.state == SlotState.RUNNING
-    is_scored = slot.state in (SlotState.COMPLETE, SlotState.PRUNED)
     fixed = slot.attrs.get(FIXED_PARAMS, {})
     is_placed = True
     if slot.params or slot.score is not None:
@@ -221,13 +219,13 @@ def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
     for name, holds, rule, got in (
         (
             "settled_at",
-            (slot.settled_at is None) == is_running,
+            (slot.settled_at is not None) == slot.state.is_settled,
             "a time for settled slots alone",
             slot.settled_at,
         ),
         (
             "score",
-            slot.score is not None or not is_scored,
+            slot.score is not None or not slot.state.is_scored,
             f"a score of {slot.state} slots",
             slot.score,
         ),

@@ -78,15 +78,12 @@ class Claim:
     @property
     def fresh_seed(self) -> int:
         """Return the number of a confirmation's fresh seed, from 0."""
-        return self.number % (self._fresh_seeds or 1)
-
-    @property
-    def _fresh_seeds(self) -> int | None:
-        return None if self.spec.confirm is None else self.spec.confirm.members
+        confirm = self.spec.confirm
+        return 0 if confirm is None else confirm.fresh_seed(self.number)
 
     def __str__(self) -> str:
         """Return the name for logs and views."""
-        name = slot_name(self.number, self.source, self._fresh_seeds)
+        name = slot_name(self.number, self.source, self.spec.fresh_seeds)
         return f"{self.spec.name}: {name}"
 
 

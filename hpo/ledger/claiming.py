@@ -235,8 +235,7 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
             return None
         expected = ranked.expected
         for best, params in ranked.best[: confirm.top]:
-            first = best * confirm.members
-            for number in range(first, first + confirm.members):
+            for number in confirm.numbers(best):
                 trainings[number] = best, params
         taken = _take_abandoned(study, who, Phase.CONFIRM, list(trainings))
         if taken is not None:

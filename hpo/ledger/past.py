@@ -66,7 +66,7 @@ class Known:
             self._settled[study_id] = (amendments, settled)
         trials = [*settled[:n], *read(study_id, range(min(len(settled), n), n))]
         for trial in trials[len(settled) :]:
-            if trial.state == SlotState.RUNNING:
+            if not trial.state.is_settled:
                 break
             settled.append(trial)
         return trials
@@ -82,11 +82,11 @@ def explain_end(
     """
     from hpo.search.history import why_over  # a slow import
 
-    n_seen = number - spec.budget.window + 1
-    if n_seen < 1 or number >= spec.budget.trials:
+    n_seen = spec.budget.n_visible(number)
+    if n_seen == 0 or number >= spec.budget.trials:
         return None
     seen = [past.seen_by(number) for past in first(n_seen)]
-    if any(past.state == SlotState.RUNNING for past in seen):
+    if not all(past.state.is_settled for past in seen):
         return None  # the next trial must wait for it
     return why_over(spec, seen)
 

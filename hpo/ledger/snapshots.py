@@ -214,7 +214,7 @@ def _read_expected(
 
     The row of a finished study stores them: any change reopens the study.
     """
-    if spec.confirm is None or spec.confirm.by != "expected":
+    if not spec.ranks_by_mean:
         return {}
     study = rows.study
     if study.state == StudyState.DONE and study.expected:

@@ -63,20 +63,24 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
     """
     if spec.aim in ("measurement", "sweep"):
         return []
-    sign = 1 if spec.maximize else -1
     matches = []
     for row in ask(
         connection,
         SELECT_EARLIER_STUDIES,
         name=spec.name,
         objective=spec.objective,
-        sign=sign,
+        sign=spec.sign,
     ):
         with suppress(HpoError):  # another metric or space, or a missing objective
             other = file.restore(row.spec)
             _refuse_other_kind(spec, other, "")
             point = _place_trial(spec, other, row.params, "")
-            order = (other.task == spec.task, sign * row.score, row.name, row.score)
+            order = (
+                other.task == spec.task,
+                spec.sign * row.score,
+                row.name,
+                row.score,
+            )
             if all(
                 name in point
                 for name, own in spec.in_order.items()

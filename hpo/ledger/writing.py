@@ -190,7 +190,7 @@ def restore(connection: Connection, spec: StudySpec, slot: Row, end: End) -> Non
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
         values = _list_suggestion(spec, suggestion)
         ask(connection, STORE_SUGGESTION, **owner, **values)
-    if end.state != SlotState.RUNNING:
+    if end.state.is_settled:
         _settle(connection, owner, end, slot.amendments)
 
 

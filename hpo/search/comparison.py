@@ -76,7 +76,7 @@ def _column(spec: StudySpec, past: Past) -> dict[Hashable, float]:
     if past.score is not None:
         column["score"] = past.score
     params = None
-    if past.state in _ENDED and spec.pruner.name != "none":
+    if past.state in _ENDED and spec.pruner.prunes:
         params = past.suggestion.params
     for name, cost in zip(spec.costs, known_costs(spec, params), strict=True):
         column["cost", name] = cost
@@ -138,17 +138,16 @@ def clip_outliers(spec: StudySpec, known: Observations) -> Observations:
     scale = surrogate_scale(spec)
     if scale.bounded or spec.sampler.name not in ("kriging-believer", "gp"):
         return known
-    sign = 1.0 if spec.maximize else -1.0
     seen = known.seen[: len(known.complete)]
     own = np.array([past.state == SlotState.COMPLETE for past in seen], dtype=np.bool_)
     complete = np.flatnonzero(known.complete & (known.changed | own))
     if not complete.size:
         return known
-    y = sign * scale.forward(known.scores[complete])
+    y = spec.sign * scale.forward(known.scores[complete])
     # below, the other one clips scores itself
     within = without_outliers(y, below=spec.sampler.name == "gp")
     for k in np.flatnonzero(within != y):
-        known.scores[complete[k]] = scale.inverse(sign * within[k : k + 1])[0]
+        known.scores[complete[k]] = scale.inverse(spec.sign * within[k : k + 1])[0]
         known.changed[complete[k]] = True
     return known
 
@@ -200,6 +199,4 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
 
 def _is_blind(spec: StudySpec) -> bool:
     """Return whether the sampler would ignore trials that the pruner ended."""
-    return spec.pruner.name != "none" and (
-        spec.sampler.name in _BLIND or bool(spec.costs)
-    )
+    return spec.pruner.prunes and (spec.sampler.name in _BLIND or bool(spec.costs))

@@ -39,15 +39,13 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     Raises:
         ValueError: a trial that had to be settled is not.
     """
-    n_seen = max(0, number - spec.budget.window + 1)
+    n_seen = spec.budget.n_visible(number)
     seen = trials[:n_seen]
     plain = kept(spec.hash, "plain")  # every later trial sees the same of such a trial
-    if not all(
-        plain.of(seen, lambda _, p: not p.before and p.state != SlotState.RUNNING)
-    ):
+    if not all(plain.of(seen, lambda _, p: not p.before and p.state.is_settled)):
         seen = [trial.seen_by(number) for trial in seen]
         for k, trial in enumerate(seen):
-            if trial.state == SlotState.RUNNING:
+            if not trial.state.is_settled:
                 raise ValueError(
                     f"trial {k} must be settled before trial {number} is suggested"
                 )
@@ -63,8 +61,7 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
 def learns(spec: StudySpec) -> bool:
     """Return whether trials depend on earlier ones at all: if not, no history is
     read."""
-    drawn = spec.sweep is not None or spec.sampler.name == "random"
-    return not drawn or spec.pruner.name != "none"
+    return spec.pruner.prunes or (spec.sweep is None and spec.sampler.learns)
 
 
 def unsuggested(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
@@ -160,17 +157,16 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     spent = sum(effort.reported_epochs(past.steps) for past in seen)
     if stop.max_epochs is not None and spent >= stop.max_epochs:
         return f"stop.max_epochs = {stop.max_epochs}: {spent} epochs were trained"
-    sign = -1.0 if spec.maximize else 1.0  # of equals the earlier one is the best
-    complete = [
-        (sign * past.score, number)
+    scores = {
+        number: past.score
         for number, past in enumerate(seen)
         if past.state == SlotState.COMPLETE and past.score is not None
-    ]
-    if not complete:
+    }
+    if not scores:
         return None
-    score, number = min(complete)
-    score *= sign
-    if stop.target is not None and sign * score <= sign * stop.target:
+    number = max(scores, key=lambda n: spec.sign * scores[n])  # of equals the first
+    score = scores[number]
+    if stop.target is not None and spec.reaches(score, stop.target):
         return f"stop.target = {stop.target:g}: trial {number} has reached {score:.6g}"
     if stop.patience is not None and len(seen) - 1 - number >= stop.patience:
         return (

@@ -57,7 +57,7 @@ class TrialProgress:
         """Optuna's numbers of the steps."""
         self.attrs: dict[str, float] = {}
         """The pruner's memory of the trial, to be stored with it."""
-        self._prunes = spec.pruner.name != "none"
+        self._prunes = spec.pruner.prunes
         if not self._prunes:
             return
         self._options = _complete_options(spec.pruner)

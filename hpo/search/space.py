@@ -18,6 +18,7 @@ from optuna.distributions import (
 )
 from optuna.study import StudyDirection
 
+from hpo.search import optuna_adapter
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
@@ -94,8 +95,7 @@ def contains(
     known = distributions(spec)
     try:
         inside = params.keys() <= known.keys() and all(
-            known[name]._contains(known[name].to_internal_repr(value))
-            and value == value
+            optuna_adapter.contains(known[name], value)
             for name, value in params.items()
         )
     except (ValueError, TypeError, OverflowError):

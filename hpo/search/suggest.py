@@ -17,7 +17,7 @@ from optuna.samplers import BaseSampler
 from hpo import objectives
 from hpo.search import comparison, constraints, optuna_adapter
 from hpo.search.comparison import Observations
-from hpo.search.history import learns, quiet, view, visible
+from hpo.search.history import quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions, rounded
 from hpo.study.seeds import derive_seed
@@ -28,8 +28,6 @@ from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 ATTEMPTS = 8
 """Suggestions of a sampler that may break ``[constraints]``, before uniform draws take
 over."""
-_BLIND = ("random", "qmc")
-"""Samplers that learn nothing from earlier trials."""
 _RETRIED = ("tpe", "cmaes", "nsga2")
 """Samplers whose next attempt may fit. Others know the constraints
 (``kriging-believer``), would repeat themselves (``gp``), or draw uniformly anyway."""
@@ -57,8 +55,7 @@ def suggest(
     fixed = {**spec.warm_start_params(number), **(enqueued or {})}
     is_feasible = constraints.make_filter(spec, fixed)
     with quiet():
-        blind = spec.sampler.name in _BLIND or not learns(spec)
-        seen = [] if blind else visible(spec, number, trials)
+        seen = visible(spec, number, trials) if spec.sampler.learns else []
         known = comparison.clip_outliers(spec, comparison.extrapolate(spec, seen))
         again = spec.sampler.name in _RETRIED or spec.sampler.is_own
         for attempt in range(ATTEMPTS if again else 1):

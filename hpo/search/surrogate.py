@@ -52,7 +52,7 @@ class Surrogate:
         """Take trials, one complete at least whose score was measured; see
         ``comparison``."""
         self._cube = cube_of(spec)
-        self._sign = 1.0 if spec.maximize else -1.0
+        self._sign = spec.sign
         self._scale = scale
         complete = np.flatnonzero(observations.complete)
         raw = self._sign * scale.forward(observations.scores[complete])
@@ -124,8 +124,7 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
 def predict_scores(
     spec: StudySpec, trials: Sequence[Past], n_series: float | None = None
 ) -> dict[int, Expected]:
-    """Return the posterior mean of every complete trial by number, if ``confirm.by``
-    needs it.
+    """Return the posterior mean of every complete trial by number.
 
     Args:
         spec: the study.
@@ -133,8 +132,6 @@ def predict_scores(
         n_series: examples that score a trial, where that is known. They are the same
             for all trials, so that no number of trials averages their choice out.
     """
-    if spec.confirm is None or spec.confirm.by != "expected":
-        return {}
     observations = comparison.extrapolate(spec, trials)
     measured = observations.complete & ~observations.changed
     complete = np.flatnonzero(measured).tolist()

@@ -54,7 +54,7 @@ def edges(
     wider range, as of a density of 1. ``ranking`` holds the complete ones of the trials
     of the ``search``, the best first.
     """
-    if sum(trial.state != SlotState.RUNNING for trial in search) < LEAST:
+    if sum(trial.state.is_settled for trial in search) < LEAST:
         return []
     best = _best(spec, ranking, search)
     found = []

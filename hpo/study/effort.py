@@ -50,10 +50,10 @@ def largest(spec: StudySpec) -> int:
     ``search.history``.
     """
     budget = spec.budget
-    trial = budget.members * budget.epochs
-    most = budget.trials * trial
+    most = budget.trials * budget.most_epochs
     if spec.stop is not None and spec.stop.max_epochs is not None:
-        return min(most, spec.stop.max_epochs + budget.window * trial)
+        unseen = budget.window * budget.most_epochs
+        return min(most, spec.stop.max_epochs + unseen)
     return most
 
 
@@ -61,8 +61,8 @@ def soonest(spec: StudySpec) -> int:
     """Return the epochs that every trial trains before the pruner may end it."""
     budget = spec.budget
     options = spec.pruner.options
-    least = budget.members * budget.epochs
-    if spec.pruner.name == "none":
+    least = budget.most_epochs
+    if not spec.pruner.prunes:
         return least
     warmup = options.get("min_resource", options.get("n_warmup_steps", 1))
     first = 1
@@ -78,7 +78,7 @@ def confirmation_epochs(spec: StudySpec) -> int:
     trials."""
     if spec.confirm is None or not spec.selects:
         return 0
-    return spec.confirm.top * spec.confirm.members * spec.confirm_epochs
+    return spec.confirm.trainings * spec.confirm_epochs
 
 
 class PruneReason(StrEnum):

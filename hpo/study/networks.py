@@ -281,5 +281,5 @@ def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:
         least = spec.reported.score
     if least is None or not chips:
         return None
-    passed = sum(spec.sign * score >= spec.sign * least for score in chips)
+    passed = sum(spec.reaches(score, least) for score in chips)
     return Yield(threshold=least, passed=passed, chips=len(chips))

@@ -104,9 +104,7 @@ def headline(spec: StudySpec, tested: Sequence[Confirmation]) -> Confirmation | 
 
 def holds(spec: StudySpec, score: float) -> bool:
     """Return whether a score reaches the reported one; False where none is reported."""
-    if spec.reported is None:
-        return False
-    return spec.sign * score >= spec.sign * spec.reported.score
+    return spec.reported is not None and spec.reaches(score, spec.reported.score)
 
 
 def _good(spec: StudySpec, trial: _Scored) -> float:

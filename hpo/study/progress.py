@@ -55,7 +55,7 @@ class SearchProgress:
 def _count_ended(snapshot: StudySnapshot) -> dict[tuple[SlotState, str], int]:
     counts = Counter[tuple[SlotState, str]]()
     for trial in snapshot.search:
-        if trial.state != SlotState.RUNNING:
+        if trial.state.is_settled:
             counts[trial.state, state_name(snapshot.spec, trial)] += trial.alike
     states = list(SlotState)
     keys = sorted(counts, key=lambda key: (states.index(key[0]), key[1]))

@@ -26,6 +26,7 @@ from hpo.study.progress import SearchProgress
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
+    Expected,
     SlotState,
     StudySnapshot,
     StudyState,
@@ -137,6 +138,11 @@ class Result:
         """Return the trials and confirmation trainings that ended in a state."""
         return [trial for trial in self.all_trials if trial.state == state]
 
+    @property
+    def trained_s(self) -> float:
+        """Wall time of all trainings, in seconds."""
+        return math.fsum(trial.seconds for trial in self.all_trials)
+
     @cached_property
     def stuck(self) -> list[Trial]:
         """Trials that stopped the study because they lost too many workers."""
@@ -145,9 +151,7 @@ class Result:
     def label(self, trial: Trial) -> str:
         """Return the name of a trial: ``trial 12``, or ``trial 7, fresh seed 3 of
         10``."""
-        confirm = self.spec.confirm
-        fresh_seeds = confirm.members if confirm else None
-        return slot_name(trial.number, trial.source, fresh_seeds)
+        return slot_name(trial.number, trial.source, self.spec.fresh_seeds)
 
     def point_score(self, trial: Trial) -> float | None:
         """Return the score of a trial as a figure shows it."""
@@ -156,11 +160,10 @@ class Result:
     @cached_property
     def scored(self) -> Sequence[Trial]:
         """Settled trials with a score: complete ones, and those that ended early."""
-        states = (SlotState.COMPLETE, SlotState.PRUNED)
         return [
             trial
             for trial in self.search
-            if trial.state in states and math.isfinite(_score(trial))
+            if trial.state.is_scored and math.isfinite(_score(trial))
         ]
 
     @cached_property
@@ -323,16 +326,21 @@ class Result:
 
     def claimed(self, trial: Trial) -> float | None:
         """Return the search's claim of a trial: its posterior mean, else its score."""
-        known = self.snapshot.expected.get(trial.number)
+        known = self.expected(trial)
         if known is None:
             return trial.score
         return known.mean
+
+    def expected(self, trial: Trial) -> Expected | None:
+        """Return what is expected of another network of a trial; None where trials are
+        not ranked by it."""
+        return self.snapshot.expected.get(trial.number)
 
     def claim(self, trial: Trial) -> Estimate | None:
         """Return the same with its standard error."""
         if trial.score is None or not trial.members:
             return None
-        known = self.snapshot.expected.get(trial.number)
+        known = self.expected(trial)
         own = trial.estimate(self.spec, self.spec.protocol)
         if known is not None:
             return Estimate(mean=known.mean, seeds=known.std, n_series=own.n_series)
@@ -355,7 +363,7 @@ class Result:
         score = self.claimed(self.best)
         if score is None:
             return None
-        expected = self.snapshot.expected.get(self.best.number)
+        expected = self.expected(self.best)
         return Headline(
             estimate=Estimate(mean=score, seeds=expected.std if expected else None),
             costs=self.spec.named_costs(self.best.costs),

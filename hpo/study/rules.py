@@ -9,9 +9,7 @@ from hpo.contract import KnowsCosts, Protocol
 from hpo.study.messages import Broken, did_you_mean, expected
 from hpo.study.parameters import check_known
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Figure, Pruner
-
-_PLAIN_SAMPLERS = ("random", "qmc")
+from hpo.study.tables import UNLEARNING, Figure, Pruner
 
 _OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
 _OF_COSTS = ("gp", "kriging-believer", "nsga2", "qmc", "random", "tpe")
@@ -75,13 +73,12 @@ def _check_sampler(spec: StudySpec) -> Broken:
     """Check that the sampler can search this study."""
     if spec.sweep is None:
         for valid, why in _list_needs(spec):
-            is_own = spec.sampler.is_own and valid != _PLAIN_SAMPLERS
+            is_own = spec.sampler.is_own and valid != UNLEARNING
             if spec.sampler.name not in valid and not is_own:
                 got = repr(spec.sampler.name)
                 do = f"Valid: {', '.join(valid)}."
                 yield expected("sampler.name", f"a sampler {why}", got, do)
-    by_mean = spec.confirm is not None and spec.confirm.by == "expected"
-    if by_mean and (spec.costs or spec.sampler.name != "kriging-believer"):
+    if spec.ranks_by_mean and (spec.costs or spec.sampler.name != "kriging-believer"):
         yield (
             'confirm.by: "expected", the posterior mean, needs the sampler'
             ' "kriging-believer" without [cost]. Change that, or write confirm.by ='
@@ -92,7 +89,7 @@ def _check_sampler(spec: StudySpec) -> Broken:
 def _list_needs(spec: StudySpec) -> Iterator[tuple[Sequence[str], str]]:
     """List the samplers that fit what a study needs, and what that is."""
     if spec.protocol == Protocol.CONFIRM:
-        yield _PLAIN_SAMPLERS, "that learns nothing from tests"
+        yield UNLEARNING, "that learns nothing from tests"
     if spec.costs:
         yield _OF_COSTS, "for several objectives, a score and costs"
     if spec.is_conditional:

@@ -120,6 +120,10 @@ class StudySpec(StudyTable):
         name = str(self.task.get("name", next(iter(tasks))))
         return tasks[name](**{"name": name, **self.task})
 
+    def reaches(self, score: float, least: float) -> bool:
+        """Return whether a score is as good as another one, or better."""
+        return self.sign * score >= self.sign * least
+
     def differs(self, score: float, claimed: float) -> bool:
         """Return whether a score of the same networks is another result than the
         claimed one."""
@@ -307,7 +311,7 @@ class StudySpec(StudyTable):
     @property
     def asks_costs(self) -> bool:
         """Whether costs are needed before training."""
-        needed = self.pruner.name != "none" or self.sampler.name == "kriging-believer"
+        needed = self.pruner.prunes or self.sampler.name == "kriging-believer"
         return bool(self.constraints or (self.costs and needed))
 
     def named_costs(self, costs: Sequence[float]) -> dict[str, float]:
@@ -346,6 +350,16 @@ class StudySpec(StudyTable):
         if isinstance(value, int | float):
             return dict.fromkeys(self.costs, value)
         return {name: value[name] for name in self.costs if name in value}
+
+    @property
+    def fresh_seeds(self) -> int | None:
+        """Number of fresh seeds of a confirmed trial; None without a confirmation."""
+        return None if self.confirm is None else self.confirm.members
+
+    @property
+    def ranks_by_mean(self) -> bool:
+        """Whether trials are ranked by their posterior means, instead of scores."""
+        return self.confirm is not None and self.confirm.by == "expected"
 
     @property
     def confirm_epochs(self) -> int:

@@ -74,6 +74,15 @@ class Budget(StudyTable):
     """Epochs from one score of a network in training to the next; default 1. The last
     epoch is always scored. The objective must have a parameter of this name."""
 
+    def n_visible(self, number: int) -> int:
+        """Return how many trials, from 0 on, trial ``number`` is suggested from."""
+        return max(0, number - self.window + 1)
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs of a trial that trains all its networks to their end."""
+        return self.members * self.epochs
+
 
 class _Choice(BaseModel):
     """A sampler or pruner by name; the other keys are its own options."""
@@ -87,6 +96,8 @@ class _Choice(BaseModel):
 
 
 SAMPLERS = "tpe|random|qmc|gp|cmaes|nsga2|kriging-believer"
+UNLEARNING = ("random", "qmc")
+"""Samplers that learn nothing from earlier trials."""
 _SAMPLER = (
     f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class"'
 )
@@ -102,11 +113,21 @@ class Sampler(_Choice):
         """Whether it is a user's own, at ``package.module:Class``."""
         return ":" in self.name
 
+    @property
+    def learns(self) -> bool:
+        """Whether a trial depends on earlier ones."""
+        return self.name not in UNLEARNING
+
 
 class Pruner(_Choice):
     """``[pruner]``: an Optuna pruner."""
 
     name: Literal["none", "median", "percentile", "successive-halving"] = "none"
+
+    @property
+    def prunes(self) -> bool:
+        """Whether it may end a trial early."""
+        return self.name != "none"
 
 
 class Stop(StudyTable):
@@ -144,6 +165,19 @@ class Confirm(StudyTable):
     yield_above: Annotated[float | None, ASIDE] = None
     """Score that a simulated chip must reach to count in the yield; default: the
     reported score. It changes no trial."""
+
+    @property
+    def trainings(self) -> int:
+        """Number of trainings, if the search has ``top`` complete trials."""
+        return self.top * self.members
+
+    def numbers(self, source: int) -> range:
+        """Return the numbers of the trainings of a trial, one for each fresh seed."""
+        return range(source * self.members, (source + 1) * self.members)
+
+    def fresh_seed(self, number: int) -> int:
+        """Return which fresh seed a training has, from 0."""
+        return number % self.members
 
 
 TOP = 5

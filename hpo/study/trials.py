@@ -41,7 +41,7 @@ class Phase(StrEnum):
 
 
 class SlotState(StrEnum):
-    """Where a slot stands; all but RUNNING are final."""
+    """Where a slot stands."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -49,6 +49,16 @@ class SlotState(StrEnum):
     FAILED = "failed"
     EXCLUDED = "excluded"
     """A result that somebody has taken out of the search (``hpo exclude``)."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is final: all but RUNNING are."""
+        return self != SlotState.RUNNING
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the slot has a score that counts: COMPLETE, or PRUNED."""
+        return self in (SlotState.COMPLETE, SlotState.PRUNED)
 
 
 def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
@@ -328,6 +338,11 @@ class WorkerInfo:
     alive: bool
     """Not ended, and heard of within its lease."""
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether views list it: it is alive, or it did not end in order."""
+        return self.alive or self.state != WorkerState.ENDED
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -426,9 +441,7 @@ class StudySnapshot:
     @property
     def settled(self) -> int:
         """How many search slots are finished, in whatever way."""
-        return sum(
-            slot.alike for slot in self.search if slot.state != SlotState.RUNNING
-        )
+        return sum(slot.alike for slot in self.search if slot.state.is_settled)
 
 
 def complete(slots: Sequence[Trial]) -> list[Trial]:

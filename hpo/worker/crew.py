@@ -257,10 +257,9 @@ class Crew:
 
     def _spawn(self, place: _Place) -> None:
         study = self._setup.study
-        place.name = f"{platform.node()}-{_random()}"
+        place.name = new_name(study)
         command = [sys.executable, "-P", "-m", "hpo.worker"]
         if study:
-            place.name = f"{study}@{place.name}"
             command += ["--study", study]
         command += ["--name", place.name, "--parent", str(os.getpid())]
         command += ["--log", str(place.log.absolute())]
@@ -313,6 +312,12 @@ class Crew:
             f"a worker ended after {lived_s:.0f} s ({how}); the next one starts in "
             f"{pause_s:.0f} s; log: {place.log}"
         )
+
+
+def new_name(study: str | None) -> str:
+    """Return a name that no other worker has; without @, it serves every study."""
+    name = f"{platform.node()}-{_random()}"
+    return f"{study}@{name}" if study else name
 
 
 def _random() -> str:

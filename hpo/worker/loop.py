@@ -7,7 +7,6 @@ import logging
 import os
 import platform
 import time
-import uuid
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
@@ -22,6 +21,7 @@ from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by
 from hpo.search import options
 from hpo.study.trials import Phase, WorkerState
 from hpo.worker import notifier, provenance
+from hpo.worker.crew import new_name
 from hpo.worker.heartbeat import Heartbeat, StoppedError, WorkerOptions
 from hpo.worker.notifier import Notifier
 from hpo.worker.trial import TrialRun
@@ -61,7 +61,7 @@ class Worker:
         self._options = options
         self._storage = storage
         self._gave_up = False
-        self.name = name or _new_name(options.study)
+        self.name = name or new_name(options.study)
         if not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
             raise StudyError(
                 f"worker: expected a name of at most {_LONGEST_NAME} printable"
@@ -284,9 +284,3 @@ class Worker:
             time.sleep(min(seconds, _POLL_S[0]))
         else:
             self._heart.stop_requested.wait(seconds)
-
-
-def _new_name(study: str | None) -> str:
-    """Return a name that no other worker has; without @, it serves every study."""
-    name = f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    return f"{study}@{name}" if study else name

@@ -63,7 +63,7 @@ def _first_fresh_seeds(result: Result) -> dict[int, Trial]:
         for slot in result.confirm
         if confirm is not None
         and slot.source is not None
-        and slot.number % confirm.members == 0
+        and confirm.fresh_seed(slot.number) == 0
         and slot.members
     }
 

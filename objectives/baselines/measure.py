@@ -15,6 +15,7 @@ from hpo.contract import (
     ObjectiveParams,
     TaskParams,
 )
+from hpo.errors import one_line
 
 from ..data import SeriesParams, SplitTaskParams
 from .classification import classification
@@ -43,7 +44,7 @@ def attempt(
     except InterruptedError:
         return None
     except (Exception, SystemExit) as error:  # the study continues without baselines
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        why = one_line(f"{type(error).__name__}: {error}", 200)
         log.warning("cannot compute the baselines of %s: %s", objective.name, why)
         return None
 

@@ -33,6 +33,7 @@ from safetensors.torch import load as from_bytes
 
 from hpo import objectives
 from hpo.contract import NetworkObjective, ObjectiveParams, TaskParams
+from hpo.errors import one_line
 
 from ..data.examples import Scaling, Split
 from ..data.refusal import refuse
@@ -96,7 +97,7 @@ def restore(network: LayeredNetwork, data: bytes) -> None:
         network.load_state_dict(from_bytes(data))
     except (SafetensorError, RuntimeError) as error:
         rule = "the tensors of this network"
-        refuse("network", rule, _join_lines(error), "Train it again.")
+        refuse("network", rule, one_line(error), "Train it again.")
 
 
 def connectivity(network: LayeredNetwork) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def load_network(path: str | Path) -> LayeredNetwork:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         rule = f"the tensors of a {description['objective']} network"
-        refuse(path, rule, _join_lines(error), _REMEDY)
+        refuse(path, rule, one_line(error), _REMEDY)
     return network.eval()
 
 
@@ -254,7 +255,7 @@ def _build(
         sizes = {**description["architecture"]}
     except (KeyError, TypeError, ValidationError) as error:
         rule = f"parameters of the objective {name}"
-        refuse(path, rule, _join_lines(error), _REMEDY)
+        refuse(path, rule, one_line(error), _REMEDY)
     tensor_sizes = _architecture(tensors)
     sizes["layers"] = params.layers
     sizes["width"] = int(np.max(params.width))
@@ -300,7 +301,3 @@ def _architecture(tensors: Tensors) -> dict[str, int]:
     except (KeyError, IndexError, ValueError):
         return {}
     return sizes if min(sizes.values()) >= 1 else {}
-
-
-def _join_lines(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -33,7 +33,7 @@ from hpo.launch.executors.slurm_programs import (
     submit,
 )
 from hpo.postgres.urls import is_of_this_host, parse_url
-from hpo.views.sentences import formatting
+from hpo.views.sentences.formatting import duration_text, plural
 from hpo.worker.crew import WorkerSetup, remove_old_logs, tail
 
 ASK_S = 10.0
@@ -108,10 +108,10 @@ class SlurmExecutor(ClusterExecutor):
     def where(self, n: int) -> str:
         """Describe the jobs for ``n`` workers."""
         each = self._site.workers_per_job
-        workers = "1 worker" if each == 1 else f"{each} workers"
-        what = f"{_count(self._jobs_for(n))} of SLURM with {workers} each"
+        jobs = plural(self._jobs_for(n), "job")
+        what = f"{jobs} of SLURM with {plural(each, 'worker')} each"
         if self._site.limit_s:
-            limit = formatting.duration_text(self._site.limit_s)
+            limit = duration_text(self._site.limit_s)
             what += f", for {limit} at a time"
         return f"{what}; logs in {self.logs}"
 
@@ -129,7 +129,9 @@ class SlurmExecutor(ClusterExecutor):
         self._jobs = self._queued()
         present = len(self._living())
         if present:
-            self._events.append(f"{_count(present)} of this study in the queue already")
+            self._events.append(
+                f"{plural(present, 'job')} of this study in the queue already"
+            )
         missing = self._jobs_for(n) - present
         if missing <= 0:
             return
@@ -145,7 +147,7 @@ class SlurmExecutor(ClusterExecutor):
         for k in range(missing):
             self._jobs[f"{number}_{k}"] = Job(id=f"{number}_{k}")
         self._events.append(
-            f"submitted {_count(missing)} to SLURM: {number}_[0-{missing - 1}]"
+            f"submitted {plural(missing, 'job')} to SLURM: {number}_[0-{missing - 1}]"
         )
         self._ask_due_s = time.monotonic() + ASK_S
 
@@ -169,7 +171,10 @@ class SlurmExecutor(ClusterExecutor):
             ask("scancel", "--quiet", *sorted(ids))
         except SlurmError as error:
             later = f"cancel them later: scancel --name={self.name}"
-            print(f"{error} {_count(len(ids))} may still run; {later}", file=sys.stderr)
+            print(
+                f"{error} {plural(len(ids), 'job')} may still run; {later}",
+                file=sys.stderr,
+            )
             return
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
         while time.monotonic() < deadline:
@@ -184,7 +189,9 @@ class SlurmExecutor(ClusterExecutor):
         n = len(self._living())
         self._started = False
         self._jobs = {}
-        jobs = f"{_count(n)} of this study" if n else "jobs of this study, if any,"
+        jobs = "jobs of this study, if any,"
+        if n:
+            jobs = f"{plural(n, 'job')} of this study"
         return f"{jobs} continue in SLURM; cancel with: scancel --name={self.name}"
 
     # --- the scripts of jobs; they have no address of a database ---
@@ -308,7 +315,7 @@ class SlurmExecutor(ClusterExecutor):
         running = len(living) - reasons.total()
         run = f"{running} jobs of SLURM run"
         if running <= 1:
-            run = f"{_count(running)} of SLURM runs"
+            run = f"{plural(running, 'job')} of SLURM runs"
         if not reasons:
             return run
         waiting = ", ".join(f"{n} ({reason})" for reason, n in sorted(reasons.items()))
@@ -347,7 +354,3 @@ class SlurmExecutor(ClusterExecutor):
 
     def _log(self, job: Job) -> Path:
         return self.logs / f"{job.id}.log"
-
-
-def _count(jobs: int) -> str:
-    return "1 job" if jobs == 1 else f"{jobs} jobs"

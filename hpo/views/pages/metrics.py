@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import inf
 
-from hpo.study.trials import SlotState, StudyState, WorkerInfo, WorkerState
+from hpo.study.trials import SlotState, StudyState, WorkerInfo
 from hpo.views.pages.overview import Study
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -72,7 +72,7 @@ def _queues(studies: Sequence[Study]) -> Iterator[_Sample]:
 def _silent(workers: Sequence[WorkerInfo]) -> Iterator[_Sample]:
     """Yield the age of heartbeats; infinite if unknown, so that an alert fires."""
     for worker in workers:
-        if worker.alive or worker.state != WorkerState.ENDED:
+        if worker.is_listed:
             age_s = worker.seconds_silent
             labels = {"worker": worker.name, "host": worker.host}
             yield labels, inf if age_s is None else round(age_s, 1)

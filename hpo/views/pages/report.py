@@ -92,7 +92,6 @@ def html(
     """
     spec = result.spec
     report = KINDS[type(result)](result, others, kept)
-    trained_s = sum(trial.seconds for trial in result.all_trials)
     is_network = isinstance(spec.objective_impl, NetworkObjective)
     return render_sections(
         "report.html.j2",
@@ -106,7 +105,7 @@ def html(
                 f"{networks_text(spec.budget.members)} per trial, "
                 f"{spec.budget.epochs} epochs each"
             ),
-            f"{duration_text(trained_s)} of training",
+            f"{duration_text(result.trained_s)} of training",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
         notices=notices,

@@ -170,7 +170,7 @@ def _beside(result: Result, baseline: Baseline) -> dict[str, Any]:
 
 def expected(result: Result, trial: Trial) -> dict[str, float]:
     """Return posterior mean and deviation of a trial, if the study ranks by them."""
-    posterior = result.snapshot.expected.get(trial.number)
+    posterior = result.expected(trial)
     if posterior is None:
         return {}
     return {"expected": posterior.mean, "expected_std": posterior.std}
@@ -215,12 +215,11 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
 
 
 def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    n = len(item.scores)
     return {
         "source": item.source,
         "mean": item.mean,
-        "std": item.std if n > 1 else None,
-        "n": n,
+        "std": item.std,
+        "n": len(item.scores),
         "checked": item.checked,
         "step_mean": item.step_mean,
         "thermal": _thermal(item.thermal),
@@ -264,8 +263,8 @@ def _thermal(thermal: Thermal | None) -> dict[str, Any] | None:
     noisy = thermal.noisy
     return {
         **thermal.model_dump(),
-        "noisy_mean": networks.mean_of(noisy) if noisy else None,
-        "noisy_std": networks.std_of(noisy) if len(noisy) > 1 else None,
+        "noisy_mean": networks.mean_of(noisy),
+        "noisy_std": networks.std_of(noisy),
     }
 
 

@@ -62,7 +62,7 @@ def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
         TRIAL: f"trial {trial.number}",
         SCORE: score_text(spec, trial.score or 0.0),
     }
-    expected = result.snapshot.expected.get(trial.number)
+    expected = result.expected(trial)
     if expected is not None:
         facts[EXPECTED] = score_text(spec, expected.mean, expected.std)
     costs: Mapping[str, float] = mean_costs(spec, trial)

@@ -84,7 +84,7 @@ def _confirm(spec: StudySpec) -> str:
     if confirm is None:
         return "nothing"
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
-    if confirm.by == "expected":
+    if spec.ranks_by_mean:
         best += " by posterior mean"
     return (
         f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"

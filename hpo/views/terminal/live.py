@@ -31,7 +31,7 @@ QUIET_S = 60.0
 def settled(result: Result) -> list[Trial]:
     """Return the settled trials of search and confirmation, oldest first."""
     now = result.snapshot.now
-    trials = [one for one in result.all_trials if one.state != SlotState.RUNNING]
+    trials = [one for one in result.all_trials if one.state.is_settled]
     return sorted(trials, key=lambda trial: (trial.settled_at or now, _key(trial)))
 
 

@@ -197,8 +197,7 @@ def countdown(result: Result, running: Callable[[], int], most_s: float | None) 
     """
     began_s = time.monotonic()
     epochs = result.progress.epochs + result.progress.confirmation_epochs
-    trained_s = sum(trial.seconds for trial in result.all_trials)
-    usual_s = trained_s / max(1, epochs)
+    usual_s = result.trained_s / max(1, epochs)
 
     def line() -> Text:
         n = running()

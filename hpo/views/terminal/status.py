@@ -45,7 +45,7 @@ def sentences(result: Result) -> list[str]:
     lines.append(progress.progress(result))
     if result.confirm:
         trials = result.confirmation_trials
-        settled = sum(trial.state != SlotState.RUNNING for trial in trials)
+        settled = sum(trial.state.is_settled for trial in trials)
         lines.append(f"{settled} of {result.n_confirmations} confirmations settled")
     return [*lines, *edge_lines(result)]
 
@@ -316,7 +316,7 @@ def worker_lines(
     Columns: name, host, current trial, seconds since the last heartbeat, log and job if
         any.
     """
-    listed = [one for one in workers if one.alive or one.state != WorkerState.ENDED]
+    listed = [one for one in workers if one.is_listed]
     if not listed:
         return ["No worker is alive."]
     listed.sort(key=lambda worker: not worker.alive)

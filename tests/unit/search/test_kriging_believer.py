@@ -278,4 +278,3 @@ def test_of_one_trial_its_own_score_is_expected_and_of_none_nothing() -> None:
         0.6, abs=0.01
     )
     assert predict_scores(asking(), []) == {}
-    assert predict_scores(toy_spec(), noisy(5)) == {}
