@@ -14,14 +14,25 @@ from .device import Device
 from .functions import REMEDY, Placeholder
 
 
-def check_device(device: type[Device]) -> None:
-    """Check that a device's methods return one number per state.
+_RENAMED = {"flow": "advance_exactly", "kick": "add_noise"}
+"""Methods by the names that they had up to 0.3.0."""
 
-    A device with a parameter without a default is not checked.
+
+def check_device(device: type[Device]) -> None:
+    """Check that a device's methods have their present names, and return one number per
+    state.
+
+    What they return is not checked if a parameter has no default.
 
     Raises:
-        ValueError: a method does not, or fails.
+        ValueError: a method has an earlier name, returns something else, or fails.
     """
+    for old, name in _RENAMED.items():
+        if hasattr(device, old):
+            raise ValueError(
+                f"{device.__name__}.{old}: expected this method by its present name,"
+                f" {name}. Rename it: def {name}(self, ...)."
+            )
     one = _with_defaults(device)
     if one is None:
         return

@@ -220,6 +220,11 @@ def test_a_rate_that_no_number_goes_through_is_refused_at_launch(
             "-prediction",
             "Own: the name window is reserved for the training",
         ),
+        (
+            {"kick": lambda self, x, noise: x + noise},
+            "",
+            "Own.kick: expected this method by its present name, add_noise. Rename it:",
+        ),
     ],
 )
 def test_what_cannot_train_is_refused_at_launch(
