@@ -102,6 +102,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _write_backup(arguments: argparse.Namespace) -> int:
+    """Write a backup of the study to a file, and print its name."""
     from hpo.ledger import backup
 
     with opened_storage(arguments) as storage:
@@ -111,6 +112,7 @@ def _write_backup(arguments: argparse.Namespace) -> int:
 
 
 def _write_format(arguments: argparse.Namespace) -> int:
+    """Let the exporter of a package write the study, and print where."""
     from hpo.views.records import exporters
 
     write = exporters.load(arguments.format)
@@ -122,6 +124,8 @@ def _write_format(arguments: argparse.Namespace) -> int:
 
 
 def _write_table(arguments: argparse.Namespace) -> int:
+    """Write the table of trials to a file and print its name, or write it to
+    stdout."""
     from hpo.views.records import trial_tables
 
     output: Path | None = arguments.output

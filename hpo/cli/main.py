@@ -38,7 +38,8 @@ uses a database takes --storage URL (default: $HPO_STORAGE, else the embedded se
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``hpo`` and return its exit status."""
+    """Run ``hpo`` and return its exit status; let this process collect garbage less
+    often."""
     # Objects made by imports stay alive: collecting them repeatedly, and once more at
     # exit, takes a third of the time of `hpo status`.
     gc.set_threshold(50_000)

@@ -155,6 +155,11 @@ def _render(template: str, **values: Any) -> str:
 
 
 def _write(texts: dict[Path, str]) -> None:
+    """Write new files; if one of them exists, write none.
+
+    Raises:
+        HpoError: a file exists already.
+    """
     for path in texts:
         if path.exists():
             raise HpoError(

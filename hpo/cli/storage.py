@@ -111,6 +111,7 @@ def _log(arguments: argparse.Namespace) -> int:
 
 
 def _stop(arguments: argparse.Namespace) -> int:
+    """Stop the embedded server of this user."""
     from hpo import settings
     from hpo.postgres import embedded
 
@@ -133,6 +134,8 @@ def _url(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
+    """Create missing tables, and reset what roles of workers have set for their
+    sessions."""
     from hpo.ledger.schema import SCHEMA_VERSION, reset_roles, schema
     from hpo.postgres.connect import open_storage
 

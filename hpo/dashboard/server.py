@@ -90,6 +90,7 @@ def end_at_signals() -> None:
     """
 
     def end(signum: int, frame: FrameType | None) -> None:
+        """Ignore further signals, and end."""
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         raise SystemExit(0)

@@ -69,6 +69,7 @@ class LaunchEnd:
             )
 
     def _stop(self, latest: Result, grace_s: float | None) -> None:
+        """Stop the workers; with a second Ctrl-C, kill them."""
         say(
             "stopping: each worker finishes its epoch and saves a checkpoint …"
             " (Ctrl-C again: stop at once)"
@@ -161,6 +162,8 @@ class LaunchEnd:
         print(json_records.dumps(record), flush=True)
 
     def _write_report(self, result: Result) -> Path | None:
+        """Write the report and return its path; None without one, or if it cannot be
+        written."""
         if not self._options.writes_report:
             return None
         # plotly and torch, which most of a launch does not need

@@ -167,6 +167,7 @@ class Launch:
             self._executor.stop()
 
     def _nothing_to_run(self, first: Result) -> int:
+        """Report on a study that is over, and show it in Optuna's tools."""
         end = _OVER.get(first.state, "finished already")
         say(f"{self._name}: {end}; nothing left to run")
         if first.state == StudyState.DONE:  # if its last worker died before this step
@@ -177,6 +178,11 @@ class Launch:
         return self._ending.finish(first.state)
 
     def _start(self, workers: int, *, is_new: bool) -> None:
+        """Start workers, and write the warm start into the file of a new study.
+
+        Raises:
+            HpoError: workers cannot run; a new study is removed again.
+        """
         try:
             self._executor.start(workers)
         except HpoError:
@@ -220,6 +226,7 @@ class Launch:
         return searched and not self._options.confirm
 
     def _workers(self, first: Result) -> int:
+        """Return the number of workers to start; none where others serve the study."""
         workers = self._options.site.launch.workers
         if workers is not None:
             return workers

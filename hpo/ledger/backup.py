@@ -152,6 +152,11 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
 
 
 def _refuse_taken_name(connection: Connection, backup: Backup, path: Path) -> None:
+    """Lock the name of the study until the transaction ends, and refuse a taken one.
+
+    Raises:
+        StudyError: there is a study of this name.
+    """
     name = backup.spec.name
     ask(connection, LOCK_NAME, name=name)
     row = ask(connection, SELECT_STUDY, name=name).one_or_none()
@@ -169,6 +174,7 @@ def _refuse_taken_name(connection: Connection, backup: Backup, path: Path) -> No
 def _insert_study(
     connection: Connection, backup: Backup, records: Iterable[Record]
 ) -> None:
+    """Write a study with its slots, in Optuna's tables, too."""
     spec = backup.spec
     line = backup.header.study
     optuna_id = optuna_tables.create_study(connection, spec)

@@ -219,7 +219,7 @@ def _end_search(study: LockedStudy, who: Claimant) -> None:
 
 
 def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over | None:
-    """Open the next confirmation training; if none is left, the study is done.
+    """Open the next confirmation training; if none is left, set the study to done.
 
     Confirm the current best trials only, which a longer search or an exclusion may have
     changed. Finished trainings of other trials are stored, but no longer count.
@@ -258,6 +258,7 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
 
 
 def _take(study: LockedStudy, slot: Row, who: Claimant) -> Claim:
+    """Give a slot to a worker, under its lease."""
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts
     if not again:

@@ -366,6 +366,7 @@ def withdraw(ledger: Ledger, name: str) -> bool:
 
 
 def _delete(study: LockedStudy, what: str) -> None:
+    """Delete a study, in Optuna's tables, too, and note the event."""
     study.ask(sql.DELETE_STUDY)
     optuna_tables.delete_study(study.connection, study.row.optuna_study_id)
     study.note(what)
@@ -377,6 +378,11 @@ def _list_holders(study: LockedStudy) -> Sequence[str]:
 
 
 def _lock_trial(study: LockedStudy, number: int) -> Row:
+    """Lock a trial that has begun until the transaction ends, and return its row.
+
+    Raises:
+        StudyError: there is no such trial.
+    """
     opened = study.progress().opened
     if not 0 <= number < opened:
         valid = f"0 to {opened - 1}" if opened else "none yet"

@@ -80,6 +80,7 @@ def _register(
 
 
 def _create(connection: Connection, spec: StudySpec) -> None:
+    """Write a new study, in Optuna's tables, too, and pin its source."""
     created = ask(
         connection,
         CREATE_STUDY,

@@ -125,6 +125,8 @@ def accept(study: LockedStudy) -> int | None:
 
 
 def _store_source(study: LockedStudy) -> int:
+    """Store the source of this host as the study's; return the first trial that it may
+    compute."""
     since: int = study.progress().oldest
     entry = {
         "since": since,

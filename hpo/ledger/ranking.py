@@ -39,8 +39,10 @@ def look_up(connection: Connection, study: Row, spec: StudySpec) -> Ranking | No
 
 
 def compute(connection: Connection, study: Row, spec: StudySpec) -> Ranking:
-    """Return a study's ranking; computing it may take long. The connection is in
-    autocommit."""
+    """Return a study's ranking, and keep it for ``look_up``.
+
+    Computing it may take long. The connection is in autocommit.
+    """
     ranking = look_up(connection, study, spec)
     if ranking is None:
         key = _key(connection, study, spec)

@@ -153,6 +153,8 @@ def _settle(
     end: End,
     amendments: Sequence[Any],
 ) -> Row | None:
+    """Write the end of a slot, in Optuna's tables, too; return None if its holder has
+    changed."""
     trained = end.trained
     if trained is None:
         trained = snapshots.read_members(connection, owner["slot_id"])

@@ -308,7 +308,8 @@ def keeper_of(layout: ServerLayout) -> int | None:
 
 
 def keep() -> int:
-    """Start a keeper in the background, as no process's child."""
+    """Fork a keeper into the background, as no process's child; it ignores Ctrl-C and
+    stops the server when nobody uses it any more."""
     if os.fork():
         return 0
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -43,7 +43,8 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def reaches(self, path: Path) -> bool:
-        """Return whether the account may enter a directory, or run a program.
+        """Return whether the account may enter a directory, or run a program; try it in
+        a process.
 
         Raises:
             StorageError: this process may not become the account.

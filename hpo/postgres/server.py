@@ -106,7 +106,9 @@ def _await_ready(layout: ServerLayout) -> bool:
 
 
 def stop(layout: ServerLayout) -> None:
-    """Shut the server down; open transactions are rolled back, commits are on disk.
+    """Shut the server down and remove its socket directory.
+
+    Open transactions are rolled back, commits are on disk.
 
     Raises:
         StorageError: it does not end.

@@ -154,6 +154,7 @@ def checkout_revision(root: Path) -> dict[str, Any]:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    """Run git in a checkout and return its output; None without one, or if it fails."""
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), *arguments]

@@ -130,8 +130,8 @@ def frozen(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Optuna's notices about experimental samplers: the study file names
-    them."""
+    """Silence Optuna's notices about experimental samplers in a block, for the whole
+    process: the study file names them."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
     try:

@@ -125,7 +125,11 @@ def worker(arguments: Namespace) -> int:
 
 
 def _run_one(arguments: Namespace) -> int:
-    """Run one worker in this process; return 0 when it has ended in order."""
+    """Run one worker in this process; return 0 when it has ended in order.
+
+    Handle the signals of the process, limit the threads of numerical libraries by its
+    environment, and set up its log.
+    """
     # otherwise the first process of a container gets no signal
     for signum in crew.STOPPING:
         signal.signal(signum, lambda *_: os._exit(0))

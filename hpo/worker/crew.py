@@ -185,7 +185,7 @@ class Crew:
         return self._setup.starting(n, "here")
 
     def start(self, n: int) -> None:
-        """Start ``n`` processes."""
+        """Start ``n`` processes; make the folder of their logs, and remove old logs."""
         logs = self._setup.logs
         logs.mkdir(parents=True, exist_ok=True)
         remove_old_logs(logs)
@@ -256,6 +256,7 @@ class Crew:
         self.until_s = min(self.until_s, time.monotonic() + seconds)
 
     def _spawn(self, place: _Place) -> None:
+        """Start a new worker process in a place; it appends to the log of the place."""
         study = self._setup.study
         place.name = new_name(study)
         command = [sys.executable, "-P", "-m", "hpo.worker"]
@@ -326,7 +327,8 @@ def _random() -> str:
 
 
 def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
-    """Run a crew until the study is over, or a signal asks to stop.
+    """Run a crew until the study is over, or a signal asks to stop; handle the signals
+    of this process from now on.
 
     Args:
         crew: the crew to start.

@@ -205,6 +205,7 @@ class Heartbeat(threading.Thread):
         self._clock = clock
 
     def _heard(self) -> None:
+        """Note that the database has answered, and touch the heartbeat file."""
         now = time.monotonic()
         if now - self._heard_s > self.options.lease_s:
             self._cut_off_s = now  # it hung, or this process was paused

@@ -213,6 +213,7 @@ class Worker:
             )
 
     def _work(self, claim: Claim) -> None:
+        """Run a claimed slot to its end, or leave it to others."""
         self._heart.hold(claim)
         begun_s = time.monotonic()
         pause_s = 0.0
@@ -267,6 +268,11 @@ class Worker:
             self._ledger.store_baselines(claim.study_id, baselines)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
+        """Say that the database is unreachable.
+
+        Raises:
+            StoppedError: a worker that was asked to stop has waited long enough.
+        """
         waits = f"database unreachable for {seconds:.0f} s"
         self._heart.say(f"waits: {waits}", WorkerState.WAITING)
         if seconds == 0.0:  # one line per outage

@@ -151,6 +151,7 @@ def _run(command: str, body: str, text: str) -> None:
 
 
 def _post(address: str, body: str) -> None:
+    """Send JSON to a web address."""
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(address, body.encode(), headers)
     urllib.request.urlopen(request, timeout=TIMEOUT_S).close()

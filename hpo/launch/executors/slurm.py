@@ -116,7 +116,8 @@ class SlurmExecutor(ClusterExecutor):
         return f"{what}; logs in {self.logs}"
 
     def start(self, n: int) -> None:
-        """Submit jobs for ``n`` workers, less those in the queue.
+        """Submit jobs for ``n`` workers, less those in the queue; make the folder of
+        logs, and remove old logs.
 
         The first job tests the database: SLURM starts the others after its success, and
         cancels them after its failure.

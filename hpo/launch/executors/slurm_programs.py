@@ -137,7 +137,7 @@ def ask(
     environment: dict[str, str] | None = None,
     script: str = "",
 ) -> str:
-    """Return the output of a command of SLURM.
+    """Run a command of SLURM and return its output.
 
     Raises:
         SlurmError: the command is missing, fails, or does not answer in time.
