@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from .device import Device
 from .functions import REMEDY, Placeholder
 
-
 _RENAMED = {"flow": "advance_exactly", "kick": "add_noise"}
 """Methods by the names that they had up to 0.3.0."""
 
