@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hpo import settings
-from hpo.errors import HpoError
+from hpo.errors import HpoError, advise
 from hpo.settings import LEASE_S
 from hpo.study.messages import ONE_LINE, explain, matching, strictly
 
@@ -308,7 +308,7 @@ def _command_line(options: Mapping[str, Any]) -> Iterator[tuple[str, Tables]]:
             option = name.removeprefix("dask_").replace("_", "-")
             if key == "options":
                 option = option.removesuffix("s")
-            yield f"--{option}", {table: {key: value}}
+            yield advise(f"--{option}", name), {table: {key: value}}
 
 
 def _validated(values: Tables, where: str, *, strict: bool = False) -> Tables:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_FROM_PYTHON: ContextVar[bool] = ContextVar("hpo_from_python", default=False)
 
 
 class HpoError(Exception):
@@ -25,6 +29,35 @@ class StorageError(HpoError):
 
 class StudyError(HpoError):
     """The study in the database does not allow this operation."""
+
+
+@contextmanager
+def for_python() -> Iterator[None]:
+    """Let errors raised inside advise what to write in Python; see ``advise``."""
+    before = _FROM_PYTHON.set(True)
+    try:
+        yield
+    finally:
+        _FROM_PYTHON.reset(before)
+
+
+def advise(line: str, python: str) -> str:
+    """Return what a user would write: on the command line, or in Python.
+
+    Every error whose remedy differs between them calls this.
+
+    Examples:
+        >>> with for_python():
+        ...     advise("--name NEW", "name='other'")
+        "name='other'"
+        >>> advise("--name NEW", "name='other'")
+        '--name NEW'
+    """
+    return python if _FROM_PYTHON.get() else line
+
+
+OTHER_NAME = ("--name NEW", "name='other'")
+"""How to give a study another name, for ``advise``."""
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -19,10 +19,11 @@ __all__ = ["executors", "launch", "plan"]
 
 
 def launch(
-    study: str | Path | Mapping[str, Any],
+    study: str | Path | Mapping[str, Any] | None = None,
     *,
     workers: int | None = None,
     storage: str | None = None,
+    **tables: Any,
 ) -> Study:
     """Run or resume a study, and return it at its end.
 
@@ -37,6 +38,9 @@ def launch(
             serve the study already.
         storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the
             embedded server.
+        tables: keys and tables of the study file, in place of its own: ``name="other",
+            seed=3, budget={"trials": 200}``. With all of a study, no file is needed.
+            An ``objective`` may be a class of a module that workers can import.
 
     Returns:
         the study, as ``hpo.load`` does.
@@ -47,9 +51,11 @@ def launch(
         StorageError: the database cannot be reached.
         HpoError: workers cannot start, or the study has failed or was stopped.
     """
+    from hpo.errors import for_python
     from hpo.launch import run
 
-    return run.from_python(study, workers=workers, storage=storage)
+    with for_python():
+        return run.from_python(study, tables, workers=workers, storage=storage)
 
 
 class _Launch(ModuleType):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import shutil
 import sys
 import time
@@ -126,9 +125,7 @@ class LaunchEnd:
             return EXIT_ERROR
         reason = result.snapshot.reason
         if outcome == StudyState.STOPPED:
-            resume = (
-                f"hpo resume {shlex.quote(self._name)}{self._options.storage_option}"
-            )
+            resume = status.resume_command(self._name, self._options.storage_option)
             raise HpoError(
                 f"{self._name}: stopped by {reason}; nothing is lost. Resume with:\n"
                 f"  {resume}\n  {again}"

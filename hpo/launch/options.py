@@ -14,10 +14,12 @@ from rich.console import Console
 from hpo import config, settings
 from hpo.config import SiteConfig
 from hpo.console import storage_option
-from hpo.errors import SpecError
+from hpo.launch import importable
 from hpo.postgres.urls import parse_url, place
 from hpo.search import options as search_options
 from hpo.study import file
+from hpo.study.hashing import flatten
+from hpo.study.python_values import plain
 from hpo.study.spec import StudySpec
 from hpo.worker.crew import WorkerSetup
 
@@ -59,18 +61,24 @@ class ChosenStudy:
         return cls(spec=spec, where=where, keeps_warm_start=keeps)
 
     @classmethod
-    def of_call(cls, study: str | Path | Mapping[str, Any]) -> ChosenStudy:
-        """Return the study of a call from Python.
+    def of_call(
+        cls, study: str | Path | Mapping[str, Any] | None, tables: Mapping[str, Any]
+    ) -> ChosenStudy:
+        """Return the study of a call from Python; see ``hpo.launch.launch``.
 
         Raises:
-            SpecError: the file or the dict is invalid.
+            SpecError: the file, the dict or a table is invalid, or workers cannot
+                import the objective.
         """
-        if isinstance(study, Mapping):
-            where = "hpo.launch"
-            spec = file.read(plain(study), base=Path(), where=where)
+        where = "hpo.launch"
+        given = plain(tables, where)
+        if study is None or isinstance(study, Mapping):
+            raw = {**plain(study or {}, where), **given}
+            spec = file.read(raw, base=Path(), where=where)
         else:
             where = str(study)
-            spec = file.load(where)
+            spec = file.load(where, values=flatten(given))
+        importable.check(spec, where)
         return cls(spec=spec, where=where)
 
     def check(self) -> None:
@@ -80,27 +88,6 @@ class ChosenStudy:
             SpecError: an option does not fit the space or the data.
         """
         search_options.check(self.spec, self.where)
-
-
-def plain(study: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert a dict to the types of a study file, such as numbers of NumPy to plain
-    numbers.
-
-    Raises:
-        SpecError: a value has no such type.
-    """
-
-    def convert(value: Any) -> Any:
-        if hasattr(value, "tolist"):
-            return value.tolist()
-        if isinstance(value, Path):
-            return str(value)
-        raise SpecError(
-            f"hpo.launch: expected numbers, strings, lists or dicts, got {value!r}. Use"
-            " the value that a study file would have."
-        )
-
-    return dict(json.loads(json.dumps(study, default=convert)))
 
 
 @dataclass(frozen=True, kw_only=True)

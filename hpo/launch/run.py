@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from hpo.console import Terminated
-from hpo.errors import HpoError, StorageError
+from hpo.errors import HpoError, StorageError, advise
 from hpo.launch import executors, plan
 from hpo.launch.ending import LaunchEnd, say
 from hpo.launch.options import ChosenStudy, LaunchOptions
@@ -38,11 +38,6 @@ POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two queries of the study."""
 PATIENCE_S = 120.0
 """How long the first and the last query retry while the database is unreachable."""
-_OVER = {
-    StudyState.FAILED: "failed, until `hpo resume`",
-    StudyState.STOPPED: "stopped, until `hpo resume`",
-}
-"""What a launch says of a study that it finds over; default: finished already."""
 
 
 def run(arguments: Namespace) -> int:
@@ -66,15 +61,19 @@ def run(arguments: Namespace) -> int:
 
 
 def from_python(
-    study: str | Path | Mapping[str, Any], *, workers: int | None, storage: str | None
+    study: str | Path | Mapping[str, Any] | None,
+    tables: Mapping[str, Any],
+    *,
+    workers: int | None,
+    storage: str | None,
 ) -> Study:
     """Run a launch from a notebook or script; see ``hpo.launch.launch``."""
     from hpo import notebook
 
-    chosen = ChosenStudy.of_call(study)
+    chosen = ChosenStudy.of_call(study, tables)
     chosen.check()
     again = f"hpo.launch({chosen.where!r})"
-    if isinstance(study, Mapping):
+    if tables or isinstance(study, Mapping):
         again = "hpo.launch(…), with the same study"
     options = LaunchOptions.of_call(again, workers=workers, storage=storage)
     executors.check(options.site)
@@ -168,7 +167,9 @@ class Launch:
 
     def _nothing_to_run(self, first: Result) -> int:
         """Report on a study that is over, and show it in Optuna's tools."""
-        end = _OVER.get(first.state, "finished already")
+        end = "finished already"
+        if first.state in (StudyState.FAILED, StudyState.STOPPED):
+            end = f"{first.state}, until `{advise('hpo resume', 'study.resume()')}`"
         say(f"{self._name}: {end}; nothing left to run")
         if first.state == StudyState.DONE:  # if its last worker died before this step
             from hpo.worker import notifier
@@ -214,10 +215,11 @@ class Launch:
         if studies:
             name, score = studies[0]
             best = f"the best trial of {name} ({formatting.score_text(spec, score)})"
-            yield (
-                f"{best} lies in this space; to begin there: --begin-from {name}"
-                " --name NEW"
+            begin = advise(
+                f"--begin-from {name} --name NEW",
+                f"warm_start={{'study': {name!r}}}, name='other'",
             )
+            yield f"{best} lies in this space; to begin there: {begin}"
 
     def _is_over(self, result: Result) -> bool:
         if result.state != StudyState.OPEN:
@@ -234,7 +236,7 @@ class Launch:
         if helpers and not self._storage.embedded:
             say(
                 f"workers serve this study already ({helpers}): starting none here"
-                " (--workers)"
+                f" ({advise('--workers', 'workers=')})"
             )
             return 0
         return plan.default_workers(self._spec)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from hpo.errors import StudyError
+from hpo.errors import OTHER_NAME, StudyError, advise
 from hpo.ledger import optuna_tables, pins, snapshots
 from hpo.ledger.claim_records import End
 from hpo.ledger.ledger import Ledger, Registered
@@ -113,8 +113,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Registered:
     ledger.code_of(name)  # imports the objective, which is slow, not under the lock
     with ledger.locked(name) as study:
         _refuse_ended(study)
-        advice = "Add points to its file and launch it under another name"
-        _refuse_sweep(study, advice)
+        _refuse_sweep(study, "Add points to its file and launch it under another name")
         raw = study.spec.stored()
     raw["budget"]["trials"] = trials
     spec = file.validate(raw, where=f"study {name!r}, extended")
@@ -162,7 +161,8 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
 def _refuse_enqueued(study: LockedStudy, number: int) -> None:
     _refuse_sweep(study, "Launch one with other points under another name")
     if study.row.state == StudyState.FAILED:
-        raise study.refusal(f"it has failed. See what to do: hpo status {study.name}.")
+        see = advise(f"hpo status {study.name}", "study")
+        raise study.refusal(f"it has failed. See what to do: {see}.")
     _refuse_ended(study)
     if study.spec.warm_start_params(number):
         raise study.refusal(
@@ -170,16 +170,21 @@ def _refuse_enqueued(study: LockedStudy, number: int) -> None:
             " all of those have begun."
         )
     if number >= study.spec.budget.trials:
+        more = number + 1
+        extend = advise(
+            f"hpo resume {study.name} --trials {more}", f"study.extend({more})"
+        )
         raise study.refusal(
             f"all of budget.trials={number} have begun or are enqueued. Raise the"
-            f" budget first: hpo resume {study.name} --trials {number + 1}."
+            f" budget first: {extend}."
         )
 
 
 def _refuse_sweep(study: LockedStudy, advice: str) -> None:
     if study.spec.aim == "sweep":
         raise study.refusal(
-            f"it is a sweep, and its points are in its file. {advice}: --name NEW."
+            f"it is a sweep, and its points are in its file. {advice}:"
+            f" {advise(*OTHER_NAME)}."
         )
 
 
@@ -188,7 +193,7 @@ def _refuse_ended(study: LockedStudy) -> None:
         raise study.refusal(
             f"[stop] has ended it before trial {study.row.search_end}"
             f" ({study.row.search_end_reason}). Launch it with another [stop] under"
-            " another name: --name NEW."
+            f" another name: {advise(*OTHER_NAME)}."
         )
 
 
@@ -210,9 +215,10 @@ def retry(
         if row is not None and not failed:
             if row.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
+            see = advise(f"hpo trials {name} --state failed", "study.trials")
             raise study.refusal(
                 f"trial {trial} has not failed, it is {row.state}. List failed trials:"
-                f" hpo trials {name} --state failed."
+                f" {see}."
             )
         since = study.progress().unbegun
         for slot in failed:
@@ -264,14 +270,19 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
 
 def _refuse_excluded(study: LockedStudy, slot: Row) -> None:
     if slot.state == SlotState.FAILED:
+        again = advise(
+            f"hpo resume {study.name} --retry {slot.number}",
+            f"study.retry({slot.number})",
+        )
         raise study.refusal(
             f"trial {slot.number} has failed, and counts in no ranking. To run it"
-            f" again: hpo resume {study.name} --retry {slot.number}."
+            f" again: {again}."
         )
     if slot.held:
+        see = advise(f"hpo status {study.name}", "study.trials")
         raise study.refusal(
             f"{slot.worker} is at work on trial {slot.number}. Wait until it is"
-            f" settled: hpo status {study.name}. {_if_dead(study)}"
+            f" settled: {see}. {_if_dead(study)}"
         )
 
 
@@ -391,7 +402,8 @@ def _lock_trial(study: LockedStudy, number: int) -> Row:
 
 
 def _if_dead(study: LockedStudy) -> str:
-    return f"If its worker is dead: hpo stop {study.name} --release."
+    free = advise(f"hpo stop {study.name} --release", "study.stop(release=True)")
+    return f"If its worker is dead: {free}."
 
 
 def _amend_slot(

@@ -18,7 +18,7 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import Connection
 
-from hpo.errors import StudyError
+from hpo.errors import OTHER_NAME, StudyError, advise
 from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.schema import ask
 from hpo.ledger.statements import optuna as sql
@@ -50,7 +50,7 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
     if study_id is None:
         raise StudyError(
             f"study {spec.name!r}: another program has made an Optuna study of this"
-            " name. Choose another name: --name NEW."
+            f" name. Choose another name: {advise(*OTHER_NAME)}."
         )
     metrics = {METRIC_NAMES: json.dumps(names(spec))}
     set_attrs(connection, sql.SET_STUDY_SYSTEM_ATTRS, study_id, metrics)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import hpo.search
 from hpo import objectives
+from hpo.errors import OTHER_NAME, advise
 from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.statements.claims import SELECT_FIRST_NUMERICS
 from hpo.ledger.statements.studies import SET_CODE
@@ -78,12 +79,16 @@ def pin(study: LockedStudy) -> str:
     changed = [name for name in names if here.get(name) != before.get(name)]
     if changed == [source.REGISTRY]:
         return str(pinned["hash"])
+    accept = advise(
+        f"hpo resume {study.name} --accept-code",
+        f"hpo.load({study.name!r}).accept_code()",
+    )
     raise study.refusal(
         "the source has changed since its trials began."
         f" Theirs is revision {pinned['revision']}, this is {_describe_revision()}, and"
-        f" these modules differ: {', '.join(changed)}. Start a new study (--name"
-        " NEW), or accept the change, which notes from which trial on: hpo"
-        f" resume {study.name} --accept-code"
+        f" these modules differ: {', '.join(changed)}. Start a new study"
+        f" ({advise(*OTHER_NAME)}), or accept the change, which notes from which trial"
+        f" on: {accept}"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from hpo.contract import read_baselines
-from hpo.errors import StudyError, near_miss
+from hpo.errors import StudyError, advise, near_miss
 from hpo.ledger import past, workers
 from hpo.ledger.claim_records import Claim
 from hpo.ledger.rows import clean_texts, from_row
@@ -55,7 +55,7 @@ def find_study(
         raise StudyError(
             f"study {name!r}: not in the database, which has"
             f" {', '.join(names) or 'no study yet'}. {near_miss(name, names)}Start one"
-            " with: hpo launch NAME."
+            f" with: {advise('hpo launch NAME', 'hpo.launch(NAME)')}."
         )
     return row
 

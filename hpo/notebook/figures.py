@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hpo.errors import StudyError
+from hpo.errors import StudyError, for_python
 from hpo.ledger.reader import LedgerReader
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import answering
@@ -174,7 +175,7 @@ class Figures:
             StudyError: the study file declares none.
         """
         result = self._result()
-        with answering(self._storage.place()):
+        with self._asking():
             others = self._ledger.overlays(result.spec)
         chart = declared.chart(result, others)
         if chart is None:
@@ -192,15 +193,21 @@ class Figures:
         from hpo.worker import network
 
         result = self._result()
-        with answering(self._storage.place()):
+        with self._asking():
             matrix = network.confusion(self._ledger, result)
         if matrix is None:
             rule = "a confirmed, stored classifier"
             raise self._refuse("plot_confusion_matrix", rule, "none", "plot_confirmed")
         return networks.confusion(matrix)
 
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Name Python in errors, and the database in those of a lost connection."""
+        with for_python(), answering(self._storage.place()):
+            yield
+
     def _result(self, *, curves: bool = False) -> Search | Front | Sweep:
-        with answering(self._storage.place()):
+        with self._asking():
             return self._ledger.result(self.name, curves=curves)
 
     def _searched(

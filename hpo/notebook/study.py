@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import StudyError
+from hpo.errors import StudyError, for_python
 from hpo.files import check_ending
 from hpo.ledger.reader import LedgerReader
 from hpo.notebook import tables
 from hpo.notebook.figures import Figures
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.retry import answering
 from hpo.study.networks import Confirmation
+from hpo.study.python_values import plain
 from hpo.study.result import Front, Search, Sweep
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -42,7 +42,8 @@ def load(study: str, storage: str | None = None) -> Study:
         StudyError: there is no such study; the message lists those that exist.
         StorageError: the database cannot be reached.
     """
-    opened = open_storage(storage)
+    with for_python():
+        opened = open_storage(storage)
     try:
         loaded = Study(study, opened)
         loaded._result()
@@ -59,7 +60,7 @@ def studies(storage: str | None = None) -> list[str]:
     Raises:
         StorageError: the database cannot be reached.
     """
-    with open_storage(storage) as opened:
+    with for_python(), open_storage(storage) as opened:
         return [study.name for study in LedgerReader(opened).studies()]
 
 
@@ -185,7 +186,8 @@ class Study(Figures):
         from hpo.ledger import interventions
 
         with self._changing() as ledger:
-            return interventions.enqueue(ledger, self.name, params)
+            chosen = plain(params, f"{self.name}: enqueue")
+            return interventions.enqueue(ledger, self.name, chosen)
 
     def extend(self, trials: int) -> None:
         """Raise the budget to a number of trials in all; ``hpo.launch`` then runs them.
@@ -288,7 +290,7 @@ class Study(Figures):
 
         if path is not None:
             check_ending(Path(path), ".safetensors")
-        with answering(self._storage.place()):
+        with self._asking():
             kept = network.choose(self._result(curves=True), self._ledger, trial)
         module = getattr(network.restore(kept), "network", None)
         if module is None:
@@ -306,5 +308,5 @@ class Study(Figures):
         """Yield a ledger that writes, which takes longer to import."""
         from hpo.ledger.ledger import Ledger
 
-        with answering(self._storage.place()):
+        with self._asking():
             yield Ledger(self._storage)

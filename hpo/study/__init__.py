@@ -12,6 +12,7 @@ __all__ = [
     "parameters",
     "pareto",
     "progress",
+    "python_values",
     "result",
     "rules",
     "schema",

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from hpo import objectives
 from hpo.contract import Protocol
-from hpo.errors import SpecError, StudyError
+from hpo.errors import OTHER_NAME, SpecError, StudyError, advise
 from hpo.study.dimensions import SweepTable
 from hpo.study.hashing import flatten
 from hpo.study.messages import (
@@ -205,12 +205,14 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         )
         raise StudyError(
             f"{where} exists already, and it differs in {listed}. Only a larger"
-            " budget.trials is accepted; otherwise choose another name: --name NEW."
+            " budget.trials is accepted; otherwise choose another name:"
+            f" {advise(*OTHER_NAME)}."
         )
     least = known.budget.trials
     trials = spec.budget.trials
     if trials < least:
-        do = f"Give --trials {least}, or choose another name: --name NEW."
+        more = advise(f"--trials {least}", f"budget={{'trials': {least}}}")
+        do = f"Give {more}, or choose another name: {advise(*OTHER_NAME)}."
         rule = f"at least {least}, as in the database"
         raise StudyError(expected(f"{where}: budget.trials", rule, trials, do))
     return True

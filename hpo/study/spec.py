@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from hpo import objectives
 from hpo.contract import Objective, ObjectiveParams, Protocol, TaskParams
+from hpo.errors import OTHER_NAME, advise
 from hpo.study import hashing, tables
 from hpo.study.dimensions import (
     LAYERS,
@@ -44,7 +45,11 @@ VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
-def _check_name(name: str, do: str = "Choose another: --name NEW.") -> str:
+def _check_name(name: str) -> str:
+    return _check_label(name, f"Choose another: {advise(*OTHER_NAME)}.")
+
+
+def _check_label(name: str, do: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
         rule = (
             "1 to 100 letters, digits or . _ + -, beginning with a letter, a digit or _"
@@ -53,7 +58,7 @@ def _check_name(name: str, do: str = "Choose another: --name NEW.") -> str:
     return name
 
 
-_Tag = Annotated[str, AfterValidator(partial(_check_name, do="Choose another."))]
+_Tag = Annotated[str, AfterValidator(partial(_check_label, do="Choose another."))]
 
 
 def _empty_is_none(value: Any) -> Any:

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from hpo.contract import NetworkMember, NetworkObjective, Protocol
-from hpo.errors import HpoError, StudyError
+from hpo.errors import HpoError, StudyError, advise
 from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
 from hpo.objectives.networks import network_file
@@ -77,7 +77,7 @@ def _trial(result: Result, number: int | None) -> Trial:
                 return trial
         raise StudyError(
             f"{name}: trial {number} does not exist."
-            f" List the trials: hpo trials {name}."
+            f" List the trials: {advise(f'hpo trials {name}', 'study.trials')}."
         )
     if result.best is not None:
         return result.best

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from finished import finished
@@ -299,6 +300,55 @@ def test_mistakes_in_a_dict_are_found_before_anything_is_written(url: str) -> No
         hpo.launch({**TOY, "name": "new"}, workers=-1, storage=url)
     with ledger_at(url) as ledger:
         assert {item.name for item in ledger.studies()} == {"toy", "plain"}
+
+
+def test_a_study_is_changed_from_python(database_url: str) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(budget={"trials": 3, "epochs": 2}))
+    study = hpo.load("toy", database_url)
+    assert study.enqueue({"x": np.float64(0.25), "k": np.int64(3)}) == 0
+    assert study.result.search[0].enqueued == {"x": 0.25, "k": 3}
+    study.extend(5)
+    assert study.spec.budget.trials == 5
+    study.stop()
+    assert study.state == "stopped"
+    study.resume()
+    assert study.state == "open"
+
+
+def test_errors_advise_python_in_python(database_url: str) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(budget={"trials": 1, "epochs": 2}))
+    study = hpo.load("toy", database_url)
+    study.enqueue({"x": 0.25})
+    other = {**TOY, "storage": database_url}
+    for do, message in (
+        (
+            lambda: study.enqueue({"x": 0.5}),
+            "study 'toy': all of budget.trials=1 have begun or are enqueued. Raise the"
+            " budget first: study.extend(2).",
+        ),
+        (
+            lambda: study.retry(7),
+            "study 'toy': trial 7 has not begun. Valid: 0 to 0.",
+        ),
+        (
+            lambda: hpo.load("tyo", database_url),
+            "study 'tyo': not in the database, which has toy. Did you mean 'toy'? Start"
+            " one with: hpo.launch(NAME).",
+        ),
+        (
+            lambda: hpo.launch(**other, workers=-1),
+            "workers: launch.workers: expected at least 0, got -1. Change it.",
+        ),
+    ):
+        with pytest.raises(HpoError) as refused:
+            do()
+        assert str(refused.value) == message
+    with pytest.raises(
+        StudyError, match=r"is accepted; otherwise choose another name: name='other'\.$"
+    ):
+        hpo.launch(**other, workers=0)
 
 
 def test_a_study_holds_the_embedded_server_while_it_is_there(hpo_home: Path) -> None:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from hpo.config import SiteConfig
-from hpo.errors import HpoError
+from hpo.errors import HpoError, advise
 from hpo.launch.options import LaunchOptions
 from hpo.worker.crew import GRACE_S, Crew, WorkerSetup
 
@@ -158,8 +158,9 @@ def check(site: SiteConfig) -> None:
     """
     name = site.launch.executor
     if name != "local" and site.launch.workers is None:
+        workers = advise("--workers N", "workers=N")
         raise HpoError(
-            f"{name}: the number of workers is missing. Use --workers N, or set workers"
+            f"{name}: the number of workers is missing. Use {workers}, or set workers"
             " in [launch] of hpo.toml."
         )
     if name == "dask":

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from hpo.errors import advise
 from hpo.study.result import Result
 from hpo.study.trials import (
     MAX_LOSSES,
@@ -171,6 +172,12 @@ def _last(result: Result, state: SlotState) -> list[str]:
     return lines
 
 
+def resume_command(name: str, storage: str = "") -> str:
+    """Return how to resume a study; ``storage`` as in ``next_step``."""
+    line = f"hpo resume {shlex.quote(name)}{storage}"
+    return advise(line, f"hpo.load({name!r}).resume()")
+
+
 def next_step(result: Result, storage: str = "") -> str:
     """Return the next step for a study that is not done; mostly empty.
 
@@ -178,20 +185,29 @@ def next_step(result: Result, storage: str = "") -> str:
     none.
     """
     name = shlex.quote(result.name)
-    resume = f"`hpo resume {name}{storage}`"
+    own = f"hpo.load({result.name!r})"
+    resume = f"`{resume_command(result.name, storage)}`"
     failed = result.state == StudyState.FAILED
     if failed and result.stuck:
+        stuck = _searched(result.stuck[0])
+        exclude = advise(
+            f"hpo exclude {name} --trial {stuck}{storage}", f"{own}.exclude({stuck})"
+        )
         return (
             f"check the worker's log, fix the cause and run {resume}, or first exclude"
-            f" the trial: `hpo exclude {name} --trial"
-            f" {_searched(result.stuck[0])}{storage}`"
+            f" the trial: `{exclude}`"
         )
     if failed and result.ended(SlotState.FAILED):
+        errors = advise(f"hpo trials {name}{storage} --state failed", f"{own}.trials")
+        retry = advise(f"hpo resume {name}{storage} --retry", f"{own}.retry()")
+        new = advise(
+            f"hpo launch --study FILE{storage} --name NEW",
+            "hpo.launch(FILE, name='other')",
+        )
         return (
-            f"see the errors with `hpo trials {name}{storage} --state failed`; fix the"
-            f" cause and retry these trials with `hpo resume {name}{storage} --retry`,"
-            f" or accept their failures with {resume}; a changed study file needs a new"
-            f" name: `hpo launch --study FILE{storage} --name NEW`"
+            f"see the errors with `{errors}`; fix the cause and retry these trials with"
+            f" `{retry}`, or accept their failures with {resume}; a changed study file"
+            f" needs a new name: `{new}`"
         )
     if failed or result.state == StudyState.STOPPED:
         return resume
