@@ -99,7 +99,7 @@ def classification(
         )
         yield baseline(f"linear model of {name}", classes, tried=tried)
     check()
-    yield baseline("nearest neighbour", _find_nearest(flatten(x), y, flatten(z)))
+    yield baseline("nearest neighbour", find_nearest(x, y, z))
     series = _Series(x=x, y=y, parts=parts)
     last, mean = _esn_classifiers(series, z, truth, seed, n_units, check)
     yield last.replace(is_like=readout == "last")
@@ -124,12 +124,15 @@ def validation_parts(y: Array, fraction: float, seed: int) -> Parts:
     ]
 
 
-def _find_nearest(x: Array, y: Array, z: Array) -> Array:
-    """Return the class of the training series that is nearest to each of ``z``."""
+def find_nearest(x: Array, y: Array, z: Array) -> Array:
+    """Return the class, of ``y`` (n,), of the series of ``x`` that is nearest to each
+    one of ``z``, by the distance of all points; both are (n, points, channels)."""
     from sklearn.metrics import pairwise_distances_argmin
 
     sample = np.linspace(0, len(x) - 1, min(len(x), MOST_NEIGHBOURS)).astype(int)
-    return cast(Array, y[sample][pairwise_distances_argmin(z, x[sample])])
+    known = x[sample].reshape(len(sample), -1)
+    nearest = pairwise_distances_argmin(z.reshape(len(z), -1), known)
+    return cast(Array, y[sample][nearest])
 
 
 def _in_batches(features: Callable[[Array], Array], x: Array) -> Array:

@@ -14,6 +14,7 @@ from hpo import objectives
 from hpo.contract import Baseline
 from hpo.objectives import baselines
 from hpo.objectives.baselines import linear
+from hpo.objectives.baselines.classification import find_nearest
 from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.data.tasks.sequential_digits import SequentialDigitsParams
 from hpo.objectives.training import ridge
@@ -42,6 +43,12 @@ def test_of_digits_a_pure_function_of_task_seed_and_neurons() -> None:
     last = digits["ESN of 16 units, last state"]
     assert (last.n, last.n_scored, last.is_like, bool(last.std)) == (5, 899, True, True)
     assert 0.3 < last.score < digits["ESN of 16 units, last and mean state"].score < 0.9
+
+
+def test_the_nearest_neighbour_of_a_long_series_is_that_of_all_its_points() -> None:
+    time = np.arange(2000)
+    pair = np.stack([np.cos(np.pi * time), np.cos(np.pi * (time + 1))])[:, :, None]
+    assert find_nearest(pair, np.array([0, 1]), pair[::-1]).tolist() == [1, 0]
 
 
 def test_of_narma10_with_squares_where_the_readout_has_them() -> None:
