@@ -31,7 +31,9 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     group(
         "of a study",
         argument(
-            "--data", metavar="PATH", help="an .npz, CSV or .ts file, or a directory"
+            "--data",
+            metavar="PATH",
+            help="a file or a directory; docs/how-to/own-data.md lists the formats",
         ),
         argument(
             "--task",
@@ -48,10 +50,22 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
             ),
         ),
         argument(
-            "--inputs", metavar="A,B", default="", help="input columns of a CSV file"
+            "--inputs",
+            metavar="A,B",
+            default="",
+            help="columns or arrays that a network receives",
         ),
         argument(
-            "--targets", metavar="C", default="", help="target columns of a CSV file"
+            "--labels", metavar="C", default="", help="the column or array of labels"
+        ),
+        argument(
+            "--series",
+            metavar="C",
+            default="",
+            help="the column that tells series apart; row: each row is a series",
+        ),
+        argument(
+            "--targets", metavar="C", default="", help="columns or arrays to predict"
         ),
         argument(
             "--horizon", type=at_least(0), default=0, metavar="N", help="points ahead"
@@ -65,8 +79,9 @@ def new(arguments: argparse.Namespace) -> int:
     All of them run as they are. The study of your data is one file, NAME.toml, in the
     working directory: ranges, batches, epochs and budget follow from the number of
     series, their length and channels, and comments explain them. Data are labelled
-    series (.npz, .ts, directories of CSV or IDX files), or a series to predict (.npz,
-    CSV): docs/how-to/own-data.md.
+    series, or a series to predict. NumPy, CSV, Parquet, HDF5, NetCDF, MATLAB and other
+    files are read (docs/how-to/own-data.md). The command prints how it read them, and
+    asks where there are two ways.
 
     Examples:
         hpo new study gunpoint --data sets/GunPoint
@@ -77,6 +92,8 @@ def new(arguments: argparse.Namespace) -> int:
             baselines
         hpo new study my --data my.csv --inputs power,valve --targets heat --horizon 5
             predict a series five rows ahead
+        hpo new study gait --data gait.parquet --labels activity --series walk
+            classify series; rows of a table with the same walk are one
         hpo new device my_node
             write my_node.py, my_node.toml and test_my_node.py: a neuron by its
             differential equation; docs/how-to/own-device.md explains each part
@@ -97,13 +114,15 @@ def _new_study(arguments: argparse.Namespace) -> int:
 
     name = arguments.name
     with explained("hpo new study", OwnSeriesParams):
-        data = look.look(
-            Path(arguments.data),
-            arguments.task,
+        request = look.Request(
+            what=arguments.task,
             inputs=arguments.inputs,
             targets=arguments.targets,
+            labels=arguments.labels,
+            series=arguments.series,
             horizon=arguments.horizon,
         )
+        data = look.look(Path(arguments.data), request)
         study = look.study(data, dt_ns=arguments.dt_ns)
     path = Path(f"{name}.toml")
     text = _render(f"{data.what}.toml.j2", name=name, data=data, study=study)

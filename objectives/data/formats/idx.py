@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ..refusal import refuse
 from .raw import LARGEST_BYTES, Raw, content, join_hashes, too_large
 
+DESCRIBES = "a directory of IDX files"
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """Byte of the type -> NumPy's name of it."""
 MAX_BYTE = 255

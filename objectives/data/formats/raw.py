@@ -29,6 +29,8 @@ class Raw:
     test: NDArray[Any] | None
     sha256: str
     """Hash of the content that the arrays were read from."""
+    notes: tuple[str, ...] = ()
+    """What was understood that the data do not say."""
 
 
 LARGEST_BYTES = 2**30
@@ -98,6 +100,13 @@ def show_first(name: str, values: NDArray[Any], broken: NDArray[np.bool_]) -> st
     at = tuple(np.argwhere(broken)[0, : values.ndim].tolist())
     place = ", ".join(map(str, at))
     return f"{name}[{place}]={values[at]} ({np.count_nonzero(broken)} such values)"
+
+
+def as_shown(value: Any) -> Any:
+    """Return an element of an array as plain Python, for messages."""
+    if isinstance(value, np.datetime64):
+        return str(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def stack(where: Path, series: Sequence[Values]) -> Values:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..examples import Examples
 from ..refusal import refuse
-from .raw import UNEQUAL, Raw, Values, show_first
+from .raw import UNEQUAL, Raw, Values, as_shown, show_first
 
 Series = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -32,6 +32,8 @@ class Recording:
     test: Mask | None
     """True for test series, (n,); None if the user does not say."""
     sha256: str
+    notes: tuple[str, ...] = ()
+    """What was understood that the data do not say."""
 
     @property
     def lengths(self) -> Counts:
@@ -58,11 +60,15 @@ def check(path: Path | str, raw: Raw, *, unequal: bool = False) -> Recording:
     """
     x = _check_series(path, raw.x, unequal)
     label, classes = _check_labels(path, raw.y, len(x))
+    test = None
     if raw.test is not None:
-        _check_test(path, raw.test, len(x))
-    examples = Examples(x=x, label=label)
+        test = _check_test(path, raw.test, len(x))
     return Recording(
-        examples=examples, classes=classes, test=raw.test, sha256=raw.sha256
+        examples=Examples(x=x, label=label),
+        classes=classes,
+        test=test,
+        sha256=raw.sha256,
+        notes=raw.notes,
     )
 
 
@@ -130,10 +136,17 @@ def _align_ends(points: Series, lengths: Counts) -> Series:
 def _check_labels(
     path: Path | str, y: NDArray[Any], n: int
 ) -> tuple[Counts, tuple[str, ...]]:
-    """Return the class of each series, from 0, and the label of each class."""
+    """Return the class of each series, from 0, and the label of each class.
+
+    Labels are whole numbers, of any type, or texts.
+    """
+    y = as_labels(y)
     if y.dtype.kind not in "biuU":
+        got = f"y.dtype={y.dtype}"
+        if y.size:
+            got += f", such as {as_shown(y.ravel()[0])!r}"
         remedy = "Convert it: y.astype(int) or y.astype(str)."
-        refuse(path, "whole numbers or texts in `y`", f"y.dtype={y.dtype}", remedy)
+        refuse(path, "whole numbers or texts in `y`", got, remedy)
     if y.shape != (n,):
         refuse(
             path,
@@ -152,8 +165,42 @@ def _check_labels(
     return label.astype(np.int64), tuple(map(str, classes))
 
 
-def _check_test(path: Path | str, test: NDArray[Any], n: int) -> None:
-    """Refuse what is not a mask of the test series, (n,)."""
+def as_labels(y: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as whole numbers or texts, if they can be read as such without
+    loss: floats that are whole, bytes, and objects that are all of one of these kinds.
+
+    A column or a row of a matrix, (n, 1) or (1, n), becomes (n,).
+    """
+    if y.ndim == 2 and 1 in y.shape:
+        y = y.ravel()
+    if y.dtype.kind == "O":
+        y = _of_objects(y)
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8")
+    if y.dtype.kind == "T":
+        return y.astype(str)
+    if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.round(y)).all():
+        return y.astype(np.int64)
+    return y
+
+
+def _of_objects(y: NDArray[Any]) -> NDArray[Any]:
+    """Return Python objects of one kind as an array of that kind; others as they
+    are."""
+    for kind in (str, bytes, bool, int, float):
+        if y.size and all(isinstance(label, kind) for label in y.flat):
+            return np.array(y.tolist())
+    return y
+
+
+def _check_test(path: Path | str, test: NDArray[Any], n: int) -> Mask:
+    """Return the mask of the test series, (n,), given as true and false or 1 and 0."""
+    if test.dtype.kind in "iuf" and np.isin(test, (0, 1)).all():
+        test = test.astype(bool)
+    if test.dtype.kind == "U":
+        words = np.char.lower(test)
+        if np.isin(words, ("false", "true")).all():
+            test = words == "true"
     if test.dtype.kind != "b" or test.shape != (n,):
         refuse(
             path,
@@ -161,3 +208,4 @@ def _check_test(path: Path | str, test: NDArray[Any], n: int) -> None:
             f"test.dtype={test.dtype}, test.shape={test.shape}",
             "Convert it: test.astype(bool).",
         )
+    return test

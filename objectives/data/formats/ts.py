@@ -17,6 +17,7 @@ import numpy as np
 from ..refusal import refuse
 from .raw import UNEQUAL, Raw, Values, content, decode, join_hashes, labels, stack
 
+DESCRIBES = "UCR and UEA archives (.ts)"
 _FALSE = "false"
 _TRUE = "true"
 

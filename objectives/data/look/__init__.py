@@ -13,42 +13,61 @@ from ...hardware import physics
 from .. import advice
 from ..refusal import refuse
 from . import classification, prediction
-from .recognise import choose_table
-from .summary import Data, What
+from .question import QuestionError, as_arguments
+from .recognise import choose_roles
+from .summary import Data, Request, What
 
-__all__ = ["Data", "look", "study"]
+__all__ = [
+    "Data",
+    "QuestionError",
+    "Request",
+    "What",
+    "as_arguments",
+    "look",
+    "study",
+]
 
 
-def look(
-    path: Path,
-    what: What | None = None,
-    *,
-    inputs: str = "",
-    targets: str = "",
-    horizon: int = 0,
-) -> Data:
+def look(path: Path, request: Request | None = None) -> Data:
     """Read and summarise the data at ``path``.
 
     Args:
         path: a file, a directory, or the name of a pair of ``.ts`` files.
-        what: what to learn; by default, what the data are for.
-        inputs: input columns of a CSV file, for a series to predict.
-        targets: its target columns.
-        horizon: number of points to predict ahead.
+        request: what to learn, and from what; by default, what the data say.
 
     Raises:
+        QuestionError: the data can be read in several ways; the message lists them.
         ValueError: no task reads the data, or they break a rule; the message says
             where.
     """
-    table = choose_table(path, what)
-    if table["name"] == "series":
-        data = prediction.summarise(path, inputs, targets, horizon)
-    elif inputs or targets or horizon:
-        remedy = "Leave --inputs, --targets and --horizon out."
-        refuse(path, "a series to predict", "series with labels", remedy)
+    request = _complete(path, request or Request())
+    roles = choose_roles(path, request)
+    if roles.table["name"] == "series":
+        data = prediction.summarise(roles, request.horizon)
     else:
-        data = classification.summarise(table)
+        data = classification.summarise(roles)
     return replace(data, rows=[(name, _printable(text)) for name, text in data.rows])
+
+
+def _complete(path: Path, request: Request) -> Request:
+    """Return a request with what follows from its other options.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+    classifies = bool(request.labels or request.series)
+    predicts = bool(request.targets or request.horizon)
+    if predicts and (classifies or request.what == "classify"):
+        remedy = "Leave --targets and --horizon out."
+        refuse(path, "a series to predict", "series with labels", remedy)
+    if classifies and request.what == "predict":
+        remedy = "Leave --labels and --series out."
+        refuse(path, "series with labels", "one series to predict", remedy)
+    if classifies:
+        return replace(request, what="classify")
+    if predicts:
+        return replace(request, what="predict")
+    return request
 
 
 def _printable(text: str) -> str:

@@ -7,16 +7,18 @@ import math
 import numpy as np
 
 from .. import advice
-from ..formats import Recording
+from ..formats import Recording, Variables
 from ..tasks import TASKS
 from ..tasks.recorded import RecordedParams
-from .recognise import Table
 from .summary import (
     MOST_SHOWN,
     Data,
+    Roles,
+    Table,
     Values,
     as_rows,
     count_points,
+    describe_time_step,
     list_ranges,
     note_clock,
 )
@@ -25,13 +27,20 @@ UNBALANCED = 3
 """Ratio of the largest to the smallest class that is worth a note."""
 
 
-def summarise(table: Table) -> Data:
+def summarise(roles: Roles) -> Data:
     """Read the data of a ``[task]`` table, choose further keys and describe it all.
+
+    Args:
+        roles: the task, and the columns or arrays that it reads.
 
     Raises:
         ValueError: the data break a rule.
     """
-    table, task, recording = _complete(table)
+    table, task, recording = _complete(roles.table)
+    time_step = "not in the data"
+    dt_ns = None
+    if roles.clock is not None and roles.file is not None:
+        time_step, dt_ns = _first_time_step(roles.file, roles.clock, table["series"])
     n, points, channels = recording.examples.shape
     n_test = task.count_test(recording)
     shortest = recording.lengths.min()
@@ -49,9 +58,10 @@ def summarise(table: Table) -> Data:
         "classes": _list_classes(recording),
         "values": list_ranges([], recording.examples.x),
         "missing": "none",
-        "time step": "not in the data",
+        "time step": time_step,
     }
-    notes = [*_note_sizes(recording, n_test), *_note_channels(recording.examples.x)]
+    notes = [*(roles.notes or recording.notes)]
+    notes += [*_note_sizes(recording, n_test), *_note_channels(recording.examples.x)]
     return Data(
         what="classify",
         table=table,
@@ -61,7 +71,16 @@ def summarise(table: Table) -> Data:
         points=points,
         channels=channels,
         outputs=len(recording.classes),
+        dt_ns=dt_ns,
     )
+
+
+def _first_time_step(
+    file: Variables, clock: str, series: str
+) -> tuple[str, float | None]:
+    """Describe the time step of the first series of a long table."""
+    ids = file.get(series)
+    return describe_time_step(clock, file.get(clock)[ids == ids[0]])
 
 
 def _complete(table: Table) -> tuple[Table, RecordedParams, Recording]:

@@ -4,74 +4,40 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from .. import formats
-from ..formats import csvs, idx, npz, raw
+from ..formats import csvs, idx
 from ..refusal import refuse
 from ..tasks import fashion_mnist
-from .summary import What
+from . import roles
+from .summary import Request, Roles, Table
 
-Table = dict[str, Any]
-"""Keys of ``[task]``."""
 MOST_IMAGES = 6000
 """Largest number of large images to train on, as in ``studies/fashion-mnist.toml``."""
 MOST_NAMES = 4
 """Largest number of files of a directory to name in a message."""
-_FORMATS = (
-    "Give an .npz file (arrays x, y; or u, target), a .ts file, a CSV file with a line"
-    " of names (a series to predict), or a directory of CSV files with labels.csv or of"
-    " IDX files: docs/how-to/own-data.md."
-)
+_FORMATS = f"Give {formats.describe()}: docs/how-to/own-data.md."
 
 
-def choose_table(path: Path, what: What | None) -> Table:
-    """Return the ``[task]`` table of the task that reads ``path``.
+def choose_roles(path: Path, request: Request) -> Roles:
+    """Return which task reads ``path``, with its ``[task]`` table, and what of it.
 
     Raises:
-        ValueError: no task reads it, or none for ``what``.
+        QuestionError: the data can be read in several ways.
+        ValueError: no task reads them, or none as the request says.
     """
-    if npz.matches(path) and path.is_file():
-        table = _npz_table(path, what)
-    else:
-        table = _table_by_name(path)
-    is_series = table["name"] == "series"
-    if what == "predict" and not is_series:
-        refuse(
-            path,
-            "a series to predict",
-            "series with labels",
-            "Give an .npz file with the arrays u and target, or a CSV file with a line"
-            " of names.",
-        )
-    if what == "classify" and is_series:
-        refuse(
-            path,
-            "series with labels",
-            "one series to predict",
-            "Give a directory of CSV files, one for each series, with labels.csv; or an"
-            " .npz file.",
-        )
-    return table
-
-
-def _npz_table(path: Path, what: What | None) -> Table:
-    names = npz.arrays(path, raw.content(path), (), "").keys()
-    has_labels = names >= {"x", "y"}
-    has_targets = names >= {"u", "target"}
-    if has_labels and has_targets and what is None:
-        remedy = "Add --task classify or --task predict."
-        refuse(path, "one kind of data", "the arrays x, y, u and target", remedy)
-    if not has_labels and not has_targets:
-        refuse(
-            path,
-            "arrays x and y (series and their labels), or u and target (a series to"
-            " predict)",
-            f"the arrays {', '.join(sorted(names)) or '(none)'}",
-            "Save them by numpy.savez(…, x=x, y=y).",
-        )
-    is_series = has_targets and (what == "predict" or not has_labels)
-    return {"name": "series" if is_series else "arrays", "path": str(path)}
+    arrays = formats.find_arrays(path)
+    if arrays is not None and path.exists():
+        return roles.choose(arrays.open(path), request)
+    table = _table_by_name(path)
+    if request.what == "predict":
+        remedy = f"Give {formats.describe(arrays_only=True)}."
+        refuse(path, "a series to predict", "series with labels", remedy)
+    if any((request.inputs, request.labels, request.series)):
+        remedy = "Leave --inputs, --labels and --series out."
+        refuse(path, "arrays or columns with names", "files of series", remedy)
+    return Roles(table=table)
 
 
 def _table_by_name(path: Path) -> Table:
@@ -83,8 +49,6 @@ def _table_by_name(path: Path) -> Table:
     pair = re.sub(r"_(TRAIN|TEST)\.ts$", "", str(path))
     if Path(f"{pair}_TRAIN.ts").is_file():
         return {"name": "ucr", "path": pair}
-    if path.suffix == ".csv" and path.is_file():
-        return {"name": "series", "path": str(path)}
     if "-ubyte" in path.name and idx.matches(path.parent):
         path = path.parent
     known = formats.find(path) if path.exists() else None

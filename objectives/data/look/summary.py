@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,13 +10,44 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats import Variables
+
 What = Literal["classify", "predict"]
+Table = dict[str, Any]
+"""Keys of ``[task]``."""
 Values = NDArray[Any]
 
 MOST_SHOWN = 8
 """Largest number of classes, or channels, to list one by one."""
 EVEN = 1.01
 """Largest ratio of time steps that are even."""
+_NANOSECONDS = re.compile(r"(.*[\W_])?ns\W*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user says of the data; empty where the data are to say it."""
+
+    what: What | None = None
+    inputs: str = ""
+    targets: str = ""
+    labels: str = ""
+    series: str = ""
+    horizon: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """What is to be read of a file."""
+
+    table: Table
+    """Keys of ``[task]``."""
+    file: Variables | None = None
+    """Its named arrays or columns, if it has some."""
+    clock: str | None = None
+    """Column of the time."""
+    notes: Sequence[str] = ()
+    """What was understood."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +55,7 @@ class Data:
     """A summary of data, with the task that reads them."""
 
     what: What
-    table: dict[str, Any]
+    table: Table
     """Keys of ``[task]`` that read the data."""
     rows: list[tuple[str, str]]
     """Facts to show, each with its topic."""
@@ -79,3 +111,28 @@ def is_even(steps: Values) -> bool:
 def as_rows(facts: dict[str, str], notes: Sequence[str]) -> list[tuple[str, str]]:
     """Return the facts by their topics, then the notes."""
     return [*facts.items(), *(("note", text) for text in notes)]
+
+
+def describe_time_step(clock: str, times: Values) -> tuple[str, float | None]:
+    """Describe the time step by a column of the time, and return it if it is in ns.
+
+    Args:
+        clock: name of the column.
+        times: numbers or time stamps, (rows,), each larger than the one before.
+    """
+    steps = np.diff(times)
+    unit = ""
+    if steps.dtype.kind == "m":
+        steps = steps / np.timedelta64(1, "s")
+        unit = " s"
+    text = f"{steps.mean():.4g}{unit} by the column {clock}"
+    dt_ns = None
+    if _NANOSECONDS.fullmatch(clock) and not unit:
+        dt_ns = float(f"{steps.mean():.6g}")
+    elif unit:
+        text += "; dt_ns = 1 unless --dt-ns is given"
+    else:
+        text += "; its name does not end in ns, so dt_ns = 1 unless --dt-ns is given"
+    if not is_even(steps):
+        text += "; uneven, resample"
+    return text, dt_ns

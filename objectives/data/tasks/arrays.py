@@ -1,9 +1,12 @@
-"""Your own data: labelled time series from an ``.npz`` or ``.ts`` file, from CSV or IDX
-files.
+"""Your own data: labelled time series from a file or a directory.
 
-``.npz``: an array ``x`` of numbers, (n, time) or (n, time, channels), with NaN at the
-end of shorter series; an array ``y`` of labels, (n,), whole numbers or texts; and, for
-a split of your own, an array ``test`` of true or false, (n,).
+Named arrays (NumPy, HDF5, NetCDF, MATLAB): ``x`` of numbers, (n, time) or (n, time,
+channels), with NaN at the end of shorter series; ``y`` of labels, (n,), whole numbers
+or texts; and, for a split of your own, ``test`` of true or false, (n,). ``inputs`` and
+``labels`` name others.
+
+Table (CSV, TSV, Parquet): ``labels`` names the column of labels. Each row is a series;
+or, with ``series``, rows with the same value there are one.
 
 Directory: one CSV file per series (a row per time point, a column per channel, and
 optionally a first line of names), and ``labels.csv`` with the columns ``file,label``
@@ -25,7 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from .fields import Padding, Place
+from .fields import Names, Padding, Place
 from .recorded import SplitParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
@@ -40,8 +43,25 @@ class ArraysParams(SplitParams):
     name: Literal["arrays"] = "arrays"
     path: Place = Field(
         description=(
-            "an .npz or .ts file, or a directory of CSV files with labels.csv or of"
-            " IDX files; a relative path begins at the directory of the study file"
+            "file or directory of the data (docs/how-to/own-data.md has the formats);"
+            " a relative path begins at the directory of the study file"
+        ),
+    )
+    inputs: Names = Field(
+        default="",
+        description=(
+            "arrays of series, or columns of a table, with commas between them; by"
+            " default x, or all columns that have no other role"
+        ),
+    )
+    labels: Names = Field(
+        default="", description="the array or column of labels; by default y"
+    )
+    series: Names = Field(
+        default="",
+        description=(
+            "of a table with a row per time point: the column that tells which series"
+            " a row belongs to; without it, each row is a series"
         ),
     )
     pad: Padding = None
@@ -58,4 +78,5 @@ class ArraysParams(SplitParams):
         """See ``RecordedParams.read``."""
         from .. import formats
 
-        return formats.read(self.source, unequal=self.pad is not None)
+        choice = formats.Choice(self.inputs, self.labels, self.series)
+        return formats.read(self.source, unequal=self.pad is not None, choice=choice)

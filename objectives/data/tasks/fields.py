@@ -10,6 +10,8 @@ from hpo.contract import Sha256
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0.05, le=0.95)]
+Names = Annotated[str, Field(max_length=100_000)]
+"""Names of arrays or columns, with commas between them."""
 Place = Annotated[str, Field(min_length=1)]
 DataHash = Annotated[
     Sha256 | None,

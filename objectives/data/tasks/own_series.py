@@ -1,23 +1,23 @@
-"""Your own series to predict, from an ``.npz`` file or a CSV file.
+"""Your own series to predict, from a file of named arrays or a table.
 
-``.npz``: an array ``u``, (time,) or (time, channels), and an array ``target``, (time,)
-or (time, outputs), of numbers. CSV: a line with the names of the columns, then a row
-per time point; ``inputs`` and ``targets`` name columns. A column in both, with a
-``horizon``, is predicted from its own past.
+Arrays: ``u``, (time,) or (time, channels), and ``target``, (time,) or (time, outputs),
+of numbers; ``inputs`` and ``targets`` name others. Table: a row per time point;
+``inputs`` and ``targets`` name columns. One that is in both, with a ``horizon``, is
+predicted from its own past.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from hpo.contract import UnavailableError
 
 from ..refusal import refuse
-from .fields import DataHash, Place, Share
+from .fields import DataHash, Names, Place, Share
 from .recorded import absolute
 from .series import Series, SeriesParams
 
@@ -25,9 +25,13 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..formats import Variables
+
     Array = NDArray[Any]
 
-Names = Annotated[str, Field(max_length=10_000)]
+INPUTS = "u"
+TARGETS = "target"
+"""Names of arrays without a choice."""
 
 
 class OwnSeriesParams(SeriesParams):
@@ -38,16 +42,20 @@ class OwnSeriesParams(SeriesParams):
     name: Literal["series"] = "series"
     path: Place = Field(
         description=(
-            "an .npz file or a CSV file; a relative path begins at the directory of"
-            " the study file"
+            "a file of named arrays or a table (docs/how-to/own-data.md has the"
+            " formats); a relative path begins at the directory of the study file"
         ),
     )
     inputs: Names = Field(
         default="",
-        description="of a CSV file: its input columns, with commas between them",
+        description=(
+            "columns of a table, or arrays, with commas between them; by default the"
+            " array u"
+        ),
     )
     targets: Names = Field(
-        default="", description="of a CSV file: the columns to predict, likewise"
+        default="",
+        description="what is predicted, likewise; by default the array target",
     )
     horizon: int = Field(
         default=0,
@@ -85,68 +93,50 @@ def _load_once(task: OwnSeriesParams) -> Series:
 
 def _read(task: OwnSeriesParams) -> tuple[Series, str]:
     """Return the series and the hash of its file, after all checks."""
-    import hashlib
-
-    from ..formats import raw
+    from .. import formats
 
     path = Path(task.path)
-    if path.suffix not in (".npz", ".csv"):
-        refuse(
-            path,
-            "an .npz file or a CSV file (.csv)",
-            f"path={task.path!r}",
-            raw.ELSEWHERE,
-        )
-    content = raw.content(path)
-    sha256 = hashlib.sha256(content).hexdigest()
-    if task.sha256 not in (None, sha256):
+    known = formats.find_arrays(path)
+    if known is None:
+        got = f"path={task.path!r}"
+        rule = formats.describe(arrays_only=True)
+        refuse(path, rule, got, formats.raw.ELSEWHERE)
+    file = known.open(path)
+    if task.sha256 not in (None, file.sha256):
         refuse(
             path,
             f"`sha256 == {task.sha256!r}`",
-            f"sha256={sha256!r}: it changed",
+            f"sha256={file.sha256!r}: it changed",
             "Put the old data back, or begin a new study (without `sha256`, if it is"
             " given).",
         )
-    read_arrays = _read_npz if path.suffix == ".npz" else _read_csv
-    u, target = read_arrays(task, path, content)
-    return _make_series(
-        task, _check(path, "u", u), _check(path, "target", target)
-    ), sha256
+    u = _choose(file, "inputs", task.inputs, INPUTS)
+    target = _choose(file, "targets", task.targets, TARGETS)
+    return _make_series(task, u, target), file.sha256
 
 
-def _read_npz(task: OwnSeriesParams, path: Path, content: bytes) -> tuple[Array, Array]:
-    """Return the arrays ``u`` and ``target``."""
-    from ..formats import npz
+def _choose(file: Variables, key: str, text: str, default: str) -> NDArray[np.float64]:
+    """Return the arrays or columns that a key names, side by side, (time, columns).
 
-    if task.inputs or task.targets:
-        refuse(
-            path,
-            "columns of a CSV file",
-            "an .npz file",
-            "Remove `inputs` and `targets`: an .npz file has the arrays `u` and"
-            " `target`.",
-        )
-    remedy = 'Save it: numpy.savez("….npz", u=u, target=target).'
-    by_name = npz.arrays(path, content, ("u", "target"), remedy)
-    return by_name["u"], by_name["target"]
-
-
-def _read_csv(task: OwnSeriesParams, path: Path, content: bytes) -> tuple[Array, Array]:
-    """Return the columns ``inputs`` and ``targets``, each (time, columns)."""
+    Raises:
+        ValueError: the file has no such array, or it has no finite numbers.
+    """
     import numpy as np
 
-    from ..formats import csvs
+    remedy = "Name another one in [task], by `inputs` or `targets`."
 
-    columns = csvs.table(path, content)
+    def read(name: str) -> Array:
+        return file.numbers(name) if text else file.get(name, remedy)
 
-    def choose(key: str, text: str) -> Array:
-        names = csvs.column_names(text)
-        if not names or not columns.keys() >= set(names):
-            remedy = f"Name some of {', '.join(columns)}, with commas between them."
-            refuse(path, f"`{key}`, columns of the file", f"{key}={text!r}", remedy)
-        return np.array([columns[name] for name in names]).T
-
-    return choose("inputs", task.inputs), choose("targets", task.targets)
+    if text or (file.is_table and default not in file.shapes):
+        names = file.choose(key, text)
+    else:
+        names = [default]
+    parts = [_check(file.path, name, read(name)) for name in names]
+    if len({len(part) for part in parts}) > 1:
+        got = ", ".join(f"len({n})={len(p)}" for n, p in zip(names, parts, strict=True))
+        refuse(file.path, f"`{key}` of one length", got, "Name others.")
+    return np.concatenate(parts, axis=1)
 
 
 def _check(path: Path, name: str, values: Array) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ which the file lacks.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,18 +87,17 @@ class SpokenDigitsParams(SplitParams):
         """See ``RecordedParams.read``."""
         import numpy as np
 
-        from ..formats import Raw, check, npz, raw
+        from ..formats import Raw, check, npz
 
         path = self.source
-        content = raw.content(path)
-        arrays = npz.arrays(path, content, ("X", "y", "lengths"), _REMEDY)
-        lengths = arrays["lengths"]
-        frames = arrays["X"]
+        file = npz.variables(path)
+        frames = file.get("X", _REMEDY)
+        y = file.get("y", _REMEDY)
+        lengths = file.get("lengths", _REMEDY)
         _check_lengths(path, frames, lengths)
-        sha256 = hashlib.sha256(content).hexdigest()
         x = np.full((len(lengths), lengths.max(), frames.shape[1]), np.nan, np.float32)
         x[np.arange(lengths.max()) < lengths[:, np.newaxis]] = frames
-        recorded = Raw(x=x, y=arrays["y"], test=self._test(sha256), sha256=sha256)
+        recorded = Raw(x=x, y=y, test=self._test(file.sha256), sha256=file.sha256)
         return check(path, recorded, unequal=True)
 
     def _test(self, sha256: str) -> NDArray[np.bool_] | None:

@@ -92,6 +92,26 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "rows.csv").write_text(
         PLANT.replace("time_ns", "sample").replace("heat", "label")
     )
+    wide = np.c_[np.arange(60) % 2, np.sin(np.arange(900)).reshape(60, 15)]
+    np.savetxt(tmp_path / "wide.tsv", wide, delimiter="\t")
+    names = ",".join(["activity", *map(str, range(15))])
+    text = [
+        ",".join([("run", "walk")[int(row[0])], *map(str, row[1:])]) for row in wide
+    ]
+    (tmp_path / "wide.csv").write_text("\n".join([names, *text]))
+    long = ["subject,walk,time_ns,ax,label"]
+    for k in range(600):
+        walk = k // 10
+        long.append(f"{'ab'[walk % 3 // 2]},{walk},{5 * (k % 10)},{k % 7},{walk % 2}")
+    (tmp_path / "long.csv").write_text("\n".join(long))
+    (tmp_path / "untimed.csv").write_text("\n".join(long).replace("time_ns", "az"))
+    stamped = ["when,power,state"]
+    for k in range(400):
+        stamped.append(f"2026-01-01T{k // 60:02}:{k % 60:02}:00Z,{k % 7 / 3},{k % 2}")
+    (tmp_path / "stamped.csv").write_text("\n".join(stamped))
+    np.savez(
+        tmp_path / "named.npz", signals=recordings.series(), kind=np.arange(60) % 2
+    )
     np.savez(
         tmp_path / "all.npz",
         x=np.ones((9, 5)),
@@ -141,14 +161,39 @@ HALF = {"test_fraction": 0.5, "normalise": "standard", "validation_folds": 5}
             "5 by the column time_s; its name does not end in ns",
         ),
         (
-            "rows.csv",
-            {"inputs": "sample, power"},
-            "note       channel sample grows evenly. If it",
+            "wide.csv",
+            {"labels": "activity", "test_fraction": 0.5},
+            "note       each row is a series, labelled by activity",
         ),
         (
-            "rows.csv",
-            {"targets": "label"},
-            "note       If each row is a labelled series, give",
+            "wide.tsv --labels 0",
+            {"labels": "0"},
+            "columns are numbered from 0",
+        ),
+        (
+            "long.csv",
+            {"labels": "label", "series": "walk", "inputs": "ax"},
+            "note       the column subject is left out: texts",
+        ),
+        (
+            "untimed.csv --series walk --labels label",
+            {"inputs": "az, ax"},
+            "note       rows with the same walk are a series, labelled by label",
+        ),
+        (
+            "stamped.csv --targets state",
+            {"inputs": "power", "targets": "state"},
+            "time step  60 s by the column when; dt_ns = 1 unless --dt-ns is given",
+        ),
+        (
+            "named.npz --inputs signals --labels kind",
+            {"inputs": "signals", "labels": "kind"},
+            "classes    2: 0 (30), 1 (30)",
+        ),
+        (
+            "rows.csv --task predict",
+            {"inputs": "sample, power", "targets": "label"},
+            "note       channel sample grows evenly. If it",
         ),
     ],
 )
@@ -164,7 +209,8 @@ def test_a_study_fits_the_data(
     assert told in out
     assert told in text
     assert task.items() <= tomllib.loads(text)["task"].items()
-    assert spec.fixed["dt_ns"] == (5.0 if line.startswith("plant.") else 1.0)
+    has_ns = line.startswith(("plant.", "long."))
+    assert spec.fixed["dt_ns"] == (5.0 if has_ns else 1.0)
     assert spec.confirm
 
 
@@ -182,7 +228,7 @@ def test_a_study_fits_the_data(
             ".",
             (
                 ".: expected data that a task reads, got a directory of all.npz, files,"
-                " own."
+                " long.csv, named.npz, …. Give NumPy (.npz), NumPy (.npy), a directory"
             ),
         ),
         (
@@ -191,7 +237,59 @@ def test_a_study_fits_the_data(
         ),
         (
             "plant.csv --task classify",
-            "plant.csv: expected series with labels, got one series",
+            (
+                "plant.csv: a table without a column that is certainly of labels:"
+                " time_ns, power, heat. Say how to read it:\n  --task classify"
+                " --labels NAME: the labels are in NAME\n"
+            ),
+        ),
+        (
+            "rows.csv",
+            (
+                "rows.csv: a table of 400 rows and 3 columns. Say how to read it:\n"
+                "  --task classify --labels label --series row: each row is a series,"
+                " with its label in label\n"
+                "  --task predict --targets label: one series of 400 points, to predict"
+                " label\n"
+            ),
+        ),
+        (
+            "wide.tsv",
+            (
+                "wide.tsv: a table of 60 rows and 16 columns. Say how to read it:\n"
+                "  --task classify --labels 0 --series row: each row is a series, with"
+                " its label in 0\n"
+                "  --task predict --targets 0: one series of 60 points, to predict 0\n"
+            ),
+        ),
+        (
+            "untimed.csv --labels label",
+            (
+                "untimed.csv: a table with labels in label, in which rows may belong"
+                " together. Say how to read it:\n"
+                "  --task classify --labels label --series row: each row is a series,"
+                " with its label in label\n"
+                "  --task classify --labels label --series walk: rows with the same"
+                " walk are a series, with the label label\n"
+            ),
+        ),
+        (
+            "stamped.csv",
+            (
+                "stamped.csv: a table of 400 rows and 3 columns. Say how to read it:\n"
+                "  --task classify --labels state --series NAME: rows with the same"
+                " NAME are a series, with the label state\n"
+                "  --task predict --targets state: one series of 400 points, to predict"
+                " state\n"
+            ),
+        ),
+        (
+            "named.npz",
+            (
+                "named.npz: expected arrays x and y (series and their labels), or u and"
+                " target (a series to predict), got the arrays signals (60, 5, 2), kind"
+                " (60,). Name them: --inputs NAME --labels NAME, or"
+            ),
         ),
         (
             "all.npz",

@@ -1,4 +1,4 @@
-"""A file format is one module, and a line in ``FORMATS``."""
+"""A file format is one module, and a line in ``SERIES`` or ``ARRAYS``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from hpo.objectives.data.tasks.arrays import ArraysParams
 
 class Ramps:
     """A toy: each line is a label and a number, the last point of a ramp."""
+
+    DESCRIBES = "ramps (.ramps)"
 
     def matches(self, path: Path) -> bool:
         return path.suffix == ".ramps"
@@ -39,7 +41,7 @@ class Ramps:
 def test_a_new_format_is_read_pinned_and_recognised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, Ramps()))
+    monkeypatch.setattr(formats, "SERIES", (*formats.SERIES, Ramps()))
     path = tmp_path / "own.ramps"
     path.write_text("".join(f"{'ab'[k % 2]} {1 + k % 2}\n" for k in range(40)))
     task = ArraysParams(path="own.ramps").resolve(tmp_path)
