@@ -123,7 +123,7 @@ def read(path: Path) -> StudySnapshot:
             " Run that study again: make reproduce"
         )
     created, now = (datetime.fromisoformat(tree[key]) for key in ("created_at", "now"))
-    spec = file.restore(tree["spec"])
+    spec = file.validate(tree["spec"], where=str(path))
     slots = [
         _slot(spec, item, tree["columns"], created, tree["lineage"])
         for item in tree["trials"]

@@ -8,15 +8,25 @@ service knows nothing of networks. Neither torch nor optuna is imported here.
 from hpo.contract import facts
 from hpo.contract.baseline import Baseline, read_baselines
 from hpo.contract.capabilities import ChecksTask, GivesBaselines, KnowsCosts
+from hpo.contract.description import (
+    BOUNDS,
+    Description,
+    Direction,
+    Parameter,
+    describe,
+)
 from hpo.contract.inspection import NetworkMember, NetworkObjective, Trace
 from hpo.contract.objective import Objective, OnEpoch, Progress
 from hpo.contract.outcome import MAX_SCORE, Outcome, Sha256, Solved, Thermal
 from hpo.contract.params import ObjectiveParams, Protocol, TaskParams, UnavailableError
 
 __all__ = [
+    "BOUNDS",
     "MAX_SCORE",
     "Baseline",
     "ChecksTask",
+    "Description",
+    "Direction",
     "GivesBaselines",
     "KnowsCosts",
     "NetworkMember",
@@ -25,6 +35,7 @@ __all__ = [
     "ObjectiveParams",
     "OnEpoch",
     "Outcome",
+    "Parameter",
     "Progress",
     "Protocol",
     "Sha256",
@@ -33,6 +44,7 @@ __all__ = [
     "Thermal",
     "Trace",
     "UnavailableError",
+    "describe",
     "facts",
     "read_baselines",
 ]

@@ -17,7 +17,7 @@ from hpo.ledger import backup_file
 from hpo.ledger.backup_file import CHANGED, BackupError, BackupLine
 from hpo.ledger.schema import SCHEMA_VERSION
 from hpo.search import space
-from hpo.study.file import validate
+from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState, StudyState
 
@@ -53,6 +53,7 @@ class StudyLine(BackupLine):
 
     name: str
     spec: Json
+    about: Json
     spec_hash: str
     state: StudyState
     state_since: AwareDatetime
@@ -176,7 +177,8 @@ def open_backup(path: Path, name: str | None) -> tuple[Backup, Iterator[Record]]
             f"{where}: the study's name differs from its spec's: name={study.name!r}, "
             f"spec.name={study.spec.get('name')!r}. {CHANGED}"
         )
-    spec = validate({**study.spec, "name": name or study.name}, where=f"{where}: spec")
+    named = {**study.spec, "name": name or study.name}
+    spec = file.restore(named, study.about, f"{where}: spec")
     backup = Backup(header=header, spec=spec, place=where)
     return backup, _read_records(backup, lines)
 

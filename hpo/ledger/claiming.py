@@ -46,13 +46,13 @@ def try_open(
     connection: Connection,
     study: str,
     who: Claimant,
-    restore_spec: Callable[[int, Mapping[str, Any]], StudySpec],
+    restore_spec: Callable[[Row], StudySpec],
 ) -> Claim | Wait | None:
     """Open the next trial if nothing else is to be claimed: one message, without a lock
     before.
 
-    The connection is in autocommit. ``restore_spec`` restores a spec from the study's
-    id and the stored JSON.
+    The connection is in autocommit. ``restore_spec`` restores a spec from a study's
+    row.
 
     Returns:
         The claim, or the reason to wait; None if ``claim`` must decide.
@@ -63,7 +63,8 @@ def try_open(
         return None
     if row.slot_id is None:
         return _explain_wait(row, study, who)
-    return _describe_opened(row, restore_spec(row.id, json.loads(row.spec)), who)
+    row = row._replace(spec=json.loads(row.spec), about=json.loads(row.about))
+    return _describe_opened(row, restore_spec(row), who)
 
 
 def _describe_opened(row: Row, spec: StudySpec, who: Claimant) -> Claim:
@@ -101,7 +102,8 @@ def open_next(
     ``looked_after`` says that no other work comes first, such as an abandoned slot.
 
     Returns:
-        A row: ``id optuna_study_id amendments spec trials width`` of the study,
+        A row: ``id name optuna_study_id amendments spec about trials width`` of the
+        study, with JSON as text,
         ``number`` of the next trial, ``oldest`` running trial, number of others
         ``at_work``; ``slot_id`` and ``optuna_trial_id`` of the opened trial, else null.
         None if the study is not open, or other work comes first.

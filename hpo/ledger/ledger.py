@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -34,7 +34,7 @@ from hpo.ledger.claim_records import Claim, Claimant, End, Over, Wait
 from hpo.ledger.locked_study import LockedStudy, lock_study
 from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
-from hpo.ledger.schema import ask, check_version
+from hpo.ledger.schema import Row, ask, check_version
 from hpo.ledger.statements.studies import (
     CREATE_STUDY,
     LOCK_NAME,
@@ -86,6 +86,7 @@ def _create(connection: Connection, spec: StudySpec) -> None:
         CREATE_STUDY,
         name=spec.name,
         spec=json.dumps(spec.stored()),
+        about=json.dumps(spec.about.stored()),
         spec_hash=spec.hash,
         optuna_study_id=optuna_tables.create_study(connection, spec),
     )
@@ -109,7 +110,7 @@ class Ledger(LedgerReader):
         super().__init__(storage, **patience)
         self._token = uuid.uuid4().hex
         self._codes: dict[str, str] = {}
-        self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
+        self._specs: dict[int, tuple[Any, StudySpec]] = {}
         self._known = Known()
 
     # --- studies ---
@@ -193,7 +194,7 @@ class Ledger(LedgerReader):
             with self._engine.begin() as connection:
                 check_version(connection)
                 locked = lock_study(connection, study)
-                locked.spec = self._spec(locked.row.id, locked.row.spec)
+                locked.spec = self._spec(locked.row)
                 answer = self._claim_locked(locked, who, in_touch, numerics, confirm)
             if answer is not None:
                 return answer
@@ -221,20 +222,25 @@ class Ledger(LedgerReader):
 
     def code_of(self, study: str) -> str:
         """Return the hash of the objective's source on this host, computed without a
-        lock."""
+        lock.
+
+        Raises:
+            SpecError: it cannot be imported here, or refuses the study.
+        """
         if study not in self._codes:
             with self._autocommit.connect() as connection:
                 check_version(connection)
                 row = snapshots.find_study(connection, study)
-                spec = self._spec(row.id, row.spec)
-            self._codes[study] = pins.fingerprint(spec)
+            where = f"study {study!r} in the database"
+            self._codes[study] = pins.fingerprint(file.validate(row.spec, where=where))
         return self._codes[study]
 
-    def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:
-        """Return the spec of a study, validated once per version."""
-        cached = self._specs.get(study_id)
+    def _spec(self, row: Row) -> StudySpec:
+        """Return the spec of a study's row, validated once per version."""
+        stored = (row.spec, row.about)
+        cached = self._specs.get(row.id)
         if cached is None or cached[0] != stored:
-            cached = self._specs[study_id] = (stored, file.restore(stored))
+            cached = self._specs[row.id] = (stored, snapshots.restore_spec(row))
         return cached[1]
 
     def history(self, claim: Claim) -> list[Past]:

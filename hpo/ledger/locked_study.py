@@ -11,7 +11,6 @@ from hpo.errors import StudyError
 from hpo.ledger import events, snapshots
 from hpo.ledger.schema import Row, Rows, ask
 from hpo.ledger.statements import studies as sql
-from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
 
@@ -28,7 +27,7 @@ class LockedStudy:
     @cached_property
     def spec(self) -> StudySpec:
         """The spec; raises SpecError if it does not fit this version."""
-        return file.restore(self.row.spec, self.name)
+        return snapshots.restore_spec(self.row)
 
     def ask(self, statement: str, **values: Any) -> Rows:
         """Run a statement with the parameter ``:study_id`` and others."""

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import hpo.search
 from hpo import objectives
-from hpo.errors import OTHER_NAME, advise
+from hpo.errors import OTHER_NAME, SpecError, advise
 from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.statements.claims import SELECT_FIRST_NUMERICS
 from hpo.ledger.statements.studies import SET_CODE
 from hpo.provenance import source
+from hpo.study import file
 from hpo.study.spec import StudySpec
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
@@ -47,9 +48,17 @@ def _hash_service() -> Mapping[str, str]:
 
 
 def hash_modules(spec: StudySpec) -> dict[str, str]:
-    """Return a hash of each module that the trials of a study depend on."""
+    """Return a hash of each module that the trials of a study depend on.
+
+    Raises:
+        SpecError: one of them cannot be imported here.
+    """
     own = [spec.sampler.name] if spec.sampler.is_own else []
-    return {**objectives.modules(spec.objective, *own), **_hash_service()}
+    try:
+        modules = objectives.modules(spec.objective, *own)
+    except LookupError as error:
+        raise SpecError(f"study {spec.name!r} in the database: {error}.") from None
+    return {**modules, **_hash_service()}
 
 
 def fingerprint(spec: StudySpec) -> str:
@@ -68,7 +77,7 @@ def pin(study: LockedStudy) -> str:
     """
     own = fingerprint(study.spec)
     if not study.row.code:
-        _store_source(study)
+        _store_source(study, study.spec)
         return own
     pinned = study.row.code[-1]
     if pinned["hash"] == own:
@@ -126,20 +135,22 @@ def accept(study: LockedStudy) -> int | None:
     code = study.row.code
     if code and code[-1]["hash"] == fingerprint(study.spec):
         return None
-    return _store_source(study)
+    where = f"study {study.name!r} in the database"
+    return _store_source(study, file.validate(study.row.spec, where=where))
 
 
-def _store_source(study: LockedStudy) -> int:
-    """Store the source of this host as the study's; return the first trial that it may
-    compute."""
+def _store_source(study: LockedStudy, spec: StudySpec) -> int:
+    """Store the source of this host as the study's, and what is known of the objective
+    by it; return the first trial that it may compute."""
     since: int = study.progress().oldest
     entry = {
         "since": since,
-        "hash": fingerprint(study.spec),
-        "modules": hash_modules(study.spec),
+        "hash": fingerprint(spec),
+        "modules": hash_modules(spec),
         "revision": _describe_revision(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
     }
-    study.ask(SET_CODE, code=json.dumps([*study.row.code, entry]))
+    about = json.dumps(spec.about.stored())
+    study.ask(SET_CODE, code=json.dumps([*study.row.code, entry]), about=about)
     return since

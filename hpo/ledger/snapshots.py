@@ -60,6 +60,15 @@ def find_study(
     return row
 
 
+def restore_spec(row: Row) -> StudySpec:
+    """Return the spec of a study's row, without the class of its objective.
+
+    Raises:
+        SpecError: it does not fit this version of the software.
+    """
+    return file.restore(row.spec, row.about, f"study {row.name!r} in the database")
+
+
 def count_unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
     """Return number and first of the trials before this one that run without a
     suggestion."""
@@ -177,7 +186,7 @@ def build(rows: Fetched) -> StudySnapshot:
         StudyError: a trial's row does not hold what workers write.
     """
     row = rows.study
-    spec = file.restore(row.spec, row.name)
+    spec = restore_spec(row)
     trained: defaultdict[int, list[Member]] = defaultdict(list)
     for member in rows.members:
         trained[member.slot_id].append(_build_member(member))

@@ -46,7 +46,7 @@ def add_points(connection: Connection, spec: StudySpec) -> StudySpec:
     if row is None:
         pinned["points"] = _choose_points(connection, spec, warm)
     else:
-        begun = file.restore(row.spec).warm_start
+        begun = snapshots.restore_spec(row).warm_start
         if begun is None:
             return spec  # to be refused: the study has begun without points
         pinned["points"] = begun.points
@@ -71,8 +71,8 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
         objective=spec.objective,
         sign=spec.sign,
     ):
-        with suppress(HpoError):  # another metric or space, or a missing objective
-            other = file.restore(row.spec)
+        with suppress(HpoError):  # another metric or space
+            other = snapshots.restore_spec(row)
             _refuse_other_kind(spec, other, "")
             point = _place_trial(spec, other, row.params, "")
             order = (
@@ -97,7 +97,7 @@ def _choose_points(
     duplicates."""
     where = f"study {spec.name!r}: warm_start.study"
     row = snapshots.find_study(connection, str(warm.study))
-    other = file.restore(row.spec)
+    other = snapshots.restore_spec(row)
     _refuse_other_kind(spec, other, where)
     points: list[Point] = []
     problems = []
@@ -174,4 +174,4 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
 
 
 def _describe_metric(spec: StudySpec) -> str:
-    return f"{spec.objective_impl.direction} {spec.objective_impl.metric}"
+    return f"{spec.about.direction} {spec.about.metric}"

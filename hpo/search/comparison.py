@@ -34,7 +34,7 @@ def surrogate_scale(spec: StudySpec) -> Scale:
 def gain_scale(spec: StudySpec) -> Scale:
     """Return the scale on which longer training adds a gain: errors shrink by a
     factor."""
-    is_error = spec.objective_impl.metric in ERRORS and not spec.maximize
+    is_error = spec.about.metric in ERRORS and not spec.maximize
     return LOG if is_error else LINEAR
 
 

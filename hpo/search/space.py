@@ -67,13 +67,13 @@ def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
 def directions(spec: StudySpec) -> list[StudyDirection]:
     """Return the direction of the score, then that of every cost, which is to
     minimise."""
-    score = StudyDirection[spec.objective_impl.direction.upper()]
+    score = StudyDirection[spec.about.direction.upper()]
     return [score, *[StudyDirection.MINIMIZE] * len(spec.costs)]
 
 
 def names(spec: StudySpec) -> list[str]:
     """Return the names of the objectives, in the order of ``directions``."""
-    return [spec.objective_impl.metric, *spec.costs]
+    return [spec.about.metric, *spec.costs]
 
 
 def values(score: float | None, costs: Sequence[float]) -> list[float]:

@@ -15,7 +15,6 @@ __all__ = [
     "python_values",
     "result",
     "rules",
-    "schema",
     "seeds",
     "spec",
     "tables",

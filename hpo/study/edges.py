@@ -8,14 +8,14 @@ there.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hpo.study.schema import BOUNDS
+from hpo.contract import BOUNDS, Parameter
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
-from hpo.study.values import first_error
 
 LEAST = 20
 """Settled trials before a bound is reported."""
@@ -41,7 +41,7 @@ class Edge:
     of: int
     """Number of best trials looked at."""
     widen: float | int
-    """A next bound, which the objective allows."""
+    """A next bound, which the parameter allows."""
 
 
 def edges(
@@ -50,8 +50,8 @@ def edges(
     """Return the bounds at which the best trials of a search lie, in the order of the
     space.
 
-    None before ``LEAST`` trials are settled; and none where the objective allows no
-    wider range, as of a density of 1. ``ranking`` holds the complete ones of the trials
+    None before ``LEAST`` trials are settled; and none where the parameter allows no
+    wider range, as a density of 1. ``ranking`` holds the complete ones of the trials
     of the ``search``, the best first.
     """
     if sum(trial.state.is_settled for trial in search) < LEAST:
@@ -92,7 +92,7 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     share = 1 / dimension.size if discrete(spec, name) else WITHIN
     if 2 * trials < len(best) or _by_chance(trials, len(best), share) > CHANCE:
         return None
-    widen = _next(spec, best[0], name, bound)
+    widen = _next(spec, name, bound)
     if widen is None:
         return None
     return Edge(
@@ -131,13 +131,11 @@ def discrete(spec: StudySpec, name: str) -> bool:
     return dimension.size <= 1 / WITHIN
 
 
-def _next(
-    spec: StudySpec, at: Trial, name: str, bound: Literal["low", "high"]
-) -> float | None:
+def _next(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> float | None:
     """Return a bound beyond this one by a quarter of a log range, or half of a linear
     one.
 
-    None where the objective allows no farther one beside the parameters of the trial.
+    None where the parameter allows no farther one.
     """
     dimension = spec.dimensions[name]
     parameter = spec.parameter(name)
@@ -160,9 +158,15 @@ def _next(
         if parameter.whole:
             value = round(value)
         further = sign * (value - old) > 0
-        if further and first_error(spec, {**at.params, name: value}) is None:
+        if further and _allows(parameter, value):
             return value
     return None
+
+
+def _allows(parameter: Parameter, value: float) -> bool:
+    """Return whether a value meets the bounds of a parameter itself; a launch checks it
+    beside others."""
+    return all(_MEETS[key](value, bound) for key, bound in parameter.bounds.items())
 
 
 def _rounded(
@@ -178,4 +182,11 @@ def _rounded(
                 yield float(f"{far:.{digits}g}")
 
 
+_MEETS = {
+    "minimum": operator.ge,
+    "exclusiveMinimum": operator.gt,
+    "maximum": operator.le,
+    "exclusiveMaximum": operator.lt,
+}
+"""How a value compares with each bound that it meets."""
 _LIMITS = {"low": BOUNDS[:2], "high": BOUNDS[2:]}

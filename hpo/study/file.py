@@ -18,7 +18,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from hpo import objectives
-from hpo.contract import Protocol
+from hpo.contract import Description, Protocol
 from hpo.errors import OTHER_NAME, SpecError, StudyError, advise
 from hpo.study.dimensions import SweepTable
 from hpo.study.hashing import flatten
@@ -160,10 +160,6 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     Raises:
         SpecError: the first broken rule, located.
     """
-    if not isinstance(raw, Mapping):
-        raise SpecError(
-            expected(where, "a table", repr(raw), "Restore a backup of it.")
-        )
     refuse(_check_storable(raw), where)
     spec = _validate(StudySpec, _complete(raw, where), where)
     _check_objective(spec, where)
@@ -174,16 +170,27 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     return spec
 
 
-def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
-    """Return the spec that a database holds, as ``StudySpec.stored``; ``name`` is for
-    messages.
+def restore(
+    stored: Mapping[str, Any], about: Mapping[str, Any], where: str
+) -> StudySpec:
+    """Return the spec of a study that was submitted, without the class of its
+    objective.
+
+    What needs the class was checked then: values of parameters, and the task.
+
+    Args:
+        stored: as ``StudySpec.stored`` gives it.
+        about: what is known of the objective, as ``Description.stored`` gives it.
+        where: its name in messages.
 
     Raises:
         SpecError: it does not fit this version of the software.
     """
-    if name is None and isinstance(stored, Mapping):
-        name = stored.get("name")
-    return validate(stored, where=f"study {name!r} in the database")
+    spec = _validate(StudySpec, stored, where)
+    spec.attach(_validate(Description, about, where, "about"))
+    refuse(check_names(spec), where)
+    refuse(check_tables(spec), where)
+    return spec
 
 
 def extends(known: StudySpec, spec: StudySpec) -> bool:
@@ -332,7 +339,7 @@ def _shorten(
     one in the space; what is not reported has the objective's default.
     """
     budget = spec.budget.model_dump()
-    few = {**QUICK, "members": spec.task_params.folds}
+    few = {**QUICK, "members": spec.about.task.folds}
     least = {key: min(budget[key], most) for key, most in few.items()}
     least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
     if spec.sweep is not None:
@@ -348,7 +355,8 @@ def _shorten(
     fits = reported and spec.in_space(reported).keys() == reported.keys()
     is_free = spec.warm_start is None and not spec.constraints
     if spec.selects and fits and is_free:
-        tree["warm_start"] = {"points": [spec.in_space({**spec.defaults, **reported})]}
+        point = spec.in_space({**spec.about.defaults, **reported})
+        tree["warm_start"] = {"points": [point]}
     if spec.confirm is not None:
         tree["confirm"] = {"top": 1, "members": 2}
     if "name" not in given:

@@ -125,7 +125,7 @@ class Networks:
             self.scores,
             infos,
             validated=protocol == Protocol.VALIDATION,
-            folds=spec.task_params.folds,
+            folds=spec.about.task.folds,
         )
 
     @property

@@ -48,19 +48,18 @@ def check_names(spec: StudySpec) -> Broken:
 
 def _check_objective(spec: StudySpec) -> Broken:
     """Check that the objective has what the study uses besides parameters."""
-    objective = spec.objective_impl
-    fields = objective.Params.model_fields
-    if spec.variability is not None and objective.variability is None:
+    if spec.variability is not None and spec.about.hardware is None:
         lacks = f"objective {spec.objective!r} has no simulated hardware"
         yield f"variability: {lacks}. Remove [variability]."
-    if spec.budget.score_every is not None and "score_every" not in fields:
+    known = spec.about.parameters
+    if spec.budget.score_every is not None and "score_every" not in known:
         lacks = f"objective {spec.objective!r} has no parameter of this name"
         yield f"budget.score_every: {lacks}. Remove the key, or add it to its `Params`."
 
 
 def _check_name(spec: StudySpec, key: str, name: str) -> Broken:
     is_varied = f"{name}.".startswith(VARIABILITY)
-    if is_varied and spec.objective_impl.variability is not None:
+    if is_varied and spec.about.hardware is not None:
         yield _given_hardware(key, "variability")
     yield from check_known(spec, key, name, spec.searchable)
 
@@ -134,8 +133,7 @@ def _check_space(spec: StudySpec) -> Broken:
 
 def _check_layers(spec: StudySpec, name: str) -> Broken:
     key = f"space.{name}.per_layer"
-    fields = spec.objective_impl.Params.model_fields
-    if LAYERS not in fields or not spec.parameter(name).per_layer:
+    if LAYERS not in spec.about.parameters or not spec.parameter(name).per_layer:
         layered = [
             field for field in spec.searchable if spec.parameter(field).per_layer
         ]

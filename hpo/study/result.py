@@ -443,7 +443,7 @@ class Front(Result):
     @property
     def cost_columns(self) -> Sequence[str]:
         """Names of these costs, then of the objective's other costs."""
-        return list(dict.fromkeys((*self.costs, *self.spec.objective_impl.costs)))
+        return list(dict.fromkeys((*self.costs, *self.spec.about.costs)))
 
     @cached_property
     def front(self) -> Sequence[Trial]:
@@ -543,7 +543,7 @@ def mean_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
         return {}
     infos = [member.info for trial in trials for member in trial.members]
     costs = {}
-    for name in spec.objective_impl.costs:
+    for name in spec.about.costs:
         values = [float(info[name]) for info in infos if name in info]
         if values:
             costs[name] = statistics.fmean(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hpo.contract import KnowsCosts, Protocol
+from hpo.contract import Protocol
 from hpo.study.messages import Broken, did_you_mean, expected
 from hpo.study.parameters import check_known
 from hpo.study.spec import StudySpec
@@ -37,7 +37,7 @@ def check_tables(spec: StudySpec) -> Broken:
     yield from _check_exclusions(spec)
     yield from _check_sampler(spec)
     yield from _check_rungs(spec)
-    folds = spec.task_params.folds
+    folds = spec.about.task.folds
     if spec.budget.members % folds:
         rule = f"a multiple of task.validation_folds={folds}"
         do = "Each fold scores as many."
@@ -120,7 +120,7 @@ def _check_costs(spec: StudySpec) -> Broken:
     constraints = spec.constraints or {}
     for name in constraints:
         yield from _check_cost(spec, f"constraints.{name}", name)
-    if spec.asks_costs and not isinstance(spec.objective_impl, KnowsCosts):
+    if spec.asks_costs and not spec.about.computes_costs:
         key = "constraints" if spec.constraints else "cost"
         yield (
             f"{key}: objective"
@@ -131,7 +131,7 @@ def _check_costs(spec: StudySpec) -> Broken:
 
 
 def _check_cost(spec: StudySpec, key: str, name: str) -> Broken:
-    costs = spec.objective_impl.costs
+    costs = spec.about.costs
     if name not in costs:
         hint = did_you_mean(name, costs)
         yield f"{key}: objective {spec.objective!r} has no cost {name!r}. {hint}"

@@ -12,10 +12,18 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr
 
 from hpo import objectives
-from hpo.contract import Objective, ObjectiveParams, Protocol, TaskParams
+from hpo.contract import (
+    Description,
+    Objective,
+    ObjectiveParams,
+    Parameter,
+    Protocol,
+    TaskParams,
+    describe,
+)
 from hpo.errors import OTHER_NAME, advise
 from hpo.study import hashing, tables
 from hpo.study.dimensions import (
@@ -31,7 +39,6 @@ from hpo.study.dimensions import (
     split_layers,
 )
 from hpo.study.messages import expected
-from hpo.study.schema import Parameter, read_parameters
 from hpo.study.tables import ParamValue, StudyTable, Values
 
 LARGEST_GAP = 0.005
@@ -113,14 +120,34 @@ class StudySpec(StudyTable):
     """Refuse workers that may round differently from the study's first trial: another
     type of CPU, other versions of numerical packages, another number of threads."""
 
+    _about: Description | None = PrivateAttr(default=None)
+
+    @property
+    def about(self) -> Description:
+        """What is known of the objective without its class: given with a study of the
+        database, else made from the class."""
+        if self._about is None:
+            self._about = describe(self.objective_impl, self.task_params)
+        return self._about
+
+    def attach(self, about: Description) -> None:
+        """Take the description of the objective from the database."""
+        self._about = about
+
     @cached_property
     def objective_impl(self) -> Objective[Any, Any]:
-        """The objective that ``objective`` names."""
+        """The class that ``objective`` names: to train, to check parameters, to compute
+        costs, to show networks. All else reads ``about``.
+
+        Raises:
+            LookupError: it cannot be imported here.
+        """
         return objectives.load(self.objective)
 
     @cached_property
     def task_params(self) -> TaskParams:
-        """The validated ``[task]`` table; without one, the objective's first task."""
+        """The validated ``[task]`` table, by the objective's class; without one, its
+        first task."""
         tasks = self.objective_impl.tasks
         name = str(self.task.get("name", next(iter(tasks))))
         return tasks[name](**{"name": name, **self.task})
@@ -137,7 +164,8 @@ class StudySpec(StudyTable):
 
     @property
     def hardware(self) -> BaseModel | None:
-        """The validated ``[variability]`` table; None without one."""
+        """The validated ``[variability]`` table, by the objective's class; None without
+        one."""
         model = self.objective_impl.variability
         if model is None or self.variability is None:
             return None
@@ -146,7 +174,7 @@ class StudySpec(StudyTable):
     @property
     def maximize(self) -> bool:
         """Whether a larger score is better."""
-        return self.objective_impl.direction == "maximize"
+        return self.about.direction == "maximize"
 
     @property
     def sign(self) -> float:
@@ -156,8 +184,15 @@ class StudySpec(StudyTable):
     def params(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> ObjectiveParams:
-        """Return the objective's parameters of a trial, from its ``values``."""
+        """Return the objective's parameters of a trial, by its class, from their
+        ``values``."""
         return self.objective_impl.Params(**self.values(suggested, epochs=epochs))
+
+    def all_values(
+        self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
+    ) -> dict[str, Any]:
+        """Return ``values``, and the defaults of all other parameters."""
+        return {**self.about.defaults, **self.values(suggested, epochs=epochs)}
 
     def values(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
@@ -174,21 +209,13 @@ class StudySpec(StudyTable):
         table = dict(self.variability or {})
         for name in [name for name in values if name.startswith(VARIABILITY)]:
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
-        defaults = self.defaults
+        defaults = self.about.defaults
         values = join_layers(
             values, values.get(LAYERS, defaults.get(LAYERS, 1)), defaults
         )
         if table:
             values["variability"] = table
         return values
-
-    @cached_property
-    def defaults(self) -> dict[str, Any]:
-        """Defaults of the objective's parameters."""
-        fields = self.objective_impl.Params.model_fields.items()
-        return {
-            name: field.default for name, field in fields if not field.is_required()
-        }
 
     @cached_property
     def dimensions(self) -> dict[str, Dimension]:
@@ -258,7 +285,8 @@ class StudySpec(StudyTable):
     @property
     def depths(self) -> list[int]:
         """Possible numbers of layers; 1 of objectives without this parameter."""
-        depths: Sequence[Any] = [self.fixed.get(LAYERS, self.defaults.get(LAYERS))]
+        default = self.about.defaults.get(LAYERS)
+        depths: Sequence[Any] = [self.fixed.get(LAYERS, default)]
         if LAYERS in self.space:
             depths = self.space[LAYERS].grid
         return [int(depth) for depth in depths if isinstance(depth, int | float)] or [1]
@@ -280,10 +308,9 @@ class StudySpec(StudyTable):
     def searchable(self) -> list[str]:
         """Names that are valid in ``[space]`` and ``[fixed]``, in the order of the
         objective."""
-        parameters = read_parameters(self.objective_impl.Params)
         return [
             name
-            for name, parameter in parameters.items()
+            for name, parameter in self.about.parameters.items()
             if name not in BUDGETED and not parameter.is_table
         ]
 
@@ -291,9 +318,8 @@ class StudySpec(StudyTable):
     def sweepable(self) -> list[str]:
         """Names that are valid in a curve of a sweep: those of variability, too."""
         names = self.searchable
-        model = self.objective_impl.variability
-        if model is not None:
-            for name, parameter in read_parameters(model).items():
+        if self.about.hardware is not None:
+            for name, parameter in self.about.hardware.parameters.items():
                 if parameter.is_number:
                     names.append(f"{VARIABILITY}{name}")
         return names
@@ -301,10 +327,10 @@ class StudySpec(StudyTable):
     def parameter(self, name: str) -> Parameter:
         """Return the schema of the parameter that a dimension belongs to."""
         own = split(name)[0]
-        model = self.objective_impl.variability
-        if model is not None and own.startswith(VARIABILITY):
-            return read_parameters(model)[own.removeprefix(VARIABILITY)]
-        return read_parameters(self.objective_impl.Params)[own]
+        hardware = self.about.hardware
+        if hardware is not None and own.startswith(VARIABILITY):
+            return hardware.parameters[own.removeprefix(VARIABILITY)]
+        return self.about.parameters[own]
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -336,7 +362,7 @@ class StudySpec(StudyTable):
     @property
     def is_accuracy(self) -> bool:
         """Whether scores are accuracies, shown in per cent."""
-        return self.objective_impl.metric == "accuracy"
+        return self.about.metric == "accuracy"
 
     def cost_record(self, costs: Sequence[float]) -> float | dict[str, float] | None:
         """Return costs as records have them: a number of one, numbers by name of
@@ -389,10 +415,11 @@ class StudySpec(StudyTable):
         """Return the stored form without words, figures and paths, on which no trial
         depends."""
         tree: dict[str, Any] = hashing.keep_essential(self, self.stored())
-        models = {"task": self.task_params, "variability": self.hardware}
-        for table, model in models.items():
-            for place in getattr(model, "places", ()):
-                tree[table].pop(place, None)
+        for place in self.about.task.places:
+            tree["task"].pop(place, None)
+        if self.about.hardware is not None and self.variability is not None:
+            for place in self.about.hardware.places:
+                tree["variability"].pop(place, None)
         return tree
 
     @cached_property
@@ -445,7 +472,7 @@ class StudySpec(StudyTable):
     @property
     def integrates(self) -> bool:
         """Whether the objective integrates a differential equation."""
-        return "integrator" in self.objective_impl.Params.model_fields
+        return "integrator" in self.about.parameters
 
     @property
     def aim(self) -> Literal["search", "front", "measurement", "sweep"]:

@@ -97,7 +97,12 @@ def restore(kept: KeptNetwork) -> NetworkMember:
     for variable in THREADS:  # before numpy and torch load: as in a worker
         os.environ.setdefault(variable, "1")
     spec = kept.result.spec
-    objective = spec.objective_impl
+    try:
+        objective = spec.objective_impl
+    except LookupError as error:
+        raise StudyError(
+            f"{spec.name}: the class of its objective shows a network: {error}."
+        ) from None
     if not isinstance(objective, NetworkObjective):
         raise StudyError(
             f"{spec.name}: objective {spec.objective!r} trains no network that can be"
@@ -138,9 +143,7 @@ def confusion(ledger: LedgerReader, result: Result) -> Confusion | None:
 
     If this host lacks something, such as the data, return None.
     """
-    if result.best is None or not isinstance(
-        result.spec.objective_impl, NetworkObjective
-    ):
+    if result.best is None or not result.spec.about.shows_networks:
         return None
     try:
         kept = choose(result, ledger)

@@ -186,9 +186,9 @@ def test_no_lock_is_held_while_an_objective_is_imported_and_its_source_is_read(
     def slow_at_first(owner: Any, name: str) -> None:
         waits, real = [2.0], getattr(owner, name)
 
-        def slow(*arguments: Any) -> Any:
+        def slow(*arguments: Any, **named: Any) -> Any:
             time.sleep(waits.pop() if waits else 0.0)
-            return real(*arguments)
+            return real(*arguments, **named)
 
         monkeypatch.setattr(owner, name, slow)
 
@@ -197,7 +197,7 @@ def test_no_lock_is_held_while_an_objective_is_imported_and_its_source_is_read(
         partial(interventions.enqueue, params={"x": 0.5}),
     )
     for act in acts:
-        slow_at_first(file, "restore")
+        slow_at_first(file, "validate")
         slow_at_first(source, "modules")
         with open_storage(database_url) as storage:
             assert act(Ledger(storage), "toy") == 0

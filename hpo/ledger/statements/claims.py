@@ -24,7 +24,8 @@ FOR UPDATE;
 WITH
 study AS (
   SELECT
-    id, optuna_study_id, amendments, failures_from, CAST(spec AS text) AS spec,
+    id, name, optuna_study_id, amendments, failures_from,
+    CAST(spec AS text) AS spec, CAST(about AS text) AS about,
     spec -> 'stop' IS NOT NULL AS may_end,
     least(CAST(spec #>> '{{budget,trials}}' AS integer), search_end) AS trials,
     CAST(spec #>> '{{budget,window}}' AS integer) AS width

@@ -155,14 +155,12 @@ JOIN hpo_ledger.studies ON studies.id = study_id
 WHERE name = :name AND phase = 'confirm' AND number = :confirmation"""
 
 SELECT_EARLIER_STUDIES = """
-SELECT DISTINCT ON (s.id) s.name, s.spec, l.params, l.score
+SELECT DISTINCT ON (s.id) s.name, s.spec, s.about, l.params, l.score
 FROM hpo_ledger.studies s JOIN hpo_ledger.slots l ON study_id = s.id
 WHERE name <> :name AND phase = 'search' AND l.state = 'complete'
   AND name NOT LIKE '%-quick' AND s.spec ->> 'objective' = :objective
-  AND s.spec -> 'sampler' ->> 'name' NOT LIKE '%:%'
 ORDER BY s.id, l.score * :sign DESC, number"""
-"""Select the best trial, by score, of every study of the objective, without importing
-modules."""
+"""Select the best trial, by score, of every study of the objective."""
 
 SELECT_NEWEST_EVENTS = """
 SELECT at, left(who, 80) AS who, left(what, 80) AS what, left(study, 80) AS study
@@ -182,8 +180,11 @@ SELECT {_BE_PATIENT}, set_config('statement_timeout', :seconds, true)"""
 database cancels its queries after this many seconds."""
 
 CREATE_STUDY = """
-INSERT INTO hpo_ledger.studies (name, spec, spec_hash, state, optuna_study_id)
-VALUES (:name, CAST(:spec AS json), :spec_hash, 'open', :optuna_study_id)
+INSERT INTO hpo_ledger.studies (
+  name, spec, about, spec_hash, state, optuna_study_id)
+VALUES (
+  :name, CAST(:spec AS json), CAST(:about AS json), :spec_hash, 'open',
+  :optuna_study_id)
 RETURNING *"""
 
 SET_STATE = """
@@ -195,7 +196,10 @@ SET_SPEC = """
 UPDATE hpo_ledger.studies SET spec = CAST(:spec AS json) WHERE id = :study_id"""
 
 SET_CODE = """
-UPDATE hpo_ledger.studies SET code = CAST(:code AS json) WHERE id = :study_id"""
+UPDATE hpo_ledger.studies
+SET code = CAST(:code AS json), about = CAST(:about AS json)
+WHERE id = :study_id"""
+"""Set the source of the objective, and what is known of it without its class."""
 
 SET_EXPECTED = """
 UPDATE hpo_ledger.studies SET expected = CAST(:expected AS json)

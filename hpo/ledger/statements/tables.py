@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.studies (
   spec json NOT NULL
     CHECK (CAST(spec AS jsonb) @@
       '$.objective.type() == "string" && $.budget.trials.type() == "number"'),
+  about json NOT NULL
+    CHECK (CAST(about AS jsonb) @@ '$.metric.type() == "string"'),
   spec_hash text NOT NULL,
   state text NOT NULL
     CHECK (state IN ('open', 'done', 'failed', 'stopped')),

@@ -227,7 +227,7 @@ def _clouds(result: Result, figure: Figure) -> _Placed:
     labels = _labels(figure)
     left, right = figure.rule() or (0, 1)
     for trial in result.trained:
-        values = {**result.spec.params(trial.params).model_dump(), **trial.params}
+        values = {**result.spec.all_values(trial.params), **trial.params}
         x = _place(trial, figure, values)
         one = values.get(str(left), left)
         other = values.get(str(right), right)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hpo.contract import NetworkObjective, Protocol
+from hpo.contract import Protocol
 from hpo.contract.facts import PER_EPOCH
 from hpo.statistics import intervals
 from hpo.study import file
@@ -92,7 +92,7 @@ def html(
     """
     spec = result.spec
     report = KINDS[type(result)](result, others, kept)
-    is_network = isinstance(spec.objective_impl, NetworkObjective)
+    is_network = spec.about.shows_networks
     return render_sections(
         "report.html.j2",
         filter(None, report.sections()),

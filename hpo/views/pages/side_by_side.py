@@ -83,12 +83,11 @@ def _whole(spec: StudySpec) -> dict[str, Any]:
     """Return the keys that trials depend on, with the defaults of task and
     objective."""
     tree = spec.essential()
-    task = spec.task_params
-    places = set(getattr(task, "places", ()))
-    fixed = {name: own for name, own in spec.defaults.items() if name not in spec.space}
+    defaults = spec.about.defaults.items()
+    fixed = {name: own for name, own in defaults if name not in spec.space}
     fixed |= tree.get("fixed", {})
     fixed |= {"epochs": None, "score_every": None}  # of the budget
-    tree["task"] = task.model_dump(mode="json", exclude=places)
+    tree["task"] = spec.about.task.values
     tree["fixed"] = fixed
     return flatten(tree)
 
@@ -166,9 +165,9 @@ def _check(results: Sequence[Result]) -> None:
     """Check that all are searches by the metric of the first."""
     if len(results) > len(LOOKS):
         raise StudyError(f"expected at most {len(LOOKS)} studies, got {len(results)}.")
-    metric = results[0].spec.objective_impl.metric
+    metric = results[0].spec.about.metric
     for result in results:
-        own = result.spec.objective_impl.metric
+        own = result.spec.about.metric
         if not result.converges or own != metric:
             raise StudyError(
                 f"study {result.name!r}: expected a search for the best {metric},"

@@ -43,4 +43,4 @@ def heading(replay: Replay) -> tuple[str, str]:
     line = f"{spec.objective}, {size} neurons, scored on {SCORED_ON}"
     if replay.trace.steps_per_point is not None:
         line += f"; time series {caveats.SOLVED}"
-    return f"{spec.name}, {kept.name}: {spec.objective_impl.metric} {score}", line
+    return f"{spec.name}, {kept.name}: {spec.about.metric} {score}", line

@@ -102,8 +102,8 @@ def study(result: Result) -> dict[str, Any]:
     record = {
         "study": spec.name,
         "objective": spec.objective,
-        "metric": spec.objective_impl.metric,
-        "direction": spec.objective_impl.direction,
+        "metric": spec.about.metric,
+        "direction": spec.about.direction,
         "protocol": spec.protocol,
         "spec_hash": spec.hash,
         **_picked(result.snapshot, _SNAPSHOT),
@@ -209,7 +209,7 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
         "best_cost": best and spec.cost_record(best.costs),
         "confirmed": named and _tested(spec, named),
         "reported": _reported(spec),
-        "metric": spec.objective_impl.metric,
+        "metric": spec.about.metric,
         **_gap(result),
     }
 

@@ -60,9 +60,15 @@ class KeptNetwork:
 
     @property
     def params(self) -> ObjectiveParams:
-        """All parameters of its training."""
+        """All parameters of its training, by the class of the objective."""
         spec = self.result.spec
         return spec.params(self.trial.params, epochs=spec.confirm_epochs)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The same without the class of the objective, as JSON has them."""
+        spec = self.result.spec
+        return spec.all_values(self.trial.params, epochs=spec.confirm_epochs)
 
     @property
     def score_at(self) -> str:
@@ -175,7 +181,7 @@ def record(kept: KeptNetwork) -> dict[str, Any]:
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameter_units": {
             name: formatting.unit(name) or "1"
-            for name, value in kept.params.model_dump().items()
+            for name, value in kept.values.items()
             if not isinstance(value, str | bool | dict)
         },
         "scores": _scores(kept),
@@ -187,7 +193,7 @@ def record(kept: KeptNetwork) -> dict[str, Any]:
 def _scores(kept: KeptNetwork) -> dict[str, Any]:
     spec = kept.result.spec
     scores: dict[str, Any] = {
-        "metric": spec.objective_impl.metric,
+        "metric": spec.about.metric,
         "score": kept.measured.score,
         "scored_on": SCORED_ON,
         "score_at": kept.score_at,

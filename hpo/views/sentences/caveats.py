@@ -176,7 +176,7 @@ def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
     steps = steps_text(item.trained_steps_per_point)
     error = (
         "a discretisation error, not a result of the"
-        f" {spec.objective_impl.system}: {step} with {steps},"
+        f" {spec.about.system}: {step} with {steps},"
         f" {score_text(spec, item.mean)} solved"
     )
     return [error, *faults]

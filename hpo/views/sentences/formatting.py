@@ -76,7 +76,7 @@ def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
 
 def metric(spec: StudySpec) -> str:
     """Return the label of a score axis."""
-    return "accuracy (%)" if spec.is_accuracy else spec.objective_impl.metric
+    return "accuracy (%)" if spec.is_accuracy else spec.about.metric
 
 
 def reported_text(spec: StudySpec) -> str:

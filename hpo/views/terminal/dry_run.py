@@ -23,7 +23,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     spec = plan.spec
     budget = spec.budget
     yield "study", f"{spec.name} (from {plan.where}, hash {spec.hash})"
-    task = spec.task_params.name
+    task = spec.about.task.name
     yield "objective", f"{spec.objective}, {task}, protocol {spec.protocol}"
     name = "data"
     for line in task_data.describe(spec, plan.data, plan.uncertainty):

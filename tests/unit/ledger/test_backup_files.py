@@ -32,6 +32,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     study: dict[str, Any] = {
         "name": "toy",
         "spec": spec.stored(),
+        "about": spec.about.stored(),
         "spec_hash": spec.hash,
     }
     study |= {

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toy_objective import ToyObjective
+from toy_objective import ToyObjective, ToyTask
 from workers import toy_spec
 
+from hpo.contract import describe
 from hpo.search import comparison
 from hpo.search.comparison import LINEAR, LOG, LOGIT
 from hpo.search.suggest import suggest
@@ -77,7 +78,7 @@ def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None
         LOG,
         LOG,
     )
-    vars(accuracies)["objective_impl"] = Maximised()
+    accuracies.attach(describe(Maximised(), ToyTask()))
     assert comparison.surrogate_scale(accuracies) is LINEAR, (
         "what is maximised is no error"
     )

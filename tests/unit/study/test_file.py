@@ -164,7 +164,7 @@ def test_the_path_begins_at_the_study_file_and_the_content_is_pinned(
     assert set(spec.task) == {"name", "path", "sha256"}, "defaults stay unwritten"
     monkeypatch.chdir("/")
     assert file.load(str(own)) == spec
-    assert file.restore(spec.stored()) == spec
+    assert file.validate(spec.stored(), where="stored") == spec
     (own.parent / "data" / "mine.toml").write_text(file.dumps(spec))
     assert file.load(str(own.parent / "data" / "mine.toml")) == spec
 

@@ -70,6 +70,7 @@ def test_without_one_the_study_is_valid_and_can_be_stored_and_written(
     study, _, _ = path.read_text(encoding="utf-8").partition("\n---\n\n")
     spec = validate(changed(study, []), where="s.toml")
     check(spec, "s.toml")
-    assert restore(json.loads(json.dumps(spec.stored()))) == spec
+    stored = json.loads(json.dumps([spec.stored(), spec.about.stored()]))
+    assert restore(*stored, "s.toml") == spec
     written = {"name": spec.name, **tomllib.loads(file.dumps(spec))}
     assert validate(written, where="again") == spec

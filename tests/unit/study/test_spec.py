@@ -61,7 +61,8 @@ def test_every_study_file_of_ours_is_valid_and_survives_the_database(
     name: str, tmp_path: Path
 ) -> None:
     loaded = file.load(name, overrides=stand_in(name, tmp_path))
-    restored = file.restore(json.loads(json.dumps(loaded.stored())))
+    stored = json.loads(json.dumps([loaded.stored(), loaded.about.stored()]))
+    restored = file.restore(*stored, "stored")
     assert restored == loaded
     assert restored.hash == loaded.hash
     assert restored.differences(loaded) == []

@@ -69,8 +69,8 @@ def test_the_table_reaches_the_objective_and_survives_the_database() -> None:
     study = spec(variability=VARIED)
     whole = {"s_spread": 0.0, "input_noise": 0.0, **VARIED}
     assert study.params({"tau_ns": 2.0}).model_dump()["variability"] == whole
-    assert restore(study.stored()) == study
-    assert restore(study.stored()).hash == study.hash != spec().hash
+    assert restore(study.stored(), study.about.stored(), "s") == study
+    assert study.hash != spec().hash
     assert spec(variability=VARIED | {"draws": 4}).hash != study.hash
     assert validate(tomllib.loads(file.dumps(study)), where="again") == study
     assert spec(variability={}) == spec()
@@ -88,7 +88,7 @@ def test_a_sweep_varies_the_hardware() -> None:
         **Variability().model_dump(),
         **{"tau_spread": 0.2, "weight_bits": 5, "draws": 2},
     }
-    assert restore(study.stored()) == study
+    assert restore(study.stored(), study.about.stored(), "s") == study
 
 
 # --- members ---
@@ -308,7 +308,7 @@ def test_a_study_pins_the_content_and_the_file_may_move(
     table = study.variability or {}
     digest = hashlib.sha256(devices.read_bytes()).hexdigest()
     assert table == {"devices": str(devices), "devices_sha256": digest}
-    assert restore(study.stored()) == study
+    assert restore(study.stored(), study.about.stored(), "s") == study
     (tmp_path / "other").mkdir()
     devices.rename(tmp_path / "other" / "devices.csv")
     moved = load(tmp_path / "other")
