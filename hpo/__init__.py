@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpo.launch import launch
-    from hpo.notebook import Study, load, studies
+    from hpo.notebook import Study, compare, load, studies
 
-__all__ = ["Study", "launch", "load", "studies"]
+__all__ = ["Study", "compare", "launch", "load", "studies"]
 
 
 def __getattr__(name: str) -> Any:

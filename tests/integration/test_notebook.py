@@ -246,6 +246,21 @@ def test_its_figures_are_those_of_the_report(url: str) -> None:
     assert ticks == ("accuracy (%)", "k", "x")
 
 
+def test_studies_are_compared(url: str) -> None:
+    compared = hpo.compare("toy", hpo.load("plain", url), storage=url)
+    (verdict,) = compared.verdict
+    assert verdict.endswith("only one is confirmed, so they are not compared")
+    assert [*compared.scores.columns] == ["toy", "plain"]
+    assert "Score" in compared.scores.index
+    assert compared.differences.loc["confirm"].to_list() == [None, False]
+    names = {trace.name for trace in compared.plot().data}
+    assert {"toy", "plain", "toy, confirmed"} <= names
+    assert "<td>Score</td>" in compared._repr_html_()
+    with pytest.raises(StudyError) as refused:
+        hpo.compare("toy")
+    assert str(refused.value) == "hpo.compare: expected two studies, got 1."
+
+
 def test_what_a_study_has_not_is_said(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@ files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -17,7 +17,7 @@ from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE
 from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import overview
-from hpo.views.pages.page import Section, Table, plot, render_sections
+from hpo.views.pages.page import Section, Table, plot, render_sections, template
 from hpo.views.sentences import comparison, verdict
 from hpo.views.sentences.formatting import reported_text, value_cell
 
@@ -41,35 +41,62 @@ def html(results: Sequence[Result]) -> str:
     Raises:
         StudyError: one of them is something else.
     """
-    first, *others = results
     drawn = plot(
         "curves", "Best score so far against epochs of training", figure(results)
     )
-    files = {result.name: _whole(result.spec) for result in results}
-    differ = sorted(_differing(list(files.values())))
-    facts = {result.name: _facts(result) for result in results}
-    heads = dict.fromkeys(name for own in facts.values() for name in own)
     warnings = []
-    relations = []
-    if any(key.startswith("task") for key in differ):
+    if not is_same_task(results):
         warnings.append(_OTHER_TASKS)
-    else:
-        relations = [_relation(first, other) for other in others]
     note = "Keys that differ, of all that trials depend on."
-    if not differ:
+    differ = differences(results)
+    if not any(differ.values()):
         note = "They agree."
-    scores = _table("result of", facts, heads)
-    keys = _table("key of", files, differ)
     return render_sections(
         "side_by_side.html.j2",
         [
             Section("curves", _CURVES, [drawn], title="Search", warnings=warnings),
-            Section("scores", "", [scores]),
-            Section("files", note, [keys], title="Study files"),
+            Section("scores", "", [_scores_table(results)]),
+            Section("files", note, [_keys_table(results)], title="Study files"),
         ],
-        names=list(files),
-        verdict=list(filter(None, relations)),
+        names=list(differ),
+        verdict=relations(results),
     )
+
+
+def summary(results: Sequence[Result]) -> str:
+    """Return the verdict and the tables for a notebook cell."""
+    verdict = relations(results)
+    if not is_same_task(results):
+        verdict.append(_OTHER_TASKS.rstrip("."))
+    tables = [_scores_table(results), _keys_table(results)]
+    return template("comparison.html.j2").render(verdict=verdict, tables=tables)
+
+
+def facts(results: Sequence[Result]) -> dict[str, dict[str, str]]:
+    """Return the scores of each study, and what they cost, in words."""
+    return {result.name: _facts(result) for result in results}
+
+
+def differences(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
+    """Return the keys of each study that differ, of all that trials depend on."""
+    files = {result.name: _whole(result.spec) for result in results}
+    keys = sorted(_differing(list(files.values())))
+    return {name: {key: own.get(key) for key in keys} for name, own in files.items()}
+
+
+def is_same_task(results: Sequence[Result]) -> bool:
+    """Return whether the scores are of the same data."""
+    files = [_whole(result.spec) for result in results]
+    return not any(key.startswith("task") for key in _differing(files))
+
+
+def relations(results: Sequence[Result]) -> list[str]:
+    """Compare the score of the first study with each other; empty if their data
+    differ."""
+    first, *others = results
+    if not is_same_task(results):
+        return []
+    return list(filter(None, [_relation(first, other) for other in others]))
 
 
 def _differing(files: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -98,12 +125,18 @@ def _facts(result: Result) -> dict[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def _table(
-    caption: str, columns: Mapping[str, Mapping[str, Any]], keys: Iterable[str]
-) -> Table:
+def _scores_table(results: Sequence[Result]) -> Table:
+    return _table("result of", facts(results))
+
+
+def _keys_table(results: Sequence[Result]) -> Table:
+    return _table("key of", differences(results))
+
+
+def _table(caption: str, columns: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return a table with a column for each study and a row for each key."""
     rows = []
-    for key in keys:
+    for key in dict.fromkeys(name for own in columns.values() for name in own):
         cells = {name: value_cell(own.get(key)) for name, own in columns.items()}
         rows.append({caption: key, **cells})
     return Table(caption, rows or [{caption: "none"}], css="studies")
@@ -143,7 +176,7 @@ def figure(results: Sequence[Result]) -> go.Figure:
         StudyError: one of them is no search for the best score, by the metric of the
             first.
     """
-    _check(results)
+    check(results)
     studies = [Plotted(result) for result in results]
     low = min(plotted.view[0] for plotted in studies)
     high = max(plotted.view[1] for plotted in studies)
@@ -161,8 +194,12 @@ def figure(results: Sequence[Result]) -> go.Figure:
     return drawn.update_yaxes(title_text=studies[0].metric, range=[low, high])
 
 
-def _check(results: Sequence[Result]) -> None:
-    """Check that all are searches by the metric of the first."""
+def check(results: Sequence[Result]) -> None:
+    """Check that they are at most four searches by the metric of the first.
+
+    Raises:
+        StudyError: there are more, or one of them is something else.
+    """
     if len(results) > len(LOOKS):
         raise StudyError(f"expected at most {len(LOOKS)} studies, got {len(results)}.")
     metric = results[0].spec.about.metric
