@@ -59,6 +59,12 @@ class Trace:
     prediction: NDArray[np.float64] | None = None
     """Predictions for ``target``."""
 
+    @property
+    def read_ns(self) -> NDArray[np.float64]:
+        """Times of the targets, (points read,), in ns; empty without targets."""
+        n = 0 if self.target is None else self.target.shape[1]
+        return self.time_ns[len(self.time_ns) - n :]
+
 
 class NetworkMember(ABC):
     """One network, drawn from its seed and not trained yet.

@@ -158,9 +158,9 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     if stop.max_epochs is not None and spent >= stop.max_epochs:
         return f"stop.max_epochs = {stop.max_epochs}: {spent} epochs were trained"
     scores = {
-        number: past.score
+        number: past.score or 0.0
         for number, past in enumerate(seen)
-        if past.state == SlotState.COMPLETE and past.score is not None
+        if past.can_be_best
     }
     if not scores:
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
@@ -31,7 +31,6 @@ from hpo.study.trials import (
     StudySnapshot,
     StudyState,
     Trial,
-    complete,
     slot_name,
     trained,
 )
@@ -156,6 +155,20 @@ class Result:
     def point_score(self, trial: Trial) -> float | None:
         """Return the score of a trial as a figure shows it."""
         return trial.score
+
+    @cached_property
+    def contenders(self) -> Sequence[Trial]:
+        """Trials that can be the best, in order of their numbers."""
+        return [trial for trial in self.search if trial.can_be_best]
+
+    def improvements(self, trials: Iterable[Trial]) -> Iterator[Trial]:
+        """Yield the trials that are better than all before them."""
+        best = -math.inf
+        for trial in trials:
+            score = self.sign * _score(trial)
+            if score > best:
+                best = score
+                yield trial
 
     @cached_property
     def scored(self) -> Sequence[Trial]:
@@ -414,7 +427,7 @@ class Search(Result):
         def place(trial: Trial) -> tuple[float, int]:
             return -self.sign * (self.claimed(trial) or 0.0), trial.number
 
-        return sorted(complete(self.search), key=place)
+        return sorted(self.contenders, key=place)
 
     @property
     def selected(self) -> Sequence[Trial]:
@@ -448,7 +461,7 @@ class Front(Result):
     @cached_property
     def front(self) -> Sequence[Trial]:
         """Complete trials that no other beats in score and costs, cheapest first."""
-        return pareto.front(self.spec, complete(self.search))
+        return pareto.front(self.spec, self.contenders)
 
     @property
     def selected(self) -> Sequence[Trial]:
@@ -458,7 +471,7 @@ class Front(Result):
     @cached_property
     def ranking(self) -> Sequence[Trial]:
         """The trials of the front, in the order in which they are confirmed."""
-        return pareto.order(self.spec, complete(self.search))
+        return pareto.order(self.spec, self.contenders)
 
     @cached_property
     def best(self) -> Trial | None:

@@ -61,6 +61,18 @@ class SlotState(StrEnum):
         return self in (SlotState.COMPLETE, SlotState.PRUNED)
 
 
+class Judged:
+    """A trial, as far as it is judged."""
+
+    state: SlotState
+    score: float | None
+
+    @property
+    def can_be_best(self) -> bool:
+        """Whether it can be the best of a search: it is complete, with a score."""
+        return self.state == SlotState.COMPLETE and self.score is not None
+
+
 def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
     """What a slot is called in every view: its trial, and of a confirmation which seed.
 
@@ -160,7 +172,7 @@ class Amendment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial(Networks):
+class Trial(Networks, Judged):
     """One slot: a search trial with Optuna's number, or one confirmation training."""
 
     phase: Phase
@@ -252,7 +264,7 @@ def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Past:
+class Past(Judged):
     """An earlier trial, as far as the history knows it."""
 
     suggestion: Suggestion
@@ -442,11 +454,6 @@ class StudySnapshot:
     def settled(self) -> int:
         """How many search slots are finished, in whatever way."""
         return sum(slot.alike for slot in self.search if slot.state.is_settled)
-
-
-def complete(slots: Sequence[Trial]) -> list[Trial]:
-    """Slots with a result that counts."""
-    return [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]
 
 
 def trained(slots: Sequence[Trial]) -> list[Trial]:

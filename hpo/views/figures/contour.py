@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from hpo.study.dimensions import Dimension, spaced
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Past, SlotState, Suggestion, Trial
+from hpo.study.trials import Past, Suggestion, Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GRID, INK
 from hpo.views.figures.parameters import STAR, axis
@@ -31,15 +31,12 @@ def contour(plotted: Plotted, x: str, y: str) -> go.Figure:
     the values of the best trial, which has to be there.
     """
     spec = plotted.spec
-    complete = [
-        trial for trial in plotted.result.scored if trial.state == SlotState.COMPLETE
-    ]
     across = _grid(spec, x)
     upward = _grid(spec, y)
     surface = go.Contour(
         x=[style.position(value) for value in across],
         y=[style.position(value) for value in upward],
-        z=_posterior_mean(plotted, complete, (x, y), (across, upward)),
+        z=_posterior_mean(plotted, plotted.result.contenders, (x, y), (across, upward)),
         colorscale=[[0, GRID], [1, BLUE]],
         reversescale=not spec.maximize,
         contours_coloring="heatmap",
@@ -50,7 +47,7 @@ def contour(plotted: Plotted, x: str, y: str) -> go.Figure:
     )
     figure = style.style(go.Figure(surface), height=480)
     best = plotted.result.best
-    others = [trial for trial in complete if trial is not best]
+    others = [one for one in plotted.result.contenders if one is not best]
     figure.add_trace(_markers(plotted, others, (x, y), "trial", _TRIAL))
     if best is not None:
         name = verdict.named(plotted.result)

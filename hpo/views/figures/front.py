@@ -5,7 +5,6 @@ from __future__ import annotations
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study.trials import complete
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, INK, VERMILLION
 from hpo.views.figures.plotted import Plotted
@@ -38,7 +37,7 @@ def trials(plotted: Plotted, cost: str, *, along: bool) -> list[Spot]:
     on_front = {trial.number for trial in plotted.result.front}
     spots = [
         plotted.spot(trial, plotted.spec.named_costs(trial.costs)[cost])
-        for trial in complete(plotted.result.search)
+        for trial in plotted.result.contenders
         if (trial.number in on_front) == along
     ]
     if along:

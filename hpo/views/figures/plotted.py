@@ -234,13 +234,11 @@ class Plotted:
     def best_so_far(self, clock: Clock) -> list[Spot]:
         """Return the complete trials that were better than all before them along a
         clock."""
-        best: list[Spot] = []
-        complete = [t for t in self.result.scored if t.state == SlotState.COMPLETE]
-        for trial in sorted(complete, key=lambda t: (clock.at[t.number], t.number)):
-            y = self.y(trial)
-            if not best or self.result.sign * (y - best[-1].y) > 0:
-                best.append(Spot(clock.at[trial.number], y, ""))
-        return best
+        in_order = sorted(self.result.contenders, key=lambda t: clock.at[t.number])
+        return [
+            Spot(clock.at[trial.number], self.y(trial), "")
+            for trial in self.result.improvements(in_order)
+        ]
 
 
 def _unit_of_time(seconds: float) -> tuple[str, float]:

@@ -142,12 +142,11 @@ def _panels(trace: Trace) -> Iterator[_Panel]:
         title = f"layer {layer}, neuron {neuron}"
         yield _Panel(title, _STATE, times, values[:, neuron])
     if trace.target is not None and trace.prediction is not None:
-        read_at = times[-trace.target.shape[1] :]
         for output in range(min(trace.target.shape[2], _MAX_CHANNELS)):
             title = f"output {output}: target (dotted) and prediction"
             values = trace.prediction[..., output]
             target = trace.target[..., output]
-            yield _Panel(title, "output", read_at, values, target=target)
+            yield _Panel(title, "output", trace.read_ns, values, target=target)
 
 
 def _look(replay: Replay, series: int) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _signals(trace: Trace, series: int) -> list[list[Any]]:
     times = trace.time_ns.tolist()
     signals: list[tuple[str, list[float], Any]] = [("input", times[:-1], trace.inputs)]
     if trace.target is not None and trace.prediction is not None:
-        read_at = times[-trace.target.shape[1] :]
+        read_at = trace.read_ns.tolist()
         signals.append(("target", read_at, trace.target))
         signals.append(("prediction", read_at, trace.prediction))
     return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hpo.study.effort import PruneReason, ending
 from hpo.study.result import Result
-from hpo.study.trials import Trial, complete
+from hpo.study.trials import Trial
 from hpo.views.sentences.formatting import reported_text, score_text
 
 _LABEL = 9
@@ -87,18 +87,11 @@ class _Grid:
 
 def _draw_best(result: Result, grid: _Grid, cells: list[list[str]]) -> None:
     """Draw the best score so far as steps."""
-    best: float | None = None
-    begin = 0
-    for trial in complete(result.search):
-        column = grid.column(trial)
-        if best is not None:
-            cells[grid.row(best)][begin:column] = "━" * (column - begin)
-        score = trial.score or 0.0
-        if best is None or result.sign * (score - best) > 0:
-            best = score
-        begin = column
-    if best is not None:
-        cells[grid.row(best)][begin:] = "━" * (grid.columns - begin)
+    best = [*result.improvements(result.contenders)]
+    ends = [*map(grid.column, best[1:]), grid.columns]
+    for trial, end in zip(best, ends, strict=False):
+        begin = grid.column(trial)
+        cells[grid.row(trial.score)][begin:end] = "━" * (end - begin)
 
 
 def _range(result: Result, trials: Sequence[Trial]) -> tuple[float, float]:
@@ -107,7 +100,7 @@ def _range(result: Result, trials: Sequence[Trial]) -> tuple[float, float]:
     sign = result.sign
     good = sorted(sign * (trial.score or 0.0) for trial in trials)
     ends = [good[len(good) // 4], good[-1]]
-    ends += [sign * (trial.score or 0.0) for trial in complete(result.search)[:1]]
+    ends += [sign * (trial.score or 0.0) for trial in result.contenders[:1]]
     if result.spec.reported is not None:
         ends.append(sign * result.spec.reported.score)
     margin = 0.05 * (max(ends) - min(ends)) or 0.01 * abs(max(ends)) or 0.01
