@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +30,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hpo import settings
 from hpo.errors import HpoError, advise
+from hpo.files import read_toml
 from hpo.settings import LEASE_S
 from hpo.study.messages import ONE_LINE, explain, matching, strictly
 
@@ -274,14 +274,7 @@ def find() -> Path | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
-        raise ConfigError(
-            f"{path}: not valid TOML: {error}. Correct that line."
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+    raw = read_toml(path, ConfigError)
     return dict(json.loads(json.dumps(raw, default=str)))  # 04:00:00 is a time in TOML
 
 

@@ -4,9 +4,11 @@ half-written."""
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from hpo.errors import HpoError
 
@@ -46,6 +48,20 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             draft.unlink()
+
+
+def read_toml(path: Path, refusal: type[HpoError]) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises:
+        HpoError: of the kind ``refusal``: the file cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # not UTF-8, or an endless number
+        raise refusal(f"{path}: not valid TOML: {error}. Correct it.") from None
+    except OSError as error:
+        raise refusal(f"{path}: cannot be read: {error.strerror}.") from None
 
 
 def check_writable(path: Path) -> None:

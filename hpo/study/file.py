@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from hpo import objectives
 from hpo.contract import Description, Protocol
 from hpo.errors import OTHER_NAME, SpecError, StudyError, advise
+from hpo.files import read_toml
 from hpo.study.dimensions import SweepTable
 from hpo.study.hashing import flatten
 from hpo.study.messages import (
@@ -64,7 +65,7 @@ def describe(path: Path) -> str:
     """Return the description in a study file, or its error; reads nothing but the
     file."""
     try:
-        return str(_parse(path).get("description", ""))
+        return str(read_toml(path, SpecError).get("description", ""))
     except SpecError as error:
         return f"broken: {error}"
 
@@ -116,7 +117,7 @@ def load(
         SpecError: the first problem, located by file (or option) and key.
     """
     path = find(study)
-    raw = _parse(path)
+    raw = read_toml(path, SpecError)
     given = dict(parse_override(text) for text in overrides)
     given.update(values or {})
     for key, value in given.items():
@@ -381,15 +382,6 @@ def _pin(
     return {**table, **pins}
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not UTF-8, or an endless number
-        raise SpecError(f"{path}: not valid TOML: {error}. Correct it.") from None
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}.") from None
-
-
 def parse_override(text: str, example: str = "space.tau_ns.high=40") -> tuple[str, Any]:
     """Split ``key=value`` as given to ``--set``; the value is TOML, else a text.
 
@@ -421,7 +413,10 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
 def keep_warm_start(spec: StudySpec, path: Path) -> bool:
     """Append the warm start of a study to its file, if that has none, is not ours, and
     can be."""
-    if "warm_start" in _parse(path) or path.parent.resolve() == _INSTALLED.resolve():
+    if (
+        "warm_start" in read_toml(path, SpecError)
+        or path.parent.resolve() == _INSTALLED.resolve()
+    ):
         return False
     with suppress(OSError), path.open("a", encoding="utf-8") as text:
         text.write(f"\n{tomli_w.dumps({'warm_start': spec.stored()['warm_start']})}")
