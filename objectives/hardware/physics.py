@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, TypeVar
 
-Number = TypeVar("Number", int, float)
+Value = TypeVar("Value")
 
 PAPER_DT_NS = 1.0
 PAPER_TAU_NS = 14.12
@@ -62,7 +62,7 @@ def fan_in(*, width: int, density_inter: float, density_intra: float) -> float:
     >>> fan_in(width=32, density_inter=0.5, density_intra=0.5)
     32.0
     """
-    _at_least_one("fan-in", width=width)
+    at_least_one("fan-in", width=width)
     densities = {"density_inter": density_inter, "density_intra": density_intra}
     for name, density in densities.items():
         _check("fan-in", 0 <= density <= 1, f"0 <= {name} <= 1", name, density)
@@ -85,7 +85,7 @@ def cumulative_drive(*, drive_per_ns: float, dt_ns: float) -> float:
     >>> cumulative_drive(drive_per_ns=2.0, dt_ns=0.5)
     1.0
     """
-    _positive("cumulative drive", dt_ns=dt_ns)
+    positive("cumulative drive", dt_ns=dt_ns)
     return drive_per_ns * dt_ns  # left side of Eq. (11)
 
 
@@ -96,7 +96,7 @@ def recommended_weight_per_ns(*, dt_ns: float, s: float, fan_in: float) -> float
     >>> round(recommended_weight_per_ns(dt_ns=1.0, s=0.5, fan_in=32.0), 4)
     0.3536
     """
-    _positive("recommended weight", dt_ns=dt_ns, s=s, fan_in=fan_in)
+    positive("recommended weight", dt_ns=dt_ns, s=s, fan_in=fan_in)
     # Eq. (11), solved for <|W|> of Eq. (9)
     return 1.0 / (dt_ns * s * math.sqrt(fan_in))
 
@@ -122,7 +122,7 @@ def recommended_tau_ns(dt_ns: float) -> RecommendedRange:
     >>> tuple(round(tau, 2) for tau in recommended_tau_ns(1.0))
     (5.65, 14.12, 35.3)
     """
-    _positive("recommended relaxation time", dt_ns=dt_ns)
+    positive("recommended relaxation time", dt_ns=dt_ns)
     fastest, slowest = PAPER_WINDOW_NS
     return RecommendedRange(
         low=dt_ns * PAPER_TAU_NS / slowest,
@@ -138,7 +138,7 @@ def recommended_f_cut_per_ns(dt_ns: float) -> float:
     >>> recommended_f_cut_per_ns(0.5)
     0.2
     """
-    _positive("recommended cut-off frequency", dt_ns=dt_ns)
+    positive("recommended cut-off frequency", dt_ns=dt_ns)
     return PAPER_F_CUT_PER_NS * PAPER_DT_NS / dt_ns
 
 
@@ -148,8 +148,8 @@ def n_neurons(*, layers: int, width: int | tuple[int, ...]) -> int:
     >>> n_neurons(layers=3, width=32), n_neurons(layers=2, width=(8, 4))
     (96, 12)
     """
-    widths = _each(width, layers)
-    _at_least_one("neurons", layers=layers, width=min(widths, default=1))
+    widths = spread_layers(width, layers, "width")
+    at_least_one("neurons", layers=layers, width=min(widths, default=1))
     return sum(widths)
 
 
@@ -175,10 +175,10 @@ def n_synapses(
     >>> n_synapses(**tapered, density_inter=1.0, classes=2)
     80
     """
-    _at_least_one("synapses", layers=layers, channels=channels, classes=classes)
-    widths = _each(width, layers)
-    inter = _each(density_inter, layers)
-    intra = _each(density_intra, layers)
+    at_least_one("synapses", layers=layers, channels=channels, classes=classes)
+    widths = spread_layers(width, layers, "width")
+    inter = spread_layers(density_inter, layers, "density_inter")
+    intra = spread_layers(density_intra, layers, "density_intra")
     below_each = (channels, *widths)
     total = (features or widths[-1]) * classes
     for n, below, outer, inner in zip(widths, below_each, inter, intra, strict=False):
@@ -187,9 +187,24 @@ def n_synapses(
     return total
 
 
-def _each(value: Number | tuple[Number, ...], layers: int) -> tuple[Number, ...]:
-    """One number for each layer."""
-    return value if isinstance(value, tuple) else (value,) * layers
+def spread_layers(
+    value: Value | tuple[Value, ...], layers: int, name: str
+) -> tuple[Value, ...]:
+    """Return one value for each layer, (layers,).
+
+    Raises:
+        ValueError: a tuple has another length.
+
+    >>> spread_layers(0.5, 2, "s"), spread_layers((3.0, 5.0), 2, "tau_ns")
+    ((0.5, 0.5), (3.0, 5.0))
+    """
+    values = value if isinstance(value, tuple) else (value,) * layers
+    if len(values) != layers:
+        raise ValueError(
+            f"{name}: expected one number, or one for each of {layers} layers, got"
+            f" {list(values)}. Use {layers} numbers."
+        )
+    return values
 
 
 def presentation_ns(*, points: int, dt_ns: float) -> float:
@@ -198,8 +213,8 @@ def presentation_ns(*, points: int, dt_ns: float) -> float:
     >>> presentation_ns(points=64, dt_ns=1.0)
     64.0
     """
-    _at_least_one("presentation", points=points)
-    _positive("presentation", dt_ns=dt_ns)
+    at_least_one("presentation", points=points)
+    positive("presentation", dt_ns=dt_ns)
     return points * dt_ns
 
 
@@ -230,19 +245,29 @@ def energy_pj(
     >>> round(energy_pj(n_neurons=96, n_synapses=2896, presentation_ns=100.0), 2)
     38.56
     """
-    _positive("energy", presentation_ns=presentation_ns)
+    positive("energy", presentation_ns=presentation_ns)
     for name, power in {"neuron_uw": neuron_uw, "synapse_uw": synapse_uw}.items():
         _check("energy", 0 <= power < math.inf, f"{name} >= 0", name, power)
     fj_per_100_ns = 100.0 * neuron_uw * n_neurons + 100.0 * synapse_uw * n_synapses
     return fj_per_100_ns * (presentation_ns / 100.0) / 1000.0  # 1 pJ = 1000 fJ
 
 
-def _positive(where: str, **values: float) -> None:
+def positive(where: str, **values: float) -> None:
+    """Refuse numbers that are not finite and above 0.
+
+    Raises:
+        ValueError: one of them is not; the text begins with ``where``.
+    """
     for name, value in values.items():
         _check(where, 0 < value < math.inf, f"{name} > 0", name, value)
 
 
-def _at_least_one(where: str, **counts: int) -> None:
+def at_least_one(where: str, **counts: int) -> None:
+    """Refuse numbers below 1.
+
+    Raises:
+        ValueError: one of them is; the text begins with ``where``.
+    """
     for name, count in counts.items():
         _check(where, count >= 1, f"{name} >= 1", name, count)
 

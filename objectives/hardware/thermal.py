@@ -42,6 +42,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .physics import positive
+
 DEVICES = Path(__file__).with_name("devices.toml")
 BOLTZMANN_J_PER_K = 1.380649e-23
 GYROMAGNETIC_GHZ_PER_T = 28.0
@@ -69,8 +71,11 @@ def energy_j(
     >>> print(f"{energy_j(ms_ka_per_m=800, volume_nm3=5e4, frequency_ghz=1.4):.1e}")
     4.0e-18
     """
-    _positive(
-        ms_ka_per_m=ms_ka_per_m, volume_nm3=volume_nm3, frequency_ghz=frequency_ghz
+    positive(
+        "thermal power",
+        ms_ka_per_m=ms_ka_per_m,
+        volume_nm3=volume_nm3,
+        frequency_ghz=frequency_ghz,
     )
     moment = 1e3 * ms_ka_per_m * 1e-27 * volume_nm3  # A m²
     return ENERGY[mode] * moment * frequency_ghz / GYROMAGNETIC_GHZ_PER_T
@@ -92,14 +97,14 @@ def thermal_power(
     >>> round(thermal_power(temperature_k=300, **pillar), 5)
     0.00104
     """
-    _positive(temperature_k=temperature_k)
+    positive("thermal power", temperature_k=temperature_k)
     energy = energy_j(
         ms_ka_per_m=ms_ka_per_m,
         volume_nm3=volume_nm3,
         frequency_ghz=frequency_ghz,
         mode=mode,
     )
-    _positive(energy_j=energy)  # a tiny volume underflows
+    positive("thermal power", energy_j=energy)  # a tiny volume underflows
     return BOLTZMANN_J_PER_K * temperature_k / energy
 
 
@@ -119,7 +124,7 @@ def thermal_power_of_linewidth(
     >>> round(x_th, 5)
     0.00176
     """
-    _positive(linewidth_mhz=linewidth_mhz, tau_ns=tau_ns, power=power)
+    positive("thermal power", linewidth_mhz=linewidth_mhz, tau_ns=tau_ns, power=power)
     return 4.0 * math.pi * tau_ns * power * 1e-3 * linewidth_mhz / (1.0 + nu**2)
 
 
@@ -133,7 +138,7 @@ def thermal_noise_per_sqrt_ns(*, thermal_power: float, tau_ns: float) -> float:
     >>> round(thermal_noise_per_sqrt_ns(thermal_power=1e-3, tau_ns=3.8), 3)
     0.023
     """
-    _positive(tau_ns=tau_ns)
+    positive("thermal power", tau_ns=tau_ns)
     return math.sqrt(2.0 * thermal_power / tau_ns)
 
 
@@ -259,12 +264,3 @@ def read_tables(path: Path = DEVICES) -> dict[str, Any]:
         raise ValueError(
             f"{path}: not a readable TOML file ({error}). Check the path."
         ) from None
-
-
-def _positive(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 < value < math.inf:
-            raise ValueError(
-                f"thermal power: {name} must be a finite number above 0, got {value}."
-                " Change it."
-            )

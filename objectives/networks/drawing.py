@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..hardware.physics import at_least_one, spread_layers
 from ..randomness import stream
-from .per_layer import spread_layers
 from .readout import LAST, Features
 from .sparsity import draw_mask, draw_mirrored_mask
 
@@ -61,12 +61,7 @@ class Architecture:
             "layers": self.layers,
             "width": min(self.widths) if self.layers > 0 else 1,
         }
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(
-                    f"layered network: expected `{name} >= 1`, got {name}={size}. "
-                    "Give a whole number from 1."
-                )
+        at_least_one("layered network", **sizes)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:

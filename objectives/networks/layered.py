@@ -38,6 +38,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..hardware.physics import at_least_one, spread_layers
 from .drawing import Architecture, antisymmetrise
 from .dynamics import NOMINAL, DeviceDynamics, Neurons, Synapses
 from .integrators import EXTRAPOLATION, Past, Stepping
@@ -45,7 +46,7 @@ from .kernels.autograd import fused_series
 from .kernels.chips import IDEAL, Chip, steps_between_jumps
 from .kernels.kernel import Kernel, NeuronValues, Pointwise
 from .kernels.layout import Layout
-from .per_layer import PerLayer, spread_layers
+from .per_layer import PerLayer
 
 Array = NDArray[np.float64]
 Backend = Literal["auto", "reference", "fused"]
@@ -95,11 +96,7 @@ class LayeredNetwork(nn.Module, ABC):
     ) -> None:
         """Draw a member for each of ``seeds``."""
         super().__init__()
-        if not seeds:
-            raise ValueError(
-                "layered network: expected `members >= 1`, got members=0. Give a whole"
-                " number from 1."
-            )
+        at_least_one("layered network", members=len(seeds))
         self.physics = physics
         self.features = architecture.features
         self.widths = architecture.widths

@@ -3,7 +3,7 @@ each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -11,28 +11,6 @@ if TYPE_CHECKING:
 PerLayer = float | tuple[float, ...]
 """One number for all layers, or one for each, from layer 0, which receives the
 input."""
-
-Value = TypeVar("Value")
-
-
-def spread_layers(
-    value: Value | tuple[Value, ...], layers: int, name: str
-) -> tuple[Value, ...]:
-    """Return one value for each layer, (layers,).
-
-    Raises:
-        ValueError: a tuple has another length.
-
-    >>> spread_layers(0.5, 2, "s"), spread_layers((3.0, 5.0), 2, "tau_ns")
-    ((0.5, 0.5), (3.0, 5.0))
-    """
-    values = value if isinstance(value, tuple) else (value,) * layers
-    if len(values) != layers:
-        raise ValueError(
-            f"layered network: expected one {name}, or one for each of {layers} layers,"
-            f" got {list(values)}. Use {layers} numbers."
-        )
-    return values
 
 
 def as_factor(value: PerLayer, state: Tensor) -> float | Tensor:

@@ -16,7 +16,6 @@ from hpo.contract import NetworkMember, NetworkObjective, Protocol, TaskParams
 from ..data import TASKS, DataShape, shape
 from ..hardware import physics
 from ..hardware.variability import Variability
-from ..networks.per_layer import spread_layers
 from .params import LayeredParams, features
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
             channels=size.channels,
             classes=size.classes,
             features=features(params).n(
-                spread_layers(params.width, params.layers, "width")
+                physics.spread_layers(params.width, params.layers, "width")
             ),
         )
         return {

@@ -273,21 +273,14 @@ class LayeredParams(ObjectiveParams):
     @model_validator(mode="after")
     def _layers_have_their_own(self) -> Self:
         for name in type(self).model_fields:
-            if (
-                isinstance(value := getattr(self, name), tuple)
-                and len(value) != self.layers
-            ):
-                raise ValueError(
-                    f"{name}: expected one number, or one for each of {self.layers}"
-                    f" layers, got {list(value)}. Use {self.layers} numbers."
-                )
+            physics.spread_layers(getattr(self, name), self.layers, name)
         return self
 
     @model_validator(mode="after")
     def _input_is_connected(self) -> Self:
-        width, density = (
-            value[0] if isinstance(value, tuple) else value
-            for value in (self.width, self.density_inter)
+        width, *_ = physics.spread_layers(self.width, self.layers, "width")
+        density, *_ = physics.spread_layers(
+            self.density_inter, self.layers, "density_inter"
         )
         if round(density * width) < 1:
             raise ValueError(

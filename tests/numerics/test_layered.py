@@ -42,7 +42,7 @@ def test_members_at_once_compute_what_each_computes_alone(
     [
         (
             {"layers": 0},
-            "expected `layers >= 1`, got layers=0. Give a whole number from 1.",
+            "expected `layers >= 1`, got layers=0. Use another layers.",
         ),
         ({"width": 0}, "expected `width >= 1`, got width=0."),
         ({"channels": 0}, "expected `channels >= 1`, got channels=0."),
@@ -260,7 +260,7 @@ def test_another_number_of_values_than_layers_is_refused(
     with pytest.raises(
         ValueError,
         match=(
-            rf"^layered network: expected one {name}, or one for each of 3 layers, got "
+            rf"^{name}: expected one number, or one for each of 3 layers, got "
             rf"\[.*\]. Use 3 numbers.$"
         ),
     ):

@@ -129,7 +129,6 @@ GOOD: dict[Callable[..., Any], dict[str, float]] = {
         "power": 0.5,
     },
 }
-POSITIVE = "must be a finite number above 0, got"
 
 
 @pytest.mark.parametrize(
@@ -175,19 +174,19 @@ POSITIVE = "must be a finite number above 0, got"
             thermal.thermal_noise_per_sqrt_ns,
             "tau_ns",
             0.0,
-            f"tau_ns {POSITIVE} 0.0. Change it.",
+            "thermal power: expected `tau_ns > 0`, got tau_ns=0.0. Use another",
         ),
         (
             thermal.thermal_power,
             "temperature_k",
             -1.0,
-            f"temperature_k {POSITIVE} -1.0. Change it.",
+            "thermal power: expected `temperature_k > 0`, got temperature_k=-1.0",
         ),
         (
             thermal.thermal_power_of_linewidth,
             "linewidth_mhz",
             math.inf,
-            f"mhz {POSITIVE} inf.",
+            "expected `linewidth_mhz > 0`, got linewidth_mhz=inf.",
         ),
     ],
 )
