@@ -10,16 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpo.launch import launch
+    from hpo.launch import launch, new_study
     from hpo.notebook import Study, compare, load, studies
 
-__all__ = ["Study", "compare", "launch", "load", "studies"]
+__all__ = ["Study", "compare", "launch", "load", "new_study", "studies"]
 
 
 def __getattr__(name: str) -> Any:
     """Import a name when it is first used, so that `import hpo` stays light."""
     if name == "launch":
         return import_module("hpo.launch")
+    if name == "new_study":
+        return import_module("hpo.launch").new_study
     if name in __all__:
         return getattr(import_module("hpo.notebook"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

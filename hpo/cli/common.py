@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.console import storage_option
-from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from hpo.ledger.ledger import Ledger
     from hpo.ledger.reader import LedgerReader
     from hpo.postgres.connect import Storage
@@ -97,22 +94,3 @@ def show(arguments: argparse.Namespace, path: Path) -> None:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
-
-
-@contextmanager
-def explained(where: str, model: type[BaseModel]) -> Iterator[None]:
-    """Turn errors of a model, or of the physics, into a message.
-
-    Raises:
-        HpoError: a value is invalid.
-    """
-    from pydantic import ValidationError
-
-    from hpo.study.messages import explain
-
-    try:
-        yield
-    except ValidationError as error:
-        raise HpoError(explain(error, model, where)) from None
-    except (OverflowError, ValueError) as error:
-        raise HpoError(f"{where}: {error}") from None

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import explained, tell
+from hpo.cli.common import tell
 from hpo.console import JSON, Add, argument, command
 from hpo.errors import HpoError
 
@@ -79,6 +79,7 @@ def guide(arguments: argparse.Namespace) -> int:
     """
     from hpo import objectives
     from hpo.objectives import guide as rules
+    from hpo.study.messages import explained
 
     given = vars(arguments)
     numbers = {name: given[name] for name in _OPTIONS["numbers"]}
@@ -104,6 +105,7 @@ def _device(device: str, changes: Mapping[str, float]) -> Oscillator:
         HpoError: the name is unknown, or a value is invalid.
     """
     from hpo.objectives.hardware import thermal
+    from hpo.study.messages import explained
 
     base = _table(device)
     kind = thermal.choose_kind(changes, base)
@@ -120,7 +122,7 @@ def _device(device: str, changes: Mapping[str, float]) -> Oscillator:
 def _table(device: str) -> dict[str, Any]:
     """Return the table of a device, of ours or as ``FILE.toml:NAME``."""
     from hpo.objectives.hardware import thermal
-    from hpo.study.messages import did_you_mean
+    from hpo.study.messages import did_you_mean, explained
 
     file, _, name = device.rpartition(":")
     with explained("hpo guide", thermal.Oscillator):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import keyword
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from hpo.cli.common import explained
 from hpo.console import Parser, argument, at_least, command, group
 from hpo.errors import HpoError
 
@@ -107,29 +105,26 @@ def new(arguments: argparse.Namespace) -> int:
 
 def _new_study(arguments: argparse.Namespace) -> int:
     """Inspect the data, write the study, and check it as a launch does."""
-    from hpo.objectives.data import look
-    from hpo.objectives.data.tasks.own_series import OwnSeriesParams
-    from hpo.study import file
-    from hpo.views.terminal import text_tables
+    from hpo.launch import from_data
+    from hpo.objectives.data.look import Request
 
-    name = arguments.name
-    with explained("hpo new study", OwnSeriesParams):
-        request = look.Request(
-            what=arguments.task,
-            inputs=arguments.inputs,
-            targets=arguments.targets,
-            labels=arguments.labels,
-            series=arguments.series,
-            horizon=arguments.horizon,
-        )
-        data = look.look(Path(arguments.data), request)
-        study = look.study(data, dt_ns=arguments.dt_ns)
-    path = Path(f"{name}.toml")
-    text = _render(f"{data.what}.toml.j2", name=name, data=data, study=study)
-    file.read({"name": name, **tomllib.loads(text)}, base=Path(), where=str(path))
-    _write({path: text})
-    print(*text_tables.columns(data.rows), "", sep="\n")
-    print(f"{path}: run it with hpo launch {path}, about {study.time} on two cores")
+    request = Request(
+        what=arguments.task,
+        inputs=arguments.inputs,
+        targets=arguments.targets,
+        labels=arguments.labels,
+        series=arguments.series,
+        horizon=arguments.horizon,
+    )
+    draft = from_data.draft(
+        "hpo new study",
+        arguments.name,
+        Path(arguments.data),
+        request,
+        arguments.dt_ns,
+    )
+    draft.write()
+    print(*draft.lines(f"hpo launch {draft.path}"), sep="\n")
     return 0
 
 

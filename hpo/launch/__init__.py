@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpo.notebook import Study
 
-__all__ = ["executors", "launch", "plan"]
+__all__ = ["executors", "from_data", "launch", "new_study", "plan"]
 
 
 def launch(
     study: str | Path | Mapping[str, Any] | None = None,
     *,
+    data: Any = None,
     workers: int | None = None,
     storage: str | None = None,
     **tables: Any,
@@ -34,6 +35,9 @@ def launch(
     Args:
         study: name or path of a study file, or its content as a dict with a ``name``;
             relative paths in it start at the working directory.
+        data: data in memory for the task, as in ``new_study``: they are written to
+            ``NAME-HASH.npz`` in the working directory. Without a ``name`` of the task,
+            the data say which one reads them.
         workers: processes on this machine; default: one per core, or none if workers
             serve the study already.
         storage: PostgreSQL URL of the database; default: ``HPO_STORAGE``, else the
@@ -55,7 +59,62 @@ def launch(
     from hpo.launch import run
 
     with for_python():
-        return run.from_python(study, tables, workers=workers, storage=storage)
+        return run.from_python(
+            study, tables, data=data, workers=workers, storage=storage
+        )
+
+
+def new_study(
+    name: str,
+    data: Any,
+    *,
+    inputs: str = "",
+    labels: str = "",
+    series: str = "",
+    targets: str = "",
+    horizon: int = 0,
+    dt_ns: float | None = None,
+) -> Path:
+    """Write a study that fits your data, NAME.toml in the working directory, and print
+    how the data were read.
+
+    Data in memory are written to ``NAME-HASH.npz`` beside it, from which workers read
+    them; workers on other hosts need this file at the same place.
+
+    Args:
+        name: name of the study.
+        data: a pair ``(x, y)`` of series, (n, time) or (n, time, channels), and labels,
+            (n,); series of unequal lengths are a list. Or a dict of arrays, a
+            DataFrame, an ``xarray.Dataset``, an array; or the path of a file or a
+            directory.
+        inputs: arrays or columns that a network receives, with commas between them.
+        labels: the array or column of labels.
+        series: of a table: the column that tells series apart; ``"row"``: each row is
+            one.
+        targets: arrays or columns to predict.
+        horizon: points to predict ahead.
+        dt_ns: time between two points on the device; default: that of the data, or 1.
+
+    Returns:
+        the path of the study file, for ``hpo.launch``.
+
+    Raises:
+        HpoError: the data break a rule, or can be read in several ways: the message
+            lists them. Nothing has been written.
+    """
+    from hpo.errors import for_python
+    from hpo.launch import from_data
+    from hpo.objectives.data.look import Request
+
+    request = Request(
+        inputs=inputs,
+        labels=labels,
+        series=series,
+        targets=targets,
+        horizon=horizon,
+    )
+    with for_python():
+        return from_data.from_python(name, data, request, dt_ns)
 
 
 class _Launch(ModuleType):

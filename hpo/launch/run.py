@@ -17,7 +17,7 @@ from rich.console import Console
 
 from hpo.console import Terminated
 from hpo.errors import HpoError, StorageError, advise
-from hpo.launch import executors, plan
+from hpo.launch import executors, from_data, plan
 from hpo.launch.ending import LaunchEnd, say
 from hpo.launch.options import ChosenStudy, LaunchOptions
 from hpo.ledger import interventions
@@ -64,16 +64,18 @@ def from_python(
     study: str | Path | Mapping[str, Any] | None,
     tables: Mapping[str, Any],
     *,
+    data: Any,
     workers: int | None,
     storage: str | None,
 ) -> Study:
     """Run a launch from a notebook or script; see ``hpo.launch.launch``."""
     from hpo import notebook
 
-    chosen = ChosenStudy.of_call(study, tables)
-    chosen.check()
+    with from_data.added(study, tables, data) as given:
+        chosen = ChosenStudy.of_call(study, given)
+        chosen.check()
     again = f"hpo.launch({chosen.where!r})"
-    if tables or isinstance(study, Mapping):
+    if tables or data is not None or isinstance(study, Mapping):
         again = "hpo.launch(…), with the same study"
     options = LaunchOptions.of_call(again, workers=workers, storage=storage)
     executors.check(options.site)

@@ -6,12 +6,13 @@ import json
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hpo.errors import SpecError, near_miss
+from hpo.errors import HpoError, SpecError, near_miss
 
 _RULES = {
     "float_type": "a number",
@@ -70,6 +71,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint: the closest valid word, if one is close, and the list of all."""
     known = sorted(known)
     return f"{near_miss(word, known)}Valid: {', '.join(known) or '(none)'}."
+
+
+@contextmanager
+def explained(where: str, model: type[BaseModel]) -> Iterator[None]:
+    """Turn errors of a model, of data or of the physics into a message.
+
+    Raises:
+        HpoError: a value is invalid.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise HpoError(explain(error, model, where)) from None
+    except (OverflowError, ValueError) as error:
+        raise HpoError(f"{where}: {error}") from None
 
 
 def explain(

@@ -58,11 +58,21 @@ def columns(where: Path | str, frame: Any) -> dict[str, Array]:
         refuse(where, "a name for every column", got, "Rename one of two.")
     found = {}
     for position, name in enumerate(names):
-        found[name] = _column(where, name, frame.iloc[:, position])
+        found[name] = column(where, name, frame.iloc[:, position])
     return found
 
 
-def _column(where: Path | str, name: str, column: Any) -> Array:
+def column(where: Path | str, name: str, column: Any) -> Array:
+    """Return a ``pandas.Series`` as numbers, times (UTC) or texts.
+
+    Args:
+        where: what messages call the data.
+        name: name of the column, for messages.
+        column: the series.
+
+    Raises:
+        ValueError: a text is missing.
+    """
     kind = column.dtype.kind
     if kind == "b" and not column.isna().any():
         return np.asarray(column, dtype=bool)

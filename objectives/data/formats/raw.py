@@ -109,7 +109,7 @@ def as_shown(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def stack(where: Path, series: Sequence[Values]) -> Values:
+def stack(where: Path | str, series: Sequence[Values]) -> Values:
     """Stack series with equal numbers of channels: (n, time, channels), NaN after the
     shorter ones.
 
@@ -138,7 +138,7 @@ def labels(texts: Sequence[str]) -> NDArray[Any]:
     return np.array(texts)
 
 
-def too_large(path: Path, n_bytes: int) -> NoReturn:
+def too_large(path: Path | str, n_bytes: int) -> NoReturn:
     """Refuse data that would not fit in memory beside the training.
 
     Raises:

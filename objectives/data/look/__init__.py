@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from hpo.errors import advise
+
 from ...hardware import physics
 from .. import advice
 from ..refusal import refuse
 from . import classification, prediction
-from .question import QuestionError, as_arguments
+from .question import QuestionError
 from .recognise import choose_roles
 from .summary import Data, Request, What
 
@@ -22,7 +24,6 @@ __all__ = [
     "QuestionError",
     "Request",
     "What",
-    "as_arguments",
     "look",
     "study",
 ]
@@ -58,10 +59,10 @@ def _complete(path: Path, request: Request) -> Request:
     classifies = bool(request.labels or request.series)
     predicts = bool(request.targets or request.horizon)
     if predicts and (classifies or request.what == "classify"):
-        remedy = "Leave --targets and --horizon out."
+        remedy = f"Leave {advise('--targets and --horizon', 'targets, horizon')} out."
         refuse(path, "a series to predict", "series with labels", remedy)
     if classifies and request.what == "predict":
-        remedy = "Leave --labels and --series out."
+        remedy = f"Leave {advise('--labels and --series', 'labels, series')} out."
         refuse(path, "series with labels", "one series to predict", remedy)
     if classifies:
         return replace(request, what="classify")

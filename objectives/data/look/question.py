@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from hpo.errors import advise
 
 Options = Mapping[str, str]
 """Options of ``look`` by name, such as ``{"task": "classify", "labels": "y"}``."""
@@ -18,14 +20,15 @@ class Reading(NamedTuple):
     """What chooses it."""
 
 
-def as_flags(options: Options) -> str:
+def _as_flags(options: Options) -> str:
     """Return options as on the command line."""
     return " ".join(f"--{name} {_quote(text)}" for name, text in options.items())
 
 
-def as_arguments(options: Options) -> str:
-    """Return options as in a call from Python."""
-    return ", ".join(f"{name}={text!r}" for name, text in options.items())
+def _as_arguments(options: Options) -> str:
+    """Return options as in a call from Python, where labels or targets say the task."""
+    named = {name: text for name, text in options.items() if name != "task"}
+    return ", ".join(f"{name}={text!r}" for name, text in named.items())
 
 
 def _quote(text: str) -> str:
@@ -43,14 +46,10 @@ class QuestionError(ValueError):
         self.found = found
         self.readings = readings
 
-    def ask(self, write: Callable[[Options], str]) -> str:
-        """Return the question, with the options of each reading as ``write`` puts
-        them."""
+    def __str__(self) -> str:
+        """Return the question, with what chooses each reading."""
         lines = [f"{self.where}: {self.found}. Say how to read it:"]
         for reading in self.readings:
-            lines.append(f"  {write(reading.options)}: {reading.meaning}")
+            how = advise(_as_flags(reading.options), _as_arguments(reading.options))
+            lines.append(f"  {how}: {reading.meaning}")
         return "\n".join(lines)
-
-    def __str__(self) -> str:
-        """Return the question for the command line."""
-        return self.ask(as_flags)

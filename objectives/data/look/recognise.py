@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
+from hpo.errors import advise
+
 from .. import formats
 from ..formats import csvs, idx
 from ..refusal import refuse
@@ -35,7 +37,8 @@ def choose_roles(path: Path, request: Request) -> Roles:
         remedy = f"Give {formats.describe(arrays_only=True)}."
         refuse(path, "a series to predict", "series with labels", remedy)
     if any((request.inputs, request.labels, request.series)):
-        remedy = "Leave --inputs, --labels and --series out."
+        names = advise("--inputs, --labels and --series", "inputs, labels, series")
+        remedy = f"Leave {names} out."
         refuse(path, "arrays or columns with names", "files of series", remedy)
     return Roles(table=table)
 

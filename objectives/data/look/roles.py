@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hpo.errors import advise
+
 from ..formats import Variables, labelled
 from ..refusal import refuse
 from ..tasks import own_series
@@ -44,6 +46,14 @@ def _has_pair(
     return None
 
 
+def _advise_labels() -> str:
+    return advise("--inputs NAME --labels NAME", "inputs='NAME', labels='NAME'")
+
+
+def _advise_targets() -> str:
+    return advise("--inputs NAME --targets NAME", "inputs='NAME', targets='NAME'")
+
+
 def _choose_arrays(file: Variables, request: Request, table: Table) -> Roles:
     labelled_pair = _has_pair(file, _INPUTS, _LABELS)
     series_pair = _has_pair(file, _SERIES_INPUTS, _SERIES_TARGETS)
@@ -54,13 +64,13 @@ def _choose_arrays(file: Variables, request: Request, table: Table) -> Roles:
             file.path,
             "one kind of data",
             f"the arrays {', '.join((*labelled_pair, u))} and {target}",
-            "Add --task classify or --task predict.",
+            f"Add {advise('--task classify or --task predict', 'labels or targets')}.",
         )
     if what == "predict" and labelled_pair and not series_pair and not request.targets:
-        remedy = f"Name some of {file.listed()}: --inputs NAME --targets NAME."
+        remedy = f"Name some of {file.listed()}: {_advise_targets()}."
         refuse(file.path, "a series to predict", "series with labels", remedy)
     if what == "classify" and series_pair and not labelled_pair and not request.labels:
-        remedy = f"Name some of {file.listed()}: --inputs NAME --labels NAME."
+        remedy = f"Name some of {file.listed()}: {_advise_labels()}."
         refuse(file.path, "series with labels", "one series to predict", remedy)
     if what is None and series_pair:
         what = "predict"
@@ -99,7 +109,7 @@ def _name(
             "arrays x and y (series and their labels), or u and target (a series to"
             " predict)",
             f"the arrays {file.listed()}",
-            "Name them: --inputs NAME --labels NAME, or --inputs NAME --targets NAME.",
+            f"Name them: {_advise_labels()}, or {_advise_targets()}.",
         )
     for key, text in keys.items():
         file.choose(key, text)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.errors import advise
+
 from ..formats import Variables
 
 What = Literal["classify", "predict"]
@@ -130,9 +132,12 @@ def describe_time_step(clock: str, times: Values) -> tuple[str, float | None]:
     if _NANOSECONDS.fullmatch(clock) and not unit:
         dt_ns = float(f"{steps.mean():.6g}")
     elif unit:
-        text += "; dt_ns = 1 unless --dt-ns is given"
+        text += f"; dt_ns = 1 unless {advise('--dt-ns', 'dt_ns')} is given"
     else:
-        text += "; its name does not end in ns, so dt_ns = 1 unless --dt-ns is given"
+        text += (
+            "; its name does not end in ns, so dt_ns = 1 unless"
+            f" {advise('--dt-ns', 'dt_ns')} is given"
+        )
     if not is_even(steps):
         text += "; uneven, resample"
     return text, dt_ns

@@ -7,12 +7,14 @@ Where two readings are possible, the user is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..formats import Variables, labelled
+from hpo.errors import advise
+
+from ..formats import Variables, labelled, split_names
 from ..formats.delimited import UNNAMED
 from ..refusal import refuse
 from .question import QuestionError, Reading
@@ -40,7 +42,8 @@ class TableReader:
         self.numbers = [n for n, one in columns.items() if one.dtype.kind in "biuf"]
         self.times = [n for n, one in columns.items() if one.dtype.kind == "M"]
         self.texts = [n for n in columns if n not in {*self.numbers, *self.times}]
-        self.clocks = [*self.times, *filter(_TIME.fullmatch, self.numbers)]
+        timed = filter(_TIME.fullmatch, self.numbers)
+        self.clocks = [*self.times, *(n for n in timed if _mostly_grows(columns[n]))]
         self.length = len(next(iter(columns.values())))
 
     def choose(self, table: Table) -> Roles:
@@ -112,11 +115,12 @@ class TableReader:
         return [name for name in ends if _repeats(self.columns[name], few)]
 
     def _id_columns(self, label: str) -> list[str]:
-        """Return the columns whose values come in runs of rows of one label, several
-        rows each."""
+        """Return the columns whose values come in runs of rows of one label, more runs
+        than labels and several rows each."""
         if label not in self.columns:
             return []
         y = self.columns[label]
+        n_labels = len(np.unique(y))
         found = []
         for name, values in self.columns.items():
             if name == label or name in self.clocks or name == labelled.TEST:
@@ -125,7 +129,7 @@ class TableReader:
             n_runs = len(begins) + 1
             is_run = n_runs == len(np.unique(values)) and 2 * n_runs <= self.length
             follows = set(np.flatnonzero(y[1:] != y[:-1]) + 1) <= set(begins)
-            if is_run and follows and n_runs > 1:
+            if is_run and follows and n_runs > n_labels:
                 found.append(name)
         return found
 
@@ -138,6 +142,7 @@ class TableReader:
         return None
 
     def _last_number(self) -> str:
+        """Return the last column of numbers that is not the time."""
         names = [name for name in self.numbers if name not in self.clocks]
         if not names:
             rule = "a column of numbers"
@@ -149,16 +154,17 @@ class TableReader:
         predict the last one, without the time."""
         request = self.request
         clock = self._find_clock()
-        left_out = [*self.texts, *self.times]
-        others = [name for name in self.numbers if name != clock] or self.numbers
-        if not others:
-            self._last_number()
-        targets = request.targets or others[-1]
-        inputs = request.inputs or ", ".join(others[:-1] or others)
-        table |= {"inputs": inputs, "targets": targets}
+        counters = [name for name in self.numbers if self._counts_rows(name)]
+        left_out = {clock, *counters, *self.texts, *self.times}
+        usable = [name for name in self.columns if name not in left_out]
+        targets = request.targets or self._last_number()
+        predicted = split_names(targets)
+        others = [name for name in usable if name not in predicted] or predicted
+        table["inputs"] = request.inputs or ", ".join(others)
+        table["targets"] = targets
         notes = [*self.file.notes]
         if not request.inputs:
-            notes += self._note_left_out(name for name in left_out if name != clock)
+            notes += self._note_left_out(left_out - {clock, *predicted})
         return Roles(table=table, file=self.file, clock=clock, notes=notes)
 
     def _classify(self, table: Table) -> Roles:
@@ -184,8 +190,10 @@ class TableReader:
         labels = self._label_columns()
         if len(labels) == 1:
             return labels[0]
+        if not labels:
+            labels = ["NAME"]
         readings = []
-        for name in labels or ["NAME"]:
+        for name in labels:
             meaning = f"the labels are in {name}"
             readings.append(Reading(meaning, {"task": "classify", "labels": name}))
         listed = self.file.listed()
@@ -225,25 +233,36 @@ class TableReader:
         return None
 
     def _long(self, table: Table, notes: list[str]) -> Roles:
-        clock = self._clock_within(table["series"])
+        """Return the columns of a table in which a series has several rows.
+
+        Raises:
+            ValueError: its rows are not in the order of time.
+        """
+        series = table["series"]
+        clock = self._clock_within(series)
+        if self.clocks and clock is None and not self.request.inputs:
+            rule = f"rows of each {series} in the order of {self.clocks[0]}"
+            remedy = f"Sort them; or name {advise('--inputs', 'inputs')}."
+            refuse(self.file.path, rule, "another order", remedy)
         roles = {table["labels"], table["series"], labelled.TEST, clock}
         if not self.request.inputs:
             others = [name for name in self.columns if name not in roles]
-            notes += self._note_left_out(n for n in others if n not in self.numbers)
             names = [name for name in others if name in self.numbers]
+            notes += self._note_left_out(set(others) - set(names))
             table["inputs"] = ", ".join(names)
         else:
             table["inputs"] = self.request.inputs
         return Roles(table=table, file=self.file, clock=clock, notes=notes)
 
     def _wide(self, table: Table, notes: list[str]) -> Roles:
+        """Return the columns of a table in which each row is a series."""
         roles = {table["labels"], labelled.TEST}
         others = [name for name in self.columns if name not in roles]
         names = [n for n in others if n in self.numbers and not self._counts_rows(n)]
         if self.request.inputs:
             table["inputs"] = self.request.inputs
         elif len(names) < len(others):
-            notes += self._note_left_out(name for name in others if name not in names)
+            notes += self._note_left_out(set(others) - set(names))
             table["inputs"] = ", ".join(names)
         return Roles(table=table, file=self.file, notes=notes)
 
@@ -254,12 +273,13 @@ class TableReader:
         named = name == UNNAMED or name.lower() in ("id", "index", "sample", "row")
         return bool((is_first or named) and steps.size and (steps == 1).all())
 
-    def _note_left_out(self, names: Iterable[str]) -> list[str]:
+    def _note_left_out(self, names: Collection[str | None]) -> list[str]:
         kinds: dict[str, str] = dict.fromkeys(self.texts, "texts")
         kinds |= dict.fromkeys(self.times, "time stamps")
         return [
             f"the column {name} is left out: {kinds.get(name, 'it counts the rows')}"
-            for name in names
+            for name in self.columns
+            if name in names
         ]
 
 
@@ -272,6 +292,13 @@ def _repeats(values: Values, most: int = MOST_LABELS) -> bool:
     if values.dtype.kind in "iuf" and different > most:
         return False
     return 2 <= different <= len(values) / 2
+
+
+def _mostly_grows(values: Values) -> bool:
+    """Return whether a column may be the time, perhaps of several series: it seldom
+    falls."""
+    falls = np.count_nonzero(np.diff(values) <= 0)
+    return bool(5 * falls <= len(values))
 
 
 def _numbered(values: Values) -> Any:

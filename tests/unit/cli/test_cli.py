@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import hpo
 from hpo.cli import main
 from hpo.console import COMMANDS, answer
 
@@ -124,10 +123,6 @@ def test_a_mistyped_line_is_refused_in_words(
     assert f"hpo {command}: error: " in said
     assert message in said
     assert f"hpo {command} --help shows every option, with examples" in said
-
-
-def test_the_package_shows_its_public_names_alone() -> None:
-    assert dir(hpo) == ["Study", "launch", "load", "studies"]
 
 
 def test_a_bug_keeps_its_traceback() -> None:
