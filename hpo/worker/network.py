@@ -15,6 +15,7 @@ from hpo.errors import HpoError, StudyError, advise
 from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
 from hpo.objectives.networks import network_file
+from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.trials import Trial
 from hpo.views.figures.networks import Confusion
@@ -91,18 +92,17 @@ def restore(kept: KeptNetwork) -> NetworkMember:
     """Return a kept network as an object with its weights.
 
     Raises:
+        SpecError: the class of the objective cannot be imported here, or is another
+            one.
         StudyError: the data of its task is missing or has changed, the stored network
             does not fit, or the objective trains no network that can be shown.
     """
     for variable in THREADS:  # before numpy and torch load: as in a worker
         os.environ.setdefault(variable, "1")
-    spec = kept.result.spec
-    try:
-        objective = spec.objective_impl
-    except LookupError as error:
-        raise StudyError(
-            f"{spec.name}: the class of its objective shows a network: {error}."
-        ) from None
+    stored = kept.result.spec.stored()
+    where = f"study {kept.result.name!r}, to show its network"
+    spec = file.validate(stored, where=where)  # another class may have its name here
+    objective = spec.objective_impl
     if not isinstance(objective, NetworkObjective):
         raise StudyError(
             f"{spec.name}: objective {spec.objective!r} trains no network that can be"
