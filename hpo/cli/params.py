@@ -12,6 +12,8 @@ from hpo.errors import HpoError, near_miss
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from hpo.contract import Parameter
+
 _SIGNS = {
     "minimum": "≥",
     "exclusiveMinimum": ">",
@@ -80,30 +82,31 @@ def _print_table(fields: list[dict[str, Any]]) -> None:
 
 def _fields(model: type[BaseModel], prefix: str = "") -> list[dict[str, Any]]:
     """Describe the fields of a model as records."""
-    properties = model.model_json_schema()["properties"]
-    properties.pop("variability", None)  # a table of its own
-    return [_field(name, schema, prefix) for name, schema in properties.items()]
+    from hpo.contract import read_parameters
+
+    return [
+        _field(f"{prefix}{name}", parameter)
+        for name, parameter in read_parameters(model).items()
+        if name != "variability"  # a table of its own
+    ]
 
 
-def _field(name: str, schema: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _field(name: str, parameter: Parameter) -> dict[str, Any]:
     from hpo.views.sentences import formatting
 
-    merged: dict[str, Any] = {}
-    for kind in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), schema):
-        merged |= kind  # both types of ``int | None``, or one value and one per layer
+    own = parameter.bounds
     bounds = [
-        f"{sign} {formatting.value_text(merged[key])}"
+        f"{sign} {formatting.value_text(own[key])}"
         for key, sign in _SIGNS.items()
-        if key in merged
+        if key in own
     ]
-    choices = merged.get("enum")
     return {
-        "name": f"{prefix}{name}",
+        "name": name,
         "unit": formatting.unit(name),
-        "bounds": ", ".join(map(str, choices or bounds)),
-        **{key: merged.get(key) for key in _SIGNS},
-        "choices": choices,
-        "default": schema.get("default"),
-        "per_layer": "oneOf" in schema,
-        "meaning": schema.get("description", ""),
+        "bounds": ", ".join(map(str, parameter.choices or bounds)),
+        **{key: own.get(key) for key in _SIGNS},
+        "choices": parameter.choices,
+        "default": parameter.default,
+        "per_layer": parameter.per_layer,
+        "meaning": parameter.description,
     }

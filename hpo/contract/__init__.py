@@ -14,6 +14,7 @@ from hpo.contract.description import (
     Direction,
     Parameter,
     describe,
+    read_parameters,
 )
 from hpo.contract.inspection import NetworkMember, NetworkObjective, Trace
 from hpo.contract.objective import Objective, OnEpoch, Progress
@@ -47,4 +48,5 @@ __all__ = [
     "describe",
     "facts",
     "read_baselines",
+    "read_parameters",
 ]

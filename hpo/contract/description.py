@@ -26,7 +26,8 @@ Direction = Literal["maximize", "minimize"]
 
 
 def _clean(text: str) -> str:
-    return printable(" ".join(text.split()))
+    line = " ".join(text.split())
+    return line if line.isprintable() else printable(line)
 
 
 Text = Annotated[str, AfterValidator(_clean)]
@@ -141,7 +142,7 @@ def describe(objective: Objective[Any, Any], task: TaskParams) -> Description:
     hardware = None
     if objective.variability is not None:
         hardware = Hardware(
-            parameters=_read_parameters(objective.variability),
+            parameters=read_parameters(objective.variability),
             places=_list_places(objective.variability),
         )
     places = _list_places(type(task))
@@ -152,7 +153,7 @@ def describe(objective: Objective[Any, Any], task: TaskParams) -> Description:
         metric=objective.metric,
         direction=objective.direction,
         system=objective.system,
-        parameters=_read_parameters(objective.Params),
+        parameters=read_parameters(objective.Params),
         hardware=hardware,
         costs=costs,
         task=Task(
@@ -171,8 +172,8 @@ def _list_places(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=32)
-def _read_parameters(model: type[BaseModel]) -> dict[str, Parameter]:
-    """Return the parameters of a model by name."""
+def read_parameters(model: type[BaseModel]) -> dict[str, Parameter]:
+    """Return the parameters of a model by name, from its JSON schema."""
     schema = model.model_json_schema()
     required = schema.get("required", ())
     return {

@@ -161,7 +161,7 @@ class Pages:
 
 
 def _readable(studies: Iterable[snapshots.Fetched]) -> tuple[list[Result], list[str]]:
-    """Return the results of studies, and a notice for each that cannot be read here."""
+    """Return the results of studies, and a notice for each that cannot be read."""
     results: list[Result] = []
     notices: list[str] = []
     for rows in studies:

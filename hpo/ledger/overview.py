@@ -46,7 +46,7 @@ def read_marks(connection: Connection, study: str) -> dict[str, Mark]:
 
 
 class Made(NamedTuple, Generic[T]):
-    """The value of a study at a mark; without a value, why it cannot be read here."""
+    """The value of a study at a mark; without a value, why it cannot be read."""
 
     mark: Mark
     value: T | None
@@ -92,7 +92,7 @@ class Overview(Generic[T]):
     def made(self, changes: Changes) -> list[tuple[Listed, T | None]]:
         """Return every study with its value, oldest first.
 
-        A study that cannot be read here has a ``problem`` and the value None; so has,
+        A study that cannot be read has a ``problem`` and the value None; so has,
         without a problem, a study that was not read.
         """
         listing, fetched = changes

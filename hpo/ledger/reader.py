@@ -74,8 +74,7 @@ class LedgerReader(Transactional):
     def results(
         self, finished: int | None = None
     ) -> list[tuple[Listed, Result | None]]:
-        """Return every study with its result, oldest first; None if it cannot be read
-        here.
+        """Return every study with its result, oldest first; None if it cannot be read.
 
         Unchanged studies are not read again. Of the studies that are done, only the
         newest ``finished`` are read; the others have None.
@@ -84,13 +83,12 @@ class LedgerReader(Transactional):
         return self._overview.made(read(self, finished))
 
     def overlays(self, spec: StudySpec) -> list[Result]:
-        """Return the other studies that a study's figure shows, if they can be read
-        here."""
+        """Return the other studies that a study's figure shows, if they can be
+        read."""
         results: list[Result] = []
         if spec.figure is None:
             return results
         for name in spec.figure.overlay:
-            # no such study, or its objective is not here
             with suppress(SpecError, StudyError):
                 results.append(self.result(name))
         return results

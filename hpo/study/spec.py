@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from hpo import objectives
 from hpo.contract import (
@@ -120,19 +120,15 @@ class StudySpec(StudyTable):
     """Refuse workers that may round differently from the study's first trial: another
     type of CPU, other versions of numerical packages, another number of threads."""
 
-    _about: Description | None = PrivateAttr(default=None)
-
-    @property
+    @cached_property
     def about(self) -> Description:
         """What is known of the objective without its class: given with a study of the
         database, else made from the class."""
-        if self._about is None:
-            self._about = describe(self.objective_impl, self.task_params)
-        return self._about
+        return describe(self.objective_impl, self.task_params)
 
     def attach(self, about: Description) -> None:
         """Take the description of the objective from the database."""
-        self._about = about
+        vars(self)["about"] = about
 
     @cached_property
     def objective_impl(self) -> Objective[Any, Any]:

@@ -64,6 +64,7 @@ def test_every_study_file_of_ours_is_valid_and_survives_the_database(
     stored = json.loads(json.dumps([loaded.stored(), loaded.about.stored()]))
     restored = file.restore(*stored, "stored")
     assert restored == loaded
+    assert restored.about == loaded.about
     assert restored.hash == loaded.hash
     assert restored.differences(loaded) == []
     assert file.load(name, overrides=stand_in(name, tmp_path), quick=True).budget.trials
