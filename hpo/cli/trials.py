@@ -68,10 +68,9 @@ def trials(arguments: argparse.Namespace) -> int:
 
 def _by_score(result: Result) -> Sequence[Trial]:
     """Return the search trials with a score, the best first, pruned ones last."""
-    sign = -1.0 if result.spec.maximize else 1.0
     scored = [slot for slot in result.search if slot.score is not None]
     return sorted(
-        scored, key=lambda slot: (not slot.compares, sign * (slot.score or 0.0))
+        scored, key=lambda slot: (not slot.compares, -result.sign * (slot.score or 0.0))
     )
 
 
@@ -132,7 +131,7 @@ def best(arguments: argparse.Namespace) -> int:
 
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study))
-    if not result.selects:
+    if not result.spec.selects:
         raise StudyError(
             f"study {result.name!r}: a sweep has no best trial. See `hpo trials "
             f"{shlex.quote(result.name)}`."

@@ -61,7 +61,7 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
 
     Studies of the same task come first, then better scores. A sweep has none.
     """
-    if spec.aim in ("measurement", "sweep"):
+    if not spec.selects:
         return []
     matches = []
     for row in ask(

@@ -179,7 +179,7 @@ def extrapolate(spec: StudySpec, seen: Sequence[Past]) -> Observations:
         furthest = known.epoch[cut].max()
         ends = cut & (known.epoch == furthest)
         final = known.at((0, int(furthest)))
-        cut &= furthest < spec.budget.epochs
+        cut &= furthest < spec.planned_epochs
     cut &= (known.network == 0) & (known.epoch > 0)
     for epoch in np.unique(known.epoch[cut]):
         those = cut & (known.epoch == epoch)

@@ -79,7 +79,7 @@ class TrialProgress:
         """
         if member == 0 and score is not None:
             step = Step(0, epoch, score)
-            self._judge(step, whole=effort.is_whole(self._spec, step))
+            self._judge(step, whole=effort.ends_network(self._spec, step))
 
     def report_networks(self, scores: Sequence[float], epochs: int) -> None:
         """Report the scores of all networks trained so far, one more than before.

@@ -56,7 +56,7 @@ def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
     dimension = spec.dimensions[name]
     if dimension.choices is not None:
         return CategoricalDistribution(dimension.choices)
-    if spec.kind(name) == "int":
+    if spec.is_integer(name):
         low = int(dimension.low or 0)
         high = int(dimension.high or 0)
         step = int(dimension.step or 1)

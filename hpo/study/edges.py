@@ -126,7 +126,7 @@ def _place(spec: StudySpec, name: str, slot: Trial) -> float:
 def discrete(spec: StudySpec, name: str) -> bool:
     """Return whether a range has few enough values for a bound to be one of them."""
     dimension = spec.dimensions[name]
-    if spec.kind(name) != "int" and dimension.step is None:
+    if not spec.is_integer(name) and dimension.step is None:
         return False
     return dimension.size <= 1 / WITHIN
 

@@ -105,19 +105,19 @@ def networks(spec: StudySpec, slot: Trial) -> int:
     If the pruner ends a trial at the last epoch of its first network, that network is
     not stored.
     """
-    if not slot.members and slot.steps and is_whole(spec, slot.steps[-1]):
+    if not slot.members and slot.steps and ends_network(spec, slot.steps[-1]):
         return 1
     return len(slot.members)
 
 
-def is_whole(spec: StudySpec, step: Step) -> bool:
+def ends_network(spec: StudySpec, step: Step) -> bool:
     """Return whether a network was trained to its end at a step."""
-    return step.network > 0 or step.epoch >= spec.budget.epochs
+    return step.network > 0 or step.epoch >= spec.planned_epochs
 
 
 def epochs_text(spec: StudySpec, step: Step) -> str:
     """Return the length of a curve that ends at a step: ``5 of 60 epochs``."""
-    return f"{step.epoch} of {spec.budget.epochs} epochs"
+    return f"{step.epoch} of {spec.planned_epochs} epochs"
 
 
 def networks_text(spec: StudySpec, n: int) -> str:

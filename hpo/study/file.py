@@ -316,7 +316,7 @@ def _check_objective(spec: StudySpec, where: str) -> None:
     except LookupError as error:
         raise SpecError(f"{where}: sampler.name: {error}.") from None
     tasks = objective.tasks
-    name = str(spec.task.get("name", next(iter(tasks))))
+    name = spec.task_name
     if name not in tasks:
         lacks = f"objective {spec.objective!r} has no task {name!r}"
         raise SpecError(f"{where}: task.name: {lacks}. {did_you_mean(name, tasks)}")

@@ -13,7 +13,6 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
 
 from hpo.contract import Baseline
 from hpo.statistics import intervals
@@ -23,7 +22,7 @@ from hpo.study import pareto
 from hpo.study.edges import Edge
 from hpo.study.networks import Confirmation
 from hpo.study.progress import SearchProgress
-from hpo.study.spec import StudySpec
+from hpo.study.spec import StudyKind, StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
     Expected,
@@ -69,21 +68,10 @@ class Result:
 
     snapshot: StudySnapshot
 
-    kind: ClassVar[str]
-    """What it is called in messages."""
-    selects: ClassVar[bool] = True
-    """Whether there can be a best trial."""
-    converges: ClassVar[bool] = False
-    """Whether it approaches one best score, so that there is a best so far."""
-
     @staticmethod
     def of(snapshot: StudySnapshot) -> Search | Front | Sweep:
         """Make the result of a snapshot."""
-        if not snapshot.spec.selects:
-            return Sweep(snapshot)
-        if snapshot.spec.costs:
-            return Front(snapshot)
-        return Search(snapshot)
+        return _KINDS[snapshot.spec.kind](snapshot)
 
     @property
     def spec(self) -> StudySpec:
@@ -94,6 +82,11 @@ class Result:
     def name(self) -> str:
         """The study's name."""
         return self.spec.name
+
+    @property
+    def converges(self) -> bool:
+        """Whether it approaches one best score, so that there is a best so far."""
+        return self.spec.kind == StudyKind.SEARCH
 
     @property
     def state(self) -> StudyState:
@@ -417,9 +410,6 @@ LISTED = 10
 class Search(Result):
     """A search for the best score."""
 
-    kind: ClassVar[str] = "search"
-    converges: ClassVar[bool] = True
-
     @cached_property
     def ranking(self) -> Sequence[Trial]:
         """Complete trials, best by ``claimed`` first; of equals the earlier one."""
@@ -445,8 +435,6 @@ class Search(Result):
 class Front(Result):
     """A search for the least cost of every score: ``[cost]``. See
     ``hpo.study.pareto``."""
-
-    kind: ClassVar[str] = "front"
 
     @property
     def costs(self) -> Sequence[str]:
@@ -507,9 +495,6 @@ class Front(Result):
 class Sweep(Result):
     """Points that are all measured: ``[sweep]``, or a space that is tested once."""
 
-    kind: ClassVar[str] = "sweep"
-    selects: ClassVar[bool] = False
-
     @property
     def points(self) -> Sequence[Trial]:
         """The trained points."""
@@ -543,6 +528,13 @@ class Sweep(Result):
             for points in curves.values():
                 points.sort(key=lambda point: float(point[0]))
         return curves
+
+
+_KINDS: Mapping[StudyKind, type[Search | Front | Sweep]] = {
+    StudyKind.SEARCH: Search,
+    StudyKind.FRONT: Front,
+    StudyKind.SWEEP: Sweep,
+}
 
 
 def _score(trial: Trial) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
@@ -80,6 +81,18 @@ def _false_is_none(value: Any) -> Any:
     return value
 
 
+class StudyKind(StrEnum):
+    """What a study looks for."""
+
+    SEARCH = "search"
+    """The best score."""
+    FRONT = "front"
+    """The least cost of every score: ``[cost]``."""
+    SWEEP = "sweep"
+    """Nothing: it measures every point of ``[sweep]``, or tests each point of a space
+    once (``protocol = "confirm"``)."""
+
+
 class StudySpec(StudyTable):
     """A whole study file, made by ``hpo.study.file.load`` or ``validate``."""
 
@@ -144,9 +157,13 @@ class StudySpec(StudyTable):
     def task_params(self) -> TaskParams:
         """The validated ``[task]`` table, by the objective's class; without one, its
         first task."""
-        tasks = self.objective_impl.tasks
-        name = str(self.task.get("name", next(iter(tasks))))
-        return tasks[name](**{"name": name, **self.task})
+        model = self.objective_impl.tasks[self.task_name]
+        return model(**{"name": self.task_name, **self.task})
+
+    @property
+    def task_name(self) -> str:
+        """The name in ``[task]``; without one, that of the objective's first task."""
+        return str(self.task.get("name", next(iter(self.objective_impl.tasks))))
 
     def reaches(self, score: float, least: float) -> bool:
         """Return whether a score is as good as another one, or better."""
@@ -198,7 +215,7 @@ class StudySpec(StudyTable):
 
         Suggested values of single layers become one list for each parameter.
         """
-        epochs = epochs or self.budget.epochs
+        epochs = epochs or self.planned_epochs
         values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs}
         if self.budget.score_every is not None:
             values["score_every"] = self.budget.score_every
@@ -243,7 +260,7 @@ class StudySpec(StudyTable):
         """Return a value as the space has it: 1 as 1.0 of a float; None if it lies
         outside."""
         dimension = self.dimensions[name]
-        inside = dimension.inside(value, whole=self.kind(name) == "int")
+        inside = dimension.inside(value, whole=self.is_integer(name))
         if inside is None or dimension.choices:
             return inside
         return self.parameter(name).typed(inside)
@@ -389,9 +406,14 @@ class StudySpec(StudyTable):
         return self.confirm is not None and self.confirm.by == "expected"
 
     @property
+    def planned_epochs(self) -> int:
+        """Epochs of each network of a trial, unless the trial ends early."""
+        return self.budget.epochs
+
+    @property
     def confirm_epochs(self) -> int:
         """Epochs of a confirmation training."""
-        return (self.confirm and self.confirm.epochs) or self.budget.epochs
+        return (self.confirm and self.confirm.epochs) or self.planned_epochs
 
     def stored(self) -> dict[str, Any]:
         """Return the JSON form for database, report and hash; ``file.restore`` inverts
@@ -471,31 +493,23 @@ class StudySpec(StudyTable):
         return "integrator" in self.about.parameters
 
     @property
-    def aim(self) -> Literal["search", "front", "measurement", "sweep"]:
-        """The kind of study: a search seeks the best score, a front the least cost of
-        every score; a sweep measures given points, a measurement (``protocol =
-        "confirm"``) tests each point once. ``Result.of`` makes a ``Sweep`` of both."""
-        if self.sweep is not None:
-            return "sweep"
-        if self.protocol == Protocol.CONFIRM:
-            return "measurement"
+    def kind(self) -> StudyKind:
+        """The kind of study, which ``Result.of`` makes a result of."""
+        if self.sweep is not None or self.protocol == Protocol.CONFIRM:
+            return StudyKind.SWEEP
         if self.costs:
-            return "front"
-        return "search"
+            return StudyKind.FRONT
+        return StudyKind.SEARCH
 
     @property
     def selects(self) -> bool:
-        """Whether it selects a best trial: no sweep does, nor a set that is tested at
-        once."""
-        return self.sweep is None and self.protocol != Protocol.CONFIRM
+        """Whether it selects a best trial."""
+        return self.kind != StudyKind.SWEEP
 
-    def kind(self, name: str) -> Literal["float", "int", "categorical"]:
-        """Return the type of a dimension, from the objective's own annotation."""
-        if self.dimensions[name].choices is not None:
-            return "categorical"
-        if self.parameter(name).whole:
-            return "int"
-        return "float"
+    def is_integer(self, name: str) -> bool:
+        """Return whether a dimension is a range of whole numbers, by the objective's
+        own annotation."""
+        return self.dimensions[name].choices is None and self.parameter(name).whole
 
     def point(self, number: int) -> dict[str, ParamValue]:
         """Return the parameters of trial ``number`` of a sweep."""

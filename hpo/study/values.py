@@ -105,7 +105,7 @@ def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
     dimension = spec.dimensions[name]
     if dimension.choices is not None:
         return [("choices", choice) for choice in dimension.choices]
-    cast = int if spec.kind(name) == "int" else float
+    cast = int if spec.is_integer(name) else float
     return [("low", cast(dimension.low or 0)), ("high", cast(dimension.high or 0))]
 
 

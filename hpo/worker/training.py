@@ -84,7 +84,7 @@ class MemberTraining:
         if claim.phase == Phase.SEARCH:
             self._name += f", member {index + 1} of {self._spec.budget.members}"
             self._protocol = self._spec.protocol
-            self._epochs = self._spec.budget.epochs
+            self._epochs = self._spec.planned_epochs
         self._reported = ReportedEpochs()
         self._resume: bytes | None = None
         self._spent_s = 0.0

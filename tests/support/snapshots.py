@@ -278,7 +278,7 @@ def _value(study: StudySpec, name: str, place: float) -> ParamValue:
         return dimension.choices[round(place * (len(dimension.choices) - 1))]
     low, high = float(dimension.low or 0), float(dimension.high or 0)
     value = low * (high / low) ** place if dimension.log else low + (high - low) * place
-    return round(value) if study.kind(name) == "int" else value
+    return round(value) if study.is_integer(name) else value
 
 
 def _curve(reach: float, epochs: int, generator: random.Random) -> tuple[float, ...]:

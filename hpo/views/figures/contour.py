@@ -61,11 +61,11 @@ def _grid(spec: StudySpec, name: str) -> list[ParamValue]:
     dimension: Dimension = spec.dimensions[name]
     if dimension.choices is not None:
         return list(dimension.choices)
-    if spec.kind(name) == "int" and dimension.size <= _POINTS:
+    if spec.is_integer(name) and dimension.size <= _POINTS:
         return dimension.grid
     low, high = dimension.ends
     values = spaced(low, high, _POINTS, log=dimension.log)
-    if spec.kind(name) == "int":
+    if spec.is_integer(name):
         return list(dict.fromkeys(map(round, values)))
     return list(values)
 

@@ -103,7 +103,7 @@ def html(
             progress.progress(result),
             (
                 f"{networks_text(spec.budget.members)} per trial, "
-                f"{spec.budget.epochs} epochs each"
+                f"{spec.planned_epochs} epochs each"
             ),
             f"{duration_text(result.trained_s)} of training",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",

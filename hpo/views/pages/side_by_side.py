@@ -208,7 +208,7 @@ def check(results: Sequence[Result]) -> None:
         if not result.converges or own != metric:
             raise StudyError(
                 f"study {result.name!r}: expected a search for the best {metric},"
-                f" without [cost] and [sweep], got a {result.kind} of {own}."
+                f" without [cost] and [sweep], got a {result.spec.kind} of {own}."
             )
 
 

@@ -35,7 +35,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         f"{budget.trials:,} trials × {networks} × {budget.epochs} epochs,"
         f" {budget.window} trials in flight at most",
     )
-    if spec.aim != "sweep":
+    if spec.sweep is None:
         yield from _searching(spec, plan.fit)
     yield "training", _training(plan)
     reported = formatting.reported_text(spec).removeprefix("reported ")
@@ -97,7 +97,7 @@ def _training(plan: Plan) -> str:
     spec = plan.spec
     most = effort.largest(spec)
     least = plan.epochs_at_least
-    text = f"{most:,} epochs in the {'sweep' if spec.aim == 'sweep' else 'search'}"
+    text = f"{most:,} epochs in the {'sweep' if spec.sweep else 'search'}"
     if least is None:
         text = f"at most {text}; [stop] may end it earlier"
     elif least < most:
@@ -117,7 +117,7 @@ def _space(spec: StudySpec) -> list[str]:
         searched = dimension.allowed
         if dimension.log:
             searched += ", log"
-        if spec.kind(name) == "int":
+        if spec.is_integer(name):
             searched += ", whole numbers"
         searched = f"{searched} {formatting.condition_text(dimension)}".rstrip()
         value = formatting.value_cell(reported.get(name))

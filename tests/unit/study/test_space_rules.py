@@ -40,11 +40,9 @@ def test_a_parameter_of_layers_is_a_dimension_each_and_a_list_for_the_network() 
     assert not own.is_conditional
     params = own.params({"tau_ns.0": 2.0, "tau_ns.1": 3.0, "lr0": 0.5})
     assert (params.tau_ns, params.width, params.lr0) == ((2.0, 3.0), (8, 4), 0.5)
-    assert own.kind("tau_ns.1") == "float"
-    assert (
-        spec(space={"width": {"low": 4, "high": 8, "per_layer": True}}).kind("width.2")
-        == "int"
-    )
+    assert not own.is_integer("tau_ns.1")
+    widths = spec(space={"width": {"low": 4, "high": 8, "per_layer": True}})
+    assert widths.is_integer("width.2")
 
 
 def test_layers_that_a_network_lacks_are_not_searched() -> None:

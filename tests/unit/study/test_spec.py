@@ -52,7 +52,7 @@ class Example(Objective[Params, Task]):
 def test_whole_numbers_serve_as_floats_and_whole_floats_as_integers() -> None:
     space = {"x": {"low": 0, "high": 1}, "k": {"low": 1.0, "high": 3.0}}
     accepted = toy_spec(fixed={"noise": 1}, space=space)
-    assert (accepted.kind("x"), accepted.kind("k")) == ("float", "int")
+    assert (accepted.is_integer("x"), accepted.is_integer("k")) == (False, True)
     assert accepted.hash == toy_spec(fixed={"noise": 1.0}, space=space).hash
 
 
