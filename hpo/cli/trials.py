@@ -131,7 +131,7 @@ def best(arguments: argparse.Namespace) -> int:
 
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study))
-    if not result.spec.selects:
+    if not result.selects:
         raise StudyError(
             f"study {result.name!r}: a sweep has no best trial. See `hpo trials "
             f"{shlex.quote(result.name)}`."

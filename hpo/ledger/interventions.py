@@ -181,7 +181,7 @@ def _refuse_enqueued(study: LockedStudy, number: int) -> None:
 
 
 def _refuse_sweep(study: LockedStudy, advice: str) -> None:
-    if study.spec.sweep is not None:
+    if study.spec.curves:
         raise study.refusal(
             f"it is a sweep, and its points are in its file. {advice}:"
             f" {advise(*OTHER_NAME)}."

@@ -48,7 +48,7 @@ def compute(connection: Connection, study: Row, spec: StudySpec) -> Ranking:
         key = _key(connection, study, spec)
         snapshot = snapshots.build(snapshots.fetch(connection, study.name))
         result = Result.of(snapshot)
-        if not spec.selects:
+        if not result.selects:
             result = Search(snapshot)
         best = [(trial.number, trial.params) for trial in result.ranking]
         ranking = Ranking(key, best, snapshot.expected)

@@ -22,7 +22,7 @@ from hpo.ledger.statements.studies import SELECT_EARLIER_STUDIES, SELECT_STUDY
 from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import split_layers
-from hpo.study.spec import StudySpec
+from hpo.study.spec import StudyKind, StudySpec
 from hpo.study.tables import ParamValue, WarmStart
 
 Point = dict[str, ParamValue]
@@ -61,7 +61,7 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
 
     Studies of the same task come first, then better scores. A sweep has none.
     """
-    if not spec.selects:
+    if spec.kind == StudyKind.SWEEP:
         return []
     matches = []
     for row in ask(

@@ -84,6 +84,11 @@ class Result:
         return self.spec.name
 
     @property
+    def selects(self) -> bool:
+        """Whether there can be a best trial."""
+        return self.spec.selects
+
+    @property
     def converges(self) -> bool:
         """Whether it approaches one best score, so that there is a best so far."""
         return self.spec.kind == StudyKind.SEARCH

@@ -83,7 +83,7 @@ def _trial(result: Result, number: int | None) -> Trial:
     if result.best is not None:
         return result.best
     why = "the study measures every point"
-    if result.spec.selects:
+    if result.selects:
         why = progress.progress(result)
     raise StudyError(f"{name}: there is no best trial: {why}.")
 

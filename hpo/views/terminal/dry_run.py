@@ -35,7 +35,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         f"{budget.trials:,} trials × {networks} × {budget.epochs} epochs,"
         f" {budget.window} trials in flight at most",
     )
-    if spec.sweep is None:
+    if not spec.curves:
         yield from _searching(spec, plan.fit)
     yield "training", _training(plan)
     reported = formatting.reported_text(spec).removeprefix("reported ")
@@ -97,7 +97,7 @@ def _training(plan: Plan) -> str:
     spec = plan.spec
     most = effort.largest(spec)
     least = plan.epochs_at_least
-    text = f"{most:,} epochs in the {'sweep' if spec.sweep else 'search'}"
+    text = f"{most:,} epochs in the {'sweep' if spec.curves else 'search'}"
     if least is None:
         text = f"at most {text}; [stop] may end it earlier"
     elif least < most:
