@@ -75,7 +75,7 @@ def _posterior_mean(
     trials: Sequence[Trial],
     names: tuple[str, str],
     values: tuple[Sequence[ParamValue], Sequence[ParamValue]],
-) -> Any:
+) -> list[list[float]]:
     """Return the scores at each point of the grid, (rows, columns)."""
     from hpo.search.surrogate import predict_at
 
@@ -94,8 +94,9 @@ def _posterior_mean(
     across, upward = values
     points = [{**best.params, x: column, y: row} for row in upward for column in across]
     scores = predict_at(plotted.spec, past, points)
-    grid = np.reshape(scores, (len(upward), len(across)))
-    return shown(plotted.spec, 1.0) * grid
+    grid = shown(plotted.spec, 1.0) * np.reshape(scores, (len(upward), len(across)))
+    rows: list[list[float]] = grid.tolist()
+    return rows
 
 
 def _markers(
