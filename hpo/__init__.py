@@ -10,10 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpo.functions import checkpoint, confirming, seed
     from hpo.launch import launch, new_study
     from hpo.notebook import Study, compare, load, studies
 
-__all__ = ["Study", "compare", "launch", "load", "new_study", "studies"]
+__all__ = [
+    "Study",
+    "checkpoint",
+    "compare",
+    "confirming",
+    "launch",
+    "load",
+    "new_study",
+    "seed",
+    "studies",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,6 +33,8 @@ def __getattr__(name: str) -> Any:
         return import_module("hpo.launch")
     if name == "new_study":
         return import_module("hpo.launch").new_study
+    if name in ("checkpoint", "confirming", "seed"):
+        return getattr(import_module("hpo.functions"), name)
     if name in __all__:
         return getattr(import_module("hpo.notebook"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -63,6 +63,7 @@ class Parser(argparse.ArgumentParser):
         """Make a parser; ``examples`` is not indented."""
         self._options_given: list[str] = []
         self.takes_values = False
+        self.takes_more = False
         super().__init__(
             prog=prog,
             description=description,
@@ -91,6 +92,10 @@ class Parser(argparse.ArgumentParser):
         if args is None:
             args = sys.argv[1:]
         words = list(args)
+        if self.takes_more and "--" in words:
+            end = words.index("--")
+            self.set_defaults(script_arguments=words[end + 1 :])
+            words = words[:end]
         for word in words:
             if re.search("[\ud800-\udfff]", word):
                 self.error(f"expected UTF-8 text, got {word!r}")
@@ -125,6 +130,13 @@ def values(parser: Parser) -> None:
     )
     parser.add_argument("NAME=VALUE", nargs="?", help="parameters of the search")
     parser.takes_values = True
+
+
+def script_arguments(parser: Parser) -> None:
+    """Add the words after ``--``, as ``script_arguments``."""
+    parser.set_defaults(script_arguments=[])
+    parser.add_argument("-- ARGUMENTS", nargs="?", help="arguments of the script")
+    parser.takes_more = True
 
 
 def one_of(*arguments: Add, required: bool = False) -> Add:

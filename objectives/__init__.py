@@ -127,11 +127,21 @@ def modules(name: str, *others: str) -> dict[str, str]:
     Raises:
         LookupError: there is no such objective.
     """
-    targets = [BUILT_IN.get(name, name), *others]
     objective = load(name)
-    classes = [import_class(other, repr(other)) for other in others]
-    names = [target.partition(":")[0] for target in targets]
-    return source.modules(names, [type(objective), objective.Params, *classes])
+    module = BUILT_IN.get(name, name).partition(":")[0]
+    own = source.modules([module], [type(objective), objective.Params])
+    return {**own, **sampler_modules(*others)}
+
+
+def sampler_modules(*names: str) -> dict[str, str]:
+    """Return a hash of the source of each module that samplers of one's own consist
+    of.
+
+    Raises:
+        LookupError: there is no such sampler.
+    """
+    classes = [import_class(name, repr(name)) for name in names]
+    return source.modules([name.partition(":")[0] for name in names], classes)
 
 
 def import_class(target: str, what: str, known: str = "") -> Any:

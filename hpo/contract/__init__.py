@@ -10,6 +10,7 @@ from hpo.contract.baseline import Baseline, read_baselines
 from hpo.contract.capabilities import ChecksTask, GivesBaselines, KnowsCosts
 from hpo.contract.description import (
     BOUNDS,
+    Cost,
     Description,
     Direction,
     Parameter,
@@ -26,6 +27,7 @@ __all__ = [
     "MAX_SCORE",
     "Baseline",
     "ChecksTask",
+    "Cost",
     "Description",
     "Direction",
     "GivesBaselines",

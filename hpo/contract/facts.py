@@ -30,6 +30,9 @@ THERMAL = {
     "remedy": "thermal_remedy",
 }
 """Fields of ``Thermal``, each with its stored name."""
+ASKED_CONFIRMING = "asked_confirming"
+"""The stored name of whether a function asked if its call confirms: then it may score
+on data of its own."""
 CHIP_SCORES = "chip_scores"
 """The stored name of the scores of the chips of ``[variability]``."""
 PER_EPOCH = "per_epoch"

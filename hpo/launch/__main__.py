@@ -17,6 +17,7 @@ from hpo.console import (
     command,
     group,
     one_of,
+    script_arguments,
     seconds,
     study_of,
     working_directory_last,
@@ -45,7 +46,10 @@ _SLURM = {
 @command(
     group(
         "what to run",
-        study_of("a study file by name (`hpo status --files` lists them) or by path"),
+        study_of(
+            "a study file by name (`hpo status --files` lists them) or by path, or a"
+            " function of a script: train.py:objective"
+        ),
         argument(
             "--trials", type=at_least(1), metavar="N", help="override budget.trials"
         ),
@@ -84,6 +88,46 @@ _SLURM = {
             "--no-confirm", action="store_true", help="stop before the confirmation"
         ),
     ),
+    group(
+        "of a function",
+        argument(
+            "--direction",
+            dest="directions",
+            action="append",
+            choices=["minimize", "maximize"],
+            help="of the value (default: minimize); repeated, of each value",
+        ),
+        argument(
+            "--metric",
+            dest="metrics",
+            action="append",
+            metavar="NAME",
+            help=(
+                "name of the value, as in accuracy, which is shown in per cent"
+                " (default: value); repeated, of each value"
+            ),
+        ),
+        argument(
+            "--sampler",
+            metavar="NAME",
+            help="tpe (default), random, gp, cmaes or nsga2; of study files, too",
+        ),
+        argument(
+            "--pruner",
+            metavar="NAME",
+            help=(
+                "none (default), median, percentile or successive-halving; of study"
+                " files, too"
+            ),
+        ),
+        argument(
+            "--seeds",
+            type=at_least(1),
+            metavar="N",
+            help="calls of a trial, each with its own seed (default: 1)",
+        ),
+    ),
+    script_arguments,
     group(
         "how to run it",
         argument(
@@ -209,6 +253,9 @@ def launch(arguments: argparse.Namespace) -> int:
     Examples:
         hpo launch seqdigits
             run the study on all cores of this machine
+        hpo launch train.py:objective --trials 200
+            run a function of Optuna as it is; arguments of the script follow --:
+            hpo launch train.py:objective -- --data x.csv
         hpo launch seqdigits --quick
             take a first look in a minute, as a separate study seqdigits-quick
         hpo launch seqdigits --trials 800 --workers 4

@@ -16,6 +16,7 @@ from hpo.config import SiteConfig
 from hpo.console import storage_option
 from hpo.launch import importable
 from hpo.postgres.urls import parse_url, place
+from hpo.script import is_script
 from hpo.search import options as search_options
 from hpo.study import file
 from hpo.study.hashing import flatten
@@ -45,6 +46,12 @@ class ChosenStudy:
             "name": arguments.name,
             "budget.trials": arguments.trials,
             "seed": arguments.seed,
+            "directions": arguments.directions,
+            "metrics": arguments.metrics,
+            "sampler.name": arguments.sampler,
+            "pruner.name": arguments.pruner,
+            "budget.members": arguments.seeds,
+            "arguments": arguments.script_arguments or None,
         }
         values = {key: value for key, value in options.items() if value is not None}
         overrides = list(arguments.overrides)
@@ -57,7 +64,9 @@ class ChosenStudy:
         spec = file.load(
             arguments.study, overrides=overrides, values=values, quick=arguments.quick
         )
-        where = str(file.find(arguments.study))
+        where = arguments.study
+        if not is_script(where):
+            where = str(file.find(where))
         return cls(spec=spec, where=where, keeps_warm_start=keeps)
 
     @classmethod

@@ -69,6 +69,8 @@ def task_contents(spec: StudySpec) -> Contents | SeriesContents | None:
     Raises:
         SpecError: the data is missing, or has changed since the study file was read.
     """
+    if spec.is_function:
+        return None
     try:
         return data.contents(spec.task_params)
     except ValueError as error:

@@ -246,8 +246,10 @@ class Ledger(LedgerReader):
     def history(self, claim: Claim) -> list[Past]:
         """Return trials 0 .. number-1 of the claimed trial's study, as they are now."""
         key = (claim.study_id, claim.amendments)
-        return self._known.first(claim.number, key, self._read)
+        return self._known.first(claim.number, key, self.read_past)
 
+    read_past = statement(past.read)
+    read_members = statement(snapshots.read_members_of_trial)
     unsuggested = statement(snapshots.count_unsuggested)
     store_suggestion = statement(writing.store_suggestion)
     store_member = statement(writing.store_member)
@@ -265,6 +267,5 @@ class Ledger(LedgerReader):
         if self._finish(claim, end):
             self._judge_failures(claim.study_id)
 
-    _read = statement(past.read)
     _finish = statement(writing.finish)
     _judge_failures = transaction(failures.judge_failures)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from optuna.distributions import distribution_to_json
+from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import Connection
@@ -155,7 +155,10 @@ def _forget_outcome(connection: Connection, trial_id: int, state: TrialState) ->
 def list_params(spec: StudySpec, suggestion: Suggestion) -> dict[str, list[Any]]:
     """Return the parameters of ``STORE_SUGGESTION`` for Optuna's tables."""
     rows: dict[str, list[Any]] = {"names": [], "values": [], "distributions": []}
-    for name, distribution in distributions(spec).items():
+    known = distributions(spec)
+    for name, text in suggestion.distributions.items():
+        known[name] = json_to_distribution(text)
+    for name, distribution in known.items():
         if name in suggestion.params:
             value = distribution.to_internal_repr(suggestion.params[name])
             rows["names"].append(name)

@@ -26,9 +26,14 @@ from hpo.study.spec import StudySpec
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
 _ALONE = (
+    "hpo.functions.call",
+    "hpo.functions.history",
+    "hpo.functions.seeding",
     "hpo.ledger.past",
     "hpo.study.pareto",
     "hpo.study.result",
+    "hpo.worker.function_call",
+    "hpo.worker.function_run",
     "hpo.worker.suggestions",
     "hpo.worker.training",
     "hpo.worker.trial",
@@ -55,7 +60,10 @@ def hash_modules(spec: StudySpec) -> dict[str, str]:
     """
     own = [spec.sampler.name] if spec.sampler.is_own else []
     try:
-        modules = objectives.modules(spec.objective, *own)
+        if spec.is_function:
+            modules = {**spec.script.hashes(), **objectives.sampler_modules(*own)}
+        else:
+            modules = objectives.modules(spec.objective, *own)
     except LookupError as error:
         raise SpecError(f"study {spec.name!r} in the database: {error}.") from None
     return {**modules, **_hash_service()}

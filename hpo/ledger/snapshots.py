@@ -22,7 +22,7 @@ from hpo.ledger.rows import clean_texts, from_row
 from hpo.ledger.schema import Row, Rows, ask
 from hpo.ledger.statements import optuna
 from hpo.ledger.statements import studies as sql
-from hpo.study import file
+from hpo.study import file, functions
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
@@ -80,6 +80,14 @@ def read_members(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     """Return the stored members of a slot with their curves, in order."""
     rows = ask(connection, sql.SELECT_MEMBERS_OF_SLOT, slot_id=slot_id, curves=True)
     return tuple(map(_build_member, rows))
+
+
+def read_members_of_trial(
+    connection: Connection, study_id: int, number: int
+) -> tuple[Member, ...]:
+    """Return the stored members of a search trial with their curves, in order."""
+    slot = ask(connection, sql.SELECT_SLOT_ID, study_id=study_id, number=number)
+    return read_members(connection, slot.scalar_one())
 
 
 def read_network(connection: Connection, name: str, confirmation: int) -> bytes | None:
@@ -201,6 +209,13 @@ def build(rows: Fetched) -> StudySnapshot:
         return _build_trial(slot, _last_step(slot), members)
 
     trials = [past.check_row(slot, build_trial) for slot in rows.slots]
+    if spec.is_function:
+        found = [
+            Suggestion(params={}, attrs=slot.attrs or {})
+            for slot in rows.slots
+            if slot.phase == Phase.SEARCH
+        ]
+        functions.attach(spec, found)
     return from_row(
         StudySnapshot,
         row,

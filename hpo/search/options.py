@@ -19,7 +19,7 @@ from hpo.contract import ChecksTask
 from hpo.errors import SpecError
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS
-from hpo.search.suggest import SAMPLERS, OutsideError, suggest
+from hpo.search.suggest import SAMPLERS, OutsideError, make_function_sampler, suggest
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Pruner, Sampler
 from hpo.study.trials import Past, SlotState
@@ -38,15 +38,20 @@ def check(spec: StudySpec, where: str) -> None:
             constraints that leave nothing to be searched, or parameters that the task's
             data cannot train.
     """
-    _check_data(spec, where)
     if spec.sweep is not None:
+        _check_data(spec, where)
         return
-    constraints.check(spec, where)
+    if not spec.is_function:
+        _check_data(spec, where)
+        constraints.check(spec, where)
     name = spec.sampler.name
     sampler = SAMPLERS.get(name) or objectives.sampler(name)
     _check_options(sampler, spec.sampler, f"{where}: sampler")
     try:
-        _rehearse_sampler(spec)
+        if spec.is_function:
+            make_function_sampler(spec, 0)
+        else:
+            _rehearse_sampler(spec)
     except OutsideError as error:
         raise SpecError(f"{where}: sampler: {error}") from None
     except Exception as error:  # whatever its code makes of an odd option

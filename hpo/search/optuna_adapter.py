@@ -117,10 +117,10 @@ class History(InMemoryStorage):
     ) -> None:
         """Take the past: ``trials`` with their numbers as ids, in order."""
         super().__init__()
-        study_id = self.create_new_study(directions, STUDY)
-        self._studies[study_id].trials = [*trials]
+        self.study_id = self.create_new_study(directions, STUDY)
+        self._studies[self.study_id].trials = [*trials]
         self._trial_id_to_study_id_and_number = {
-            k: (study_id, k) for k in range(len(trials))
+            k: (self.study_id, k) for k in range(len(trials))
         }
         self._max_trial_id = len(trials) - 1
 

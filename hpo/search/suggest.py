@@ -150,7 +150,22 @@ def make_sampler(
         if name == "tpe":
             space = None if spec.is_conditional else distributions(spec)
             return optuna_adapter.make_tpe(space, seed=seed, **options)
-        build: Callable[..., BaseSampler] = SAMPLERS.get(name) or objectives.sampler(
-            name
-        )
-        return build(seed=seed, **options)
+        return _build(spec, seed)
+
+
+def make_function_sampler(spec: StudySpec, number: int) -> BaseSampler:
+    """Make the sampler of a study whose function names the parameters as it runs.
+
+    It is Optuna's own, with the random state of trial ``number``.
+    """
+    seed = derive_seed(spec.seed, "suggest", number)
+    with quiet():
+        if spec.sampler.name == "tpe":
+            return optuna_adapter.make_tpe(None, seed=seed, **spec.sampler.options)
+        return _build(spec, seed)
+
+
+def _build(spec: StudySpec, seed: int) -> BaseSampler:
+    name = spec.sampler.name
+    build: Callable[..., BaseSampler] = SAMPLERS.get(name) or objectives.sampler(name)
+    return build(seed=seed, **spec.sampler.options)

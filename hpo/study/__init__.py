@@ -6,6 +6,7 @@ __all__ = [
     "edges",
     "effort",
     "file",
+    "functions",
     "hashing",
     "messages",
     "networks",

@@ -111,12 +111,20 @@ def networks(spec: StudySpec, slot: Trial) -> int:
 
 
 def ends_network(spec: StudySpec, step: Step) -> bool:
-    """Return whether a network was trained to its end at a step."""
+    """Return whether a network was trained to its end at a step.
+
+    A function may report in steps of its own, whose last nobody knows.
+    """
+    if spec.is_function:
+        return False
     return step.network > 0 or step.epoch >= spec.planned_epochs
 
 
 def epochs_text(spec: StudySpec, step: Step) -> str:
-    """Return the length of a curve that ends at a step: ``5 of 60 epochs``."""
+    """Return the length of a curve that ends at a step: ``5 of 60 epochs``, or of a
+    function ``step 5``."""
+    if spec.is_function:
+        return f"step {step.epoch}"
     return f"{step.epoch} of {spec.planned_epochs} epochs"
 
 

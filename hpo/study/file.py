@@ -21,6 +21,8 @@ from hpo import objectives
 from hpo.contract import Description, Protocol
 from hpo.errors import OTHER_NAME, SpecError, StudyError, advise
 from hpo.files import read_toml
+from hpo.script import is_script
+from hpo.study import functions
 from hpo.study.dimensions import SweepTable
 from hpo.study.hashing import flatten
 from hpo.study.messages import (
@@ -116,8 +118,13 @@ def load(
     Raises:
         SpecError: the first problem, located by file (or option) and key.
     """
-    path = find(study)
-    raw = read_toml(path, SpecError)
+    if is_script(study):
+        path = Path(study)
+        raw = functions.tables_of(study)
+    else:
+        path = find(study)
+        raw = read_toml(path, SpecError)
+    raw = functions.locate(raw, path.parent)
     given = dict(parse_override(text) for text in overrides)
     given.update(values or {})
     for key, value in given.items():
@@ -144,8 +151,10 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
     Raises:
         SpecError: the first problem, located.
     """
-    spec = validate(raw, where=where)
     base = base.absolute()
+    spec = validate(functions.locate(raw, base), where=where)
+    if spec.is_function:
+        return spec
     variability = spec.variability or {}
     task = _pin(spec.task_params, spec.task, base, f"{where}: task")
     varied = _pin(spec.hardware, variability, base, f"{where}: variability")
@@ -163,6 +172,9 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     """
     refuse(_check_storable(raw), where)
     spec = _validate(StudySpec, _complete(raw, where), where)
+    if spec.is_function:
+        _check_function(spec, where)
+        return spec
     _check_objective(spec, where)
     refuse(check_names(spec), where)
     refuse(check_values(spec), where)
@@ -189,6 +201,8 @@ def restore(
     """
     spec = _validate(StudySpec, stored, where)
     spec.attach(_validate(Description, about, where, "about"))
+    if spec.is_function:
+        return spec
     refuse(check_names(spec), where)
     refuse(check_tables(spec), where)
     return spec
@@ -264,6 +278,8 @@ def _complete(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     A sweep runs each of its points once and tests each network: it selects nothing.
     """
     tree = dict(raw)
+    if is_script(str(tree.get("objective"))):
+        return functions.complete(tree)
     if "sweep" in tree:
         refuse(_check_beside_sweep(tree), where)
         size = _validate(SweepTable, tree["sweep"], where, "sweep").size
@@ -303,6 +319,25 @@ def _validate(
         raise SpecError(explain(error, model, where, table)) from None
 
 
+def _check_function(spec: StudySpec, where: str) -> None:
+    """Refuse a function that cannot be called, and what has no place beside one."""
+    refuse(functions.check(spec), where)
+    _check_own_sampler(spec, where)
+    try:
+        spec.script.load()
+    except SpecError as error:
+        raise SpecError(f"{where}: objective: {error}") from None
+    spec.attach(functions.describe(spec))
+
+
+def _check_own_sampler(spec: StudySpec, where: str) -> None:
+    try:
+        if spec.sampler.is_own:
+            objectives.sampler(spec.sampler.name)
+    except LookupError as error:
+        raise SpecError(f"{where}: sampler.name: {error}.") from None
+
+
 def _check_objective(spec: StudySpec, where: str) -> None:
     """Refuse an objective or sampler that is not there, and tables that its models
     refuse."""
@@ -310,11 +345,7 @@ def _check_objective(spec: StudySpec, where: str) -> None:
         objective = objectives.load(spec.objective)
     except LookupError as error:
         raise SpecError(f"{where}: objective: {error}.") from None
-    try:
-        if spec.sampler.is_own:
-            objectives.sampler(spec.sampler.name)
-    except LookupError as error:
-        raise SpecError(f"{where}: sampler.name: {error}.") from None
+    _check_own_sampler(spec, where)
     tasks = objective.tasks
     name = spec.task_name
     if name not in tasks:

@@ -231,6 +231,17 @@ class Confirmation(Networks):
         )
 
     @property
+    def ignores_seed(self) -> bool:
+        """Whether every fresh seed gave the very same score."""
+        return len(set(self.step_scores)) < 2
+
+    @property
+    def scored_apart(self) -> bool:
+        """Whether a function asked each time if its call confirms: then it may score on
+        data that the search never saw."""
+        return all(facts.ASKED_CONFIRMING in member.info for member in self.members)
+
+    @property
     def complete(self) -> bool:
         """Whether every fresh seed is settled."""
         return len(self.members) + self.failed == self.n_seeds

@@ -257,8 +257,14 @@ class Result:
 
     @cached_property
     def tested(self) -> Sequence[Confirmation]:
-        """Confirmed configurations that have a score."""
-        return [item for item in self.confirmations if item.scores]
+        """Confirmed configurations that have a score.
+
+        A function that gives the same score for every seed was not confirmed.
+        """
+        scored = [item for item in self.confirmations if item.scores]
+        if self.spec.is_function:
+            return [item for item in scored if not item.ignores_seed]
+        return scored
 
     @cached_property
     def confirmed(self) -> Confirmation | None:

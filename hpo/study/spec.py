@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -26,6 +27,7 @@ from hpo.contract import (
     describe,
 )
 from hpo.errors import OTHER_NAME, advise
+from hpo.script import Script, is_script
 from hpo.study import hashing, tables
 from hpo.study.dimensions import (
     LAYERS,
@@ -101,6 +103,14 @@ class StudySpec(StudyTable):
     tags: Annotated[tuple[_Tag, ...], tables.ASIDE] = ()
     """Words that ``hpo status --tag`` and the filter of the home page look for."""
     objective: str
+    folder: Annotated[str | None, tables.ASIDE] = None
+    """Absolute folder of the script, if the objective is a function."""
+    arguments: tuple[str, ...] | None = None
+    """Arguments of the script, if the objective is a function."""
+    directions: tuple[Literal["minimize", "maximize"], ...] | None = None
+    """Direction of each value, if the objective is a function."""
+    metrics: tuple[tables.Label, ...] | None = None
+    """Name of each value, if the objective is a function."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     protocol: Protocol = Protocol.VALIDATION
     budget: tables.Budget
@@ -139,9 +149,57 @@ class StudySpec(StudyTable):
         database, else made from the class."""
         return describe(self.objective_impl, self.task_params)
 
-    def attach(self, about: Description) -> None:
-        """Take the description of the objective from the database."""
+    def attach(
+        self, about: Description, found: Mapping[str, Dimension] | None = None
+    ) -> None:
+        """Take the description of the objective from the database, and the parameters
+        that the trials of a function have ``found``."""
         vars(self)["about"] = about
+        vars(self)["found"] = found or {}
+
+    @cached_property
+    def found(self) -> Mapping[str, Dimension]:
+        """The parameters that the trials of a function have found so far."""
+        return {}
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the objective is a function of a script."""
+        return is_script(self.objective)
+
+    @property
+    def script(self) -> Script:
+        """The script with the function that is the objective."""
+        folder = Path(self.folder or "")
+        return Script.named(self.objective, folder, self.arguments or ())
+
+    @property
+    def several_values(self) -> bool:
+        """Whether the objective is a function that returns several values."""
+        return len(self.directions or ()) > 1
+
+    @property
+    def further_values(self) -> list[str]:
+        """Names of the values of a function after the first, as costs: one to maximise
+        as ``-NAME``."""
+        names = []
+        for name, sign in zip(self.metrics or (), self._signs, strict=True):
+            names.append(name if sign > 0 else f"-{name}")
+        return names[1:]
+
+    @property
+    def _signs(self) -> list[float]:
+        """The sign of each value of a function as it is stored: -1 of one to maximise,
+        but for the first."""
+        signs = []
+        for place, direction in enumerate(self.directions or ()):
+            signs.append(-1.0 if place and direction == "maximize" else 1.0)
+        return signs
+
+    def change_signs(self, values: Sequence[float]) -> list[float]:
+        """Return values of a function as they are stored, or stored ones as it gave
+        them."""
+        return [sign * value for sign, value in zip(self._signs, values, strict=True)]
 
     @cached_property
     def objective_impl(self) -> Objective[Any, Any]:
@@ -230,10 +288,16 @@ class StudySpec(StudyTable):
             values["variability"] = table
         return values
 
+    @property
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """Searched dimensions by name; one per layer of a parameter with ``per_layer``;
+        of a function those that its trials have found."""
+        if self.is_function:
+            return self.found
+        return self._declared
+
     @cached_property
-    def dimensions(self) -> dict[str, Dimension]:
-        """Searched dimensions by name; one per layer of a parameter with
-        ``per_layer``."""
+    def _declared(self) -> dict[str, Dimension]:
         by_layer = any(dimension.per_layer for dimension in self.space.values())
         if not by_layer:
             return dict(self.space)
@@ -348,6 +412,8 @@ class StudySpec(StudyTable):
     @property
     def costs(self) -> tuple[str, ...]:
         """Names of the costs in ``[cost]``, in that order; empty without it."""
+        if self.is_function:
+            return tuple(self.further_values)
         if self.cost is None:
             return ()
         return self.cost.name

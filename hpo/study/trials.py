@@ -6,6 +6,7 @@ A trial has a state, networks, and what suggestions see of it; a snapshot is rea
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -31,6 +32,9 @@ go is lost often, but never at the same place.
 FIXED_PARAMS = "fixed_params"
 """The attribute of a trial that holds what ``hpo enqueue`` gave it, as Optuna's
 ``enqueue_trial`` names it."""
+DISTRIBUTIONS = "hpo:distributions"
+"""The attribute of a function's trial that holds the distributions of its
+parameters."""
 
 
 class Phase(StrEnum):
@@ -247,10 +251,43 @@ class Suggestion:
     """The sampler's and pruner's memory (Optuna's system attributes), replayed to them
     later."""
 
+    @classmethod
+    def of_function(
+        cls,
+        params: Mapping[str, ParamValue],
+        distributions: Mapping[str, str],
+        attrs: Mapping[str, Any],
+    ) -> Self:
+        """Return what a function has asked for.
+
+        Args:
+            params: parameters in the order in which it asked.
+            distributions: their distributions in Optuna's JSON.
+            attrs: Optuna's system attributes of the trial.
+        """
+        return cls(params=params, attrs={**attrs, DISTRIBUTIONS: dict(distributions)})
+
     @property
     def enqueued(self) -> Mapping[str, ParamValue]:
         """What somebody gave the trial by hand, known before the rest is suggested."""
         return dict(self.attrs.get(FIXED_PARAMS, {}))
+
+    @property
+    def distributions(self) -> Mapping[str, str]:
+        """The distribution of each parameter of a function's trial, in Optuna's JSON;
+        empty of other trials, whose study has them."""
+        return dict(self.attrs.get(DISTRIBUTIONS, {}))
+
+    @property
+    def optuna_attrs(self) -> dict[str, Any]:
+        """The attributes that Optuna knows."""
+        return {key: own for key, own in self.attrs.items() if key != DISTRIBUTIONS}
+
+    @property
+    def key(self) -> str:
+        """A text that two suggestions share if they have the same parameters in the
+        same order."""
+        return json.dumps(list(self.params.items()))
 
 
 RUNG = "completed_rung_"

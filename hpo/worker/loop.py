@@ -22,6 +22,7 @@ from hpo.search import options
 from hpo.study.trials import Phase, WorkerState
 from hpo.worker import notifier, provenance
 from hpo.worker.crew import new_name
+from hpo.worker.function_run import FunctionRun
 from hpo.worker.heartbeat import Heartbeat, StoppedError, WorkerOptions
 from hpo.worker.notifier import Notifier
 from hpo.worker.trial import TrialRun
@@ -220,7 +221,8 @@ class Worker:
         try:
             self._compute_baselines(claim)
             self._heart.say(str(claim))
-            TrialRun(self._ledger, claim, self._heart).run()
+            run = FunctionRun if claim.spec.is_function else TrialRun
+            run(self._ledger, claim, self._heart).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun_s)
         except StoppedError:
             log.info("%s is left to the next worker", claim)
@@ -251,7 +253,7 @@ class Worker:
         If that fails, the first fresh seed of a confirmation tries again.
         """
         number = claim.number if claim.phase == Phase.SEARCH else claim.fresh_seed
-        if number > 0 or claim.attempt > TRIES:
+        if number > 0 or claim.attempt > TRIES or claim.spec.is_function:
             return
         if not self._ledger.lacks_baselines(claim.study_id):
             return

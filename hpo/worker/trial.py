@@ -191,19 +191,12 @@ class TrialRun:
         score: float | None = None,
         message: str | None = None,
     ) -> None:
-        attrs = dict(self._suggestion.attrs)
-        steps: Sequence[Step] = ()
-        if self._course is not None:
-            attrs |= self._course.attrs
-            steps = self._course.steps
         end = End(
             state=state,
             score=score,
-            costs=constraints.trial_costs(
-                self._spec, state, self._suggestion.params, self._members
-            ),
-            steps=steps,
-            attrs=attrs,
+            costs=self._costs(state),
+            steps=self._steps(),
+            attrs=self._attrs(),
             message=message,
             lineage=self._lineage(),
             trained=self._members,
@@ -211,6 +204,22 @@ class TrialRun:
             network=self._network,
         )
         self._ledger.settle(self._claim, end)
+
+    def _costs(self, state: SlotState) -> Sequence[float]:
+        """Return what ``[cost]`` names, if the trial ends in this state."""
+        params = self._suggestion.params
+        return constraints.trial_costs(self._spec, state, params, self._members)
+
+    def _steps(self) -> Sequence[Step]:
+        """Return what the trial has reported."""
+        return () if self._course is None else self._course.steps
+
+    def _attrs(self) -> dict[str, Any]:
+        """Return the memory of the sampler and the pruner."""
+        attrs = dict(self._suggestion.attrs)
+        if self._course is not None:
+            attrs |= self._course.attrs
+        return attrs
 
     def _lineage(self) -> dict[str, Any]:
         now_s = time.monotonic()

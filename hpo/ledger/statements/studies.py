@@ -141,6 +141,10 @@ SELECT_CONFIRMED_MEMBERS = _SELECT_MEMBERS.format(
     which="study_id = ANY(:ids) AND phase = 'confirm'"
 )
 
+SELECT_SLOT_ID = """
+SELECT id FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search' AND number = :number"""
+
 COUNT_FOREIGN_TRIALS = """
 SELECT count(*) FROM trials
 WHERE study_id = (SELECT optuna_study_id FROM hpo_ledger.studies WHERE id = :study_id)

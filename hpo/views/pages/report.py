@@ -51,6 +51,7 @@ from hpo.views.sentences.formatting import (
     joined,
     last_line,
     networks_text,
+    per_trial,
     quantity_label,
     score_cell,
     score_text,
@@ -101,10 +102,7 @@ def html(
         verdict=[capital(clause) for clause in verdict.clauses(result)],
         facts=[
             progress.progress(result),
-            (
-                f"{networks_text(spec.budget.members)} per trial, "
-                f"{spec.planned_epochs} epochs each"
-            ),
+            per_trial(spec),
             f"{duration_text(result.trained_s)} of training",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],

@@ -299,6 +299,15 @@ def networks_text(members: int) -> str:
     return plural(members, "network")
 
 
+def per_trial(spec: StudySpec) -> str:
+    """Say what a trial consists of: ``3 networks per trial, 60 epochs each``, or of a
+    function ``1 call per trial``."""
+    members = spec.budget.members
+    if spec.is_function:
+        return f"{plural(members, 'call')} per trial"
+    return f"{networks_text(members)} per trial, {spec.planned_epochs} epochs each"
+
+
 def condition_text(dimension: Dimension) -> str:
     """Describe the condition of a dimension: ``if layers = 2 or 3``; empty without
     one."""

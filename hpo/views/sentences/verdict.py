@@ -93,6 +93,8 @@ def best_text(result: Result) -> str:
 def protocol_text(spec: StudySpec) -> str:
     """Name the data for training and scoring: ``trained on the whole training set,
     …``."""
+    if spec.is_function:
+        return "by the function"
     if spec.protocol == Protocol.PAPER and spec.curves:
         return "scored on the test set"
     return _PROTOCOLS[spec.protocol]
@@ -191,6 +193,8 @@ class SearchWords:
             text += f" for trial {item.source}, not the best of the search"
         if spec.protocol == Protocol.PAPER:
             text += f", {PAPER_PROTOCOL}"
+        if spec.is_function and not item.scored_apart:
+            text += ", on the data that the search used"
         return text
 
     def _searched(self) -> list[str]:
@@ -208,7 +212,8 @@ class SearchWords:
         result = self.result
         best = result.best
         assert best is not None, "a search with a claim has a best trial"
-        members = plural(len(best.members), "member")
+        what = "call" if self.spec.is_function else "member"
+        members = plural(len(best.members), what)
         if len(best.members) != 1:
             members = f"mean of {members}"
         text = f"{members}, {protocol_text(self.spec)}"
@@ -226,6 +231,11 @@ class SearchWords:
         items = self.result.confirmations
         if self.spec.confirm is None:
             return "no confirmation in the study file"
+        if self.spec.is_function and any(len(item.scores) > 1 for item in items):
+            return (
+                "nothing to confirm: the function gives the same value for every seed;"
+                " if it is random, let it use hpo.seed(trial)"
+            )
         if items and all(item.complete for item in items):
             failed = sum(item.failed for item in items)
             return f"not confirmed: all {failed} confirmation trainings failed"

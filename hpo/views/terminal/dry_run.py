@@ -23,31 +23,41 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     spec = plan.spec
     budget = spec.budget
     yield "study", f"{spec.name} (from {plan.where}, hash {spec.hash})"
-    task = spec.about.task.name
-    yield "objective", f"{spec.objective}, {task}, protocol {spec.protocol}"
+    yield "objective", _objective(spec)
     name = "data"
     for line in task_data.describe(spec, plan.data, plan.uncertainty):
         yield name, line
         name = ""
-    networks = formatting.networks_text(budget.members)
-    yield (
-        "budget",
-        f"{budget.trials:,} trials × {networks} × {budget.epochs} epochs,"
-        f" {budget.window} trials in flight at most",
-    )
+    each = f"{formatting.networks_text(budget.members)} × {budget.epochs} epochs"
+    if spec.is_function:
+        each = formatting.plural(budget.members, "call")
+    in_flight = f"{budget.window} trials in flight at most"
+    yield "budget", f"{budget.trials:,} trials × {each}, {in_flight}"
     if not spec.curves:
         yield from _searching(spec, plan.fit)
-    yield "training", _training(plan)
+    if not spec.is_function:
+        yield "training", _training(plan)
     reported = formatting.reported_text(spec).removeprefix("reported ")
     yield "reported", reported or "nothing"
     if spec.warm_start:
         yield "warm start", formatting.warm_start_text(spec)
-    yield "fixed", formatting.params_text(spec.fixed) or "nothing"
+    if not spec.is_function:
+        yield "fixed", formatting.params_text(spec.fixed) or "nothing"
     yield "score", verdict.hardware_text(spec)
     yield "storage", plan.database
     yield "workers", str(plan.workers)
     if plan.workers and plan.executor != "local":
         yield "jobs", plan.jobs
+
+
+def _objective(spec: StudySpec) -> str:
+    if not spec.is_function:
+        task = spec.about.task.name
+        return f"{spec.objective}, {task}, protocol {spec.protocol}"
+    values = []
+    for name, direction in zip(spec.metrics or (), spec.directions or (), strict=True):
+        values.append(f"{direction} {name}")
+    return f"{spec.script.path}, function {spec.script.function}: {', '.join(values)}"
 
 
 def _searching(spec: StudySpec, fit: Fit | None) -> Iterator[tuple[str, str]]:
@@ -86,9 +96,10 @@ def _confirm(spec: StudySpec) -> str:
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
     if spec.ranks_by_mean:
         best += " by posterior mean"
-    return (
-        f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
-    )
+    text = f"{best}, on {confirm.members} fresh seeds each"
+    if spec.is_function:
+        return text
+    return f"{text}, {spec.confirm_epochs} epochs"
 
 
 def _training(plan: Plan) -> str:

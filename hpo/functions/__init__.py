@@ -1,0 +1,25 @@
+"""A user's function ``objective(trial)``: one call of it, as Optuna would make it.
+
+The function gets a real ``optuna.Trial`` of a study in memory that holds just what the
+trial may see, so Optuna's own code decides. Every decision is a pure function of spec,
+number and history.
+"""
+
+from hpo.functions.call import (
+    Call,
+    Evaluation,
+    InterruptionError,
+    SameParametersError,
+)
+from hpo.functions.inside import Checkpoint, checkpoint, confirming, seed
+
+__all__ = [
+    "Call",
+    "Checkpoint",
+    "Evaluation",
+    "InterruptionError",
+    "SameParametersError",
+    "checkpoint",
+    "confirming",
+    "seed",
+]

@@ -1,0 +1,180 @@
+"""The study in memory that a function's trial belongs to, with what the trial may see.
+
+Parameters are found as the function runs, so each trial has distributions of its own;
+a trial that still runs shows none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from hpo.search.history import EPOCH, visible
+from hpo.search.memory import kept
+from hpo.search.optuna_adapter import History
+from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
+from hpo.study.trials import Past, SlotState, Suggestion
+
+_STATES = {
+    SlotState.RUNNING: TrialState.RUNNING,
+    SlotState.COMPLETE: TrialState.COMPLETE,
+    SlotState.PRUNED: TrialState.PRUNED,
+    SlotState.FAILED: TrialState.FAIL,
+    SlotState.EXCLUDED: TrialState.FAIL,
+}
+_UNKNOWN = Past(suggestion=Suggestion(params={}))
+
+
+def see(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
+    """Return trials 0 .. number-1 as trial ``number`` sees them: settled up to its
+    window, then unknown."""
+    n_seen = max(0, number - spec.budget.window + 1)
+    seen = visible(spec, number, trials)[:n_seen]
+    return [*seen, *[_UNKNOWN] * (number - len(seen))]
+
+
+class CallStorage(History):
+    """A study in memory that calls back when its last trial suggests or reports."""
+
+    def __init__(
+        self,
+        trials: Sequence[FrozenTrial],
+        directions: Sequence[StudyDirection],
+        *,
+        on_param: Callable[[FrozenTrial], None],
+        on_report: Callable[[int, float], None],
+    ) -> None:
+        """Take the past.
+
+        Args:
+            trials: earlier trials, in order.
+            directions: one for each value.
+            on_param: called with the trial after each new parameter.
+            on_report: called with step and value after each report.
+        """
+        super().__init__(trials, directions)
+        self._on_param = on_param
+        self._on_report = on_report
+
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
+        """Store a parameter, and call back."""
+        super().set_trial_param(
+            trial_id, param_name, param_value_internal, distribution
+        )
+        self._on_param(self.get_trial(trial_id))
+
+    def set_trial_intermediate_value(
+        self, trial_id: int, step: int, intermediate_value: float
+    ) -> None:
+        """Store a report, and call back."""
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+        self._on_report(step, intermediate_value)
+
+
+def read_directions(spec: StudySpec) -> list[StudyDirection]:
+    """Return the direction of each value of the function."""
+    return [StudyDirection[name.upper()] for name in spec.directions or ()]
+
+
+def frozen_trials(spec: StudySpec, seen: Sequence[Past]) -> list[FrozenTrial]:
+    """Return earlier trials as Optuna's; those of an earlier call are not made
+    again."""
+    return kept(spec.hash, "frozen").of(seen, partial(_freeze, spec))
+
+
+def _freeze(spec: StudySpec, number: int, past: Past) -> FrozenTrial:
+    state = _STATES[past.state]
+    distributions = read_distributions(past.suggestion)
+    params = past.suggestion.params
+    values = None
+    if state in (TrialState.COMPLETE, TrialState.PRUNED) and past.score is not None:
+        values = spec.change_signs([past.score, *past.costs])
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=state,
+        value=None,
+        values=values,
+        datetime_start=EPOCH,
+        datetime_complete=EPOCH if state.is_finished() else None,
+        params={name: params[name] for name in distributions},
+        distributions=distributions,
+        user_attrs={},
+        system_attrs=past.suggestion.optuna_attrs,
+        intermediate_values={step.epoch: step.score for step in past.steps},
+    )
+
+
+def read_distributions(suggestion: Suggestion) -> dict[str, BaseDistribution]:
+    """Return the distribution of each parameter of a function's trial, in the order in
+    which it asked."""
+    return {
+        name: json_to_distribution(text)
+        for name, text in suggestion.distributions.items()
+    }
+
+
+def write_suggestion(trial: FrozenTrial) -> Suggestion:
+    """Return parameters and distributions of a trial as they are stored."""
+    texts = {}
+    for name, distribution in trial.distributions.items():
+        texts[name] = distribution_to_json(distribution)
+    return Suggestion.of_function(trial.params, texts, trial.system_attrs)
+
+
+class FunctionTrial(optuna.Trial):
+    """The trial that a function is given.
+
+    Optuna and the database see a choice that is no number, text or truth value, such as
+    None or a tuple, as its text; the function sees the choice itself.
+    """
+
+    def __init__(self, study: optuna.Study, trial_id: int) -> None:
+        """Take a running trial of a study in memory."""
+        super().__init__(study, trial_id)
+        self._choices: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Suggest one of the choices."""
+        texts: list[Any] = [_as_text(choice) for choice in choices]
+        text = super().suggest_categorical(name, texts)
+        self._choices[name] = choices[texts.index(text)]
+        return self._choices[name]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters so far, as the function sees them."""
+        return {**super().params, **self._choices}
+
+
+def _as_text(choice: Any) -> ParamValue:
+    if isinstance(choice, bool | int | float | str):
+        return choice
+    return str(choice)
+
+
+def internal_params(suggestion: Suggestion) -> Mapping[str, float]:
+    """Return the parameters in Optuna's internal representation: of a choice its
+    place."""
+    params = suggestion.params
+    return {
+        name: distribution.to_internal_repr(params[name])
+        for name, distribution in read_distributions(suggestion).items()
+    }

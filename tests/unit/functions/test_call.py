@@ -1,0 +1,241 @@
+"""Calls of a function: pure functions of spec, number and history; ends as in
+Optuna."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.functions import Call, Evaluation, InterruptionError, SameParametersError
+from hpo.study import file
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Step
+
+SEED = 5
+
+
+@pytest.fixture(autouse=True)
+def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return
+
+
+def study(folder: Path, body: str, **tables: Any) -> StudySpec:
+    """Return the study of a function with this body."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    text = f"import hpo, math, optuna, random\ndef objective(trial):\n{lines}\n"
+    (folder / "train.py").write_text(text)
+    tree = {
+        "name": "f",
+        "objective": "train.py:objective",
+        "budget": {"trials": 50, "window": 1},
+        **tables,
+    }
+    return file.read(tree, base=folder, where="train.py")
+
+
+def past(evaluation: Evaluation) -> Past:
+    reports = evaluation.reports.items()
+    return Past(
+        suggestion=evaluation.suggestion,
+        state=evaluation.state,
+        score=evaluation.values[0] if evaluation.values else None,
+        steps=tuple(Step(0, step, value) for step, value in reports),
+    )
+
+
+def search(spec: StudySpec, n: int) -> list[Past]:
+    """Run the first trials of a study."""
+    trials: list[Past] = []
+    for number in range(n):
+        call = Call(spec=spec, number=number, seed=SEED, trials=trials)
+        trials.append(past(call.run()))
+    return trials
+
+
+def test_a_call_depends_on_its_history_alone(tmp_path: Path) -> None:
+    body = "x = trial.suggest_float('x', 0, 1)\nreturn (x - 0.3) ** 2 + random.random()"
+    spec = study(tmp_path, body)
+    trials = search(spec, 15)
+    assert search(spec, 15) == trials
+    assert len({trial.suggestion.params["x"] for trial in trials}) == 15
+
+
+def test_within_the_window_outcomes_are_hidden(tmp_path: Path) -> None:
+    body = (
+        "trial.suggest_float('x', 0, 1)\n"
+        "return sum(t.state.is_finished() for t in trial.study.trials)"
+    )
+    spec = study(tmp_path, body, budget={"trials": 50, "window": 4})
+    trials = search(spec, 10)
+    assert [trial.score for trial in trials] == [0, 0, 0, 0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "values", "message"),
+    [
+        ("return 3", SlotState.COMPLETE, (3.0,), None),
+        ("return '2.5'", SlotState.COMPLETE, (2.5,), None),
+        ("return math.inf", SlotState.COMPLETE, (1e100,), None),
+        ("return math.nan", SlotState.FAILED, (), "the function returned NaN."),
+        ("pass", SlotState.FAILED, (), "the function returned None, which is no num"),
+        ("return 1, 2", SlotState.FAILED, (), "returned 2 values, but the study has 1"),
+        ("raise KeyError('k')", SlotState.FAILED, (), "KeyError: 'k'"),
+        ("raise SystemExit(0)", SlotState.FAILED, (), "SystemExit: 0"),
+        ("raise optuna.TrialPruned", SlotState.PRUNED, (), None),
+        (
+            "trial.report(2, 0)\ntrial.report(5, 3)\nraise optuna.TrialPruned",
+            SlotState.PRUNED,
+            (5.0,),
+            None,
+        ),
+    ],
+)
+def test_a_call_ends_as_optuna_judges_it(
+    tmp_path: Path,
+    body: str,
+    state: SlotState,
+    values: tuple[float, ...],
+    message: str | None,
+) -> None:
+    evaluation = Call(spec=study(tmp_path, body), number=0, seed=SEED).run()
+    assert evaluation.state == state
+    assert evaluation.values == values
+    if message is None:
+        assert evaluation.message is None
+    else:
+        assert message in str(evaluation.message)
+
+
+def test_another_seed_has_the_same_parameters(tmp_path: Path) -> None:
+    body = (
+        "n = trial.suggest_int('n', 1, 3)\n"
+        "us = [trial.suggest_float(f'u{i}', 1e-3, 1, log=True) for i in range(n)]\n"
+        "o = trial.suggest_categorical('o', [None, (1, 2), 'adam'])\n"
+        "assert o in (None, (1, 2), 'adam') and trial.params['o'] == o\n"
+        "return sum(us) + 10 * random.random()"
+    )
+    spec = study(tmp_path, body)
+    first = Call(spec=spec, number=2, seed=SEED, trials=search(spec, 2)).run()
+    again = Call(spec=spec, number=2, seed=9, fixed=first.suggestion).run()
+    assert again.suggestion == first.suggestion
+    assert again.values != first.values
+
+
+def test_parameters_that_depend_on_the_seed_are_refused(tmp_path: Path) -> None:
+    body = "return trial.suggest_float(f'x{hpo.seed(trial)}', 0, 1)"
+    spec = study(tmp_path, body)
+    first = Call(spec=spec, number=0, seed=SEED).run()
+    again = Call(spec=spec, number=0, seed=9, fixed=first.suggestion).run()
+    assert again.state == SlotState.FAILED
+    assert "asks for 'x9' under another seed" in str(again.message)
+
+
+PRUNED = """x = trial.suggest_float('x', 0, 1)
+for step in range(1, 20):
+    trial.report(x / step + 0.01 * random.random(), step)
+    if trial.should_prune():
+        raise optuna.TrialPruned
+return x"""
+
+
+@pytest.mark.parametrize("pruner", ["median", "percentile", "successive-halving"])
+def test_pruners_are_optunas(tmp_path: Path, pruner: str) -> None:
+    options = {"percentile": 30.0} if pruner == "percentile" else {}
+    spec = study(tmp_path, PRUNED, pruner={"name": pruner, **options})
+    states = [trial.state for trial in search(spec, 20)]
+    assert {SlotState.PRUNED, SlotState.COMPLETE} == {*states}
+
+
+def test_a_call_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    body = PRUNED.replace("range(1, 20)", "range(int(saved or 1), 20)").replace(
+        "    trial.report", "    point.save(str(step).encode())\n    trial.report"
+    )
+    body = body.replace(" + 0.01 * random.random()", "")
+    body = f"point = hpo.checkpoint(trial)\nsaved = point.load()\n{body}"
+    pruner = {"name": "successive-halving", "min_resource": 4}
+    spec = study(tmp_path, body, pruner=pruner)
+    trials = search(spec, 12)
+    while trials[-1].state == SlotState.PRUNED:
+        trials = search(spec, len(trials) + 1)
+    *trials, _ = trials
+    number = len(trials)
+    whole = Call(spec=spec, number=number, seed=SEED, trials=trials).run()
+    assert whole.suggestion.optuna_attrs, "the pruner has noted a rung"
+    saved: list[bytes] = []
+
+    def stop(step: int, value: float) -> None:
+        if step == 10:
+            raise InterruptionError(TimeoutError())
+
+    cut = Call(spec=spec, number=number, seed=SEED, trials=trials, on_report=stop)
+    cut.on_save = saved.append
+    with pytest.raises(TimeoutError):
+        cut.run()
+    rest = Call(
+        spec=spec, number=number, seed=SEED, trials=trials, checkpoint=saved[-1]
+    )
+    assert rest.run() == whole
+
+
+def test_an_interruption_passes_through_a_bare_except(tmp_path: Path) -> None:
+    body = "try:\n    trial.report(1, 1)\nexcept BaseException:\n    pass\nreturn 1"
+
+    def stop(step: int, value: float) -> None:
+        raise InterruptionError(TimeoutError())
+
+    with pytest.raises(TimeoutError):
+        Call(spec=study(tmp_path, body), number=0, seed=SEED, on_report=stop).run()
+
+
+def test_known_parameters_are_not_evaluated_again(tmp_path: Path) -> None:
+    body = "x = trial.suggest_int('x', 0, 2)\nreturn x"
+    spec = study(tmp_path, body, sampler={"name": "random"})
+    with pytest.raises(SameParametersError) as caught:
+        search(spec, 4)
+    assert caught.value.number < 3
+    assert caught.value.suggestion.params["x"] in (0, 1, 2)
+
+
+def test_generators_are_seeded_before_each_call(tmp_path: Path) -> None:
+    body = (
+        "import numpy, torch\n"
+        "return random.random() + numpy.random.rand() + float(torch.rand(1))"
+    )
+    spec = study(tmp_path, body)
+    values = [Call(spec=spec, number=n, seed=s).run() for n, s in [(0, 1), (0, 1)]]
+    assert values[0].values == values[1].values
+    assert Call(spec=spec, number=0, seed=2).run().values != values[0].values
+
+
+def test_user_attributes_are_kept_and_others_become_text(tmp_path: Path) -> None:
+    body = (
+        "trial.set_user_attr('n', 3)\ntrial.set_user_attr('f', math)\n"
+        "trial.set_user_attr('nan', math.nan)\nreturn 1"
+    )
+    facts = Call(spec=study(tmp_path, body), number=0, seed=SEED).run().facts
+    assert facts["n"] == 3
+    assert "module 'math'" in facts["f"]
+    assert facts["nan"] == "nan"
+
+
+def test_a_function_learns_whether_it_confirms(tmp_path: Path) -> None:
+    body = "return 1 + hpo.confirming(trial)"
+    spec = study(tmp_path, body)
+    first = Call(spec=spec, number=0, seed=SEED).run()
+    confirmed = Call(
+        spec=spec, number=50, seed=SEED, fixed=first.suggestion, confirming=True
+    ).run()
+    assert first.values == (1.0,)
+    assert confirmed.values == (2.0,)
+    assert confirmed.asked_confirming
+
+
+def test_values_to_maximise_after_the_first_change_their_sign(tmp_path: Path) -> None:
+    spec = study(tmp_path, "return 1", directions=["maximize", "maximize", "minimize"])
+    assert spec.costs == ("-value_1", "value_2")
+    assert spec.change_signs([1.0, 2.0, 3.0]) == [1.0, -2.0, 3.0]

@@ -1,0 +1,98 @@
+"""Scripts: what is refused before a study begins, and what counts as their source."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpo.errors import SpecError
+from hpo.script import Script, _load
+
+GOOD = "def objective(trial):\n    return trial.suggest_float('x', 0, 1)\n"
+
+
+@pytest.fixture(autouse=True)
+def _clean_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    _load.cache_clear()
+
+
+def script(folder: Path, text: str, name: str = "train.py:objective") -> Script:
+    (folder / "train.py").write_text(text)
+    return Script.named(name, folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("def objective(trial: return 1", "", "train.py:1: not valid Python"),
+        ("def score(trial): ...", "", "train.py has no function 'objective'. Its func"),
+        ("import nowhere_to_be_found\n" + GOOD, "", "train.py:1 cannot be imported"),
+        ("objective = 3", "", "train.py:objective is not a function: 3. Name one"),
+        ("def objective(): ...", "", "train.py:objective() must take one argument"),
+        ("def objective(trial, data): ...", "", "must take one argument, the trial."),
+        ("import sys\nsys.exit(2)\n" + GOOD, "", "ended as it was imported, with sta"),
+        (
+            "import optuna\n"
+            + GOOD
+            + "optuna.create_study().optimize(objective, n_trials=1)",
+            "",
+            "train.py optimises as it is imported. Put that under `if __name__",
+        ),
+    ],
+)
+def test_a_script_that_cannot_be_used_is_refused_in_words(
+    tmp_path: Path, text: str, name: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        script(tmp_path, text).load()
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"train\.py: no such script .*Check the path"):
+        Script.named("train.py", tmp_path).load()
+
+
+def test_a_script_sees_its_folder_and_its_arguments(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("VALUE = 7\n")
+    (tmp_path / "train.py").write_text(
+        "import sys, beside\ndef objective(trial): return beside.VALUE, sys.argv[1:]\n"
+    )
+    own = Script.named("train.py:objective", tmp_path, ["--data", "x.csv"])
+    with own.as_called():
+        assert own.load()(None) == (7, ["--data", "x.csv"])
+
+
+def test_scripts_of_two_folders_may_have_modules_of_the_same_names(
+    tmp_path: Path,
+) -> None:
+    values = []
+    for value in (1, 2):
+        folder = tmp_path / str(value)
+        folder.mkdir()
+        (folder / "beside.py").write_text(f"VALUE = {value}\n")
+        text = "import beside\ndef objective(trial): return beside.VALUE\n"
+        values.append(script(folder, text).load()(None))
+    assert values == [1, 2]
+
+
+def test_the_source_is_that_of_the_script_and_of_what_it_imports_from_its_folder(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "beside.py").write_text("VALUE = 7\n")
+    (tmp_path / "other.py").write_text("VALUE = 8\n")
+    text = "import beside, json\n" + GOOD
+    own = script(tmp_path, text)
+    before = own.hashes()
+    assert sorted(before) == ["beside", "train"]
+    script(tmp_path, "# a comment\n" + text)
+    assert own.hashes() == before
+    (tmp_path / "beside.py").write_text("VALUE = 9\n")
+    after = own.hashes()
+    assert after["train"] == before["train"]
+    assert after["beside"] != before["beside"]
