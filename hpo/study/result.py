@@ -261,10 +261,16 @@ class Result:
 
         A function that gives the same score for every seed was not confirmed.
         """
-        scored = [item for item in self.confirmations if item.scores]
-        if self.spec.is_function:
-            return [item for item in scored if not item.ignores_seed]
-        return scored
+        return [
+            item
+            for item in self.confirmations
+            if item.scores and not self.is_void(item)
+        ]
+
+    def is_void(self, item: Confirmation) -> bool:
+        """Whether a confirmation shows nothing: a function gave the same score for
+        every fresh seed."""
+        return self.spec.is_function and len(item.scores) > 1 and item.ignores_seed
 
     @cached_property
     def confirmed(self) -> Confirmation | None:

@@ -81,7 +81,10 @@ def differences(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
     """Return the keys of each study that differ, of all that trials depend on."""
     files = {result.name: _whole(result.spec) for result in results}
     keys = sorted(_differing(list(files.values())))
-    return {name: {key: own.get(key) for key in keys} for name, own in files.items()}
+    rows = {}
+    for name, own in files.items():
+        rows[name] = {key: own.get(key) for key in keys}
+    return rows
 
 
 def is_same_task(results: Sequence[Result]) -> bool:

@@ -44,7 +44,8 @@ def table(result: Result, trials: Sequence[Trial]) -> list[dict[str, str]]:
     Costs are means over fresh seeds where there are some, else over the search's
     networks.
     """
-    confirmed = {item.source: item for item in result.confirmations}
+    shown = [item for item in result.confirmations if not result.is_void(item)]
+    confirmed = {item.source: item for item in shown}
     rows = [_row(result, trial, confirmed.get(trial.number)) for trial in trials]
     if result.spec.reported is not None:
         is_confirmed = any(SEEDS in row.facts for row in rows)

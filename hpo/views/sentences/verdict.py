@@ -231,7 +231,7 @@ class SearchWords:
         items = self.result.confirmations
         if self.spec.confirm is None:
             return "no confirmation in the study file"
-        if self.spec.is_function and any(len(item.scores) > 1 for item in items):
+        if any(self.result.is_void(item) for item in items):
             return (
                 "nothing to confirm: the function gives the same value for every seed;"
                 " if it is random, let it use hpo.seed(trial)"

@@ -28,7 +28,8 @@ def test_hpo_is_light_to_import_and_names_what_it_has() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["hpo", "hpo.launch"]
-    assert dir(hpo) == ["Study", "compare", "launch", "load", "new_study", "studies"]
+    objects = ["Study", "compare", "launch", "load", "new_study", "studies"]
+    assert dir(hpo) == sorted([*objects, "checkpoint", "confirming", "seed"])
     with pytest.raises(AttributeError, match="module 'hpo' has no attribute 'lunch'"):
         _ = hpo.lunch
 
