@@ -170,7 +170,7 @@ def bars(shares: Mapping[str, Share]) -> go.Figure:
         figure.add_annotation(
             x=end, y=place, text=number, xanchor="left", xshift=6, showarrow=False
         )
-    top = 1.18 * max([5.0, *ends])
+    top = 1.3 * max([5.0, *ends])
     figure.update_xaxes(title_text="importance (%)", range=[0, top])
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure.update_layout(margin={"l": 120, "t": 34, "b": 50})

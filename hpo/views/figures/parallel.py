@@ -11,7 +11,6 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo.study.dimensions import Dimension
-from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREY, ORANGE, PAPER, SLATE
@@ -61,6 +60,7 @@ def coordinates(plotted: Plotted, names: Sequence[str] = ()) -> go.Figure:
     places = list(range(len(axes)))
     figure.update_xaxes(tickvals=places, ticktext=labels, ticks="", showgrid=False)
     figure.update_xaxes(range=[-0.35, len(axes) - 0.75], showline=False)
+    figure.update_xaxes(ticklabeloverflow="allow", autotickangles=[0, 30, 90])
     figure.update_yaxes(visible=False, range=[-0.05, 1.05])
     return figure.update_layout(hovermode="closest")
 
@@ -72,18 +72,17 @@ def _score_axis(plotted: Plotted) -> _Axis:
 
 
 def _parameter_axis(name: str, dimension: Dimension) -> _Axis:
-    values: list[ParamValue]
     if dimension.choices is not None:
         values = list(dimension.choices)
         if len(values) > _MOST_CHOICES:
             values = [values[0], values[-1]]
-    else:
-        low, high = dimension.ends
-        middle = (low + high) / 2
-        if dimension.log:
-            middle = math.sqrt(low * high)
-        values = [low, middle, high]
-    ticks = {_height(dimension, value): value_text(value) for value in values}
+        ticks = {_height(dimension, value): value_text(value) for value in values}
+        return _Axis(name, parameter_label(name), ticks)
+    low, high = dimension.ends
+    middle = (low + high) / 2
+    if dimension.log:
+        middle = math.sqrt(low * high)
+    ticks = {0.0: value_text(low), 0.5: f"{middle:.3g}", 1.0: value_text(high)}
     return _Axis(name, parameter_label(name), ticks)
 
 

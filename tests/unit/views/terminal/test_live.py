@@ -14,6 +14,7 @@ import snapshots
 from rich.console import Console
 from snapshots import worker
 
+from hpo.errors import for_python
 from hpo.study.progress import state_name
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views.records import json_records
@@ -254,9 +255,12 @@ def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
         "study failed: 3 trials in a row failed; the last one: ValueError: no; best 7"
     )
     lost = snapshots.slot(9, SlotState.FAILED)
-    assert "--name NEW" in status.next_step(
-        snapshots.changed(failed, search=(*failed.search, lost))
-    )
+    with_errors = snapshots.changed(failed, search=(*failed.search, lost))
+    assert "--name NEW" in status.next_step(with_errors)
+    with for_python():
+        step = status.next_step(with_errors)
+    assert "retry these trials with `hpo.load('toy-study').retry()`" in step
+    assert "`hpo.launch(FILE, name='other')`" in step
     assert status.next_step(failed) == "`hpo resume toy-study`", "nothing has failed"
     assert status.next_step(at(3, workers=())).startswith(
         "no worker serves this study; start some with `hpo worker --study toy-study`"
