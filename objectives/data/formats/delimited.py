@@ -132,7 +132,8 @@ def _column(path: Path, column: int, rows: Sequence[Row]) -> Array:
                     remedy = "Remove the line if it has units; else correct that cell."
                 got = f"{cell!r} in line {row.line}, column {column + 1}"
                 refuse(path, "finite numbers in every row of that column", got, remedy)
-        return np.array(numbers, dtype=np.float64)
+        is_whole = all(cell.lstrip("-").isdigit() for cell in cells)
+        return np.array(numbers, dtype=np.int64 if is_whole else np.float64)
     stamps = as_times(cells)
     if stamps is not None:
         return stamps

@@ -40,8 +40,9 @@ PARQUET = FileFormat(
 
 
 def columns(where: Path | str, frame: Any) -> dict[str, Array]:
-    """Return the columns of a DataFrame by name: numbers, times (UTC) or texts. An
-    index with a name is a column.
+    """Return the columns of a DataFrame by name: numbers, times (UTC) or texts.
+
+    The index is a column, too, unless it is of whole numbers without a name.
 
     Args:
         where: what messages call it.
@@ -50,6 +51,10 @@ def columns(where: Path | str, frame: Any) -> dict[str, Array]:
     Raises:
         ValueError: a name occurs twice, or a text is missing.
     """
+    index = frame.index
+    if index.nlevels == 1 and index.name is None and index.dtype.kind not in "iu":
+        name = "time" if index.dtype.kind == "M" else "index"
+        frame = frame.rename_axis(index=name)
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     names = [str(name) for name in frame.columns]

@@ -90,7 +90,7 @@ def _check_series(path: Path | str, x: NDArray[Any], unequal: bool) -> Series:
     if x.size == 0:
         rule = "at least one series, time point and channel"
         refuse(path, rule, f"x.shape={x.shape}", "Add it.")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         points = x.astype(np.float32).reshape(*x.shape[:2], -1)
     broken = ~np.isfinite(points)
     if not broken.any():

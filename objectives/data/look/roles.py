@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from hpo.errors import advise
 
 from ..formats import Variables, labelled
@@ -31,7 +33,8 @@ def choose(file: Variables, request: Request) -> Roles:
     table = {"path": str(file.path)}
     if _has_pair(file, _SERIES_INPUTS, _SERIES_TARGETS) or not file.is_table:
         return _choose_arrays(file, request, table)
-    return TableReader(file, request).choose(table)
+    with np.errstate(invalid="ignore"):  # of numbers that the task refuses
+        return TableReader(file, request).choose(table)
 
 
 def _has_pair(

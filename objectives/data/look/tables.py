@@ -7,7 +7,7 @@ Where two readings are possible, the user is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,8 @@ class TableReader:
         self.numbers = [n for n, one in columns.items() if one.dtype.kind in "biuf"]
         self.times = [n for n, one in columns.items() if one.dtype.kind == "M"]
         self.texts = [n for n in columns if n not in {*self.numbers, *self.times}]
-        timed = filter(_TIME.fullmatch, self.numbers)
-        self.clocks = [*self.times, *(n for n in timed if _mostly_grows(columns[n]))]
+        self.timed = [*self.times, *filter(_TIME.fullmatch, self.numbers)]
+        self.clocks = [name for name in self.timed if _mostly_grows(columns[name])]
         self.length = len(next(iter(columns.values())))
 
     def choose(self, table: Table) -> Roles:
@@ -115,22 +115,22 @@ class TableReader:
         return [name for name in ends if _repeats(self.columns[name], few)]
 
     def _id_columns(self, label: str) -> list[str]:
-        """Return the columns whose values come in runs of rows of one label, more runs
-        than labels and several rows each."""
+        """Return the columns that may tell series apart: rows with the same value have
+        one label. There are more values than labels, and several rows of each."""
         if label not in self.columns:
             return []
-        y = self.columns[label]
-        n_labels = len(np.unique(y))
+        y = _numbered(self.columns[label])
+        n_labels = y.max() + 1
         found = []
         for name, values in self.columns.items():
             if name == label or name in self.clocks or name == labelled.TEST:
                 continue
-            begins = np.flatnonzero(values[1:] != values[:-1]) + 1
-            n_runs = len(begins) + 1
-            is_run = n_runs == len(np.unique(values)) and 2 * n_runs <= self.length
-            follows = set(np.flatnonzero(y[1:] != y[:-1]) + 1) <= set(begins)
-            if is_run and follows and n_runs > n_labels:
-                found.append(name)
+            ids = _numbered(values)
+            n_ids = ids.max() + 1
+            if n_labels < n_ids <= self.length / 2:
+                n_pairs = len(np.unique(ids * n_labels + y))
+                if n_pairs == n_ids:
+                    found.append(name)
         return found
 
     def _find_clock(self) -> str | None:
@@ -154,6 +154,8 @@ class TableReader:
         predict the last one, without the time."""
         request = self.request
         clock = self._find_clock()
+        if clock is None:
+            self._refuse_disorder(self.clocks, "")
         counters = [name for name in self.numbers if self._counts_rows(name)]
         left_out = {clock, *counters, *self.texts, *self.times}
         usable = [name for name in self.columns if name not in left_out]
@@ -240,10 +242,8 @@ class TableReader:
         """
         series = table["series"]
         clock = self._clock_within(series)
-        if self.clocks and clock is None and not self.request.inputs:
-            rule = f"rows of each {series} in the order of {self.clocks[0]}"
-            remedy = f"Sort them; or name {advise('--inputs', 'inputs')}."
-            refuse(self.file.path, rule, "another order", remedy)
+        if clock is None:
+            self._refuse_disorder(self.timed, f"of each {series} ")
         roles = {table["labels"], table["series"], labelled.TEST, clock}
         if not self.request.inputs:
             others = [name for name in self.columns if name not in roles]
@@ -253,6 +253,18 @@ class TableReader:
         else:
             table["inputs"] = self.request.inputs
         return Roles(table=table, file=self.file, clock=clock, notes=notes)
+
+    def _refuse_disorder(self, times: Sequence[str], whose: str) -> None:
+        """Refuse rows that are not in the order of their time, unless the user names
+        the inputs."""
+        if not times or self.request.inputs:
+            return
+        remedy = (
+            "Sort them, or separate series that follow each other; or, if that is no"
+            f" time, name {advise('--inputs', 'inputs')}."
+        )
+        rule = f"rows {whose}in the order of {times[0]}"
+        refuse(self.file.path, rule, "another order", remedy)
 
     def _wide(self, table: Table, notes: list[str]) -> Roles:
         """Return the columns of a table in which each row is a series."""
@@ -268,9 +280,12 @@ class TableReader:
 
     def _counts_rows(self, name: str) -> bool:
         """Return whether a column has the numbers of the rows, such as an index."""
-        steps = np.diff(self.columns[name])
+        values = self.columns[name]
+        if name == UNNAMED and values.dtype.kind in "iu":
+            return len(np.unique(values)) == self.length
+        steps = np.diff(values)
         is_first = name == next(iter(self.columns))
-        named = name == UNNAMED or name.lower() in ("id", "index", "sample", "row")
+        named = name.lower() in ("id", "index", "sample", "row")
         return bool((is_first or named) and steps.size and (steps == 1).all())
 
     def _note_left_out(self, names: Collection[str | None]) -> list[str]:
@@ -297,7 +312,8 @@ def _repeats(values: Values, most: int = MOST_LABELS) -> bool:
 def _mostly_grows(values: Values) -> bool:
     """Return whether a column may be the time, perhaps of several series: it seldom
     falls."""
-    falls = np.count_nonzero(np.diff(values) <= 0)
+    steps = np.diff(values)
+    falls = np.count_nonzero(steps <= np.zeros(1, steps.dtype))
     return bool(5 * falls <= len(values))
 
 

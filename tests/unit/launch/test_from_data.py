@@ -25,6 +25,11 @@ PLANT = pd.DataFrame({"power": np.sin(np.arange(300.0))}, index=TIME)
 PLANT["heat"] = PLANT.power.cumsum()
 WIDE = pd.DataFrame(X[:, :, 0]).assign(label=labels())
 
+LONG = pd.DataFrame({"left": X[:, :, 0].ravel(), "t": np.tile(np.arange(5.0), 60)})
+LONG["walk"] = np.repeat(np.arange(60), 5)
+LONG["who"] = np.repeat(Y, 5)
+SHUFFLED = LONG.sample(frac=1, random_state=0)
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -43,6 +48,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (WIDE, {"labels": "label", "series": "row"}, {"labels": "label"}),
         (PLANT, {"targets": "heat"}, {"inputs": "power", "targets": "heat"}),
         (PLANT.to_xarray(), {"horizon": 3}, {"inputs": "power", "horizon": 3}),
+        (
+            PLANT.rename_axis(index=None),
+            {"targets": "heat"},
+            {"inputs": "power", "targets": "heat"},
+        ),
         (PLANT.heat, {}, {"inputs": "heat", "targets": "heat", "horizon": 1}),
         (PLANT.to_numpy(), {}, {"inputs": "0", "targets": "1"}),
         (xr.DataArray(X[0, :, 0].repeat(60)), {}, {"horizon": 1}),
@@ -72,6 +82,33 @@ def test_the_same_data_are_the_same_files_and_others_are_not(folder: Path) -> No
     ("data", "message"),
     [
         (
+            SHUFFLED,
+            (
+                "hpo.new_study: data: a table with labels in who, in which rows may"
+                " belong together. Say how to read it:\n  labels='who', series='row':"
+                " each row is a series, with its label in who\n  labels='who',"
+                " series='walk': rows with the same walk are a series, with the label"
+                " who"
+            ),
+        ),
+        (
+            PLANT.assign(mood=np.repeat(Y, 5)),
+            (
+                "hpo.new_study: data: a table of 300 rows and 4 columns. Say how to"
+                " read it:\n  labels='mood', series='NAME': rows with the same NAME are"
+                " a series, with the label mood\n  targets='heat': one series of 300"
+                " points, to predict heat"
+            ),
+        ),
+        (
+            LONG[["t", "left"]],
+            (
+                "hpo.new_study: data: expected rows in the order of t, got another"
+                " order. Sort them, or separate series that follow each other; or, if"
+                " that is no time, name inputs."
+            ),
+        ),
+        (
             WIDE,
             (
                 "hpo.new_study: data: a table of 60 rows and 6 columns. Say how to read"
@@ -85,8 +122,8 @@ def test_the_same_data_are_the_same_files_and_others_are_not(folder: Path) -> No
             (
                 "hpo.new_study: data: expected arrays x and y (series and their"
                 " labels), or u and target (a series to predict), got the arrays"
-                " signals (60, 5, 2), who (60,). Name them: inputs='NAME', labels='NAME',"
-                " or inputs='NAME', targets='NAME'."
+                " signals (60, 5, 2), who (60,). Name them: inputs='NAME',"
+                " labels='NAME', or inputs='NAME', targets='NAME'."
             ),
         ),
         (
@@ -112,6 +149,11 @@ def test_what_is_unclear_is_asked_in_words_of_python(
         hpo.new_study("mine", data)
     assert str(caught.value) == message
     assert not [*folder.iterdir()]
+
+
+def test_rows_of_a_series_have_to_be_in_the_order_of_time() -> None:
+    with pytest.raises(HpoError, match="expected rows of each walk in the order of t,"):
+        hpo.new_study("mine", SHUFFLED, labels="who", series="walk")
 
 
 def test_a_launch_takes_data_for_its_task(folder: Path) -> None:
