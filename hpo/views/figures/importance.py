@@ -88,14 +88,13 @@ def _in_optuna(
     """Return the trials as Optuna's, with the parameters of a space alone."""
     from optuna.trial import create_trial
 
-    return [
-        create_trial(
-            params={name: trial.params[name] for name in space},
-            distributions=dict(space),
-            value=trial.score,
+    frozen = []
+    for trial in trials:
+        params = {name: trial.params[name] for name in space}
+        frozen.append(
+            create_trial(params=params, distributions=dict(space), value=trial.score)
         )
-        for trial in trials
-    ]
+    return frozen
 
 
 def _resample(trials: Sequence[FrozenTrial], names: list[str]) -> list[list[float]]:
