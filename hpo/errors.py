@@ -71,6 +71,23 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else "?" for c in text)
 
 
+def expected(where: str, what: str, got: object, do: str) -> str:
+    """Return the message for a value that breaks a rule.
+
+    Args:
+        where: the key; empty, or beginning with a dot, in a model that does not know
+            its place.
+        what: a noun phrase for the expected value.
+        got: the value.
+        do: what to do, one or two sentences.
+
+    Examples:
+        >>> expected("budget.trials", "a number above 0", -1, "Change it.")
+        'budget.trials: expected a number above 0, got -1. Change it.'
+    """
+    return f"{where}{': ' if where else ''}expected {what}, got {got}. {do}"
+
+
 def near_miss(word: str, valid: Iterable[str]) -> str:
     """Return ``Did you mean 'launch'? `` if a valid word is close to ``word``, else
     nothing."""

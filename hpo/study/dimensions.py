@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from hpo.study.messages import expected
+from hpo.errors import expected
 from hpo.study.tables import ASIDE, Label, ParamValue, StudyTable, check_list
 
 LAYERS = "layers"
@@ -117,6 +117,14 @@ class Dimension(StudyTable):
     def ends(self) -> tuple[float, float]:
         """``low`` and ``high``."""
         return float(self.low or 0), float(self.high or 0)
+
+    def share(self, value: float) -> float:
+        """Return the place of a number in the range, from 0 to 1, on a log scale if the
+        range is one."""
+        low, high = self.ends
+        if self.log:
+            return math.log(value / low) / math.log(high / low)
+        return (value - low) / (high - low)
 
     @property
     def size(self) -> int:

@@ -84,7 +84,7 @@ def _best(
 
 def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     dimension = spec.dimensions[name]
-    places = [_place(spec, name, trial) for trial in best]
+    places = [dimension.share(float(trial.params[name])) for trial in best]
     low = sum(place <= WITHIN for place in places)
     high = sum(place >= 1.0 - WITHIN for place in places)
     bound: Literal["low", "high"] = "low" if low >= high else "high"
@@ -110,17 +110,6 @@ def _by_chance(k: int, n: int, p: float) -> float:
     return math.fsum(
         math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1)
     )
-
-
-def _place(spec: StudySpec, name: str, slot: Trial) -> float:
-    """Return the place of a trial in a range, from 0 to 1, on a log scale if the range
-    is one."""
-    dimension = spec.dimensions[name]
-    low, high = dimension.ends
-    value = float(slot.params.get(name, math.nan))
-    if dimension.log:
-        return math.log(value / low) / math.log(high / low)
-    return (value - low) / (high - low)
 
 
 def discrete(spec: StudySpec, name: str) -> bool:

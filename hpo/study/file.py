@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from hpo import objectives
 from hpo.contract import Description, Protocol
-from hpo.errors import OTHER_NAME, SpecError, StudyError, advise
+from hpo.errors import OTHER_NAME, SpecError, StudyError, advise, expected
 from hpo.files import read_toml
 from hpo.script import is_script
 from hpo.study import functions
@@ -29,7 +29,6 @@ from hpo.study.messages import (
     Broken,
     M,
     did_you_mean,
-    expected,
     explain,
     refuse,
     strictly,

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from hpo.contract import Cost, Description, Parameter
+from hpo.errors import expected
 from hpo.script import is_script
 from hpo.study.dimensions import Dimension
-from hpo.study.messages import Broken, expected
+from hpo.study.messages import Broken
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Suggestion
 

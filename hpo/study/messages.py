@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hpo.errors import HpoError, SpecError, near_miss
+from hpo.errors import HpoError, SpecError, expected, near_miss
 
 _RULES = {
     "float_type": "a number",
@@ -33,23 +33,6 @@ _RULES = {
     "model_attributes_type": "a table",
 }
 """Words for pydantic's error types, in the terms of a study file."""
-
-
-def expected(where: str, what: str, got: object, do: str) -> str:
-    """Return the message for a value that breaks a rule.
-
-    Args:
-        where: the key; empty, or beginning with a dot, in a model that does not know
-            its place.
-        what: a noun phrase for the expected value.
-        got: the value.
-        do: what to do, one or two sentences.
-
-    Examples:
-        >>> expected("budget.trials", "a number above 0", -1, "Change it.")
-        'budget.trials: expected a number above 0, got -1. Change it.'
-    """
-    return f"{where}{': ' if where else ''}expected {what}, got {got}. {do}"
 
 
 Broken = Iterator[str]

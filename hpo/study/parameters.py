@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from graphlib import CycleError
 
+from hpo.errors import expected
 from hpo.study.dimensions import (
     LAYERS,
     Curve,
@@ -14,7 +15,7 @@ from hpo.study.dimensions import (
     order_dimensions,
     split,
 )
-from hpo.study.messages import Broken, did_you_mean, expected
+from hpo.study.messages import Broken, did_you_mean
 from hpo.study.spec import BUDGETED, VARIABILITY, StudySpec
 from hpo.study.tables import ParamValue
 

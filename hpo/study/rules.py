@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from hpo.contract import Protocol
-from hpo.study.messages import Broken, did_you_mean, expected
+from hpo.errors import expected
+from hpo.study.messages import Broken, did_you_mean
 from hpo.study.parameters import check_known
 from hpo.study.spec import StudySpec
 from hpo.study.tables import UNLEARNING, Figure, Pruner

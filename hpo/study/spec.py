@@ -26,7 +26,7 @@ from hpo.contract import (
     TaskParams,
     describe,
 )
-from hpo.errors import OTHER_NAME, advise
+from hpo.errors import OTHER_NAME, advise, expected
 from hpo.script import Script, is_script
 from hpo.study import hashing, tables
 from hpo.study.dimensions import (
@@ -41,7 +41,6 @@ from hpo.study.dimensions import (
     split,
     split_layers,
 )
-from hpo.study.messages import expected
 from hpo.study.tables import ParamValue, StudyTable, Values
 
 LARGEST_GAP = 0.005

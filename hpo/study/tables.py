@@ -23,7 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from hpo.study.messages import ONE_LINE, expected, matching
+from hpo.errors import expected
+from hpo.study.messages import ONE_LINE, matching
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""

@@ -9,12 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hpo.errors import expected
 from hpo.study.dimensions import (
     has,
     split,
     split_layers,
 )
-from hpo.study.messages import Broken, broken_rule, did_you_mean, expected, strictly
+from hpo.study.messages import Broken, broken_rule, did_you_mean, strictly
 from hpo.study.spec import BUDGETED, VARIABILITY, StudySpec
 from hpo.study.tables import ParamValue
 

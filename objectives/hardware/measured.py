@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NoReturn
+
+from ..refusal import refuse
 
 COLUMNS = {
     "tau_ns": (
@@ -98,24 +99,24 @@ def read(path: Path) -> Measured:
     """
     if not path.is_file():
         remedy = "Correct the path; every worker needs it."
-        _refuse(path, "a readable CSV file", "none", remedy)
+        refuse(path, "a readable CSV file", "none", remedy)
     try:
         content = path.read_bytes()
         rows = _numbered_rows(content.decode("utf-8-sig"))
     except (OSError, ValueError, csv.Error) as error:
         remedy = "Correct the path, or the file."
-        _refuse(path, "a readable CSV file", str(error), remedy)
+        refuse(path, "a readable CSV file", str(error), remedy)
     names = [name.strip() for name in rows[0][1]] if rows else []
     _check_names(path, names)
     if not 2 <= len(rows) <= MOST_ROWS + 1:
         rule = f"a row for each of 1 to {MOST_ROWS:,} devices"
         remedy = "Add a line per oscillator, or use fewer."
-        _refuse(path, rule, f"{len(rows) - 1:,} rows", remedy)
+        refuse(path, rule, f"{len(rows) - 1:,} rows", remedy)
     columns: dict[str, list[float]] = {name: [] for name in names if name in COLUMNS}
     for line, row in rows[1:]:
         if len(row) != len(names):
             rule = f"{len(names)} columns in every row"
-            _refuse(path, rule, f"{len(row)} in line {line}", "Correct that line.")
+            refuse(path, rule, f"{len(row)} in line {line}", "Correct that line.")
     for line, row in rows[1:]:
         for name, cell in zip(names, row, strict=True):
             if name in COLUMNS:
@@ -143,7 +144,7 @@ def _check_names(path: Path, names: list[str]) -> None:
             f"a first line with one or more of {known_names}, each once, perhaps {NAME}"
         )
         got = repr(wrong[0] if wrong else ",".join(names))
-        _refuse(path, rule, got, "Name the columns so, and remove others.")
+        refuse(path, rule, got, "Name the columns so, and remove others.")
 
 
 def _value(path: Path, name: str, line: int, cell: str) -> float:
@@ -158,9 +159,5 @@ def _value(path: Path, name: str, line: int, cell: str) -> float:
         value = math.nan
     if not least <= value < math.inf:
         place = f"{cell!r} in line {line}, column {name}"
-        _refuse(path, rule, place, "Correct that cell.")
+        refuse(path, rule, place, "Correct that cell.")
     return value
-
-
-def _refuse(path: Path, rule: str, got: str, remedy: str) -> NoReturn:
-    raise ValueError(f"{path}: expected {rule}, got {got}. {remedy}")

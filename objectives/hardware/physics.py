@@ -26,6 +26,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, TypeVar
 
+from ..refusal import refuse
+
 Value = TypeVar("Value")
 
 PAPER_DT_NS = 1.0
@@ -200,10 +202,8 @@ def spread_layers(
     """
     values = value if isinstance(value, tuple) else (value,) * layers
     if len(values) != layers:
-        raise ValueError(
-            f"{name}: expected one number, or one for each of {layers} layers, got"
-            f" {list(values)}. Use {layers} numbers."
-        )
+        rule = f"one number, or one for each of {layers} layers"
+        refuse(name, rule, str(list(values)), f"Use {layers} numbers.")
     return values
 
 
@@ -274,6 +274,4 @@ def at_least_one(where: str, **counts: int) -> None:
 
 def _check(where: str, holds: bool, rule: str, name: str, number: float) -> None:
     if not holds:
-        raise ValueError(
-            f"{where}: expected `{rule}`, got {name}={number}. Use another {name}."
-        )
+        refuse(where, f"`{rule}`", f"{name}={number}", f"Use another {name}.")

@@ -36,9 +36,9 @@ from hpo.contract import NetworkObjective, ObjectiveParams, TaskParams
 from hpo.errors import one_line
 
 from ..data.examples import Scaling, Split
-from ..data.refusal import refuse
 from ..networks import network_file
 from ..networks.network_file import FORMAT
+from ..refusal import refuse
 
 if TYPE_CHECKING:
     from ..networks.layered import LayeredNetwork

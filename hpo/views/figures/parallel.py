@@ -91,10 +91,7 @@ def _height(dimension: Dimension, value: Any) -> float:
     if dimension.choices is not None:
         last = len(dimension.choices) - 1
         return dimension.choices.index(value) / max(1, last)
-    low, high = dimension.ends
-    if dimension.log:
-        return math.log(value / low) / math.log(high / low)
-    return (float(value) - low) / (high - low)
+    return dimension.share(float(value))
 
 
 def _lines(plotted: Plotted, axes: Sequence[_Axis]) -> list[go.Scatter]:

@@ -50,8 +50,8 @@ from hpo.views.sentences.formatting import (
     duration_text,
     joined,
     last_line,
-    networks_text,
     per_trial,
+    plural,
     quantity_label,
     score_cell,
     score_text,
@@ -164,7 +164,7 @@ class SearchReport:
         text = note(
             "figure",
             chart=chart,
-            networks=networks_text(spec.budget.members),
+            networks=plural(spec.budget.members, "network"),
             how=joined(how),
             checked=any(trial.checked for trial in self.result.search),
             overlaid=overlaid,

@@ -294,18 +294,13 @@ def warm_start_text(spec: StudySpec) -> str:
     return f"{text} with points of the file"
 
 
-def networks_text(members: int) -> str:
-    """Count the networks of a trial: ``4 networks``."""
-    return plural(members, "network")
-
-
 def per_trial(spec: StudySpec) -> str:
     """Say what a trial consists of: ``3 networks per trial, 60 epochs each``, or of a
     function ``1 call per trial``."""
     members = spec.budget.members
     if spec.is_function:
         return f"{plural(members, 'call')} per trial"
-    return f"{networks_text(members)} per trial, {spec.planned_epochs} epochs each"
+    return f"{plural(members, 'network')} per trial, {spec.planned_epochs} epochs each"
 
 
 def condition_text(dimension: Dimension) -> str:

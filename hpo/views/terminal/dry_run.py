@@ -28,7 +28,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     for line in task_data.describe(spec, plan.data, plan.uncertainty):
         yield name, line
         name = ""
-    each = f"{formatting.networks_text(budget.members)} × {budget.epochs} epochs"
+    each = f"{formatting.plural(budget.members, 'network')} × {budget.epochs} epochs"
     if spec.is_function:
         each = formatting.plural(budget.members, "call")
     in_flight = f"{budget.window} trials in flight at most"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ..refusal import refuse
+from ...refusal import refuse
 from . import (
     csvs,
     delimited,

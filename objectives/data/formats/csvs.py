@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .delimited import read_numbers, read_rows, time_columns
 from .raw import (
     LARGEST_BYTES,

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .raw import Values, content, decode
 from .variables import Array, FileFormat, Variables, of_columns
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .npz import shorten
 from .packages import load_package
 from .raw import LARGEST_BYTES, content, too_large

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .raw import LARGEST_BYTES, Raw, content, join_hashes, too_large
 
 DESCRIBES = "a directory of IDX files"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .raw import Raw, Values, as_shown, stack
 from .variables import Array, Choice, Variables, split_names
 

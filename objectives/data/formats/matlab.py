@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from . import hdf5
 from .npz import shorten
 from .raw import content

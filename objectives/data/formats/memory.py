@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from . import frames, labelled, netcdf
 from .raw import stack
 from .recording import as_labels

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from . import hdf5
 from .npz import shorten
 from .packages import load_package

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from . import npz, objects
 from .raw import content, digest
 from .variables import Array, FileFormat, Variables, of_array, of_columns

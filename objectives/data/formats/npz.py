@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from . import objects
 from .raw import LARGEST_BYTES, content, too_large
 from .variables import Array, FileFormat, Variables

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..refusal import refuse
+from ...refusal import refuse
 
 
 def load_package(path: Path, name: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..refusal import refuse
+from ...refusal import refuse
 
 Values = NDArray[np.float64]
 

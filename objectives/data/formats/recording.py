@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...refusal import refuse
 from ..examples import Examples
-from ..refusal import refuse
 from .raw import UNEQUAL, Raw, Values, as_shown, show_first
 
 Series = NDArray[np.float32]

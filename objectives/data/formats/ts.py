@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .raw import UNEQUAL, Raw, Values, content, decode, join_hashes, labels, stack
 
 DESCRIBES = "UCR and UEA archives (.ts)"

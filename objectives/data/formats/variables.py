@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .raw import as_shown
 
 Array = NDArray[Any]

@@ -12,8 +12,8 @@ from pathlib import Path
 from hpo.errors import advise
 
 from ...hardware import physics
+from ...refusal import refuse
 from .. import advice
-from ..refusal import refuse
 from . import classification, prediction
 from .question import QuestionError
 from .recognise import choose_roles

@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from hpo.errors import advise
 
+from ...refusal import refuse
 from .. import formats
 from ..formats import csvs, idx
-from ..refusal import refuse
 from ..tasks import fashion_mnist
 from . import roles
 from .summary import Request, Roles, Table

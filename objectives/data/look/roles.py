@@ -11,8 +11,8 @@ import numpy as np
 
 from hpo.errors import advise
 
+from ...refusal import refuse
 from ..formats import Variables, labelled
-from ..refusal import refuse
 from ..tasks import own_series
 from .summary import Request, Roles, Table
 from .tables import ROW, TableReader

@@ -14,9 +14,9 @@ import numpy as np
 
 from hpo.errors import advise
 
+from ...refusal import refuse
 from ..formats import Variables, labelled, split_names
 from ..formats.delimited import UNNAMED
-from ..refusal import refuse
 from .question import QuestionError, Reading
 from .summary import Request, Roles, Table, Values, What
 

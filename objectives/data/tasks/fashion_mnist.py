@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .fields import Seed
 from .recorded import FileParams
 

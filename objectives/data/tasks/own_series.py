@@ -16,7 +16,7 @@ from pydantic import Field
 
 from hpo.contract import UnavailableError
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .fields import DataHash, Names, Place, Share
 from .recorded import absolute
 from .series import Series, SeriesParams

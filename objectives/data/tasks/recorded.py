@@ -17,7 +17,7 @@ from pydantic import Field
 
 from hpo.contract import UnavailableError
 
-from ..refusal import refuse
+from ...refusal import refuse
 from ..sizes import Contents
 from .fields import DataHash, Normalise, Seed, Share
 from .splitting import SplitTaskParams, stratified_split

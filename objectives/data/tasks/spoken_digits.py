@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from ..refusal import refuse
+from ...refusal import refuse
 from . import speakers
 from .fields import Normalise
 from .recorded import SplitParams

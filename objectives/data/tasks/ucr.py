@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ..refusal import refuse
+from ...refusal import refuse
 from .fields import Padding, Place
 from .recorded import FileParams
 

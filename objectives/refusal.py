@@ -1,9 +1,11 @@
-"""Refuse data, or keys of ``[task]``, in one form: expected, got, what to do."""
+"""Refuse data, files and keys of a study in one form: expected, got, what to do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NoReturn
+
+from hpo.errors import expected
 
 
 def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:
@@ -12,4 +14,4 @@ def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:
     Raises:
         ValueError: always.
     """
-    raise ValueError(f"{where}: expected {rule}, got {got}. {remedy}")
+    raise ValueError(expected(f"{where}", rule, got, remedy))
