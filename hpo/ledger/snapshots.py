@@ -209,7 +209,7 @@ def build(rows: Fetched) -> StudySnapshot:
         return _build_trial(slot, _last_step(slot), members)
 
     trials = [past.check_row(slot, build_trial) for slot in rows.slots]
-    if spec.is_function:
+    if spec.defines_by_run:
         found = [
             Suggestion(params={}, attrs=slot.attrs or {})
             for slot in rows.slots

@@ -115,7 +115,7 @@ def ends_network(spec: StudySpec, step: Step) -> bool:
 
     A function may report in steps of its own, whose last nobody knows.
     """
-    if spec.is_function:
+    if spec.defines_by_run:
         return False
     return step.network > 0 or step.epoch >= spec.planned_epochs
 
@@ -123,7 +123,7 @@ def ends_network(spec: StudySpec, step: Step) -> bool:
 def epochs_text(spec: StudySpec, step: Step) -> str:
     """Return the length of a curve that ends at a step: ``5 of 60 epochs``, or of a
     function ``step 5``."""
-    if spec.is_function:
+    if spec.defines_by_run:
         return f"step {step.epoch}"
     return f"{step.epoch} of {spec.planned_epochs} epochs"
 

@@ -200,7 +200,7 @@ def restore(
     """
     spec = _validate(StudySpec, stored, where)
     spec.attach(_validate(Description, about, where, "about"))
-    if spec.is_function:
+    if spec.defines_by_run:
         return spec
     refuse(check_names(spec), where)
     refuse(check_tables(spec), where)

@@ -270,7 +270,7 @@ class Result:
     def is_void(self, item: Confirmation) -> bool:
         """Whether a confirmation shows nothing: a function gave the same score for
         every fresh seed."""
-        return self.spec.is_function and len(item.scores) > 1 and item.ignores_seed
+        return self.spec.defines_by_run and len(item.scores) > 1 and item.ignores_seed
 
     @cached_property
     def confirmed(self) -> Confirmation | None:

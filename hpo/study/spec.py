@@ -50,6 +50,9 @@ another score, to which solvers agree: above it, they are two results."""
 BUDGETED = ("epochs", "score_every")
 """Parameters of an objective that ``[budget]`` gives."""
 
+IMPORTED = "imported"
+"""The objective of a study that comes from Optuna, until somebody names a function."""
+
 VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
@@ -107,9 +110,9 @@ class StudySpec(StudyTable):
     arguments: tuple[str, ...] | None = None
     """Arguments of the script, if the objective is a function."""
     directions: tuple[Literal["minimize", "maximize"], ...] | None = None
-    """Direction of each value, if the objective is a function."""
+    """Direction of each value, if the objective is a function or imported."""
     metrics: tuple[tables.Label, ...] | None = None
-    """Name of each value, if the objective is a function."""
+    """Name of each value, if the objective is a function or imported."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     protocol: Protocol = Protocol.VALIDATION
     budget: tables.Budget
@@ -165,6 +168,18 @@ class StudySpec(StudyTable):
     def is_function(self) -> bool:
         """Whether the objective is a function of a script."""
         return is_script(self.objective)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its trials come from a finished study of Optuna, without the code
+        that made them."""
+        return self.objective == IMPORTED
+
+    @property
+    def defines_by_run(self) -> bool:
+        """Whether no study file has its parameters: each trial brings its own, with
+        their distributions, as in Optuna."""
+        return self.is_function or self.is_imported
 
     @property
     def script(self) -> Script:
@@ -291,7 +306,7 @@ class StudySpec(StudyTable):
     def dimensions(self) -> Mapping[str, Dimension]:
         """Searched dimensions by name; one per layer of a parameter with ``per_layer``;
         of a function those that its trials have found."""
-        if self.is_function:
+        if self.defines_by_run:
             return self.found
         return self._declared
 
@@ -411,7 +426,7 @@ class StudySpec(StudyTable):
     @property
     def costs(self) -> tuple[str, ...]:
         """Names of the costs in ``[cost]``, in that order; empty without it."""
-        if self.is_function:
+        if self.defines_by_run:
             return tuple(self.further_values)
         if self.cost is None:
             return ()

@@ -298,7 +298,7 @@ def per_trial(spec: StudySpec) -> str:
     """Say what a trial consists of: ``3 networks per trial, 60 epochs each``, or of a
     function ``1 call per trial``."""
     members = spec.budget.members
-    if spec.is_function:
+    if spec.defines_by_run:
         return f"{plural(members, 'call')} per trial"
     return f"{plural(members, 'network')} per trial, {spec.planned_epochs} epochs each"
 
