@@ -35,7 +35,9 @@ from hpo import config, settings
 from hpo.console import Parser, answer, at_least
 from hpo.contract import Outcome
 from hpo.errors import HpoError, printable
+from hpo.launch import from_data
 from hpo.ledger import backup
+from hpo.objectives.data.look import Request
 from hpo.postgres.urls import parse_url
 from hpo.search import options
 from hpo.study import file
@@ -291,7 +293,7 @@ def _url(rng: random.Random, folder: Path) -> Callable[[], object]:
 
 
 def _data(rng: random.Random, folder: Path) -> Callable[[], object]:
-    """An ``.npz`` or ``.csv`` of somebody's, read as a launch does."""
+    """An ``.npz`` of somebody's, read as a launch does."""
     n = rng.choice([3, 40, 60])
     points = rng.choice([1, 5])
     x = np.random.default_rng(rng.randrange(2**32)).normal(size=(n, points, 2))
@@ -321,6 +323,29 @@ def _data(rng: random.Random, folder: Path) -> Callable[[], object]:
     return lambda: file.read(tree, base=folder, where="fuzz")
 
 
+def _table(rng: random.Random, folder: Path) -> Callable[[], object]:
+    """A table of somebody's, read as ``hpo new study`` does."""
+    lines = ["t,walk,power,label"]
+    points = rng.choice([1, 4])
+    names = rng.choice(["ab", "01", ["run", "2026-01-01"]])
+    for row in range(rng.choice([3, 40, 200])):
+        walk = row // points
+        lines.append(f"{row % points},{walk},{rng.random()},{names[walk % 2]}")
+    text = "\n".join(lines).encode()
+    path = folder / rng.choice(["data.csv", "data.tsv"])
+    if path.suffix == ".tsv":
+        text = text.replace(b",", b"\t")
+    if rng.random() < 0.7:
+        text = _changed_text(rng, text)
+    path.write_bytes(text)
+    request = Request(
+        what=rng.choice([None, "classify", "predict"]),
+        labels=rng.choice(["", "label"]),
+        series=rng.choice(["", "walk", "row"]),
+    )
+    return lambda: from_data.draft("fuzz", "fuzz", path, request, None)
+
+
 def _outcome(rng: random.Random, folder: Path) -> Callable[[], object]:
     """An outcome of an objective."""
     values: dict[str, Any] = {
@@ -338,6 +363,7 @@ KINDS: dict[str, Input] = {
     "site": _site,
     "environment": _environment,
     "url": _url,
+    "table": _table,
     "data": _data,
     "outcome": _outcome,
 }

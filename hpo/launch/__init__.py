@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -68,10 +68,10 @@ def new_study(
     name: str,
     data: Any,
     *,
-    inputs: str = "",
+    inputs: str | Sequence[str] = "",
     labels: str = "",
     series: str = "",
-    targets: str = "",
+    targets: str | Sequence[str] = "",
     horizon: int = 0,
     dt_ns: float | None = None,
 ) -> Path:
@@ -87,11 +87,12 @@ def new_study(
             (n,); series of unequal lengths are a list. Or a dict of arrays, a
             DataFrame, an ``xarray.Dataset``, an array; or the path of a file or a
             directory.
-        inputs: arrays or columns that a network receives, with commas between them.
+        inputs: arrays or columns that a network receives: a list, or names with commas
+            between them.
         labels: the array or column of labels.
         series: of a table: the column that tells series apart; ``"row"``: each row is
             one.
-        targets: arrays or columns to predict.
+        targets: arrays or columns to predict, likewise.
         horizon: points to predict ahead.
         dt_ns: time between two points on the device; default: that of the data, or 1.
 
@@ -104,17 +105,10 @@ def new_study(
     """
     from hpo.errors import for_python
     from hpo.launch import from_data
-    from hpo.objectives.data.look import Request
 
-    request = Request(
-        inputs=inputs,
-        labels=labels,
-        series=series,
-        targets=targets,
-        horizon=horizon,
-    )
+    roles = {"inputs": inputs, "labels": labels, "series": series, "targets": targets}
     with for_python():
-        return from_data.from_python(name, data, request, dt_ns)
+        return from_data.from_python(name, data, roles, horizon, dt_ns)
 
 
 class _Launch(ModuleType):

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,8 +93,21 @@ def _render(template: str, **values: Any) -> str:
 # --- data in memory ---
 
 
-def from_python(name: str, data: Any, request: Request, dt_ns: float | None) -> Path:
+def from_python(
+    name: str,
+    data: Any,
+    roles: Mapping[str, str | Sequence[str]],
+    horizon: int,
+    dt_ns: float | None,
+) -> Path:
     """Write a study of data in memory, or in a file; see ``hpo.launch.new_study``."""
+    from hpo.objectives.data.formats import join_names
+    from hpo.objectives.data.look import Request
+
+    texts: dict[str, Any] = {}
+    for role, names in roles.items():
+        texts[role] = names if isinstance(names, str) else join_names(names)
+    request = Request(**texts, horizon=horizon)
     with kept("hpo.new_study", name, data) as path:
         drafted = draft("hpo.new_study", name, path, request, dt_ns)
         drafted.write()

@@ -30,7 +30,13 @@ from . import (
 )
 from .raw import ELSEWHERE, Raw
 from .recording import Recording, check
-from .variables import Choice, FileFormat, Variables, of_array, split_names
+from .variables import (
+    Choice,
+    FileFormat,
+    Variables,
+    join_names,
+    split_names,
+)
 
 __all__ = [
     "ARRAYS",
@@ -48,11 +54,11 @@ __all__ = [
     "find_arrays",
     "frames",
     "idx",
+    "join_names",
     "labelled",
     "memory",
     "netcdf",
     "npz",
-    "of_array",
     "raw",
     "read",
     "split_names",

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...refusal import refuse
 from .raw import Raw, Values, as_shown, stack
-from .variables import Array, Choice, Variables, split_names
+from .variables import Array, Choice, Variables
 
 INPUTS = "x"
 LABELS = "y"
@@ -34,7 +34,7 @@ def read(file: Variables, choice: Choice) -> Raw:
         ValueError: a variable is missing, or rows of one series differ in their label.
     """
     if file.is_table and not file.shapes.keys() >= {INPUTS, LABELS}:
-        file.choose("labels", choice.labels)
+        file.choose_one("labels", choice.labels)
     names = input_names(file, choice)
     first = file.get(names[0], _SAVE)
     y = file.get(choice.labels or LABELS, _SAVE)
@@ -90,8 +90,7 @@ def _group(
     test: Array | None,
 ) -> Raw:
     """Return the series of a long table, in the order in which they begin."""
-    (series,) = file.choose("series", series)
-    ids = file.get(series)
+    ids = file.get(file.choose_one("series", series))
     rows = _join(file, names)
     if rows.ndim != 2 or not len(rows) == len(ids) == len(y):
         rule = f"columns of one length, {len(ids)} rows as `{series}`"
@@ -129,10 +128,3 @@ def _check_constant(
         f"{as_shown(y[row])!r} in {where}",
         f"Correct that row, or name another column than {series!r}.",
     )
-
-
-def as_names(names: Sequence[str]) -> str:
-    """Return names as a value of ``inputs``, so that ``split_names`` returns them."""
-    text = ",".join(names)
-    assert split_names(text) == [*names]
-    return text

@@ -6,7 +6,8 @@ way for all of them: ``labelled`` and the task ``series``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,6 +92,21 @@ class Variables:
             )
         return names
 
+    def choose_one(self, key: str, name: str) -> str:
+        """Return the name of a variable, which may contain commas.
+
+        Raises:
+            ValueError: the file has no such variable.
+        """
+        if name not in self.shapes:
+            refuse(
+                self.path,
+                f"`{key}`, one of the {self.noun} of the file",
+                f"{key}={name!r}",
+                f"Name one of {self.listed()}.",
+            )
+        return name
+
     def get(self, name: str, remedy: str = SAVE) -> Array:
         """Return a variable.
 
@@ -141,8 +157,18 @@ class FileFormat:
 
 
 def split_names(text: str) -> list[str]:
-    """Return names that have commas between them."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """Return names that have commas between them; a name with a comma is in quotes."""
+    try:
+        names = next(csv.reader([text.strip()], skipinitialspace=True), [])
+    except csv.Error:  # control characters
+        names = [text]
+    return [name.strip() for name in names if name.strip()]
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Return names as a text from which ``split_names`` returns them."""
+    quoted = [f'"{name}"' if "," in name else name for name in names]
+    return ", ".join(quoted)
 
 
 def show(name: str, shape: tuple[int, ...] | None) -> str:

@@ -115,5 +115,8 @@ def _name(
             f"Name them: {_advise_labels()}, or {_advise_targets()}.",
         )
     for key, text in keys.items():
-        file.choose(key, text)
+        if key == "labels":
+            file.choose_one(key, text)
+        else:
+            file.choose(key, text)
     return {key: name for key, name in keys.items() if name != usual[key]}

@@ -15,7 +15,7 @@ import numpy as np
 from hpo.errors import advise
 
 from ...refusal import refuse
-from ..formats import Variables, labelled, split_names
+from ..formats import Variables, join_names, labelled, split_names
 from ..formats.delimited import UNNAMED
 from .question import QuestionError, Reading
 from .summary import Request, Roles, Table, Values, What
@@ -76,7 +76,9 @@ class TableReader:
         label = labels[0] if labels else "NAME"
         target = label if label in self.numbers else self._last_number()
         meaning = f"one series of {self.length:,} points, to predict {target}"
-        predicts = Reading(meaning, {"task": "predict", "targets": target})
+        predicts = Reading(
+            meaning, {"task": "predict", "targets": join_names([target])}
+        )
         found = f"a table of {self.length:,} rows and {len(self.columns):,} columns"
         readings = [*self._readings(label), predicts]
         raise QuestionError(self.file.path, found, readings)
@@ -159,10 +161,10 @@ class TableReader:
         counters = [name for name in self.numbers if self._counts_rows(name)]
         left_out = {clock, *counters, *self.texts, *self.times}
         usable = [name for name in self.columns if name not in left_out]
-        targets = request.targets or self._last_number()
+        targets = request.targets or join_names([self._last_number()])
         predicted = split_names(targets)
         others = [name for name in usable if name not in predicted] or predicted
-        table["inputs"] = request.inputs or ", ".join(others)
+        table["inputs"] = request.inputs or join_names(others)
         table["targets"] = targets
         notes = [*self.file.notes]
         if not request.inputs:
@@ -173,13 +175,12 @@ class TableReader:
         """Return the columns of labelled series, one per row or one per id."""
         request = self.request
         label = request.labels or self._find_label()
-        (label,) = self.file.choose("labels", label)
+        label = self.file.choose_one("labels", label)
         table["labels"] = label
         series = request.series or self._find_series(label)
         notes = [*self.file.notes]
         if series != ROW or ROW in self.columns:
-            (series,) = self.file.choose("series", series)
-            table["series"] = series
+            table["series"] = self.file.choose_one("series", series)
             notes.append(
                 f"rows with the same {series} are a series, labelled by {label}"
             )
@@ -249,7 +250,7 @@ class TableReader:
             others = [name for name in self.columns if name not in roles]
             names = [name for name in others if name in self.numbers]
             notes += self._note_left_out(set(others) - set(names))
-            table["inputs"] = ", ".join(names)
+            table["inputs"] = join_names(names)
         else:
             table["inputs"] = self.request.inputs
         return Roles(table=table, file=self.file, clock=clock, notes=notes)
@@ -275,7 +276,7 @@ class TableReader:
             table["inputs"] = self.request.inputs
         elif len(names) < len(others):
             notes += self._note_left_out(set(others) - set(names))
-            table["inputs"] = ", ".join(names)
+            table["inputs"] = join_names(names)
         return Roles(table=table, file=self.file, notes=notes)
 
     def _counts_rows(self, name: str) -> bool:

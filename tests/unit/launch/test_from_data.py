@@ -46,7 +46,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ((unequal(), Y), {}, {"pad": "before"}),
         ({"signals": X, "who": Y}, {"inputs": "signals", "labels": "who"}, {}),
         (WIDE, {"labels": "label", "series": "row"}, {"labels": "label"}),
-        (PLANT, {"targets": "heat"}, {"inputs": "power", "targets": "heat"}),
+        (PLANT, {"targets": ["heat"]}, {"inputs": "power", "targets": "heat"}),
+        (
+            PLANT.rename(columns={"heat": "heat, W"}),
+            {"targets": ["heat, W"]},
+            {"inputs": "power", "targets": '"heat, W"'},
+        ),
         (PLANT.to_xarray(), {"horizon": 3}, {"inputs": "power", "horizon": 3}),
         (
             PLANT.rename_axis(index=None),
