@@ -81,11 +81,7 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
                 row.name,
                 row.score,
             )
-            if all(
-                name in point
-                for name, own in spec.in_order.items()
-                if own.is_there(point)
-            ):
+            if spec.is_whole(point):
                 matches.append(order)
     return [(name, score) for *_, name, score in sorted(matches, reverse=True)]
 

@@ -61,7 +61,7 @@ class Figures:
             StudyError: nothing has been confirmed yet.
         """
         result = self._result()
-        if not any(item.scores for item in result.confirmations):
+        if not result.tested:
             fault = "none yet"
             if not result.spec.confirm:
                 fault = "a study file without [confirm]"

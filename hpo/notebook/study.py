@@ -133,7 +133,7 @@ class Study(Figures):
     @property
     def confirmations(self) -> list[Confirmation]:
         """Every confirmed configuration, in the order of the search's ranking."""
-        return [item for item in self._result().confirmations if item.scores]
+        return list(self._result().tested)
 
     @property
     def warning(self) -> str:

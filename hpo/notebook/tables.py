@@ -75,8 +75,8 @@ def curves(result: Result) -> pd.DataFrame:
                 network,
             )
             if slot.phase == Phase.CONFIRM and result.spec.confirm is not None:
-                fresh_seed = slot.number % result.spec.confirm.members + 1
-                place = (str(slot.phase), slot.source, fresh_seed)
+                fresh_seed = result.spec.confirm.fresh_seed(slot.number)
+                place = (str(slot.phase), slot.source, fresh_seed + 1)
             rows += [(*place, *epoch) for epoch in _epochs(scores, losses)]
     frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(_CURVES))
     if rows:

@@ -98,10 +98,9 @@ _ENDED = {SlotState.COMPLETE: 0.0, SlotState.PRUNED: 1.0}
 def known_costs(spec: StudySpec, params: Mapping[str, Any] | None) -> list[float]:
     """Return the costs of ``[cost]`` before training; without parameters, minus
     infinity."""
-    if not spec.costs or params is None:
+    if params is None:
         return [-math.inf] * len(spec.costs)
-    known = constraints.costs(spec, params)
-    return [known.get(name, math.inf) for name in spec.costs]
+    return constraints.cost_values(spec, params, refused=math.inf)
 
 
 def _gains(spec: StudySpec, ends: Array, before: Array) -> Array:

@@ -124,13 +124,15 @@ def make_filter(spec: StudySpec, fixed: Params) -> IsFeasible:
     return lambda suggested: not violation(spec, spec.present({**suggested, **fixed}))
 
 
-def cost_values(spec: StudySpec, suggested: Params) -> list[float]:
-    """Return the costs of ``[cost]``, in order; NaN if the objective refuses the
-    parameters."""
+def cost_values(
+    spec: StudySpec, suggested: Params, refused: float = math.nan
+) -> list[float]:
+    """Return the costs of ``[cost]`` before training, in order; ``refused`` if the
+    objective refuses the parameters."""
     if not spec.costs:
         return []
     computed = costs(spec, suggested)
-    return [computed.get(name, math.nan) for name in spec.costs]
+    return [computed.get(name, refused) for name in spec.costs]
 
 
 def draws(spec: StudySpec, seed: int, fixed: Params) -> Iterator[dict[str, Any]]:
@@ -230,11 +232,7 @@ def check_point(spec: StudySpec, params: Params, where: str, do: str) -> None:
     if not spec.constraints or not params:
         return
     try:
-        if all(
-            name in params
-            for name, own in spec.in_order.items()
-            if own.is_there(params)
-        ):
+        if spec.is_whole(params):
             if problem := violation(spec, params):
                 raise SpecError(f"{where}: {problem}. {do}")
             return

@@ -184,6 +184,9 @@ class GaussianProcess:
             self._height * _matern(_squared(x * self._per_scale, self._scaled))[0]
         )
 
+    def _variance(self, half: Array) -> Array:
+        return np.asarray(np.maximum(self._height - (half * half).sum(0), _JITTER))
+
     def mean(self, x: Array) -> Array:
         """Return posterior means (k,) at points (k, d)."""
         return self._m + self._kernel(x) @ self._weights
@@ -193,7 +196,7 @@ class GaussianProcess:
         kernel = self._kernel(x)
         half = self._half(kernel.T)
         mean = self._m + kernel @ self._weights
-        return mean, np.maximum(self._height - (half * half).sum(0), _JITTER)
+        return mean, self._variance(half)
 
     def log_improvement(
         self, x: Array, best: Array, counts: NDArray[np.bool_], *, slopes: bool = True
@@ -209,7 +212,7 @@ class GaussianProcess:
         scaled = x * self._per_scale
         kernel, slope = _matern(_squared(scaled, self._scaled))
         half = self._half(self._height * kernel.T)
-        deviation = np.sqrt(np.maximum(self._height - (half * half).sum(0), _JITTER))
+        deviation = np.sqrt(self._variance(half))
         mean = self._m + self._height * kernel @ self._weights
         z = (mean[:, None] - best) / deviation[:, None]
         total = np.maximum(logsumexp(_log_h(z), axis=1, b=counts), _NOTHING)

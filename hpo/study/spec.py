@@ -334,6 +334,12 @@ class StudySpec(StudyTable):
         ``dimensions.present``."""
         return present(self.in_order, params)
 
+    def is_whole(self, params: Mapping[str, Any]) -> bool:
+        """Return whether parameters lack none of the dimensions whose conditions they
+        meet."""
+        there = (n for n, own in self.in_order.items() if own.is_there(params))
+        return all(name in params for name in there)
+
     def inside(self, name: str, value: ParamValue) -> ParamValue | None:
         """Return a value as the space has it: 1 as 1.0 of a float; None if it lies
         outside."""

@@ -218,9 +218,8 @@ def check_point(
         if is_list or name in params:  # one number fits any depth
             yield from _check_point_condition(spec, values, name, place)
     point = spec.in_space(params)
-    for name, dimension in spec.dimensions.items():
-        if name not in point and dimension.is_there(point):
-            return  # the sampler draws it
+    if not spec.is_whole(point):
+        return  # the sampler draws the others
     problem = first_error(spec, point)
     if problem is not None:
         yield f"{key}: {broken_rule(problem).rstrip('.')}. Change the point."
