@@ -11,6 +11,7 @@ from hpo.functions.call import (
     InterruptionError,
     SameParametersError,
 )
+from hpo.functions.deciding import decide
 from hpo.functions.inside import Checkpoint, checkpoint, confirming, seed
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "SameParametersError",
     "checkpoint",
     "confirming",
+    "decide",
     "seed",
 ]

@@ -12,10 +12,11 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from hpo.contract import MAX_SCORE
 from hpo.functions import history, inside
+from hpo.functions.deciding import DecidedSampler
 from hpo.functions.inside import Inside
 from hpo.functions.seeding import seeded
 from hpo.search.history import quiet
@@ -24,7 +25,7 @@ from hpo.search.pruning import PRUNERS
 from hpo.search.suggest import make_function_sampler
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import FIXED_PARAMS, Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState, Suggestion
 
 _MESSAGE_CHARS = 4000
 
@@ -82,6 +83,8 @@ class Call:
     """Trials 0 .. number-1, of which those within the window are settled."""
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
     """Parameters that somebody has enqueued for the trial."""
+    decided: Suggestion | None = None
+    """What ``decide`` returned for the trial; None if the sampler learns nothing."""
     fixed: Suggestion | None = None
     """The parameters of the trial, if they are known: then nothing is sampled or
     pruned."""
@@ -133,7 +136,9 @@ class Call:
         sampler: BaseSampler
         if self.fixed is None:
             pruner = PRUNERS[self.spec.pruner.name](**self.spec.pruner.options)
-            sampler = make_function_sampler(self.spec, self.number)
+            sampler = make_function_sampler(self.spec, self.number, "again")
+            if self.decided is not None:
+                sampler = DecidedSampler(sampler, self.decided)
             self._known = _index(seen) if self.spec.pruner.name == "none" else {}
         else:
             pruner = optuna.pruners.NopPruner()
@@ -154,10 +159,7 @@ class Call:
         )
         self._inside.save = self._save
         self._reports: dict[int, float] = {}
-        template = optuna.trial.create_trial(
-            state=TrialState.RUNNING,
-            system_attrs={FIXED_PARAMS: dict(self.enqueued)} if self.enqueued else {},
-        )
+        template = history.open_trial(self.enqueued, self.decided)
         self._storage.create_new_trial(self._storage.study_id, template)
         trial = history.FunctionTrial(study, self.number)
         for step, value in saved.reports.items():

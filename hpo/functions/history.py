@@ -1,7 +1,7 @@
 """The study in memory that a function's trial belongs to, with what the trial may see.
 
-Parameters are found as the function runs, so each trial has distributions of its own;
-a trial that still runs shows none.
+Parameters are found as the function runs, so each trial has distributions of its own.
+Of a trial within the window only what was decided before it ran is shown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from hpo.search.memory import kept
 from hpo.search.optuna_adapter import History
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import (
+    DECIDED,
+    FIXED_PARAMS,
+    Past,
+    SlotState,
+    Suggestion,
+)
 
 _STATES = {
     SlotState.RUNNING: TrialState.RUNNING,
@@ -34,14 +40,35 @@ _STATES = {
     SlotState.EXCLUDED: TrialState.FAIL,
 }
 _UNKNOWN = Past(suggestion=Suggestion(params={}))
+"""A trial that shows nothing."""
 
 
 def see(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     """Return trials 0 .. number-1 as trial ``number`` sees them: settled up to its
-    window, then unknown."""
+    window, then as they were decided before they ran."""
     n_seen = max(0, number - spec.budget.window + 1)
     seen = visible(spec, number, trials)[:n_seen]
+    for past in trials[len(seen) : number]:
+        seen.append(Past(suggestion=past.suggestion.decided))
     return [*seen, *[_UNKNOWN] * (number - len(seen))]
+
+
+def open_trial(
+    enqueued: Mapping[str, ParamValue] | None, decided: Suggestion | None = None
+) -> FrozenTrial:
+    """Return a trial that begins.
+
+    Args:
+        enqueued: parameters that somebody has enqueued for it.
+        decided: what was decided before.
+    """
+    attrs: dict[str, Any] = {}
+    if enqueued:
+        attrs[FIXED_PARAMS] = dict(enqueued)
+    if decided is not None:
+        attrs |= decided.decided.optuna_attrs
+        attrs[DECIDED] = decided.attrs[DECIDED]
+    return optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs=attrs)
 
 
 class CallStorage(History):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from hpo.errors import SpecError
+from hpo.script import is_script
 from hpo.study.python_values import explain_no_module
 from hpo.study.spec import StudySpec
 
@@ -36,7 +37,7 @@ def check(spec: StudySpec, where: str) -> None:
         module, colon, name = address.partition(":")
         if module == "__main__":
             raise SpecError(f"{where}: {key}: {explain_no_module(name)}")
-        if colon:
+        if colon and not is_script(address):
             _check_module(module, f"{where}: {key}: {address}")
 
 

@@ -67,7 +67,7 @@ def learns(spec: StudySpec) -> bool:
 def unsuggested(spec: StudySpec, trials: Sequence[Past]) -> list[int]:
     """Return the numbers of the trials 0 .. n-1 that have no suggestion yet."""
     known = kept(spec.hash, "suggested").of(
-        trials, lambda _, past: bool(past.suggestion.params)
+        trials, lambda _, past: past.suggestion.is_made
     )
     return [number for number, own in enumerate(known) if not own]
 

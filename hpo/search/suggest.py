@@ -9,7 +9,7 @@ any worker, at any time, comes to the same decision.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -153,12 +153,15 @@ def make_sampler(
         return _build(spec, seed)
 
 
-def make_function_sampler(spec: StudySpec, number: int) -> BaseSampler:
+def make_function_sampler(
+    spec: StudySpec, number: int, purpose: Literal["suggest", "again"] = "suggest"
+) -> BaseSampler:
     """Make the sampler of a study whose function names the parameters as it runs.
 
-    It is Optuna's own, with the random state of trial ``number``.
+    It is Optuna's own, with the random state of trial ``number``: one to ``suggest``
+    before the function runs, another one to suggest ``again`` while it does.
     """
-    seed = derive_seed(spec.seed, "suggest", number)
+    seed = derive_seed(spec.seed, purpose, number)
     with quiet():
         if spec.sampler.name == "tpe":
             return optuna_adapter.make_tpe(None, seed=seed, **spec.sampler.options)

@@ -32,6 +32,9 @@ go is lost often, but never at the same place.
 FIXED_PARAMS = "fixed_params"
 """The attribute of a trial that holds what ``hpo enqueue`` gave it, as Optuna's
 ``enqueue_trial`` names it."""
+DECIDED = "hpo:decided"
+"""The attribute of a function's trial that holds what was decided before it ran:
+parameters, distributions and the sampler's notes."""
 DISTRIBUTIONS = "hpo:distributions"
 """The attribute of a function's trial that holds the distributions of its
 parameters."""
@@ -267,6 +270,34 @@ class Suggestion:
         """
         return cls(params=params, attrs={**attrs, DISTRIBUTIONS: dict(distributions)})
 
+    @classmethod
+    def decided_by_history(
+        cls,
+        params: Mapping[str, ParamValue],
+        distributions: Mapping[str, str],
+        attrs: Mapping[str, Any],
+    ) -> Self:
+        """Return what was decided before a function runs; see ``of_function``."""
+        own = {
+            "params": dict(params),
+            "distributions": dict(distributions),
+            "attrs": dict(attrs),
+        }
+        return cls.of_function(params, distributions, {**attrs, DECIDED: own})
+
+    @property
+    def decided(self) -> Self:
+        """What was decided before the function ran; empty if nothing was."""
+        own = self.attrs.get(DECIDED)
+        if own is None:
+            return type(self)(params={})
+        return self.of_function(own["params"], own["distributions"], own["attrs"])
+
+    @property
+    def is_made(self) -> bool:
+        """Whether other trials can see it."""
+        return bool(self.params) or DECIDED in self.attrs
+
     @property
     def enqueued(self) -> Mapping[str, ParamValue]:
         """What somebody gave the trial by hand, known before the rest is suggested."""
@@ -281,7 +312,8 @@ class Suggestion:
     @property
     def optuna_attrs(self) -> dict[str, Any]:
         """The attributes that Optuna knows."""
-        return {key: own for key, own in self.attrs.items() if key != DISTRIBUTIONS}
+        ours = (DECIDED, DISTRIBUTIONS)
+        return {key: own for key, own in self.attrs.items() if key not in ours}
 
     @property
     def key(self) -> str:
@@ -326,7 +358,7 @@ class Past(Judged):
         before = tuple(
             (until, outcome.suggested(suggestion)) for until, outcome in self.before
         )
-        own = self.suggestion if self.suggestion.params else suggestion
+        own = self.suggestion if self.suggestion.is_made else suggestion
         return replace(self, suggestion=own, before=before)
 
 

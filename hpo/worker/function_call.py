@@ -4,13 +4,14 @@ the ledger."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from hpo.contract import facts
 from hpo.functions import Call, Evaluation, InterruptionError
 from hpo.ledger.claim_records import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.study.networks import Member
-from hpo.study.trials import Phase, Suggestion
+from hpo.study.trials import Past, Phase, Suggestion
 from hpo.worker.heartbeat import Heartbeat, StoppedError
 
 SAVE_S = 1.0
@@ -37,12 +38,21 @@ class WatchedCall:
         self._spent_s = 0.0
         self._began_s = time.monotonic()
 
-    def run(self, seed: int, fixed: Suggestion | None) -> Evaluation:
+    def run(
+        self,
+        seed: int,
+        *,
+        fixed: Suggestion | None,
+        trials: Sequence[Past] = (),
+        decided: Suggestion | None = None,
+    ) -> Evaluation:
         """Call the function.
 
         Args:
             seed: of the call.
             fixed: the parameters of the trial, if they are known.
+            trials: the earlier trials, if they are not.
+            decided: what the sampler has decided by them.
 
         Raises:
             StoppedError: the worker has a request to stop; the slot is left to the next
@@ -55,9 +65,6 @@ class WatchedCall:
         number = claim.number
         if claim.phase == Phase.CONFIRM:
             number += spec.budget.trials  # a number that no other call has
-        trials = []
-        if fixed is None:
-            trials = self._ledger.history(claim)
         saved = claim.checkpoint
         data = None
         if saved is not None and saved.member == self._index:
@@ -69,6 +76,7 @@ class WatchedCall:
             number=number,
             seed=seed,
             trials=trials,
+            decided=decided,
             enqueued=claim.enqueued,
             fixed=fixed,
             confirming=claim.phase == Phase.CONFIRM,

@@ -14,10 +14,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from hpo.functions import Evaluation, SameParametersError
+from hpo.search.history import learns
 from hpo.study.networks import Member
 from hpo.study.seeds import derive_seed
 from hpo.study.trials import SlotState, Step, Suggestion
 from hpo.worker.function_call import WatchedCall
+from hpo.worker.suggestions import Suggester
 from hpo.worker.trial import TrialRun
 
 
@@ -29,23 +31,41 @@ class FunctionRun(TrialRun):
 
     def _search(self) -> None:
         claim = self._claim
-        first = None
-        if claim.finished and claim.suggestion is not None:
+        if claim.finished:
+            assert claim.suggestion is not None
             self._suggestion = claim.suggestion
-            first = claim.suggestion
-        for index in range(len(self._members), self._n_members):
+            self._reported = _list_steps(claim.finished[0])
+        else:
             try:
-                evaluation = self._call(index, "member", index, first)
+                evaluation = self._call_first()
             except SameParametersError as same:
                 self._repeat(same)
                 return
-            if index == 0:
-                self._note_first(evaluation)
-                first = evaluation.suggestion
+            if evaluation.state != SlotState.COMPLETE:
+                self._end_early(evaluation)
+                return
+        for index in range(len(self._members), self._n_members):
+            evaluation = self._call(index, "member", index, self._suggestion)
             if evaluation.state != SlotState.COMPLETE:
                 self._end_early(evaluation)
                 return
         self._complete()
+
+    def _call_first(self) -> Evaluation:
+        """Call the function for the first member, and store the parameters that it
+        finds.
+
+        Raises:
+            SameParametersError: an earlier trial had the same parameters.
+        """
+        decided = None
+        if learns(self._spec):
+            suggester = Suggester(self._ledger, self._claim, self._heart)
+            trials = suggester.history()
+            decided = suggester.suggest(trials)
+        else:
+            trials = self._ledger.history(self._claim)
+        return self._call(0, "member", 0, None, trials=trials, decided=decided)
 
     def _call(
         self,
@@ -53,23 +73,22 @@ class FunctionRun(TrialRun):
         purpose: Literal["member", "confirm"],
         number: int,
         fixed: Suggestion | None,
+        **history: Any,
     ) -> Evaluation:
         """Call the function for member ``index``, with the seed of this purpose and
-        number, and keep a result."""
+        number, and keep what it gives."""
         self._training_began = min(self._training_began, time.monotonic())
         seed = derive_seed(self._spec.seed, purpose, number) // 2
         call = WatchedCall(self._ledger, self._claim, self._heart, index)
-        evaluation = call.run(seed, fixed)
+        evaluation = call.run(seed, fixed=fixed, **history)
+        if fixed is None:
+            self._suggestion = evaluation.suggestion
+            reports = sorted(evaluation.reports.items())
+            self._reported = [Step(0, step, value) for step, value in reports]
+            self._ledger.store_suggestion(self._claim, evaluation.suggestion)
         if evaluation.state == SlotState.COMPLETE:
             self._keep(index, call.member(seed, evaluation))
         return evaluation
-
-    def _note_first(self, evaluation: Evaluation) -> None:
-        """Store the parameters that the first call has found."""
-        self._suggestion = evaluation.suggestion
-        reports = sorted(evaluation.reports.items())
-        self._reported = [Step(0, step, value) for step, value in reports]
-        self._ledger.store_suggestion(self._claim, evaluation.suggestion)
 
     def _end_early(self, evaluation: Evaluation) -> None:
         score = None
@@ -89,6 +108,7 @@ class FunctionRun(TrialRun):
         self._suggestion = same.suggestion
         self._ledger.store_suggestion(self._claim, same.suggestion)
         earlier = self._ledger.read_members(self._claim.study_id, same.number)
+        self._reported = _list_steps(earlier[0])
         for index, member in enumerate(earlier):
             info = {**member.info, "same_as_trial": same.number}
             self._keep(index, replace(member, info=info, seconds=0.0))
@@ -133,3 +153,9 @@ class FunctionRun(TrialRun):
 
     def _attrs(self) -> dict[str, Any]:
         return dict(self._suggestion.attrs)
+
+
+def _list_steps(member: Member) -> list[Step]:
+    """Return what the call of a member reported, as steps."""
+    pairs = zip(member.scored_at, member.curve, strict=True)
+    return [Step(0, step, value) for step, value in pairs]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from hpo import functions
 from hpo.ledger.claim_records import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.search import suggest
 from hpo.search.history import learns, unsuggested
+from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Past, SlotState, Suggestion
 from hpo.worker.heartbeat import Heartbeat, StoppedError
 
@@ -41,8 +45,6 @@ class Suggester:
         if not learns(spec):
             return []
         history = self._ledger.history(self._claim)
-        if spec.is_function:
-            return history
         states = [history[k].state for k in unsuggested(spec, history)]
         if SlotState.RUNNING in states:
             self._await_others()
@@ -55,7 +57,7 @@ class Suggester:
         if claim.suggestion is not None:
             return claim.suggestion
         began_s = time.monotonic()
-        suggestion = suggest.suggest(claim.spec, claim.number, history, claim.enqueued)
+        suggestion = _make(claim.spec, claim.number, history, claim.enqueued)
         Suggester.lasted_s = time.monotonic() - began_s
         self._ledger.store_suggestion(claim, suggestion)
         return suggestion
@@ -85,10 +87,21 @@ class Suggester:
                 return
 
 
+def _make(
+    spec: StudySpec,
+    number: int,
+    history: Sequence[Past],
+    enqueued: Mapping[str, ParamValue],
+) -> Suggestion:
+    """Make the suggestion of a trial; of a function what is decided before it runs."""
+    make = functions.decide if spec.is_function else suggest.suggest
+    return make(spec, number, history, enqueued)
+
+
 def complete_history(claim: Claim, history: list[Past]) -> list[Past]:
     """Return the history with every suggestion; compute those that are missing."""
     for number in unsuggested(claim.spec, history):
         enqueued = history[number].suggestion.enqueued
-        suggestion = suggest.suggest(claim.spec, number, history[:number], enqueued)
+        suggestion = _make(claim.spec, number, history[:number], enqueued)
         history[number] = history[number].suggested(suggestion)
     return history

@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from hpo.functions import Call, Evaluation, InterruptionError, SameParametersError
+from hpo.functions import (
+    Call,
+    Evaluation,
+    InterruptionError,
+    SameParametersError,
+    decide,
+)
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step
@@ -52,7 +58,8 @@ def search(spec: StudySpec, n: int) -> list[Past]:
     """Run the first trials of a study."""
     trials: list[Past] = []
     for number in range(n):
-        call = Call(spec=spec, number=number, seed=SEED, trials=trials)
+        decided = decide(spec, number, trials)
+        call = Call(spec=spec, number=number, seed=SEED, trials=trials, decided=decided)
         trials.append(past(call.run()))
     return trials
 
@@ -239,3 +246,33 @@ def test_values_to_maximise_after_the_first_change_their_sign(tmp_path: Path) ->
     spec = study(tmp_path, "return 1", directions=["maximize", "maximize", "minimize"])
     assert spec.costs == ("-value_1", "value_2")
     assert spec.change_signs([1.0, 2.0, 3.0]) == [1.0, -2.0, 3.0]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "cmaes"])
+def test_trials_of_the_window_show_what_the_history_decides(
+    tmp_path: Path, sampler: str
+) -> None:
+    """Settled, running or half-way: within the window a trial shows the same."""
+    body = (
+        "x = trial.suggest_float('x', 0, 1)\n"
+        "y = trial.suggest_float('y', 0, 1)\n"
+        "z = trial.suggest_int(f'z{trial.number % 2}', 0, 9)\n"
+        "return x + y + z"
+    )
+    options = {"population_size": 4} if sampler == "nsga2" else {"n_startup_trials": 3}
+    spec = study(
+        tmp_path,
+        body,
+        budget={"trials": 50, "window": 4},
+        sampler={"name": sampler, **options},
+    )
+    settled = search(spec, 12)
+    running = [*settled]
+    for number in range(9, 12):
+        running[number] = Past(suggestion=decide(spec, number, running[:number]))
+    shown = [past.suggestion.params.keys() for past in running[9:]]
+    assert any(shown)
+    assert all(names <= {"x", "y"} for names in shown)
+    assert decide(spec, 12, running) == decide(spec, 12, settled)
+    whole = settled[-1].suggestion
+    assert whole.params.items() >= running[-1].suggestion.params.items()
