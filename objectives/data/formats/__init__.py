@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ...refusal import refuse
 from . import (
@@ -106,6 +106,9 @@ SERIES: tuple[SeriesFormat, ...] = (idx, csvs, ts)
 """Formats of labelled series; the first one that matches reads."""
 
 
+F = TypeVar("F", SeriesFormat, FileFormat)
+
+
 def describe(*, arrays_only: bool = False) -> str:
     """Return the names of all formats, or of those with named arrays."""
     names = [one.describes for one in ARRAYS]
@@ -120,10 +123,7 @@ def find(path: Path) -> SeriesFormat | None:
     Raises:
         ValueError: the path cannot be read.
     """
-    try:
-        return next((one for one in SERIES if one.matches(path)), None)
-    except OSError as error:  # a name that is too long, a directory that is not ours
-        refuse(path, "a path that can be read", f"{error.strerror}", "Correct it.")
+    return _match(SERIES, path)
 
 
 def find_arrays(path: Path) -> FileFormat | None:
@@ -132,9 +132,14 @@ def find_arrays(path: Path) -> FileFormat | None:
     Raises:
         ValueError: the path cannot be read.
     """
+    return _match(ARRAYS, path)
+
+
+def _match(formats: Sequence[F], path: Path) -> F | None:
+    """Return the first of these formats that matches a path."""
     try:
-        return next((one for one in ARRAYS if one.matches(path)), None)
-    except OSError as error:
+        return next((one for one in formats if one.matches(path)), None)
+    except OSError as error:  # a name that is too long, a directory that is not ours
         refuse(path, "a path that can be read", f"{error.strerror}", "Correct it.")
 
 

@@ -138,8 +138,7 @@ class TableReader:
     def _find_clock(self) -> str | None:
         """Return the first column of the time that grows from row to row."""
         for name in self.clocks:
-            steps = np.diff(self.columns[name])
-            if steps.size and (steps > np.zeros(1, steps.dtype)).all():
+            if _grows(np.diff(self.columns[name])):
                 return name
         return None
 
@@ -230,8 +229,7 @@ class TableReader:
         order = np.argsort(_numbered(self.columns[series]), kind="stable")
         same = np.diff(_numbered(self.columns[series])[order]) == 0
         for name in self.clocks:
-            steps = np.diff(self.columns[name][order])[same]
-            if steps.size and (steps > np.zeros(1, steps.dtype)).all():
+            if _grows(np.diff(self.columns[name][order])[same]):
                 return name
         return None
 
@@ -308,6 +306,11 @@ def _repeats(values: Values, most: int = MOST_LABELS) -> bool:
     if values.dtype.kind in "iuf" and different > most:
         return False
     return 2 <= different <= len(values) / 2
+
+
+def _grows(steps: Values) -> bool:
+    """Return whether there are steps, all of them upwards."""
+    return bool(steps.size and (steps > np.zeros(1, steps.dtype)).all())
 
 
 def _mostly_grows(values: Values) -> bool:
