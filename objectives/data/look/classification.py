@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import advice
-from ..formats import Recording, Variables
+from ..formats import Recording, Variables, split_names
 from ..tasks import TASKS
 from ..tasks.recorded import RecordedParams
 from .summary import (
@@ -37,6 +37,7 @@ def summarise(roles: Roles) -> Data:
         ValueError: the data break a rule.
     """
     table, task, recording = _complete(roles.table)
+    names = split_names(table.get("inputs", ""))
     time_step = "not in the data"
     dt_ns = None
     if roles.clock is not None and roles.file is not None:
@@ -56,7 +57,7 @@ def summarise(roles: Roles) -> Data:
         "length": length,
         "channels": f"{channels:,}",
         "classes": _list_classes(recording),
-        "values": list_ranges([], recording.examples.x),
+        "values": list_ranges(names, recording.examples.x),
         "missing": "none",
         "time step": time_step,
     }

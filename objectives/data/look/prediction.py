@@ -98,7 +98,7 @@ def _describe_targets(task: OwnSeriesParams, series: Series) -> str:
     ahead = "of the same point"
     if task.horizon:
         ahead = f"{count_points(task.horizon)} ahead"
-    return f"{whom}, {ahead}: {list_ranges([], series.target)}"
+    return f"{whom}, {ahead}: {list_ranges(split_names(task.targets), series.target)}"
 
 
 def _complete(table: Table) -> OwnSeriesParams:

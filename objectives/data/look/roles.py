@@ -106,6 +106,10 @@ def _name(
     if pair is not None:
         for key, name in zip(keys, pair, strict=True):
             keys[key] = keys[key] or name
+    if len(file.shapes) == 1:
+        rule = "series and their labels, or a series and its targets"
+        remedy = "Give both in one file, or as .npy files in a directory."
+        refuse(file.path, rule, f"one array, {file.listed()}", remedy)
     if not all(keys.values()):
         refuse(
             file.path,

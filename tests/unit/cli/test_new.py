@@ -109,6 +109,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for k in range(400):
         stamped.append(f"2026-01-01T{k // 60:02}:{k % 60:02}:00Z,{k % 7 / 3},{k % 2}")
     (tmp_path / "stamped.csv").write_text("\n".join(stamped))
+    (tmp_path / "z").mkdir()
+    np.save(tmp_path / "z/z.npy", recordings.series())
     np.savez(
         tmp_path / "named.npz", signals=recordings.series(), kind=np.arange(60) % 2
     )
@@ -178,7 +180,7 @@ HALF = {"test_fraction": 0.5, "normalise": "standard", "validation_folds": 5}
         (
             "untimed.csv --series walk --labels label",
             {"inputs": "az, ax"},
-            "note       rows with the same walk are a series, labelled by label",
+            "values     az: 0 to 45; ax: 0 to 6",
         ),
         (
             "stamped.csv --targets state",
@@ -281,6 +283,14 @@ def test_a_study_fits_the_data(
                 " NAME are a series, with the label state\n"
                 "  --task predict --targets state: one series of 400 points, to predict"
                 " state\n"
+            ),
+        ),
+        (
+            "z/z.npy",
+            (
+                "z/z.npy: expected series and their labels, or a series and its targets,"
+                " got one array, z (60, 5, 2). Give both in one file, or as .npy files"
+                " in a directory."
             ),
         ),
         (
