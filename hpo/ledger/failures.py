@@ -9,10 +9,14 @@ from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.claims import FAILURES_IN_A_ROW, SELECT_FAILURES
 from hpo.ledger.statements.slots import COUNT_LOSS
 from hpo.ledger.statements.workers import CHECK_LOST_ALONE
+from hpo.script import is_script
 from hpo.study.trials import MAX_LOSSES, StudyState, slot_name
 
 FAILED_SHARE = 5
 """A study also stops when one slot in this many has failed."""
+FAILURES_OF_FUNCTION = 10
+"""Number of failed trials in a row that stops the study of a function, which may return
+NaN or raise an exception for part of its space, as in Optuna."""
 
 
 def was_lost_alone(connection: Connection, slot: Row, who: str) -> bool:
@@ -67,9 +71,11 @@ def apply_failure_policy(study: LockedStudy) -> None:
         return
     last = failed[-1]
     numbers = {row.number for row in failed}
-    if any(numbers.issuperset(range(n, n + FAILURES_IN_A_ROW)) for n in numbers):
-        rule = f"{FAILURES_IN_A_ROW} slots in a row failed"
-    elif len(failed) * FAILED_SHARE >= last.budget:
+    is_function = is_script(study.row.spec["objective"])
+    in_a_row = FAILURES_OF_FUNCTION if is_function else FAILURES_IN_A_ROW
+    if any(numbers.issuperset(range(n, n + in_a_row)) for n in numbers):
+        rule = f"{in_a_row} slots in a row failed"
+    elif not is_function and len(failed) * FAILED_SHARE >= last.budget:
         rule = f"{len(failed)} of {last.budget} slots failed"
     else:
         return
