@@ -20,7 +20,7 @@ def objective(trial):
         if abs(slope) < 0.05:
             raise ValueError(f"the curve is flat at {x}")
         x -= damping * cubic(x) / slope
-        if abs(x) > 1e6:
+        if abs(x) > 20:
             return math.nan
         path.append(x)
     trial.set_user_attr("root", x)

@@ -1,0 +1,177 @@
+"""Functions of Optuna's kind run unchanged, and are pure functions of their specs: what
+scripts users bring, and what befalls their workers."""
+
+from __future__ import annotations
+
+import random
+import re
+import shlex
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from servers import database
+from stack import ROOT
+from users import User
+from workers import kill, ledger_at, start_worker, table, wait_until
+
+from hpo.ledger.ledger import Ledger
+from hpo.study import file
+from hpo.study.spec import StudySpec
+from hpo.study.trials import StudySnapshot, StudyState
+
+EXAMPLES = ROOT / "docs/examples/optuna"
+KILLS = 4
+LEASE = "--lease=1"
+
+FEW = {
+    "budget.trials": 8,
+    "budget.window": 3,
+    "sampler.n_startup_trials": 2,
+    "confirm.members": 2,
+}
+HIGHEST = {"directions": "maximize"}
+PRUNE = {"pruner.name": "median", "pruner.n_startup_trials": 2}
+SCRIPTS: dict[str, dict[str, Any]] = {
+    "conditional": HIGHEST,
+    "cross_validation": HIGHEST,
+    "failures": {},
+    "lightgbm_pruning": HIGHEST | PRUNE,
+    "multi_objective": {"directions": ["minimize", "minimize"]},
+    "noisy": {},
+    "oscillators": HIGHEST,
+    "parameters": HIGHEST,
+    "quadratic": {},
+    "sgd_pruning": PRUNE,
+    "torch_mlp": HIGHEST | PRUNE,
+}
+"""Options of a launch of each example."""
+LONG = ("cross_validation", "oscillators", "parameters", "sgd_pruning", "torch_mlp")
+"""Examples whose calls take longest."""
+SHORT = [name for name in SCRIPTS if name not in LONG]
+
+
+def read(script: str) -> StudySpec:
+    """Return a small study of an example."""
+    name = f"{EXAMPLES / script}.py:objective"
+    return file.load(name, values=FEW | SCRIPTS[script])
+
+
+Table = list[Any]
+Done = Callable[[], bool]
+
+
+def run(
+    url: str, scripts: Sequence[str], serve: Callable[[str, Ledger, Done], None]
+) -> dict[str, Table]:
+    """Run a study of each example, all at once; return by example all that must not
+    depend on workers.
+
+    Args:
+        url: an empty database.
+        scripts: names of examples.
+        serve: has workers at work until the condition that it is given is true.
+    """
+    with ledger_at(url) as ledger:
+        for script in scripts:
+            ledger.register(read(script))
+
+        def done() -> bool:
+            states = {study.name: study.state for study in ledger.studies()}
+            assert StudyState.FAILED not in states.values(), states
+            return set(states.values()) == {StudyState.DONE}
+
+        serve(url, ledger, done)
+        return {
+            script: table_of(ledger.snapshot(script, curves=True)) for script in scripts
+        }
+
+
+def table_of(snapshot: StudySnapshot) -> Table:
+    """Return the usual table, with user attributes and reasons of failures."""
+    slots = [*snapshot.search, *snapshot.confirm]
+    facts = [own.info for slot in slots for own in slot.members]
+    return [*table(snapshot), *facts, *[slot.message for slot in slots]]
+
+
+def one_worker(url: str, ledger: Ledger, done: Done) -> None:
+    """Let one worker serve all studies."""
+    worker = start_worker(url)
+    wait_until(done, 250)
+    kill(worker, signal.SIGTERM)
+
+
+def several_that_die(url: str, ledger: Ledger, done: Done) -> None:
+    """Let three workers serve all studies, and kill some as they call functions."""
+    workers = {}
+    for _ in range(KILLS):
+        while len(workers) < 3:
+            worker = start_worker(url, "--lease=1")
+            workers[worker.pid] = worker
+        victim = workers.pop(wait_for_call(ledger, set(workers)))
+        time.sleep(random.uniform(0.0, 0.3))
+        kill(victim)
+        assert victim.returncode == -signal.SIGKILL
+    wait_until(done, 250)
+    for worker in workers.values():
+        kill(worker, signal.SIGTERM)
+
+
+def wait_for_call(ledger: Ledger, pids: set[int]) -> int:
+    """Wait until one of these processes has a trial; return its number."""
+
+    def busy() -> list[int]:
+        with_trial = {one.pid for one in ledger.workers() if one.trial is not None}
+        return [*with_trial & pids]
+
+    wait_until(lambda: bool(busy()), 60)
+    return random.choice(busy() or [*pids])
+
+
+@pytest.mark.parametrize(
+    "scripts",
+    [SHORT, pytest.param(LONG, marks=pytest.mark.slow)],
+    ids=["short", "long"],
+)
+def test_examples_have_the_same_tables_with_and_without_kills(
+    server_url: str, with_tables: str, scripts: Sequence[str]
+) -> None:
+    with database(server_url, with_tables) as url:
+        undisturbed = run(url, scripts, one_worker)
+    with database(server_url, with_tables) as url:
+        disturbed = run(url, scripts, several_that_die)
+    assert [name for name in scripts if undisturbed[name] != disturbed[name]] == []
+
+
+def test_every_example_is_one_of_them() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SCRIPTS)
+
+
+def test_the_commands_of_the_page_run(user: User) -> None:
+    shutil.copytree(EXAMPLES, user.directory, dirs_exist_ok=True)
+    page = (ROOT / "docs/how-to/from-optuna.md").read_text("utf-8")
+    lines = re.findall(r"^    hpo (launch (\w+)\.py:.*)", page, re.MULTILINE)
+    names = []
+    for line, name in lines:
+        if name == "train":  # which is the reader's
+            continue
+        words = shlex.split(line, comments=True)
+        small = ("--trials", "3", "--set", "confirm.members=2", "--no-report")
+        out, _ = user.run(*words, *small, "--workers", "1")
+        assert f"{name}: " in out
+        assert user.snapshot(name).state == StudyState.DONE
+        names.append(name)
+    assert names == ["quadratic", "conditional", "torch_mlp"]
+
+
+def test_a_function_that_always_fails_stops_its_study(user: User) -> None:
+    script = user.directory / "broken.py"
+    script.write_text("def objective(trial):\n    return float('nan')\n")
+    line = ("launch", "broken.py:objective", "--workers", "1", "--no-report")
+    _, err = user.run(*line, status=1)
+    assert user.snapshot("broken").settled == 10
+    assert "10 slots in a row failed; the last one:" in err
+    assert "the function returned NaN" in err
