@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         "folds": _folds,
         "spoken": _spoken,
         "ablation": _ablation,
+        "functions": _functions,
     }  # of their own; only when named
     measures = {
         "networks": _networks,
@@ -132,6 +133,22 @@ def _ablation(say: Callable[[str], None]) -> None:
     ablationpage.write()
 
 
+def _functions(say: Callable[[str], None]) -> None:
+    from benchmarks.service import functionpage, functions
+    from hpo.postgres.connect import open_storage
+    from hpo.worker import provenance
+
+    cpu = provenance.of_this_process()["cpu"]
+    load = f"load {os.getloadavg()[0]:.0f} at the start"
+    day = time.strftime("%Y-%m-%d")
+    about = f"Measured on {day}: {cpu}, {os.cpu_count()} cores, {load}."
+    with _temporary_home() as home, open_storage() as storage:
+        repeats = list(functions.repeats(storage, say))
+        costs = list(functions.costs(storage, home))
+        claims = list(functions.claims(storage, say))
+    functionpage.write(about, repeats, claims, costs)
+
+
 def _workers(say: Callable[[str], None]) -> str:
     from benchmarks import results
     from benchmarks.service import workers
@@ -207,7 +224,7 @@ def _one_core() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _temporary_home() -> Iterator[None]:
+def _temporary_home() -> Iterator[Path]:
     """An embedded server of our own."""
     from hpo.postgres.embedded import stop
 
@@ -216,7 +233,7 @@ def _temporary_home() -> Iterator[None]:
     os.environ["HPO_HOME"] = str(home)
     os.environ.pop("HPO_STORAGE", None)
     try:
-        yield
+        yield home
     finally:
         stop(home, force=True)
         shutil.rmtree(home)
