@@ -15,7 +15,7 @@ from hpo.postgres.connect import open_storage
 from hpo.study.spec import StudySpec
 from hpo.views.records import json_records, plan
 from hpo.views.records.plan import Plan
-from hpo.views.sentences import task_data
+from hpo.views.sentences import formatting, task_data
 from hpo.views.terminal import dry_run
 
 
@@ -88,11 +88,13 @@ def score_uncertainty(
 
 
 def describe_data(spec: StudySpec) -> list[str]:
-    """Describe the data that the study's task reads, in words.
+    """Describe the data that the study's task reads, in words, or its function.
 
     Raises:
         SpecError: see ``task_contents``.
     """
+    if spec.is_function:
+        return [formatting.function_text(spec)]
     contents = task_contents(spec)
     return task_data.describe(spec, contents, score_uncertainty(spec, contents))
 

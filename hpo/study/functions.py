@@ -14,7 +14,7 @@ from typing import Any
 
 from hpo.contract import Cost, Description, Parameter
 from hpo.errors import expected
-from hpo.script import is_script
+from hpo.script import Script, is_script
 from hpo.study.dimensions import Dimension
 from hpo.study.messages import Broken
 from hpo.study.spec import StudySpec
@@ -64,7 +64,8 @@ def default_name(objective: str) -> str:
 
 
 def locate(tree: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """Return the tables with the script's folder apart from its name.
+    """Return the tables with the script's folder apart from its name, and with the
+    directions that the script gives to ``create_study``.
 
     Args:
         tree: tables of a study file.
@@ -76,7 +77,12 @@ def locate(tree: Mapping[str, Any], base: Path) -> dict[str, Any]:
     path, _, function = objective.partition(":")
     script = (base / path).absolute()
     name = f"{script.name}:{function or 'objective'}"
-    return {**tree, "objective": name, "folder": str(script.parent)}
+    located = {**tree, "objective": name, "folder": str(script.parent)}
+    if "directions" not in tree:
+        found = Script.named(name, script.parent).read_directions()
+        if found is not None:
+            located["directions"] = found
+    return located
 
 
 def complete(tree: Mapping[str, Any]) -> dict[str, Any]:

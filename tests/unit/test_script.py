@@ -96,3 +96,19 @@ def test_the_source_is_that_of_the_script_and_of_what_it_imports_from_its_folder
     after = own.hashes()
     assert after["train"] == before["train"]
     assert after["beside"] != before["beside"]
+
+
+@pytest.mark.parametrize(
+    ("text", "directions"),
+    [
+        ("optuna.create_study(direction='maximize')", ["maximize"]),
+        ("create_study(directions=['maximize', 'minimize'])", ["maximize", "minimize"]),
+        ("optuna.create_study()", None),
+        ("optuna.create_study(direction=way)", None),
+        ("create_study(direction='maximize')\ncreate_study()", None),
+    ],
+)
+def test_the_directions_of_create_study_are_read(
+    tmp_path: Path, text: str, directions: list[str] | None
+) -> None:
+    assert script(tmp_path, text).read_directions() == directions

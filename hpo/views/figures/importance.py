@@ -62,7 +62,10 @@ def measure(result: Result) -> dict[str, Share] | None:
     """
     trials = result.comparable
     dimensions = result.spec.dimensions
-    names = sorted(name for name in dimensions if dimensions[name].when is None)
+    always = [name for name in dimensions if dimensions[name].when is None]
+    names = sorted(
+        name for name in always if all(name in trial.params for trial in trials)
+    )
     if len(trials) < LEAST or len({trial.score for trial in trials}) == 1 or not names:
         return None
     from hpo.search.space import distributions

@@ -294,6 +294,15 @@ def warm_start_text(spec: StudySpec) -> str:
     return f"{text} with points of the file"
 
 
+def function_text(spec: StudySpec) -> str:
+    """Name the function of a study, and say what is best: ``/code/train.py, function
+    objective: minimize value``."""
+    values = []
+    for name, direction in zip(spec.metrics or (), spec.directions or (), strict=True):
+        values.append(f"{direction} {name}")
+    return f"{spec.script.path}, function {spec.script.function}: {', '.join(values)}"
+
+
 def per_trial(spec: StudySpec) -> str:
     """Say what a trial consists of: ``3 networks per trial, 60 epochs each``, or of a
     function ``1 call per trial``."""

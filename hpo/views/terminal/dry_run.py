@@ -54,10 +54,7 @@ def _objective(spec: StudySpec) -> str:
     if not spec.is_function:
         task = spec.about.task.name
         return f"{spec.objective}, {task}, protocol {spec.protocol}"
-    values = []
-    for name, direction in zip(spec.metrics or (), spec.directions or (), strict=True):
-        values.append(f"{direction} {name}")
-    return f"{spec.script.path}, function {spec.script.function}: {', '.join(values)}"
+    return formatting.function_text(spec)
 
 
 def _searching(spec: StudySpec, fit: Fit | None) -> Iterator[tuple[str, str]]:
