@@ -42,6 +42,7 @@ COMMANDS = {
     "new": "cli.new:new",
     "params": "cli.params:params",
     "guide": "cli.guide:guide",
+    "check": "cli.check:check",
     "doctor": "cli.doctor:doctor",
     "storage": "cli.storage:storage",
 }

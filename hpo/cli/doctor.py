@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from hpo.cli.findings import Finding, line
 from hpo.console import EXIT_ERROR, JSON, STORAGE, command
 
 # A fresh process, which loads everything that a worker loads before training.
@@ -20,18 +20,6 @@ _AS_A_WORKER = "import hpo.worker.loop; from hpo.objectives.machine import main;
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _MIN_FREE_BYTES = 1e9
 _ROUNDING = 1e-4
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A line of the examination."""
-
-    what: str
-    found: str
-    verdict: Literal["ok", "warning", "error"] = "ok"
-    """After a warning, studies run, but worse than they could; after an error they do
-    not run, or compute wrong results."""
-    remedy: str = ""
 
 
 @command(STORAGE, JSON)
@@ -58,14 +46,6 @@ def doctor(arguments: argparse.Namespace) -> int:
     elif healthy:
         print("\nready: hpo launch seqdigits")
     return 0 if healthy else EXIT_ERROR
-
-
-def line(finding: Finding) -> str:
-    """Format a finding as text."""
-    text = f"{finding.what:<16}  {finding.verdict.upper():<7}  {finding.found}"
-    if finding.remedy:
-        text += f"\n{'':27}{finding.remedy}"
-    return text
 
 
 def examine(storage: str | None) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
@@ -67,6 +66,8 @@ class Evaluation:
     """The user attributes of the trial that JSON can hold."""
     asked_confirming: bool = False
     """Whether the function asked if the call confirms."""
+    asked_to_prune: bool = False
+    """Whether it called ``should_prune``."""
     message: str | None = None
     """Why it failed."""
 
@@ -105,7 +106,8 @@ class Call:
             Exception: the reason of an ``InterruptionError``.
             SpecError: the script cannot be imported.
         """
-        function = self.spec.script.load()
+        with seeded(self.spec.seed):  # a script may draw its data as it is imported
+            function = self.spec.script.load()
         self._interruption: InterruptionError | None = None
         state = SlotState.COMPLETE
         value: Any = None
@@ -113,6 +115,7 @@ class Call:
         try:
             with quiet():
                 trial = self._open_trial()
+            self._trial = trial
             inside.enter(trial, self._inside)
             with self.spec.script.as_called(), seeded(self.seed):
                 value = function(trial)
@@ -131,7 +134,7 @@ class Call:
 
     # --- the trial ---
 
-    def _open_trial(self) -> optuna.Trial:
+    def _open_trial(self) -> history.FunctionTrial:
         """Open the trial in a study in memory, with the reports of its checkpoint."""
         seen = history.see(self.spec, self.number, self.trials)
         sampler: BaseSampler
@@ -168,6 +171,11 @@ class Call:
         for key, attr in saved.attrs.items():
             self._storage.set_trial_system_attr(self.number, key, attr)
         return trial
+
+    @property
+    def suggestion(self) -> Suggestion:
+        """The parameters that the function has asked for so far."""
+        return history.write_suggestion(self._frozen)
 
     @property
     def _frozen(self) -> FrozenTrial:
@@ -221,6 +229,7 @@ class Call:
             reports=self._reports,
             facts=facts,
             asked_confirming=self._inside.asked_confirming,
+            asked_to_prune=self._trial.asked_to_prune,
             message=message,
         )
 
@@ -311,7 +320,7 @@ def _read_values(value: Any, n: int) -> tuple[tuple[float, ...], str | None]:
     if len(several) != n:
         return (), (
             f"the function returned {len(several)} values, but the study has {n}"
-            " directions. Give one direction for each: --direction minimize maximize."
+            " directions. Give one for each: --direction minimize --direction maximize."
         )
     floats = []
     for one in several:
@@ -330,10 +339,7 @@ def _clip(value: float) -> float:
 
 
 def _storable(value: Any) -> Any:
-    """Return a value that JSON holds, a number of NumPy as one of Python; of another
-    its text."""
-    if isinstance(value, np.generic):
-        value = value.item()
+    """Return a value that JSON holds; of another its text."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):

@@ -177,6 +177,13 @@ class FunctionTrial(optuna.Trial):
         """Take a running trial of a study in memory."""
         super().__init__(study, trial_id)
         self._choices: dict[str, Any] = {}
+        self.asked_to_prune = False
+        """Whether the function has called ``should_prune``."""
+
+    def should_prune(self) -> bool:
+        """Return what the pruner decides."""
+        self.asked_to_prune = True
+        return super().should_prune()
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Suggest one of the choices."""

@@ -180,7 +180,8 @@ def _read_dimension(text: str) -> dict[str, Any]:
         return {"choices": tuple(dict.fromkeys(attributes["choices"]))}
     fields = {key: attributes[key] for key in ("low", "high", "log")}
     step = attributes.get("step")
-    if step is not None and not fields["log"]:
+    is_whole = isinstance(fields["low"], int)
+    if step is not None and not fields["log"] and not (is_whole and step == 1):
         fields["step"] = step
     return fields
 

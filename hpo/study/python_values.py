@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import sys
@@ -23,7 +22,7 @@ def plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
     def convert(value: Any) -> Any:
         if hasattr(value, "__qualname__"):
-            return address(value, where)
+            return _address(value, where)
         if hasattr(value, "tolist"):
             return value.tolist()
         if isinstance(value, Path):
@@ -36,40 +35,30 @@ def plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     return dict(json.loads(json.dumps(values, default=convert)))
 
 
-def address(value: Any, where: str) -> str:
-    """Return ``module:Class`` of a class, or ``train.py:objective`` of a function.
-
-    Raises:
-        SpecError: workers cannot import it.
-    """
+def _address(value: Any, where: str) -> str:
+    """Return ``module:Class`` of a class or a function."""
     name = value.__qualname__
-    is_function = inspect.isfunction(value)
-    in_file = is_function and hasattr(sys.modules["__main__"], "__file__")
-    if value.__module__ == "__main__" and not in_file:
-        raise SpecError(f"{where}: {explain_no_module(name, is_function=is_function)}")
-    if not name.isidentifier():
+    if value.__module__ == "__main__":
+        raise SpecError(f"{where}: {explain_no_module(name)}")
+    if "." in name:
         raise SpecError(
-            f"{where}: workers cannot import {name}, which is no name at the top of its"
-            " module. Define it there."
+            f"{where}: {name} is defined inside another class or function, where"
+            " workers cannot import it. Define it at the top of its module."
         )
-    if is_function:
-        return f"{Path(inspect.getfile(value)).absolute()}:{name}"
     return f"{value.__module__}:{name}"
 
 
-def explain_no_module(name: str, *, is_function: bool = False) -> str:
+def explain_no_module(name: str) -> str:
     """Say why workers cannot import what a cell or the running script defines."""
     module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    instead = f"{module}:{name}"
-    if is_function:
-        instead = f"{module}.py:{name}"
+    address = f"{module}:{name}"
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script is not None:
         return (
             f"{name} is defined in {Path(script).name}, the script that runs, which"
-            f" workers do not run. Move it to {module}.py, and give {instead!r}."
+            f" workers do not run. Move it to {module}.py, and give {address!r}."
         )
     return (
         f"{name} is defined in a cell, which workers cannot import. Write it to a file:"
-        f" begin the cell with %%writefile {module}.py, run it, and give {instead!r}."
+        f" begin the cell with %%writefile {module}.py, run it, and give {address!r}."
     )

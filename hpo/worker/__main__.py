@@ -9,6 +9,7 @@ import signal
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import NoReturn
 
 from hpo.console import (
     Parser,
@@ -130,6 +131,8 @@ def _run_one(arguments: Namespace) -> int:
     Handle the signals of the process, limit the threads of numerical libraries by its
     environment, and set up its log.
     """
+    if os.environ.get(crew.HASH_SEED) != "0":
+        _begin_again()
     # otherwise the first process of a container gets no signal
     for signum in crew.STOPPING:
         signal.signal(signum, lambda *_: os._exit(0))
@@ -171,6 +174,12 @@ def _run_one(arguments: Namespace) -> int:
             signal.signal(signum, lambda *_: this_worker.stop(grace_s))
         this_worker.run()
     return 0
+
+
+def _begin_again() -> NoReturn:
+    """Start Python again in this process, with the hashes of texts of all workers."""
+    environment = {**os.environ, crew.HASH_SEED: "0"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 def _run_crew(arguments: Namespace) -> int:

@@ -58,6 +58,8 @@ THREADS = (
     "OPENBLAS_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+HASH_SEED = "PYTHONHASHSEED"
+"""The variable that decides the hashes of texts when Python starts."""
 OOM_S = 5.0
 """Longest time between the kernel's out-of-memory kill and the end of the process."""
 HUNG = os.EX_SOFTWARE
@@ -105,10 +107,20 @@ class WorkerSetup:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a worker process."""
-        environment = {**os.environ, **dict.fromkeys(THREADS, str(self.threads))}
+        environment = worker_environment(self.threads)
         if self.storage_url:
             environment["HPO_STORAGE"] = self.storage_url
         return environment
+
+
+def worker_environment(threads: int = 1) -> dict[str, str]:
+    """Return the environment in which a worker computes, from that of this process.
+
+    The hashes of texts are the same in every worker, so a script that iterates over a
+    set of texts repeats.
+    """
+    limits = dict.fromkeys(THREADS, str(threads))
+    return {**os.environ, **limits, HASH_SEED: "0"}
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hpo.cli import doctor
-from hpo.cli.doctor import Finding, judge, line
+from hpo.cli.doctor import judge
+from hpo.cli.findings import Finding, line
 
 WHATS = [
     "versions",

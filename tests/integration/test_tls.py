@@ -19,6 +19,7 @@ from tls import PASSWORD, TlsServer, tls_server
 from workers import ledger_at, run_workers, start_worker, toy_spec
 
 from hpo.cli import doctor
+from hpo.cli.findings import line
 from hpo.errors import StorageError
 from hpo.postgres.connect import open_storage
 from hpo.study.trials import StudyState
@@ -167,6 +168,6 @@ def test_the_doctor_tells_whether_the_way_to_the_database_is_safe(
 ) -> None:
     root = {"sslrootcert": server.ca} if sslmode == "verify-full" else {}
     url = server.url(host, sslmode=sslmode, **root)
-    lines = [doctor.line(finding) for finding in doctor.of_storage(url)]
-    found = [line for line in lines if line.startswith("encryption")]
-    assert [told in line for line in found if told] == ([True] if told else [])
+    lines = [line(finding) for finding in doctor.of_storage(url)]
+    found = [text for text in lines if text.startswith("encryption")]
+    assert [told in text for text in found if told] == ([True] if told else [])

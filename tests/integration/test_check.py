@@ -1,0 +1,162 @@
+"""``hpo check``: a trial in two processes, and what it says of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from workers import toy_spec
+
+from hpo.cli.check import check
+from hpo.script import _load
+
+HEAD = "import hpo, os, random, sys, time\nimport numpy as np\n"
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
+    yield
+    _load.cache_clear()
+    assert not (tmp_path / "home").exists(), "it starts no database"
+
+
+def write(body: str, before: str = "") -> None:
+    """Write a script whose function has this body."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    Path("train.py").write_text(f"{HEAD}{before}\ndef objective(trial):\n{lines}\n")
+
+
+def record(capsys: pytest.CaptureFixture[str], *line: str) -> tuple[int, Any]:
+    """Check; return the exit status and the record."""
+    status = check([*line, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_a_function_that_repeats(capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        "n = trial.suggest_int('n', 1, 3)\n"
+        "us = [trial.suggest_float(f'u{i}', 1e-3, 1, log=True) for i in range(n)]\n"
+        "for step in range(5):\n"
+        "    trial.report(sum(us) / (step + 1), step)\n"
+        "    trial.should_prune()\n"
+        "return sum(us) + random.random() + DATA + [*{'a', 'b', 'c'}].index('b')",
+        before="DATA = np.random.rand()",
+    )
+    assert check(["train.py:objective"]) == 0
+    said = capsys.readouterr().out
+    assert "parameters        OK       n 1 to 3, whole numbers; u0 0.001 to 1, log" in (
+        said
+    )
+    assert " calls)" in said, "u1 is conditional"
+    assert "reports 5 steps, pruner none\n" in said
+    assert "To end poor trials early: --pruner median." in said
+    assert "repeats           OK       value, reports and parameters are equal" in said
+    assert "seed              OK       another seed gives " in said
+    assert said.endswith("\nreproducible: hpo launch train.py:objective\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "what", "remedy"),
+    [
+        (
+            "return time.time()",
+            "",
+            "a second call differs in its value (",
+            "random, NumPy and PyTorch are seeded. Seed what else draws with hpo.seed",
+        ),
+        (
+            "trial.report(time.time(), 3)\nreturn 1",
+            "",
+            "differs in its reports (step 3: ",
+            "read no clock",
+        ),
+        (
+            "return trial.suggest_float('x', 0, time.time())",
+            "",
+            "differs in its parameters (x: ",
+            "read no clock",
+        ),
+        (
+            "return KEPT.random()",
+            "KEPT = random.Random(1)",
+            "differs in its value",
+            "something outside of the function is kept, such as a random generator",
+        ),
+        ("return {}['a']", "", "train.py:5: KeyError: 'a'", "Correct it, and check ag"),
+        (
+            "return trial.suggest_float(f'x{hpo.seed(trial)}', 0, 1)",
+            "",
+            "with another seed it fails: train.py:5: ValueError: the function asks for",
+            "Correct it",
+        ),
+        ("return 1, 2", "", "returned 2 values, but the", "Correct it, and check aga"),
+    ],
+)
+def test_what_does_not_repeat(
+    body: str,
+    before: str,
+    what: str,
+    remedy: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(body, before)
+    status, found = record(capsys, "train.py:objective")
+    assert status == 1
+    assert not found["reproducible"]
+    (wrong,) = [one for one in found["findings"] if one["verdict"] == "error"]
+    assert what in wrong["found"]
+    assert remedy in wrong["remedy"]
+
+
+def test_what_is_worth_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """A seed without effect, a user attribute that reads the clock, reports that no
+    pruner sees."""
+    write("trial.set_user_attr('t', time.time())\ntrial.report(1, 1)\nreturn 1")
+    status, found = record(capsys, "train.py:objective")
+    assert status == 0
+    assert found["reproducible"]
+    assert found["seed_has_effect"] is False
+    by_name = {one["what"]: one for one in found["findings"]}
+    assert "user attributes differ: t" in by_name["repeats"]["found"]
+    assert "another seed changes nothing" in by_name["seed"]["found"]
+    assert by_name["parameters"]["found"] == "none that varies"
+    assert by_name["pruning"]["found"] == "reports 1 step, but never asks to prune"
+
+
+def test_arguments_and_directions_reach_the_function(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write("return float(sys.argv[1]), 2")
+    directions = ["--direction", "minimize", "--direction", "maximize"]
+    line = ["train.py:objective", "--json", *directions, "--", "7"]
+    assert check(line) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["values"] == [7.0, 2.0]
+
+
+def test_a_process_that_ends_is_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    write("print('hello')\nsys.stdout.flush()\nos._exit(3)")
+    assert check(["train.py:objective"]) == 1
+    assert capsys.readouterr().err == (
+        "error: the process of the trial ended with exit status 3. It wrote:\n  hello\n"
+    )
+
+
+def test_a_study_file_is_checked_by_a_few_epochs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tables = {k: v for k, v in toy_spec().stored().items() if v not in ({}, "")}
+    Path("toy.toml").write_text(tomli_w.dumps(tables))
+    status, found = record(capsys, "toy.toml")
+    assert status == 0
+    assert found["seed_has_effect"]
+    assert found["reports"] == 3
+    assert found["parameters"]["k"]["high"] == 8
