@@ -275,7 +275,7 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
 
 def test_the_oscillator_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
     known = SOLVED_STUDY.spec.about.model_copy(update={"system": "oscillator"})
-    monkeypatch.setattr(type(SOLVED_STUDY.spec), "about", known)
+    monkeypatch.setitem(vars(SOLVED_STUDY.spec), "about", known)
     text = caveats.warning(SOLVED_STUDY)
     assert (
         "not a result of the oscillator: 94.4 % with one step per point, 8.8 % solved."
