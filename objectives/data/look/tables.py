@@ -17,6 +17,7 @@ from hpo.errors import advise
 from ...refusal import refuse
 from ..formats import Variables, join_names, labelled, split_names
 from ..formats.delimited import UNNAMED
+from ..formats.recording import as_labels
 from .question import QuestionError, Reading
 from .summary import Request, Roles, Table, Values, What
 
@@ -34,8 +35,12 @@ class TableReader:
     """A table, and what its columns may be."""
 
     def __init__(self, file: Variables, request: Request) -> None:
-        """Read the columns."""
-        columns = {name: file.get(name) for name in file.shapes}
+        """Read the columns.
+
+        Raises:
+            ValueError: there are no rows, or one cannot be read.
+        """
+        columns = {name: _comparable(file.get(name)) for name in file.shapes}
         self.file = file
         self.columns: Columns = columns
         self.request = request
@@ -45,6 +50,8 @@ class TableReader:
         self.timed = [*self.times, *filter(_TIME.fullmatch, self.numbers)]
         self.clocks = [name for name in self.timed if _mostly_grows(columns[name])]
         self.length = len(next(iter(columns.values())))
+        if not self.length:
+            refuse(file.path, "at least one row", "none", "Add it.")
 
     def choose(self, table: Table) -> Roles:
         """Return the roles of the columns.
@@ -295,6 +302,13 @@ class TableReader:
             for name in self.columns
             if name in names
         ]
+
+
+def _comparable(values: Values) -> Values:
+    """Return a column whose values have an order: Python objects as texts."""
+    if values.dtype.kind == "O":
+        values = as_labels(values)
+    return values.astype(str) if values.dtype.kind == "O" else values
 
 
 def _repeats(values: Values, most: int = MOST_LABELS) -> bool:

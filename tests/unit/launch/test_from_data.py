@@ -106,6 +106,10 @@ def test_the_same_data_are_the_same_files_and_others_are_not(folder: Path) -> No
             ),
         ),
         (
+            PLANT[:0],
+            "hpo.new_study: data: expected at least one row, got none. Add it.",
+        ),
+        (
             LONG[["t", "left"]],
             (
                 "hpo.new_study: data: expected rows in the order of t, got another"
