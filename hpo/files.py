@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,30 @@ def read_toml(path: Path, refusal: type[HpoError]) -> dict[str, Any]:
         raise refusal(f"{path}: not valid TOML: {error}. Correct it.") from None
     except OSError as error:
         raise refusal(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def write_new(texts: Mapping[Path, str]) -> None:
+    """Write new files, or none if there is another one under one of the names.
+
+    Raises:
+        HpoError: there is.
+    """
+    for path, text in texts.items():
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            raise HpoError(
+                f"{path}: the file exists already. Move it, or take another name."
+            )
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+
+
+def render(package: str, template: str, **values: Any) -> str:
+    """Return the text of a template in a package's folder ``templates``."""
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader(package)
+    templates = Environment(loader=loader, keep_trailing_newline=True)
+    return templates.get_template(template).render(**values)
 
 
 def check_writable(path: Path) -> None:

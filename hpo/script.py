@@ -247,17 +247,35 @@ def _check_signature(script: Script, function: Any) -> None:
             ) from None
 
 
-@contextmanager
-def _refuse_studies(script: Script) -> Iterator[None]:
-    """Refuse that a script optimises while it is imported: that belongs into its
-    ``__main__`` part."""
-    import optuna
+_importing: list[Script] = []
+"""The script that is being imported, if any."""
 
-    def refuse(*arguments: Any, **options: Any) -> None:
+
+def refuse_while_imported() -> None:
+    """Refuse to optimise while a script is imported: that belongs into its ``__main__``
+    part.
+
+    Raises:
+        SpecError: a script is being imported.
+    """
+    for script in _importing:
         raise SpecError(
             f"{script.path.name} optimises as it is imported. Put that under"
             ' `if __name__ == "__main__":`; its function stays as it is.'
         )
 
-    with patch.object(optuna.Study, "optimize", refuse):
-        yield
+
+@contextmanager
+def _refuse_studies(script: Script) -> Iterator[None]:
+    """Let Optuna's studies and ``hpo.launch`` refuse to optimise."""
+    import optuna
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        refuse_while_imported()
+
+    _importing.append(script)
+    try:
+        with patch.object(optuna.Study, "optimize", refuse):
+            yield
+    finally:
+        _importing.pop()

@@ -6,10 +6,10 @@ import argparse
 import importlib.util
 import keyword
 from pathlib import Path
-from typing import Any
 
 from hpo.console import Parser, argument, at_least, command, group
 from hpo.errors import HpoError
+from hpo.files import render, write_new
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -136,9 +136,9 @@ def _new_module(what: str, name: str) -> int:
         f"{name}.toml": f"{what}.toml.j2",
         f"test_{name}.py": f"{what}_test.py.j2",
     }
-    _write(
+    write_new(
         {
-            Path(path): _render(template, name=name, title=title)
+            Path(path): render("hpo.cli", template, name=name, title=title)
             for path, template in templates.items()
         }
     )
@@ -159,25 +159,3 @@ def _check_module_name(name: str) -> None:
             " letters, digits and underscores, and no name of an installed module, as"
             " in my_network."
         )
-
-
-def _render(template: str, **values: Any) -> str:
-    from jinja2 import Environment, PackageLoader
-
-    templates = Environment(loader=PackageLoader("hpo.cli"), keep_trailing_newline=True)
-    return templates.get_template(template).render(**values)
-
-
-def _write(texts: dict[Path, str]) -> None:
-    """Write new files; if one of them exists, write none.
-
-    Raises:
-        HpoError: a file exists already.
-    """
-    for path in texts:
-        if path.exists():
-            raise HpoError(
-                f"{path}: the file exists already. Move it, or take another name."
-            )
-    for path, text in texts.items():
-        path.write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
@@ -339,7 +340,10 @@ def _clip(value: float) -> float:
 
 
 def _storable(value: Any) -> Any:
-    """Return a value that JSON holds; of another its text."""
+    """Return a value that JSON holds, a number of NumPy as one of Python; of another
+    its text."""
+    if isinstance(value, np.generic):
+        value = value.item()
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):

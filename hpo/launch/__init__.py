@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ __all__ = ["executors", "from_data", "launch", "new_study", "plan"]
 
 
 def launch(
-    study: str | Path | Mapping[str, Any] | None = None,
+    study: str | Path | Mapping[str, Any] | Callable[..., Any] | None = None,
     *,
     data: Any = None,
     workers: int | None = None,
@@ -33,8 +33,9 @@ def launch(
     again to resume it.
 
     Args:
-        study: name or path of a study file, or its content as a dict with a ``name``;
-            relative paths in it start at the working directory.
+        study: name or path of a study file; its content as a dict with a ``name``
+            (relative paths in it start at the working directory); or a function
+            ``objective(trial)`` of a file, also as ``"train.py:objective"``.
         data: data in memory for the task, as in ``new_study``: they are written to
             ``NAME-HASH.npz`` in the working directory. Without a ``name`` of the task,
             the data say which one reads them.
@@ -44,7 +45,7 @@ def launch(
             embedded server.
         tables: keys and tables of the study file, in place of its own: ``name="other",
             seed=3, budget={"trials": 200}``. With all of a study, no file is needed.
-            An ``objective`` may be a class of a module that workers can import.
+            An ``objective`` may be a class or a function that workers can import.
 
     Returns:
         the study, as ``hpo.load`` does.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
-from hpo.files import writing
+from hpo.files import render, write_new, writing
 from hpo.study import file, messages
 
 if TYPE_CHECKING:
@@ -38,13 +38,7 @@ class Draft:
         Raises:
             HpoError: there is another one with this name.
         """
-        if self.path.exists():
-            if self.path.read_text(encoding="utf-8") == self.text:
-                return
-            raise HpoError(
-                f"{self.path}: the file exists already. Move it, or take another name."
-            )
-        self.path.write_text(self.text, encoding="utf-8")
+        write_new({self.path: self.text})
 
     def lines(self, run: str) -> list[str]:
         """Return the facts as a table, and how to run the study."""
@@ -76,18 +70,12 @@ def draft(
     with messages.explained(where, OwnSeriesParams):
         data = look.look(path, request)
         study = look.study(data, dt_ns=dt_ns)
-    text = _render(f"{data.what}.toml.j2", name=name, data=data, study=study)
+    text = render(
+        "hpo.launch", f"{data.what}.toml.j2", name=name, data=data, study=study
+    )
     to = Path(f"{name}.toml")
     file.read({"name": name, **tomllib.loads(text)}, base=Path(), where=str(to))
     return Draft(path=to, text=text, facts=data.rows, time=study.time)
-
-
-def _render(template: str, **values: Any) -> str:
-    from jinja2 import Environment, PackageLoader
-
-    loader = PackageLoader("hpo.launch")
-    templates = Environment(loader=loader, keep_trailing_newline=True)
-    return templates.get_template(template).render(**values)
 
 
 # --- data in memory ---

@@ -30,10 +30,10 @@ def check(spec: StudySpec, where: str) -> None:
     Raises:
         SpecError: it cannot; the message says why, and what to do.
     """
-    for key, address in (
-        ("objective", spec.objective),
-        ("sampler.name", spec.sampler.name),
-    ):
+    addresses = {"sampler.name": spec.sampler.name}
+    if not spec.is_function:
+        addresses["objective"] = spec.objective
+    for key, address in addresses.items():
         module, colon, name = address.partition(":")
         if module == "__main__":
             raise SpecError(f"{where}: {key}: {explain_no_module(name)}")

@@ -81,6 +81,8 @@ class ChosenStudy:
         """
         where = "hpo.launch"
         given = plain(tables, where)
+        if study is None and is_script(str(given.get("objective", ""))):
+            study = given.pop("objective")
         if study is None or isinstance(study, Mapping):
             raw = {**plain(study or {}, where), **given}
             spec = file.read(raw, base=Path(), where=where)

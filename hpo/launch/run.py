@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from pathlib import Path
 from types import FrameType
@@ -24,7 +24,9 @@ from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import DATABASE_ERRORS, is_passing, retry
+from hpo.script import refuse_while_imported
 from hpo.study import file
+from hpo.study.python_values import address
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
 from hpo.views.sentences import formatting
@@ -61,7 +63,7 @@ def run(arguments: Namespace) -> int:
 
 
 def from_python(
-    study: str | Path | Mapping[str, Any] | None,
+    study: str | Path | Mapping[str, Any] | Callable[..., Any] | None,
     tables: Mapping[str, Any],
     *,
     data: Any,
@@ -71,6 +73,9 @@ def from_python(
     """Run a launch from a notebook or script; see ``hpo.launch.launch``."""
     from hpo import notebook
 
+    refuse_while_imported()
+    if callable(study):
+        study = address(study, "hpo.launch")
     with from_data.added(study, tables, data) as given:
         chosen = ChosenStudy.of_call(study, given)
         chosen.check()

@@ -71,8 +71,16 @@ class Figures:
 
     def plot_curves(self) -> go.Figure:
         """Draw the score after each epoch: the best trials by network, others in
-        grey."""
-        return networks.learning_curves(Plotted(self._result(curves=True)))
+        grey.
+
+        Raises:
+            StudyError: no trial has scored two epochs.
+        """
+        result = self._result(curves=True)
+        if not networks.has_curves(result):
+            rule = "learning curves"
+            raise self._refuse("plot_curves", rule, "none", "plot_slice")
+        return networks.learning_curves(Plotted(result))
 
     def plot_slice(self, params: Sequence[str] | None = None) -> go.Figure:
         """Draw the score against each searched parameter.
@@ -134,7 +142,7 @@ class Figures:
             got = ", ".join(names)
             raise self._refuse(plot, "two parameters", got, "plot_slice")
         if result.best is None:
-            raise self._refuse(plot, "a complete trial", "none yet", "plot_curves")
+            raise self._refuse(plot, "a complete trial", "none yet", "plot_slice")
         return contour.contour(Plotted(result), *names)
 
     def plot_param_importances(self) -> go.Figure:
@@ -217,6 +225,8 @@ class Figures:
         search."""
         known = list(result.spec.dimensions)
         if not known:
+            if result.spec.defines_by_run:
+                raise self._refuse(plot, "a trial", "none yet", "plot_convergence")
             raise self._refuse(plot, "a [space]", "a sweep", "plot_figure")
         if params is None:
             return known

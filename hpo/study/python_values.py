@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -22,7 +23,7 @@ def plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
     def convert(value: Any) -> Any:
         if hasattr(value, "__qualname__"):
-            return _address(value, where)
+            return address(value, where)
         if hasattr(value, "tolist"):
             return value.tolist()
         if isinstance(value, Path):
@@ -35,30 +36,40 @@ def plain(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     return dict(json.loads(json.dumps(values, default=convert)))
 
 
-def _address(value: Any, where: str) -> str:
-    """Return ``module:Class`` of a class or a function."""
+def address(value: Any, where: str) -> str:
+    """Return ``module:Class`` of a class, or ``train.py:objective`` of a function.
+
+    Raises:
+        SpecError: workers cannot import it.
+    """
     name = value.__qualname__
-    if value.__module__ == "__main__":
-        raise SpecError(f"{where}: {explain_no_module(name)}")
-    if "." in name:
+    is_function = inspect.isfunction(value)
+    in_file = is_function and hasattr(sys.modules["__main__"], "__file__")
+    if value.__module__ == "__main__" and not in_file:
+        raise SpecError(f"{where}: {explain_no_module(name, is_function=is_function)}")
+    if not name.isidentifier():
         raise SpecError(
-            f"{where}: {name} is defined inside another class or function, where"
-            " workers cannot import it. Define it at the top of its module."
+            f"{where}: workers cannot import {name}, which is no name at the top of its"
+            " module. Define it there."
         )
+    if is_function:
+        return f"{Path(inspect.getfile(value)).absolute()}:{name}"
     return f"{value.__module__}:{name}"
 
 
-def explain_no_module(name: str) -> str:
+def explain_no_module(name: str, *, is_function: bool = False) -> str:
     """Say why workers cannot import what a cell or the running script defines."""
     module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    address = f"{module}:{name}"
+    instead = f"{module}:{name}"
+    if is_function:
+        instead = f"{module}.py:{name}"
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script is not None:
         return (
             f"{name} is defined in {Path(script).name}, the script that runs, which"
-            f" workers do not run. Move it to {module}.py, and give {address!r}."
+            f" workers do not run. Move it to {module}.py, and give {instead!r}."
         )
     return (
         f"{name} is defined in a cell, which workers cannot import. Write it to a file:"
-        f" begin the cell with %%writefile {module}.py, run it, and give {address!r}."
+        f" begin the cell with %%writefile {module}.py, run it, and give {instead!r}."
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..refusal import refuse
+from ..refusal import check_unchanged, refuse
 
 COLUMNS = {
     "tau_ns": (
@@ -81,13 +81,7 @@ def read_verified(path: Path, sha256: str | None) -> Measured:
         ValueError: the file is invalid, or has changed.
     """
     measured = read(path)
-    if sha256 not in (None, measured.sha256):
-        raise ValueError(
-            f"{path}: the devices changed since the study began: expected"
-            f" devices_sha256={sha256!r}, got {measured.sha256!r}. Restore the old"
-            " file, or start a new study (without `devices_sha256`, if the file has"
-            " it)."
-        )
+    check_unchanged(path, "devices_sha256", sha256, measured.sha256)
     return measured
 
 

@@ -178,10 +178,7 @@ def test_other_data_than_was_pinned_is_refused(
     other.mkdir()
     pinned = in_files.model_copy(update=OTHERWISE[in_files.name](other))
     assert isinstance(in_files, FileParams)
-    text = (
-        f"the data changed since the study began: expected sha256={in_files.sha256!r},"
-        " got "
-    )
+    text = f"expected sha256={in_files.sha256!r}, as when the study began, got sha256="
     with pytest.raises(UnavailableError, match=re.escape(text)):
         split_of(pinned, Protocol.PAPER)
 

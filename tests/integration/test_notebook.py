@@ -376,6 +376,8 @@ def test_a_study_holds_the_embedded_server_while_it_is_there(hpo_home: Path) -> 
     gc.collect()
     assert study.trials.empty
     assert study.best_trial is None
+    with pytest.raises(StudyError, match="expected learning curves, got none"):
+        study.plot_curves()
     with pytest.raises(StudyError, match="expected two trials, got 0"):
         study.plot_parallel_coordinate()
     assert status(hpo_home).running

@@ -55,8 +55,8 @@ class Share:
 def measure(result: Result) -> dict[str, Share] | None:
     """Return the share of each parameter in the total importance, largest first.
 
-    None below ``LEAST`` trials, or if all scores are equal. Conditional parameters are
-    left out.
+    None below ``LEAST`` trials, or if all scores are equal. Parameters that a trial
+    lacks are left out.
 
     fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014), as Optuna implements it: how much
     of the variance of the score over the space is due to each parameter alone,
@@ -64,11 +64,11 @@ def measure(result: Result) -> dict[str, Share] | None:
     four trees.
     """
     trials = result.comparable
-    dimensions = result.spec.dimensions
-    always = [name for name in dimensions if dimensions[name].when is None]
-    names = sorted(
-        name for name in always if all(name in trial.params for trial in trials)
-    )
+    names = [
+        name
+        for name in sorted(result.spec.dimensions)
+        if all(name in trial.params for trial in trials)
+    ]
     if len(trials) < LEAST or len({trial.score for trial in trials}) == 1 or not names:
         return None
     from hpo.search.space import distributions

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from hpo.contract.facts import PER_EPOCH
 from hpo.study.networks import Member
+from hpo.study.result import Result
 from hpo.study.trials import Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, GREY, ORANGE, PAPER
@@ -31,6 +32,15 @@ BEST_COLOURS = (BLUE, ORANGE, GREEN)
 _SEEDS = {"color": GREEN, "size": 8, "opacity": 0.55}
 Curve = list[tuple[int, float]]
 """Values by epoch."""
+
+
+def has_curves(result: Result) -> bool:
+    """Return whether any learning curve has two points."""
+    for trial in result.search:
+        epochs = {step.epoch for step in trial.steps if step.network == 0}
+        if len(epochs) > 1 or any(len(one.scored_at) > 1 for one in trial.members):
+            return True
+    return False
 
 
 def learning_curves(plotted: Plotted, value: str = "") -> go.Figure:

@@ -215,8 +215,10 @@ class SearchReport:
         parts = [Table("Baselines, the best first", rows)]
         return Section("beside", text, parts, title="Comparison with baselines")
 
-    def parameters(self) -> Section:
+    def parameters(self) -> Section | None:
         """Return the score against each parameter."""
+        if not self.spec.dimensions:  # of a function that has not been called yet
+            return None
         label = f"Score against each of: {', '.join(self.spec.parameters)}"
         figures = [
             parameters.panel(self.plotted, name) for name in self.spec.dimensions
@@ -249,8 +251,10 @@ class SearchReport:
         parts = [plot("importance", "Importance of each parameter", drawn)]
         return Section("importance", text, parts)
 
-    def learning_curves(self) -> Section:
+    def learning_curves(self) -> Section | None:
         """Return learning curves, and further values of each epoch."""
+        if not networks.has_curves(self.result):
+            return None
         drawn = networks.learning_curves(self.plotted)
         parts = [plot("curves", "Score after each epoch", drawn)]
         names: set[str] = set()

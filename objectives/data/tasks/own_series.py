@@ -16,7 +16,7 @@ from pydantic import Field
 
 from hpo.contract import UnavailableError
 
-from ...refusal import refuse
+from ...refusal import check_unchanged, refuse
 from .fields import DataHash, Names, Place, Share
 from .recorded import absolute
 from .series import Series, SeriesParams
@@ -102,14 +102,7 @@ def _read(task: OwnSeriesParams) -> tuple[Series, str]:
         rule = formats.describe(arrays_only=True)
         refuse(path, rule, got, formats.raw.ELSEWHERE)
     file = known.open(path)
-    if task.sha256 not in (None, file.sha256):
-        refuse(
-            path,
-            f"`sha256 == {task.sha256!r}`",
-            f"sha256={file.sha256!r}: it changed",
-            "Put the old data back, or begin a new study (without `sha256`, if it is"
-            " given).",
-        )
+    check_unchanged(path, "sha256", task.sha256, file.sha256)
     u = _choose(file, "inputs", task.inputs, INPUTS)
     target = _choose(file, "targets", task.targets, TARGETS)
     return _make_series(task, u, target), file.sha256

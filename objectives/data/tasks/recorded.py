@@ -17,7 +17,7 @@ from pydantic import Field
 
 from hpo.contract import UnavailableError
 
-from ...refusal import refuse
+from ...refusal import check_unchanged, refuse
 from ..sizes import Contents
 from .fields import DataHash, Normalise, Seed, Share
 from .splitting import SplitTaskParams, stratified_split
@@ -280,12 +280,7 @@ class FileParams(RecordedParams):
         self._check(self.digest())
 
     def _check(self, sha256: str) -> None:
-        if self.sha256 not in (None, sha256):
-            raise ValueError(
-                f"{self.source}: the data changed since the study began: expected"
-                f" sha256={self.sha256!r}, got {sha256!r}. Restore the old data, or"
-                " start a new study (without `sha256`, if the file has it)."
-            )
+        check_unchanged(self.source, "sha256", self.sha256, sha256)
 
 
 def absolute(base: Path, path: str) -> str:

@@ -288,9 +288,9 @@ def test_a_study_fits_the_data(
         (
             "z/z.npy",
             (
-                "z/z.npy: expected series and their labels, or a series and its targets,"
-                " got one array, z (60, 5, 2). Give both in one file, or as .npy files"
-                " in a directory."
+                "z/z.npy: expected series and their labels, or a series and its"
+                " targets, got one array, z (60, 5, 2). Give both in one file, or as"
+                " .npy files in a directory."
             ),
         ),
         (

@@ -222,10 +222,12 @@ def test_generators_are_seeded_before_each_call(tmp_path: Path) -> None:
 def test_user_attributes_are_kept_and_others_become_text(tmp_path: Path) -> None:
     body = (
         "trial.set_user_attr('n', 3)\ntrial.set_user_attr('f', math)\n"
-        "trial.set_user_attr('nan', math.nan)\nreturn 1"
+        "trial.set_user_attr('nan', math.nan)\n"
+        "import numpy\ntrial.set_user_attr('k', numpy.int64(4))\nreturn 1"
     )
     facts = Call(spec=study(tmp_path, body), number=0, seed=SEED).run().facts
     assert facts["n"] == 3
+    assert facts["k"] == 4
     assert "module 'math'" in facts["f"]
     assert facts["nan"] == "nan"
 

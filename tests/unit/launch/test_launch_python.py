@@ -136,8 +136,37 @@ def test_a_class_of_a_module_is_named() -> None:
     class Inner(ToyObjective):
         """Nobody can import it."""
 
-    with pytest.raises(SpecError, match="is defined inside another class or function"):
+    with pytest.raises(SpecError, match="Inner, which is no name at the top of its"):
         plain({"objective": Inner}, "here")
+
+
+def test_a_function_of_a_cell_is_refused_at_once(tmp_path: Path) -> None:
+    code = "import hpo\ndef objective(trial): return 0.0\nhpo.launch(objective)"
+    assert refused(code, tmp_path) == (
+        "hpo.launch: objective is defined in a cell, which workers cannot import. Write"
+        " it to a file: begin the cell with %%writefile objective.py, run it, and give"
+        " 'objective.py:objective'."
+    )
+
+
+def test_a_script_that_launches_when_it_is_imported_is_refused(tmp_path: Path) -> None:
+    """Its workers would launch it, too."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import hpo\ndef objective(trial): return 0.0\nhpo.launch(objective)"
+    )
+    assert refused("", tmp_path, str(script)) == (
+        f"{script}:objective: objective: train.py optimises as it is imported. Put that"
+        " under"
+        ' `if __name__ == "__main__":`; its function stays as it is.'
+    )
+
+
+def test_a_function_of_a_file_is_named(tmp_path: Path) -> None:
+    here = f"{Path(__file__).absolute()}:refused"
+    assert plain({"objective": refused}, "here") == {"objective": here}
+    with pytest.raises(SpecError, match="<lambda>, which is no name at the top"):
+        plain({"objective": lambda trial: 0.0}, "here")
 
 
 def test_an_error_advises_what_to_write_in_python() -> None:

@@ -327,10 +327,7 @@ def test_a_worker_without_the_file_leaves_the_study_to_others(
     assert evaluate("spintronic", seed=7, **SMALL, variability=how).score >= 0
     measured.read_pinned.cache_clear()
     devices.write_text(TEXT.replace("0.4", "0.3"))
-    changed = (
-        f"{devices}: the devices changed since the study began: expected"
-        " devices_sha256="
-    )
+    changed = f"{devices}: expected devices_sha256="
     with pytest.raises(UnavailableError, match=re.escape(changed)):
         evaluate("spintronic", seed=7, **SMALL, variability=how)
     devices.unlink()

@@ -286,7 +286,7 @@ def test_own_series_are_pinned_and_predicted(waves: Path) -> None:
     np.savez(waves / "waves.npz", u=np.zeros(600), target=np.zeros(600))
     assert task.series().u.any(), "read once per process"
     own_series._load_once.cache_clear()
-    with pytest.raises(UnavailableError, match=r"it changed\. Put the old data back"):
+    with pytest.raises(UnavailableError, match=r"as when the study began, got sha256="):
         task.series()
 
 

@@ -61,6 +61,14 @@ def test_fewer_trials_leave_more_uncertainty() -> None:
     assert few["x"].std > 2 * many["x"].std > 0
 
 
+def test_a_parameter_that_a_trial_lacks_has_no_share() -> None:
+    first, *others = drawn(lambda p: p["x"], importance.LEAST).search
+    params = {name: value for name, value in first.params.items() if name != "k"}
+    search = (replace(first, params=params), *others)
+    shares = importance.measure(snapshots.snapshot(snapshots.spec(), search))
+    assert {*shares} == {"x", "colour", "rate_per_ns"}
+
+
 def test_one_odd_score_among_equal_ones_is_enough() -> None:
     """Many resamples and trees see no difference at all."""
     study = drawn(lambda p: 0.0, importance.LEAST)

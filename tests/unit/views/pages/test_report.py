@@ -232,6 +232,7 @@ def with_text_in_every_place(text: str) -> str:
         params = {"x": i / 60, "colour": ("red", text)[i % 2], text: text}
         score = 0.9 - i / 1000
         texts: dict[str, Any] = {"worker": text, "message": f"{text}\n{text}"}
+        texts["members"] = (snapshots.member(0, (0.1, 0.2)),)
         texts["lineage"] = {text: text, "versions": {text: [text, {text: text}]}}
         search.append(snapshots.slot(i, state, score=score, params=params, **texts))
     fresh = (snapshots.confirmation(0, 0, 0.9), snapshots.confirmation(0, 1, None))
