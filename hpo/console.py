@@ -31,7 +31,7 @@ COMMANDS = {
     "best": "cli.trials:best",
     "report": "cli.report:report",
     "export": "cli.export:export",
-    "import": "cli.export:import_",
+    "import": "cli.importing:import_",
     "trace": "cli.networks:trace",
     "dashboard": "cli.dashboard:dashboard",
     "stop": "cli.interventions:stop",

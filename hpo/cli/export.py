@@ -1,28 +1,15 @@
-"""Studies as files: ``hpo export`` and ``hpo import``."""
+"""Studies as files: ``hpo export``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from hpo.cli import networks
-from hpo.cli.common import looking, next_step, opened_storage, tell
-from hpo.console import (
-    JSON,
-    STORAGE,
-    STUDY,
-    Parser,
-    argument,
-    command,
-    one_of,
-    storage_option,
-)
+from hpo.cli.common import looking, opened_storage
+from hpo.console import STORAGE, STUDY, Parser, argument, command, one_of
 from hpo.files import check_ending, writing
-
-if TYPE_CHECKING:
-    from hpo.ledger.backup_lines import Backup
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -146,71 +133,3 @@ def _write_table(arguments: argparse.Namespace) -> int:
         write(result, stream, curves=arguments.curves)
     print(output)
     return 0
-
-
-# --- hpo import ---
-
-
-@command(
-    argument(
-        "file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`"
-    ),
-    argument("--name", metavar="NEW", help="another name for the study"),
-    argument("--dry-run", action="store_true", help="only check the file"),
-    STORAGE,
-    JSON,
-)
-def import_(arguments: argparse.Namespace) -> int:
-    """Import a study from a backup file of `hpo export --backup` into the database.
-
-    A truncated or changed file is refused, and nothing is imported. An unfinished study
-    continues in its new database with the same results as if it had never moved.
-
-    Examples:
-        hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
-            move a study from your machine to the shared database
-        hpo import seqdigits.jsonl.gz --name seqdigits-copy
-            import it under another name
-        hpo import seqdigits.jsonl.gz --dry-run
-            check that the file is complete and unchanged, without a database
-    """
-    from hpo.ledger import backup
-    from hpo.ledger.ledger import Ledger
-
-    if arguments.dry_run:
-        study = backup.check(arguments.file, arguments.name)
-        return tell(
-            arguments, _record(study), f"{arguments.file} is valid: {_summary(study)}"
-        )
-    with opened_storage(arguments) as storage:
-        study = backup.restore(storage, arguments.file, arguments.name)
-        result = Ledger(storage).result(study.spec.name)
-    return tell(
-        arguments,
-        _record(study),
-        f"imported {_summary(study)}",
-        f"show it: hpo status {study.spec.name}{storage_option(arguments.storage)}",
-        *next_step(arguments, result),
-    )
-
-
-def _record(study: Backup) -> dict[str, Any]:
-    from hpo.study.trials import SlotState
-
-    return {
-        "study": study.spec.name,
-        "state": study.header.study.state,
-        "trials": study.spec.budget.trials,
-        "settled": study.states.total() - study.states[SlotState.RUNNING],
-        **{str(state): study.states[state] for state in SlotState},
-    }
-
-
-def _summary(study: Backup) -> str:
-    kinds = ", ".join(
-        f"{count:,} {state}" for state, count in sorted(study.states.items())
-    )
-    text = "{study}, {settled:,} of {trials:,} trials settled".format_map(
-        _record(study)
-    )
-    return f"{text} ({kinds or 'none begun'})"

@@ -3,6 +3,7 @@ checks."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -68,6 +69,30 @@ def member_info(outcome: Outcome) -> dict[str, Any]:
         if stored[field]:
             info[name] = stored[field]
     return info
+
+
+def user_info(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a member's ``info`` from the user attributes of Optuna's trial.
+
+    A value that JSON does not hold is stored as its text, a name of ``RESERVED`` as
+    ``user_NAME``.
+    """
+    info = {}
+    for name, value in attrs.items():
+        own = name
+        if name in RESERVED:
+            own = f"user_{name}"
+        info[own] = storable(value)
+    return info
+
+
+def storable(value: Any) -> Any:
+    """Return a value that JSON holds; of another its text."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return str(value)
+    return value
 
 
 Check = TypeVar("Check", bound=BaseModel)

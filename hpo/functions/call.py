@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from hpo.contract import MAX_SCORE
+from hpo.contract import MAX_SCORE, facts
 from hpo.functions import history, inside
 from hpo.functions.deciding import DecidedSampler
 from hpo.functions.inside import Inside
@@ -64,7 +64,7 @@ class Evaluation:
     reports: Mapping[int, float]
     """Reported values by step, in the order of the reports; without NaN."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """The user attributes of the trial that JSON can hold."""
+    """The user attributes of the trial; see ``contract.facts.user_info``."""
     asked_confirming: bool = False
     """Whether the function asked if the call confirms."""
     asked_to_prune: bool = False
@@ -220,15 +220,13 @@ class Call:
                 state = SlotState.FAILED
         elif state == SlotState.PRUNED and self._reports:
             values = (self._reports[max(self._reports)],)
-        facts = {}
-        for key, attr in trial.user_attrs.items():
-            facts[key] = _storable(attr)
+        plain = {key: _plain(attr) for key, attr in trial.user_attrs.items()}
         return Evaluation(
             state=state,
             values=values,
             suggestion=history.write_suggestion(trial),
             reports=self._reports,
-            facts=facts,
+            facts=facts.user_info(plain),
             asked_confirming=self._inside.asked_confirming,
             asked_to_prune=self._trial.asked_to_prune,
             message=message,
@@ -339,15 +337,10 @@ def _clip(value: float) -> float:
     return max(-MAX_SCORE, min(MAX_SCORE, value))
 
 
-def _storable(value: Any) -> Any:
-    """Return a value that JSON holds, a number of NumPy as one of Python; of another
-    its text."""
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as one of Python."""
     if isinstance(value, np.generic):
-        value = value.item()
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return str(value)
+        return value.item()
     return value
 
 

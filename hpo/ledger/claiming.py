@@ -236,7 +236,7 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
         if ranked is None:
             return None
         expected = ranked.expected
-        for best, params in ranked.best[: confirm.top]:
+        for best, params in ranked.chosen:
             for number in confirm.numbers(best):
                 trainings[number] = best, params
         taken = _take_abandoned(study, who, Phase.CONFIRM, list(trainings))

@@ -2,14 +2,14 @@
 
 Each function runs inside the ledger's transaction, so both always agree. Optuna's
 storage interface cannot do that: every call is a transaction of its own, some forty per
-trial. This is the only module that writes Optuna's tables; a test reads them through
-Optuna.
+trial. This module and ``optuna_copies`` alone write Optuna's tables; a test reads them
+through Optuna.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -45,16 +45,26 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
         StudyError: Optuna already has a study of this name, made by something else.
     """
     ways = [way.name for way in directions(spec)]
-    created = ask(connection, sql.CREATE_STUDY, name=spec.name, directions=ways)
-    study_id: int | None = created.scalar()
-    if study_id is None:
-        raise StudyError(
-            f"study {spec.name!r}: another program has made an Optuna study of this"
-            f" name. Choose another name: {advise(*OTHER_NAME)}."
-        )
+    study_id = create(connection, spec.name, ways)
     metrics = {METRIC_NAMES: json.dumps(names(spec))}
     set_attrs(connection, sql.SET_STUDY_SYSTEM_ATTRS, study_id, metrics)
     publish_spec(connection, study_id, spec)
+    return study_id
+
+
+def create(connection: Connection, name: str, ways: Sequence[str]) -> int:
+    """Create an empty Optuna study with these directions and return its id.
+
+    Raises:
+        StudyError: Optuna already has a study of this name, made by something else.
+    """
+    created = ask(connection, sql.CREATE_STUDY, name=name, directions=ways)
+    study_id: int | None = created.scalar()
+    if study_id is None:
+        raise StudyError(
+            f"study {name!r}: another program has made an Optuna study of this"
+            f" name. Choose another name: {advise(*OTHER_NAME)}."
+        )
     return study_id
 
 

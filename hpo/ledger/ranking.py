@@ -22,6 +22,8 @@ class Ranking(NamedTuple):
     """What the ranking depends on."""
     best: Sequence[tuple[int, Mapping[str, Any]]]
     """Number and parameters."""
+    chosen: Sequence[tuple[int, Mapping[str, Any]]]
+    """Those that are confirmed."""
     expected: Mapping[int, Expected]
 
 
@@ -51,7 +53,8 @@ def compute(connection: Connection, study: Row, spec: StudySpec) -> Ranking:
         if not result.selects:
             result = Search(snapshot)
         best = [(trial.number, trial.params) for trial in result.ranking]
-        ranking = Ranking(key, best, snapshot.expected)
+        chosen = [(trial.number, trial.params) for trial in result.to_confirm]
+        ranking = Ranking(key, best, chosen, snapshot.expected)
         _rankings[study.id] = ranking
     return ranking
 

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.search import comparison
+from hpo.search import comparison, optuna_adapter
 from hpo.search.comparison import Observations
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
-from hpo.search.space import cube_of
+from hpo.search.space import cube_of, distributions
 from hpo.statistics import intervals
 from hpo.statistics.scales import Scale
 from hpo.study.spec import StudySpec
@@ -124,7 +124,8 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
 def predict_scores(
     spec: StudySpec, trials: Sequence[Past], n_series: float | None = None
 ) -> dict[int, Expected]:
-    """Return the posterior mean of every complete trial by number.
+    """Return the posterior mean of every complete trial by number; nothing of trials
+    that share no space, as some of Optuna do not.
 
     Args:
         spec: the study.
@@ -137,6 +138,8 @@ def predict_scores(
     complete = np.flatnonzero(measured).tolist()
     if not complete:
         return {}
+    if spec.defines_by_run and not _share_space(spec, [trials[k] for k in complete]):
+        return {}
     surrogate = Surrogate(spec, observations, comparison.surrogate_scale(spec))
     means, stds = surrogate.predict([trials[number] for number in complete])
     if n_series and spec.is_accuracy:
@@ -145,6 +148,20 @@ def predict_scores(
         stds = np.hypot(stds, errors)
     rows = zip(complete, means.tolist(), stds.tolist(), strict=True)
     return {number: Expected(mean=mean, std=std) for number, mean, std in rows}
+
+
+def _share_space(spec: StudySpec, trials: Sequence[Past]) -> bool:
+    """Return whether the trials lie in the space that they have found; not if a
+    parameter is a number in one, and a choice in another."""
+    space = distributions(spec)
+    for trial in trials:
+        for name, value in trial.suggestion.params.items():
+            try:
+                if name in space and not optuna_adapter.contains(space[name], value):
+                    return False
+            except (TypeError, ValueError):
+                return False
+    return bool(space)
 
 
 def predict_at(

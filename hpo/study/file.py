@@ -171,6 +171,12 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     """
     refuse(_check_storable(raw), where)
     spec = _validate(StudySpec, _complete(raw, where), where)
+    if spec.is_imported:
+        function = "--objective train.py:objective"
+        raise SpecError(
+            f"{where}: its trials are imported, without the function that made them."
+            f" Name it to confirm the best: hpo confirm {spec.name} {function}."
+        )
     if spec.is_function:
         _check_function(spec, where)
         return spec
@@ -179,6 +185,21 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     refuse(check_values(spec), where)
     refuse(check_tables(spec), where)
     refuse(check_points(spec), where)
+    return spec
+
+
+def describe_imported(tree: Mapping[str, Any], where: str) -> StudySpec:
+    """Return the spec of a study whose trials come from elsewhere.
+
+    Args:
+        tree: its tables, as of a function's study without a script.
+        where: its name in messages.
+
+    Raises:
+        SpecError: a name or a number is out of bounds.
+    """
+    spec = _validate(StudySpec, functions.complete(tree), where)
+    spec.attach(functions.describe(spec))
     return spec
 
 

@@ -187,14 +187,15 @@ def _read_dimension(text: str) -> dict[str, Any]:
 
 
 def _widen(known: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dimension that holds both."""
-    if known.keys() != own.keys():
+    """Return a dimension that holds both, without a step if they differ; of different
+    kinds the second."""
+    if known == own or ("choices" in known) != ("choices" in own):
         return dict(own)
     if "choices" in own:
         return {"choices": tuple(dict.fromkeys([*known["choices"], *own["choices"]]))}
     low = min(known["low"], own["low"])
     high = max(known["high"], own["high"])
-    return {**own, "low": low, "high": high}
+    return {"low": low, "high": high, "log": known["log"] and own["log"]}
 
 
 def attach(spec: StudySpec, suggestions: Sequence[Suggestion]) -> None:

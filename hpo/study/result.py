@@ -218,9 +218,17 @@ class Result:
         """The trials that a report lists as its best."""
         return ()
 
+    @property
+    def to_confirm(self) -> Sequence[Trial]:
+        """The trials whose configurations are confirmed, in this order."""
+        confirm = self.spec.confirm
+        if confirm is None:
+            return ()
+        return self.ranking[: confirm.top]
+
     @cached_property
     def confirmations(self) -> Sequence[Confirmation]:
-        """Confirmed configurations among the best ``confirm.top``, in their order.
+        """Confirmed configurations among those to confirm, in their order.
 
         A longer search, or an excluded trial, can put others there: an earlier
         confirmation is then no longer a result of the study.
@@ -233,7 +241,7 @@ class Result:
             fresh.setdefault(trial.source, []).append(trial)
         return [
             self._confirmation(trial, fresh[trial.number], confirm.members)
-            for trial in self.ranking[: confirm.top]
+            for trial in self.to_confirm
             if trial.number in fresh
         ]
 
@@ -416,7 +424,7 @@ class Result:
         confirm = self.spec.confirm
         if confirm is None:
             return 0
-        return min(confirm.top, len(self.ranking)) * confirm.members
+        return len(self.to_confirm) * confirm.members
 
 
 LISTED = 10
@@ -436,11 +444,33 @@ class Search(Result):
 
         return sorted(self.contenders, key=place)
 
+    @cached_property
+    def by_score(self) -> Sequence[Trial]:
+        """Complete trials, best by their own score first; of equals the earlier one."""
+
+        def place(trial: Trial) -> tuple[float, int]:
+            return -self.sign * (trial.score or 0.0), trial.number
+
+        return sorted(self.contenders, key=place)
+
+    @property
+    def to_confirm(self) -> Sequence[Trial]:
+        """The first trials of the ranking; with ``confirm.by = "both"``, then those of
+        the best scores."""
+        confirm = self.spec.confirm
+        if confirm is None:
+            return ()
+        chosen = list(self.ranking[: confirm.top])
+        if confirm.by == "both":
+            best = self.by_score[: confirm.top]
+            chosen += [trial for trial in best if trial not in chosen]
+        return chosen
+
     @property
     def selected(self) -> Sequence[Trial]:
-        """The first trials of the ranking, all that are to be confirmed among them."""
-        confirm = self.spec.confirm
-        return self.ranking[: max(LISTED, confirm.top if confirm else 0)]
+        """The first trials of the ranking, and all that are to be confirmed."""
+        listed = list(self.ranking[:LISTED])
+        return listed + [trial for trial in self.to_confirm if trial not in listed]
 
     @cached_property
     def edges(self) -> Sequence[Edge]:

@@ -489,7 +489,9 @@ class StudySpec(StudyTable):
     @property
     def ranks_by_mean(self) -> bool:
         """Whether trials are ranked by their posterior means, instead of scores."""
-        return self.confirm is not None and self.confirm.by == "expected"
+        if self.confirm is None:
+            return self.is_imported and not self.costs
+        return self.confirm.by in ("expected", "both")
 
     @property
     def planned_epochs(self) -> int:

@@ -160,9 +160,9 @@ class Confirm(StudyTable):
     """Fresh seeds of each."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; default: as many as in the search."""
-    by: Literal["score", "expected"] | None = None
+    by: Literal["score", "expected", "both"] | None = None
     """How trials are ranked: by ``score``, the default, or ``expected``, the posterior
-    mean."""
+    mean; ``both``: by the posterior mean, and the best scores are confirmed, too."""
     yield_above: Annotated[float | None, ASIDE] = None
     """Score that a simulated chip must reach to count in the yield; default: the
     reported score. It changes no trial."""

@@ -95,10 +95,7 @@ class WatchedCall:
                 f"an accuracy must be a fraction from 0 to 1, got {score:g}. Return"
                 f" {score / 100:.3g}, or give the value another name: --metric percent."
             )
-        info = dict(evaluation.facts)
-        for name in facts.RESERVED.keys() & info.keys():
-            info[f"user_{name}"] = info.pop(name)
-        info |= spec.named_costs(others)
+        info = {**evaluation.facts, **spec.named_costs(others)}
         if evaluation.asked_confirming:
             info[facts.ASKED_CONFIRMING] = True
         reports = sorted(evaluation.reports.items())

@@ -39,7 +39,7 @@ FOR UPDATE"""
 null."""
 
 MAY_CONFIRM_OTHERS = """
-SELECT spec #>> '{confirm,by}' = 'expected' OR EXISTS (
+SELECT coalesce(spec #>> '{confirm,by}' IN ('expected', 'both'), false) OR EXISTS (
   SELECT FROM hpo_ledger.slots WHERE study_id = :study_id AND source = :trial)
 FROM hpo_ledger.studies WHERE id = :study_id"""
 """Check if other trials may be best without this one: it was confirmed, or posteriors

@@ -32,7 +32,8 @@ SELECT
   (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
   spec #> '{figure,overlay}' AS overlay, settled, running,
   spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
-    OR coalesce(spec #>> '{confirm,by}' = 'expected', false) AS whole,
+    OR coalesce(spec #>> '{confirm,by}' IN ('expected', 'both'), false)
+    OR spec ->> 'objective' = 'imported' AS whole,
   state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
   md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare,
   ended, enqueued, latest
