@@ -32,6 +32,7 @@ COMMANDS = {
     "report": "cli.report:report",
     "export": "cli.export:export",
     "import": "cli.importing:import_",
+    "confirm": "launch.confirm:confirm",
     "trace": "cli.networks:trace",
     "dashboard": "cli.dashboard:dashboard",
     "stop": "cli.interventions:stop",

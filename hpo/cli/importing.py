@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections import Counter
 from pathlib import Path
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    if arguments.optuna_study is not None and "://" not in arguments.source:
-        if not Path(arguments.source).exists():
-            parser.error(f"{arguments.source}: no such file")
+    is_url = "://" in arguments.source
+    is_there = is_url or Path(arguments.source).exists()
+    if arguments.optuna_study is not None and not is_there:
+        parser.error(f"{arguments.source}: no such file")
 
 
 @command(
@@ -77,6 +79,8 @@ def import_(arguments: argparse.Namespace) -> int:
         hpo import sqlite:///mine.db tuning
             import the study "tuning" of Optuna; likewise from journal.log or mine.db
     """
+    for name in ("OMP", "OPENBLAS"):  # threads would wait for each other longer
+        os.environ.setdefault(f"{name}_NUM_THREADS", "1")
     from hpo.ledger import optuna_source
 
     path = Path(arguments.source)

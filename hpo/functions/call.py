@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
@@ -248,6 +248,7 @@ class FixedSampler(BaseSampler):
     def __init__(self, suggestion: Suggestion) -> None:
         """Take the parameters."""
         self._params = history.internal_params(suggestion)
+        self._values = suggestion.params
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -282,7 +283,33 @@ class FixedSampler(BaseSampler):
                 " the search. Let the parameters that it asks for depend on other"
                 " parameters alone."
             )
+        if isinstance(param_distribution, CategoricalDistribution):
+            return self._choose(param_name, param_distribution.choices)
         return param_distribution.to_external_repr(self._params[param_name])
+
+    def _choose(self, name: str, choices: Sequence[Any]) -> Any:
+        """Return the choice of that trial; of a list or tuple, which JSON does not tell
+        apart, the one with the same elements.
+
+        Raises:
+            ValueError: there is no such choice.
+        """
+        value = self._values[name]
+        for choice in choices:
+            if choice == value or _elements(choice) == _elements(value):
+                return choice
+        raise ValueError(
+            f"the trial has {name}={value!r}, but the function offers"
+            f" {', '.join(map(repr, choices))}. Give the function that made the trial."
+        )
+
+
+def _elements(choice: Any) -> Any:
+    """Return the text of a list or tuple without its brackets; another choice as it
+    is."""
+    if isinstance(choice, str) and choice[:1] + choice[-1:] in ("[]", "()"):
+        return choice[1:-1].rstrip(",")
+    return choice
 
 
 @dataclass(frozen=True, kw_only=True)

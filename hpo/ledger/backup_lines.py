@@ -19,7 +19,14 @@ from hpo.ledger.schema import SCHEMA_VERSION
 from hpo.search import space
 from hpo.study import file
 from hpo.study.spec import StudySpec
-from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState, StudyState
+from hpo.study.trials import (
+    FIXED_PARAMS,
+    Amendment,
+    Phase,
+    SlotState,
+    StudyState,
+    Suggestion,
+)
 
 
 def _check_json(value: Any) -> Any:
@@ -217,7 +224,7 @@ def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
     fixed = slot.attrs.get(FIXED_PARAMS, {})
     is_placed = True
     if slot.params or slot.score is not None:
-        is_placed = space.contains(spec, slot.params or {}, whole=True)
+        is_placed = _is_placed(spec, slot)
     for name, holds, rule, got in (
         (
             "settled_at",
@@ -239,13 +246,25 @@ def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
         ),
         (
             "attrs",
-            isinstance(fixed, dict) and space.contains(spec, fixed),
+            isinstance(fixed, dict)
+            and (spec.defines_by_run or space.contains(spec, fixed)),
             f"{FIXED_PARAMS} in the study's space",
             fixed,
         ),
         ("params", is_placed, "parameters in the study's space", slot.params),
     ):
         _require(holds, f"{where}.{name}", rule, got)
+
+
+def _is_placed(spec: StudySpec, slot: SlotLine) -> bool:
+    """Return whether the parameters of a slot lie in the study's space or, as of a
+    function, in the distributions of the slot."""
+    params = slot.params or {}
+    if not spec.defines_by_run:
+        return space.contains(spec, params, whole=True)
+    if slot.phase == Phase.CONFIRM:
+        return True
+    return space.contains_all(Suggestion(params=params, attrs=slot.attrs))
 
 
 def _require(holds: bool, where: str, rule: str, got: Any) -> None:

@@ -7,7 +7,7 @@ trial.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ from sqlalchemy import Connection
 
 from hpo.ledger import optuna_tables
 from hpo.ledger.optuna_source import OptunaStudy
-from hpo.ledger.schema import ask
 from hpo.ledger.statements import optuna as sql
 from hpo.study.spec import StudySpec
 
@@ -54,10 +53,15 @@ def copy_trials(
     them."""
     rows = []
     for number, trial in enumerate(trials, first):
-        row = {"study_id": study_id, "number": number, "state": trial.state}
-        row["datetime_start"] = _stored(trial.datetime_start)
-        row["datetime_complete"] = _stored(trial.datetime_complete)
-        rows.append(row)
+        rows.append(
+            {
+                "study_id": study_id,
+                "number": number,
+                "state": trial.state,
+                "datetime_start": _stored(trial.datetime_start),
+                "datetime_complete": _stored(trial.datetime_complete),
+            }
+        )
     table = _table(models.TrialModel)
     insert = sa.insert(table).returning(table.c.trial_id, sort_by_parameter_order=True)
     ids = list(connection.execute(insert, rows).scalars())
@@ -69,12 +73,6 @@ def copy_trials(
         if parts:
             connection.execute(sa.insert(_table(model)), parts)
     return ids
-
-
-def read_ids(connection: Connection, study_id: int) -> Mapping[int, int]:
-    """Return Optuna's ids of a study's trials, by number."""
-    rows = ask(connection, sql.SELECT_TRIAL_IDS, id=study_id)
-    return {row.number: row.trial_id for row in rows}
 
 
 def _table(model: Any) -> sa.Table:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
@@ -176,8 +177,9 @@ def _explained(place: str) -> Iterator[None]:
         ) from None
     except RuntimeError as error:  # tables of another version
         raise StudyError(f"{place}: {one_line(error)}") from None
-    except (sa.exc.SQLAlchemyError, OSError, KeyError, ValueError) as error:
-        why = one_line(getattr(error, "orig", None) or error)
+    except (OptunaError, sa.exc.SQLAlchemyError, OSError, LookupError, ValueError) as e:
+        cause = e.__cause__ or e
+        why = one_line(getattr(cause, "orig", None) or cause)
         raise StudyError(
             f"{place}: cannot be read as a storage of Optuna: {why.rstrip('.')}. Check"
             " the name."

@@ -15,12 +15,13 @@ from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
+    json_to_distribution,
 )
 from optuna.study import StudyDirection
 
 from hpo.search import optuna_adapter
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState
+from hpo.study.trials import Past, SlotState, Suggestion
 
 Array = NDArray[np.float64]
 
@@ -104,6 +105,19 @@ def contains(
         name for name, own in spec.dimensions.items() if own.is_there(params)
     } or known.keys()
     return inside and (not whole or params.keys() == there)
+
+
+def contains_all(suggestion: Suggestion) -> bool:
+    """Return whether the parameters of a function's trial lie in its own
+    distributions."""
+    texts = suggestion.distributions
+    try:
+        return texts.keys() == suggestion.params.keys() and all(
+            optuna_adapter.contains(json_to_distribution(text), suggestion.params[name])
+            for name, text in texts.items()
+        )
+    except (ValueError, TypeError, OverflowError):
+        return False
 
 
 DIGITS = 6

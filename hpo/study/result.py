@@ -169,6 +169,15 @@ class Result:
                 yield trial
 
     @cached_property
+    def by_score(self) -> Sequence[Trial]:
+        """Complete trials, best by their own score first; of equals the earlier one."""
+
+        def place(trial: Trial) -> tuple[float, int]:
+            return -self.sign * (trial.score or 0.0), trial.number
+
+        return sorted(self.contenders, key=place)
+
+    @cached_property
     def scored(self) -> Sequence[Trial]:
         """Settled trials with a score: complete ones, and those that ended early."""
         return [
@@ -441,15 +450,6 @@ class Search(Result):
 
         def place(trial: Trial) -> tuple[float, int]:
             return -self.sign * (self.claimed(trial) or 0.0), trial.number
-
-        return sorted(self.contenders, key=place)
-
-    @cached_property
-    def by_score(self) -> Sequence[Trial]:
-        """Complete trials, best by their own score first; of equals the earlier one."""
-
-        def place(trial: Trial) -> tuple[float, int]:
-            return -self.sign * (trial.score or 0.0), trial.number
 
         return sorted(self.contenders, key=place)
 

@@ -200,6 +200,10 @@ WHERE id = :study_id"""
 SET_SPEC = """
 UPDATE hpo_ledger.studies SET spec = CAST(:spec AS json) WHERE id = :study_id"""
 
+AMEND_SPEC = """
+UPDATE hpo_ledger.studies SET spec = CAST(:spec AS json), spec_hash = :spec_hash
+WHERE id = :study_id"""
+
 SET_CODE = """
 UPDATE hpo_ledger.studies
 SET code = CAST(:code AS json), about = CAST(:about AS json)

@@ -14,7 +14,7 @@ from hpo.study import pareto
 from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.trials import StudyState
+from hpo.study.trials import StudyState, Trial
 from hpo.views.sentences import caveats
 from hpo.views.sentences.comparison import against, beside, gap_text
 from hpo.views.sentences.formatting import (
@@ -95,6 +95,8 @@ def protocol_text(spec: StudySpec) -> str:
     …``."""
     if spec.is_function:
         return "by the function"
+    if spec.is_imported:
+        return "imported"
     if spec.protocol == Protocol.PAPER and spec.curves:
         return "scored on the test set"
     return _PROTOCOLS[spec.protocol]
@@ -140,10 +142,11 @@ class SearchWords:
         item = self.result.confirmed
         gap = gap_text(self.result) or reported_text(self.spec)
         if item is None:
-            return [*self._searched(), gap, beside(self.result)]
+            return [*self._searched(), self._best_value(), gap, beside(self.result)]
         return [
             self._confirmed(item),
             *_uncertainty(self.result, item),
+            *self._claims(item),
             gap,
             beside(self.result),
             *caveats.assured(self.spec, item, at_chance=self.result.at_chance),
@@ -207,18 +210,60 @@ class SearchWords:
         text = f"{self.named()}{so_far} {self._name}{score} ({self._how()})"
         return [text, self._not_confirmed()]
 
+    def _best_value(self) -> str:
+        """Name the best value beside the best posterior mean of a study whose trials
+        may be lucky: one that is imported."""
+        best = self.result.best
+        by_score = self.result.by_score
+        if best is None or not self.spec.is_imported or not by_score:
+            return ""
+        luckiest = by_score[0]
+        if not self.result.snapshot.expected:
+            return "no posterior mean: the trials do not lie in one space"
+        if luckiest.number == best.number:
+            return "its value is also the best"
+        score = score_text(self.spec, luckiest.score or 0.0)
+        return f"the best value is {score}, of trial {luckiest.number}"
+
+    def _claims(self, item: Confirmation) -> list[str]:
+        """Set the claims of the search beside what was confirmed, where both the likely
+        best and the best value are."""
+        confirm = self.spec.confirm
+        if confirm is None or confirm.by != "both":
+            return []
+        texts = []
+        by_number = {trial.number: trial for trial in self.result.to_confirm}
+        for one in self.result.tested:
+            trial = by_number[one.source]
+            text = self._claim(trial)
+            if one is not item:
+                score = score_text(self.spec, one.mean, one.std)
+                text += f", confirmed {score}"
+            texts.append(text)
+        return texts
+
+    def _claim(self, trial: Trial) -> str:
+        """``trial 7: posterior mean 0.31, value 0.12``."""
+        text = f"trial {trial.number}: "
+        expected = self.result.expected(trial)
+        if expected is not None:
+            text += f"posterior mean {score_text(self.spec, expected.mean)}, "
+        return f"{text}value {score_text(self.spec, trial.score or 0.0)}"
+
     def _how(self) -> str:
         """Say how the best trial of the search was scored."""
         result = self.result
         best = result.best
         assert best is not None, "a search with a claim has a best trial"
-        what = "call" if self.spec.is_function else "member"
+        what = "call" if self.spec.defines_by_run else "member"
         members = plural(len(best.members), what)
         if len(best.members) != 1:
             members = f"mean of {members}"
         text = f"{members}, {protocol_text(self.spec)}"
         if best.number in result.snapshot.expected and best.score is not None:
             its = "its network" if self.spec.budget.members == 1 else "its networks"
+            if self.spec.defines_by_run:
+                its = "it"
             score = score_text(self.spec, best.score)
             text += f", posterior mean; {its} scored {score}"
         claim = result.claim(best)
@@ -229,6 +274,11 @@ class SearchWords:
 
     def _not_confirmed(self) -> str:
         items = self.result.confirmations
+        if self.spec.is_imported:
+            return (
+                "not confirmed: to do so, name its function: hpo confirm"
+                f" {self.spec.name} --objective train.py:objective"
+            )
         if self.spec.confirm is None:
             return "no confirmation in the study file"
         if any(self.result.is_void(item) for item in items):

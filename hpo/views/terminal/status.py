@@ -145,7 +145,7 @@ def failures(result: Result, storage: str = "") -> list[str]:
     name = shlex.quote(result.name)
     failed = result.ended(SlotState.FAILED)
     lines = _last(result, SlotState.FAILED)
-    if failed:
+    if failed and not result.spec.is_imported:
         resume = f"hpo resume {name}{storage} --retry"
         if len(failed) == 1:
             resume += f" {_searched(failed[0])}"
