@@ -129,3 +129,70 @@ def test_dry_run_writes_nothing(hpo: Hpo, sqlite: str) -> None:
     write(sqlite, "mine", parabola(5))
     assert hpo("import", sqlite, "--dry-run") == "mine, 5 trials (5 complete)\n"
     assert "mine" not in hpo("status", "--all")
+
+
+# --- confirmed ---
+
+SCRIPT = """
+import random, sys
+
+def objective(trial):
+    x = trial.suggest_float("x", -1.0, 1.0)
+    return (x - 0.3) ** 2 + random.gauss(0.0, 0.01) + float(sys.argv[1])
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT)
+    return f"{path}:objective"
+
+
+def test_confirm_in_place(
+    hpo: Hpo, ledger: Ledger, storage: Storage, script: str
+) -> None:
+    ours = write(storage.optuna(), "mine", parabola(30))
+    before = facts(ours)
+    line = ("confirm", "mine", "--objective", script, "--seeds", 3, "--workers", 1)
+    hpo(*line, "--no-report", "--", 5)
+    assert facts(ours) == before
+    result = ledger.result("mine")
+    likely, luckiest = result.tested
+    assert abs(likely.params["x"] - 0.3) < 0.2
+    assert luckiest.source == 1
+    assert likely.mean == pytest.approx(5.0 + (likely.params["x"] - 0.3) ** 2, abs=0.05)
+    assert luckiest.mean == pytest.approx(5.0 + 1.1**2, abs=0.05)
+    said = hpo("status", "mine")
+    assert "confirmed value 5." in said
+    assert "  trial 1: posterior mean " in said
+
+
+def test_confirm_needs_a_function(hpo: Hpo, sqlite: str) -> None:
+    write(sqlite, "mine", parabola(5))
+    hpo("import", sqlite)
+    assert hpo("confirm", "mine", status=1) == (
+        "error: study 'mine': name the function that made its trials: --objective"
+        " train.py:objective.\n"
+    )
+
+
+def test_a_missing_script_changes_nothing(hpo: Hpo, storage: Storage) -> None:
+    write(storage.optuna(), "mine", parabola(5))
+    said = hpo("confirm", "mine", "--objective", "/no/train.py:objective", status=1)
+    assert said == (
+        "error: study 'mine': objective: /no/train.py: no such script (No such file or"
+        " directory). Check the path.\n"
+    )
+    assert hpo("import", "mine").startswith("imported mine, ")
+
+
+def test_what_needs_the_function_names_the_command(hpo: Hpo, sqlite: str) -> None:
+    write(sqlite, "mine", parabola(5))
+    hpo("import", sqlite)
+    said = hpo("enqueue", "mine", "x=0.5", status=1)
+    assert said == (
+        "error: study 'mine' in the database: its trials are imported, without the"
+        " function that made them. Name it to confirm the best: hpo confirm mine"
+        " --objective train.py:objective.\n"
+    )
