@@ -58,9 +58,7 @@ SEEDS = 10
         metavar="N",
         help="worker processes on this machine (default: one per core)",
     ),
-    argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="stop after this time"
-    ),
+    argument("--timeout", type=seconds, metavar="SECONDS", help="stop after this time"),
     STORAGE,
     argument(
         "--json",

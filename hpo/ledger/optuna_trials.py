@@ -260,4 +260,3 @@ def _as_text(choice: Any) -> ParamValue:
     if isinstance(choice, float) and math.isfinite(choice):
         return choice
     return str(choice)
-

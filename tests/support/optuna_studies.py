@@ -18,9 +18,7 @@ X = FloatDistribution(-1.0, 1.0)
 def settled(value: float | Sequence[float], x: float = 0.5, **more: Any) -> FrozenTrial:
     """Return a complete trial with one parameter."""
     values = [value] if isinstance(value, float) else list(value)
-    return create_trial(
-        values=values, params={"x": x}, distributions={"x": X}, **more
-    )
+    return create_trial(values=values, params={"x": x}, distributions={"x": X}, **more)
 
 
 def parabola(trials: int) -> list[FrozenTrial]:

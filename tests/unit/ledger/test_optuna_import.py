@@ -220,7 +220,9 @@ def test_ranges_that_differ_between_trials(read: Callable[..., OptunaStudy]) -> 
         own = IntDistribution(1, 8 + number)
         trials.append(
             create_trial(
-                value=float(number), params={"k": 1 + number % 4}, distributions={"k": own}
+                value=float(number),
+                params={"k": 1 + number % 4},
+                distributions={"k": own},
             )
         )
     study = finish(read(*trials))
