@@ -100,8 +100,8 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
 ) -> None:
     _, first, state, launch, study, trials, figure = executed(
         tmp_path,
-        f"import hpo, hpo.errors\n{INTERRUPT}",
-        f"study = hpo.launch({TOY}, workers=1)",
+        f"import hpo, hpo.errors\nfrom toy_objective import ToyObjective\n{INTERRUPT}",
+        f"study = hpo.launch({TOY}, objective=ToyObjective, workers=1)",
         "study.state",
         f"study = hpo.launch({TOY}, workers=1)",
         "study",
