@@ -20,9 +20,9 @@ from typing import Any
 
 import optuna
 
-from hpo.functions.seeding import seed_generators
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
+from hpo.script import seed_generators
 from hpo.study import file
 from hpo.study.trials import StudyState
 

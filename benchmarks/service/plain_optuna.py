@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 
-from hpo.functions.seeding import seed_generators
+from hpo.script import seed_generators
 
 
 def search(

@@ -19,7 +19,6 @@ from hpo.contract import MAX_SCORE, facts
 from hpo.functions import history, inside
 from hpo.functions.deciding import DecidedSampler
 from hpo.functions.inside import Inside
-from hpo.functions.seeding import seeded
 from hpo.search.history import quiet
 from hpo.search.optuna_adapter import STUDY
 from hpo.search.pruning import PRUNERS
@@ -118,7 +117,7 @@ class Call:
                 trial = self._open_trial()
             self._trial = trial
             inside.enter(trial, self._inside)
-            with self.spec.script.as_called(), seeded(self.seed):
+            with self.spec.script.as_called(self.seed):
                 value = function(trial)
         except InterruptionError as error:
             raise error.reason from None

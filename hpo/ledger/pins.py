@@ -28,7 +28,6 @@ _ROOT = Path(hpo.search.__path__[0]).parents[1]
 _ALONE = (
     "hpo.functions.call",
     "hpo.functions.history",
-    "hpo.functions.seeding",
     "hpo.ledger.past",
     "hpo.study.pareto",
     "hpo.study.result",

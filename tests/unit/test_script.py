@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hpo.errors import SpecError
-from hpo.script import Script, _load
+from hpo.script import Script
+from hpo.script.script import _load
 
 GOOD = "def objective(trial):\n    return trial.suggest_float('x', 0, 1)\n"
 
@@ -64,7 +65,7 @@ def test_a_script_sees_its_folder_and_its_arguments(tmp_path: Path) -> None:
         "import sys, beside\ndef objective(trial): return beside.VALUE, sys.argv[1:]\n"
     )
     own = Script.named("train.py:objective", tmp_path, ["--data", "x.csv"])
-    with own.as_called():
+    with own.as_called(0):
         assert own.load()(None) == (7, ["--data", "x.csv"])
 
 

@@ -3,6 +3,7 @@ Optuna."""
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from hpo.functions import (
     SameParametersError,
     decide,
 )
+from hpo.script.script import _load
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step
@@ -278,3 +280,54 @@ def test_trials_of_the_window_show_what_the_history_decides(
     assert decide(spec, 12, running) == decide(spec, 12, settled)
     whole = settled[-1].suggestion
     assert whole.params.items() >= running[-1].suggestion.params.items()
+
+
+HELD = """\
+import hpo, optuna, random, torch
+import numpy as np
+import helper
+DATA = [random.random(), float(np.random.rand()), float(torch.rand(1))]
+rng = np.random.default_rng(0)
+old = np.random.RandomState(0)
+own = random.Random(0)
+other = torch.Generator().manual_seed(0)
+class Objective:
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+    def __call__(self, trial):
+        trial.suggest_float("x", 0, 1)
+        drawn = [rng.random(), old.rand(), own.random(), self.rng.random()]
+        drawn += [float(torch.rand(1, generator=other)), helper.rng.random()]
+        trial.set_user_attr("drawn", drawn)
+        trial.set_user_attr("data", DATA)
+        return 0.0
+objective = Objective()
+"""
+
+
+def test_generators_of_modules_are_seeded(tmp_path: Path) -> None:
+    """Calls depend on their seed, not on earlier calls of the process; data that a
+    module draws are the same in every process."""
+    helper = "import numpy as np\nrng = np.random.RandomState()\n"
+    (tmp_path / "helper.py").write_text(helper)
+    spec = study(tmp_path, "return 0")
+    (tmp_path / "train.py").write_text(HELD)
+    facts = []
+    for seed in (SEED, SEED, SEED + 1):
+        if len(facts) < 2:
+            _load.cache_clear()  # as in another process
+            random.seed()
+        facts.append(Call(spec=spec, number=0, seed=seed).run().facts)
+    first, again, other = facts
+    assert first == again
+    assert first["data"] == other["data"]
+    assert not set(first["drawn"]) & set(other["drawn"])
+    assert len(set(first["drawn"])) == 6
+
+
+def test_an_import_leaves_the_generators_of_its_process_alone(tmp_path: Path) -> None:
+    spec = study(tmp_path, "return random.random()")
+    _load.cache_clear()
+    random.seed(1)
+    spec.script.load()
+    assert random.random() == random.Random(1).random()

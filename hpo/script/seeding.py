@@ -1,18 +1,18 @@
-"""Seeds for the random generators that a script uses without naming a seed."""
+"""Seeds for the random generators that a script uses: the global ones, and those that
+its modules hold."""
 
 from __future__ import annotations
 
 import importlib.util
 import random
 import sys
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
-
-import numpy as np
 
 
 def seed_generators(seed: int) -> None:
@@ -21,6 +21,8 @@ def seed_generators(seed: int) -> None:
     Args:
         seed: from 0 to 2**31 - 1.
     """
+    import numpy as np
+
     random.seed(seed)
     np.random.seed(seed)
     torch: Any = sys.modules.get("torch")
@@ -28,9 +30,40 @@ def seed_generators(seed: int) -> None:
         torch.manual_seed(seed)
 
 
+def seed_held_generators(seed: int, holders: Iterable[Any]) -> None:
+    """Seed the generators that modules or objects have as attributes, each by its name.
+
+    A generator such as ``rng = np.random.default_rng(0)`` of a module would otherwise
+    count the calls of its process.
+
+    Args:
+        seed: from 0 to 2**31 - 1.
+        holders: modules, or objects with attributes.
+    """
+    for holder in holders:
+        place = getattr(holder, "__name__", type(holder).__name__)
+        for name, value in list(vars(holder).items()):
+            _seed_one(value, zlib.crc32(f"{seed} {place}.{name}".encode()))
+
+
+def _seed_one(value: Any, seed: int) -> None:
+    """Seed a generator; pass over anything else."""
+    import numpy as np
+
+    torch: Any = sys.modules.get("torch")
+    if isinstance(value, np.random.Generator):
+        old = value.bit_generator
+        old.state = type(old)(seed).state
+    elif isinstance(value, np.random.RandomState | random.Random):
+        value.seed(seed)
+    elif torch is not None and isinstance(value, torch.Generator):
+        value.manual_seed(seed)
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the generators, and PyTorch also if it is imported within the block."""
+    """Seed the global generators, and PyTorch also if it is imported within the
+    block."""
     seed_generators(seed)
     finder = _TorchFinder(seed)
     sys.meta_path.insert(0, finder)
@@ -38,6 +71,20 @@ def seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Restore the state of ``random`` and of NumPy's global generator in the end."""
+    import numpy as np
+
+    state = random.getstate()
+    numpy_state = np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)
 
 
 class _TorchFinder(MetaPathFinder):

@@ -16,11 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 from hpo.errors import SpecError
 from hpo.provenance import source
+from hpo.script.seeding import restored, seed_held_generators, seeded
 
 Function = Callable[[Any], Any]
 """Takes an ``optuna.Trial``, and returns a value, or a sequence of values."""
@@ -96,9 +98,16 @@ class Script:
         return _load(self)
 
     @contextmanager
-    def as_called(self) -> Iterator[None]:
-        """Let ``sys.argv`` be that of the script within the block."""
-        with patch.object(sys, "argv", [str(self.path), *self.arguments]):
+    def as_called(self, seed: int) -> Iterator[None]:
+        """Let ``sys.argv`` be that of the script within the block, and seed what it
+        draws from: the global generators, and those that its modules hold.
+
+        Args:
+            seed: from 0 to 2**31 - 1.
+        """
+        seed_held_generators(seed, _list_holders())
+        argv = [str(self.path), *self.arguments]
+        with seeded(seed), patch.object(sys, "argv", argv):
             yield
 
     def hashes(self) -> dict[str, str]:
@@ -171,7 +180,7 @@ def _load(script: Script) -> Function:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with script.as_called(), _refuse_studies(script):
+        with restored(), script.as_called(0), _refuse_studies(script):
             spec.loader.exec_module(module)
     except SpecError:
         raise
@@ -201,14 +210,34 @@ def _load(script: Script) -> Function:
 def _forget_last() -> None:
     """Forget the modules of the last script's folder: another may have the same
     names."""
+    for name in _list_modules():
+        del sys.modules[name]
     while _folders:
         folder = _folders.pop()
         with suppress(ValueError):
             sys.path.remove(str(folder))
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file is not None and _is_beside(Path(file), folder, name):
-                del sys.modules[name]
+
+
+def _list_modules() -> dict[str, ModuleType]:
+    """Return the modules of the last script's folder by name, the script among them."""
+    own = {}
+    for name, module in sys.modules.items():
+        file = getattr(module, "__file__", None) or ""
+        for folder in _folders:
+            if file.startswith(str(folder)) and _is_beside(Path(file), folder, name):
+                own[name] = module
+    return own
+
+
+def _list_holders() -> list[Any]:
+    """Return these modules, and the objects of their own classes that they hold."""
+    modules = _list_modules()
+    holders: list[Any] = [*modules.values()]
+    for module in modules.values():
+        for value in vars(module).values():
+            if type(value).__module__ in modules and hasattr(value, "__dict__"):
+                holders.append(value)
+    return holders
 
 
 def _is_beside(file: Path, folder: Path, name: str) -> bool:
