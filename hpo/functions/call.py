@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Past, SlotState, Suggestion
 
+_log = logging.getLogger(__name__)
 _MESSAGE_CHARS = 4000
 
 
@@ -106,8 +108,7 @@ class Call:
             Exception: the reason of an ``InterruptionError``.
             SpecError: the script cannot be imported.
         """
-        with seeded(self.spec.seed):  # a script may draw its data as it is imported
-            function = self.spec.script.load()
+        function = self.spec.script.load()
         self._interruption: InterruptionError | None = None
         state = SlotState.COMPLETE
         value: Any = None
@@ -154,9 +155,7 @@ class Call:
             on_param=self._look_up,
             on_report=self._report,
         )
-        study = optuna.load_study(
-            study_name=STUDY, storage=self._storage, sampler=sampler, pruner=pruner
-        )
+        study = CallStudy(STUDY, self._storage, sampler=sampler, pruner=pruner)
         saved = _Saved.read(self.checkpoint)
         self._inside = Inside(
             seed=self.seed, confirming=self.confirming, loaded=saved.data
@@ -230,6 +229,15 @@ class Call:
             asked_to_prune=self._trial.asked_to_prune,
             message=message,
         )
+
+
+class CallStudy(optuna.Study):
+    """The study that the function sees as ``trial.study``."""
+
+    def stop(self) -> None:
+        """Pass over the request to stop: how many trials run is not for one to say,
+        since others run at the same time."""
+        _log.warning("Study.stop() is passed over. Use [stop], --trials or --timeout.")
 
 
 def _index(seen: Sequence[Past]) -> dict[str, int]:

@@ -13,7 +13,7 @@ import tomli_w
 from workers import toy_spec
 
 from hpo.cli.check import check
-from hpo.script import _load
+from hpo.script.script import _load
 
 HEAD = "import hpo, os, random, sys, time\nimport numpy as np\n"
 

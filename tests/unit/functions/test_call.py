@@ -331,3 +331,11 @@ def test_an_import_leaves_the_generators_of_its_process_alone(tmp_path: Path) ->
     random.seed(1)
     spec.script.load()
     assert random.random() == random.Random(1).random()
+
+
+def test_a_request_to_stop_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = study(tmp_path, "trial.study.stop()\nreturn 1.0")
+    assert Call(spec=spec, number=0, seed=SEED).run().values == (1.0,)
+    assert "Study.stop() is passed over" in caplog.text
