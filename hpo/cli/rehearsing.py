@@ -23,7 +23,7 @@ _SHORT_S = 60.0
 """Below it, the time of a whole study is not worth a word."""
 _KEEPS_STATE = (
     "It repeats in a fresh process, but not after another call: something outside of"
-    " the function is kept, such as a random generator or a model. Make it inside."
+    " the function is kept, such as a counter or a model. Make it inside."
 )
 
 

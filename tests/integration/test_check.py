@@ -85,10 +85,10 @@ def test_a_function_that_repeats(capsys: pytest.CaptureFixture[str]) -> None:
             "read no clock",
         ),
         (
-            "return KEPT.random()",
-            "KEPT = random.Random(1)",
+            "KEPT.append(1)\nreturn len(KEPT)",
+            "KEPT = []",
             "differs in its value",
-            "something outside of the function is kept, such as a random generator",
+            "something outside of the function is kept, such as a counter",
         ),
         ("return {}['a']", "", "train.py:5: KeyError: 'a'", "Correct it, and check ag"),
         (
