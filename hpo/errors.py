@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -93,6 +94,13 @@ def near_miss(word: str, valid: Iterable[str]) -> str:
     nothing."""
     close = difflib.get_close_matches(word, sorted(valid), n=1)
     return f"Did you mean {close[0]!r}? " if close else ""
+
+
+def traceback_text() -> str:
+    """Return the end of the traceback of the error in hand, as a database stores
+    texts."""
+    text = traceback.format_exc()[-4000:].replace("\0", "\\0")
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def one_line(error: object, longest: int = 300) -> str:

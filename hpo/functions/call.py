@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from hpo.contract import MAX_SCORE, facts
+from hpo.errors import traceback_text
 from hpo.functions import history, inside
 from hpo.functions.deciding import DecidedSampler
 from hpo.functions.inside import Inside
@@ -29,7 +29,6 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Past, SlotState, Suggestion
 
 _log = logging.getLogger(__name__)
-_MESSAGE_CHARS = 4000
 
 
 class InterruptionError(BaseException):
@@ -128,7 +127,7 @@ class Call:
             raise
         except (Exception, SystemExit):
             state = SlotState.FAILED
-            message = _format_error()
+            message = traceback_text()
         if self._interruption is not None:  # which the function has caught
             raise self._interruption.reason
         return self._evaluate(self._frozen, state, value, message)
@@ -376,8 +375,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
-
-
-def _format_error() -> str:
-    text = traceback.format_exc()[-_MESSAGE_CHARS:].replace("\0", "\\0")
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

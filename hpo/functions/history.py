@@ -19,7 +19,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.search.history import EPOCH, visible
+from hpo.search.history import STATES, freeze, visible
 from hpo.search.memory import kept
 from hpo.search.optuna_adapter import History
 from hpo.study.spec import StudySpec
@@ -28,17 +28,9 @@ from hpo.study.trials import (
     DECIDED,
     FIXED_PARAMS,
     Past,
-    SlotState,
     Suggestion,
 )
 
-_STATES = {
-    SlotState.RUNNING: TrialState.RUNNING,
-    SlotState.COMPLETE: TrialState.COMPLETE,
-    SlotState.PRUNED: TrialState.PRUNED,
-    SlotState.FAILED: TrialState.FAIL,
-    SlotState.EXCLUDED: TrialState.FAIL,
-}
 _UNKNOWN = Past(suggestion=Suggestion(params={}))
 """A trial that shows nothing."""
 
@@ -46,8 +38,7 @@ _UNKNOWN = Past(suggestion=Suggestion(params={}))
 def see(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     """Return trials 0 .. number-1 as trial ``number`` sees them: settled up to its
     window, then as they were decided before they ran."""
-    n_seen = max(0, number - spec.budget.window + 1)
-    seen = visible(spec, number, trials)[:n_seen]
+    seen = visible(spec, number, trials)[: spec.budget.n_visible(number)]
     for past in trials[len(seen) : number]:
         seen.append(Past(suggestion=past.suggestion.decided))
     return [*seen, *[_UNKNOWN] * (number - len(seen))]
@@ -127,25 +118,16 @@ def frozen_trials(spec: StudySpec, seen: Sequence[Past]) -> list[FrozenTrial]:
 
 
 def _freeze(spec: StudySpec, number: int, past: Past) -> FrozenTrial:
-    state = _STATES[past.state]
-    distributions = read_distributions(past.suggestion)
-    params = past.suggestion.params
-    values = None
-    if state in (TrialState.COMPLETE, TrialState.PRUNED) and past.score is not None:
+    values = []
+    if past.score is not None and past.state.is_scored:
         values = spec.change_signs([past.score, *past.costs])
-    return FrozenTrial(
-        number=number,
-        trial_id=number,
-        state=state,
-        value=None,
+    return freeze(
+        number,
+        past,
+        state=STATES[past.state],
         values=values,
-        datetime_start=EPOCH,
-        datetime_complete=EPOCH if state.is_finished() else None,
-        params={name: params[name] for name in distributions},
-        distributions=distributions,
-        user_attrs={},
-        system_attrs=past.suggestion.optuna_attrs,
-        intermediate_values={step.epoch: step.score for step in past.steps},
+        distributions=read_distributions(past.suggestion),
+        reports={step.epoch: step.score for step in past.steps},
     )
 
 

@@ -96,35 +96,65 @@ def view(spec: StudySpec, known: Observations, sampler: BaseSampler) -> optuna.S
     )
 
 
+STATES = {
+    SlotState.RUNNING: TrialState.RUNNING,
+    SlotState.COMPLETE: TrialState.COMPLETE,
+    SlotState.PRUNED: TrialState.PRUNED,
+    SlotState.FAILED: TrialState.FAIL,
+    SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
+}
+EPOCH = datetime(2000, 1, 1)
+"""Optuna wants time stamps; decisions must not depend on them."""
+
+
 def frozen(
     spec: StudySpec, space: Mapping[str, BaseDistribution], number: int, trial: Past
 ) -> FrozenTrial:
     """Return an earlier trial as Optuna's."""
-    state = {
-        SlotState.RUNNING: TrialState.RUNNING,
-        SlotState.COMPLETE: TrialState.COMPLETE,
-        SlotState.PRUNED: TrialState.COMPLETE if spec.costs else TrialState.PRUNED,
-        SlotState.FAILED: TrialState.FAIL,
-        SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
-    }[trial.state]  # Optuna's samplers of several objectives know no pruned trials
-    params = trial.suggestion.params
-    scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
+    state = STATES[trial.state]
+    if spec.costs and state == TrialState.PRUNED:
+        # Optuna's samplers of several objectives know no pruned trials
+        state = TrialState.COMPLETE
     scores = [step.score for step in trial.steps]
+    return freeze(
+        number,
+        trial,
+        state=state,
+        values=values(trial.score, trial.costs),
+        distributions={name: space[name] for name in sorted(trial.suggestion.params)},
+        reports=dict(zip(effort.step_numbers(trial.steps), scores, strict=True)),
+    )
+
+
+def freeze(
+    number: int,
+    trial: Past,
+    *,
+    state: TrialState,
+    values: Sequence[float],
+    distributions: Mapping[str, BaseDistribution],
+    reports: Mapping[int, float],
+) -> FrozenTrial:
+    """Return an earlier trial as Optuna's, with parameters in the order of
+    ``distributions``.
+
+    Its ``values`` count if it is complete or pruned, and has some.
+    """
+    counts = values and state in (TrialState.COMPLETE, TrialState.PRUNED)
+    params = trial.suggestion.params
     return FrozenTrial(
         number=number,
         trial_id=number,
         state=state,
         value=None,
-        values=(values(trial.score, trial.costs) or None) if scored else None,
+        values=values if counts else None,
         datetime_start=EPOCH,
         datetime_complete=EPOCH if state.is_finished() else None,
-        params={name: params[name] for name in sorted(params)},
-        distributions={name: space[name] for name in sorted(params)},
+        params={name: params[name] for name in distributions},
+        distributions=dict(distributions),
         user_attrs={},
-        system_attrs=dict(trial.suggestion.attrs),
-        intermediate_values=dict(
-            zip(effort.step_numbers(trial.steps), scores, strict=True)
-        ),
+        system_attrs=trial.suggestion.optuna_attrs,
+        intermediate_values=dict(reports),
     )
 
 
@@ -140,10 +170,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(level)
-
-
-EPOCH = datetime(2000, 1, 1)
-"""Optuna wants time stamps; decisions must not depend on them."""
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:

@@ -12,12 +12,11 @@ import logging
 import math
 import statistics
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpo.contract import Outcome, Protocol, UnavailableError
-from hpo.errors import HpoError
+from hpo.errors import HpoError, traceback_text
 from hpo.ledger import pins
 from hpo.ledger.claim_records import Claim, End
 from hpo.ledger.ledger import Ledger
@@ -37,7 +36,6 @@ log = logging.getLogger(__name__)
 
 LARGEST = 16 * 2**20
 """Largest size of a stored network, in bytes."""
-_MESSAGE_CHARS = 4000
 _MORE_MEMORY = (
     "Run fewer workers at a time, use hosts with more memory, or make the networks"
     " smaller."
@@ -91,9 +89,7 @@ class TrialRun:
             self._ledger.lose(self._claim, f"out of memory{detail}. {_MORE_MEMORY}")
             raise
         except Exception:
-            text = traceback.format_exc()[-_MESSAGE_CHARS:].replace("\0", "\\0")
-            storable = text.encode("utf-8", "backslashreplace").decode("utf-8")
-            self._settle(SlotState.FAILED, message=storable)
+            self._settle(SlotState.FAILED, message=traceback_text())
 
     # --- search ---
 
