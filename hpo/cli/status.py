@@ -168,20 +168,25 @@ def _list_studies(arguments: argparse.Namespace) -> int:
 
     with looking(arguments) as ledger:
         studies = ledger.results()
+        native = ledger.native_studies()
     files = []
     if arguments.all:
         files = _study_files()
     else:
+        native = []
         studies = [
             one for one in studies if one[1] and arguments.tag in one[1].spec.tags
         ]
     lines = ["The database has no such study yet."]
     if studies:
         lines = status.study_lines(studies, width=terminal_width())
+    if native:
+        lines += ["", *status.native_lines(native)]
     if files:
         lines += ["", *_file_lines(files)]
     summaries = [json_records.summary(*study) for study in studies]
-    return tell(arguments, {"studies": summaries, "files": files}, *lines)
+    record = {"studies": summaries, "optuna_studies": native, "files": files}
+    return tell(arguments, record, *lines)
 
 
 def _list_files(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from hpo.dashboard.replies import Shown
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import snapshots
 from hpo.ledger.events import newest_events
-from hpo.ledger.overview import Overview, read_marks
+from hpo.ledger.overview import Overview, list_native, read_marks
 from hpo.ledger.workers import read_workers
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
@@ -124,15 +124,13 @@ class Pages:
         read_s = time.monotonic()
         with connected(self._engine, QUERY_S) as connection:
             changes = self._overview.read(connection)
-            names = snapshots.read_names(connection)
+            native = list_native(connection)
             workers = read_workers(connection)
             events = newest_events(connection, _EVENTS)
         studies = self._overview.made(changes)
-        ours = {study.number for study, _ in studies}
-        others = [(number, names[number]) for number in sorted(names.keys() - ours)]
         page = overview.no_study(self._option)
-        if names:
-            page = overview.home(studies, others, workers, events)
+        if studies or native:
+            page = overview.home(studies, native, workers, events)
         return _Home(read_s, studies, workers, Shown(page))
 
     def _draw(self, name: str, last: _Report | None) -> _Report:

@@ -21,7 +21,7 @@ from hpo.ledger.statements.studies import LOCK_NAME, SELECT_STUDY, SET_EXPECTED
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study import functions
 from hpo.study.networks import Member
-from hpo.study.trials import StudyState
+from hpo.study.trials import StudySnapshot, StudyState
 
 BATCH = 500
 """Number of trials that one statement writes."""
@@ -39,6 +39,20 @@ def find_native(storage: Storage, name: str) -> OptunaStudy | None:
         return optuna_source.read_study(rdb, storage.place(), name)
     finally:
         rdb.remove_session()
+
+
+def read_native(storage: Storage, name: str) -> StudySnapshot:
+    """Return a study that Optuna has made in this database as one of ours; it writes
+    nothing.
+
+    Raises:
+        StudyError: there is no such study any more, or no trial is finished.
+        SpecError: the name is none that we store, or it has too many trials.
+    """
+    source = find_native(storage, name)
+    if source is None:
+        raise StudyError(f"study {name!r}: it has just been deleted or imported.")
+    return finish(source).snapshot()
 
 
 def copy(storage: Storage, source: OptunaStudy, name: str | None) -> FinishedStudy:

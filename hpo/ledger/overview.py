@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from hpo.ledger import snapshots
 from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row, ask
+from hpo.ledger.statements.imports import LIST_NATIVE
 from hpo.ledger.statements.studies import LIST_STUDIES, SELECT_STUDIES
-from hpo.study.trials import Listed, StudySnapshot, StudyState
+from hpo.study.trials import Listed, NativeStudy, StudySnapshot, StudyState
 
 T = TypeVar("T")
 _AT_ONCE = 50
@@ -22,6 +23,11 @@ Mark = tuple[Any, ...]
 def list_studies(connection: Connection) -> list[Listed]:
     """Return a line per study, oldest first."""
     return [_build_line(row) for row in ask(connection, LIST_STUDIES)]
+
+
+def list_native(connection: Connection) -> list[NativeStudy]:
+    """Return the studies that Optuna has made in this database, oldest first."""
+    return [from_row(NativeStudy, row) for row in ask(connection, LIST_NATIVE)]
 
 
 def _build_line(row: Row, problem: str = "") -> Listed:

@@ -28,11 +28,13 @@ class LedgerReader(Transactional):
             StorageError: the tables belong to another version of hpo.
         """
         super().__init__(storage.engine, **patience)
+        self._storage = storage
         self._overview = overview.Overview[Result](Result.of)
         self._retry(lambda: prepare_database(storage, schema))
 
     _fetch = statement(snapshots.fetch)  # no transaction idles while rows are read
     studies = transaction(overview.list_studies)
+    native_studies = transaction(overview.list_native)
     network = transaction(snapshots.read_network)
     open_studies = transaction(snapshots.list_open_studies)
     events = transaction(events.newest_events)
@@ -55,13 +57,19 @@ class LedgerReader(Transactional):
         return names[0]
 
     def snapshot(self, name: str, *, curves: bool = False) -> StudySnapshot:
-        """Return a study as it is now; without ``curves``, members come without their
-        curves.
+        """Return a study as it is now, or one that Optuna has made in this database;
+        without ``curves``, members come without their curves.
 
         Raises:
             StudyError: there is no such study; the message lists those that exist.
         """
-        return snapshots.build(self._fetch(name, curves=curves))
+        try:
+            rows = self._fetch(name, curves=curves)
+        except snapshots.NativeStudyError:
+            from hpo.ledger import imports  # Optuna, a slow import
+
+            return imports.read_native(self._storage, name)
+        return snapshots.build(rows)
 
     def result(self, name: str, *, curves: bool = False) -> Search | Front | Sweep:
         """Return the current result of a study; see ``snapshot``.

@@ -6,6 +6,7 @@ Nothing here imports Optuna, so that read-only commands start fast.
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict, namedtuple
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +21,8 @@ from hpo.ledger import past, workers
 from hpo.ledger.claim_records import Claim
 from hpo.ledger.rows import clean_texts, from_row
 from hpo.ledger.schema import Row, Rows, ask
-from hpo.ledger.statements import optuna
 from hpo.ledger.statements import studies as sql
+from hpo.ledger.statements.imports import FIND_NATIVE
 from hpo.study import file, functions
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
@@ -41,6 +42,10 @@ from hpo.study.trials import (
 )
 
 
+class NativeStudyError(StudyError):
+    """A study is none of ours, but one that Optuna has made in this database."""
+
+
 def find_study(
     connection: Connection, name: str, statement: str = sql.SELECT_STUDY
 ) -> Row:
@@ -50,6 +55,11 @@ def find_study(
         StudyError: there is no such study; the message lists those that exist.
     """
     row = ask(connection, statement, name=name).one_or_none()
+    if row is None and ask(connection, FIND_NATIVE, name=name).first() is not None:
+        raise NativeStudyError(
+            f"study {name!r}: Optuna has made it in this database. Import it first,"
+            f" which copies nothing: hpo import {shlex.quote(name)}."
+        )
     if row is None:
         names = ask(connection, sql.SELECT_NAMES).scalars().all()
         raise StudyError(
@@ -106,12 +116,6 @@ def list_open_studies(connection: Connection) -> list[tuple[str, int, int]]:
     """
     rows = ask(connection, sql.LIST_OPEN_STUDIES)
     return [(row.name, row.at_work, row.priority) for row in rows]
-
-
-def read_names(connection: Connection) -> dict[int, str]:
-    """Return the names of all studies in Optuna's tables, by id."""
-    rows = ask(connection, optuna.SELECT_STUDIES)
-    return {row.study_id: row.study_name for row in rows}
 
 
 def limit_reader(connection: Connection, seconds: float) -> None:

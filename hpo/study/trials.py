@@ -460,6 +460,21 @@ class Listed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NativeStudy:
+    """A study that Optuna has made in this database, in a list."""
+
+    number: int
+    """Optuna's, which leads to its pages."""
+    name: str
+    settled: int
+    """Finished trials."""
+    running: int
+    best_value: float | None
+    """None without a complete trial, and of studies with several values."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudySnapshot:
     """A study at one moment."""
 

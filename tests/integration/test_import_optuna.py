@@ -30,6 +30,17 @@ def facts(study: optuna.Study) -> list[dict[str, Any]]:
     return trials
 
 
+def counts(storage: Storage) -> list[int]:
+    """Return how many rows our tables have, and attributes of Optuna's studies."""
+    tables = ("studies", "slots", "members", "events")
+    names = [*(f"hpo_ledger.{one}" for one in tables), "study_user_attributes"]
+    with storage.engine.connect() as connection:
+        return [
+            connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()
+            for name in names
+        ]
+
+
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'mine.db'}"
@@ -115,6 +126,33 @@ def test_adopted_where_it_is(hpo: Hpo, storage: Storage) -> None:
     assert hpo("import", "mine").startswith("imported mine, 20 trials (20 complete)\n")
     assert facts(ours) == before
     assert "the best value is -0.3, of trial 1" in hpo("best", "mine")
+
+
+def test_read_where_it_is_and_unchanged(
+    hpo: Hpo, storage: Storage, tmp_path: Path
+) -> None:
+    write(storage.optuna(), "mine", parabola(20))
+    before = counts(storage)
+    assert "the best value is -0.3, of trial 1" in hpo("best", "mine")
+    assert hpo("status", "mine").startswith("mine: done, best by posterior mean ")
+    assert len(hpo("trials", "mine").splitlines()) == 21
+    hpo("report", "mine", "-o", tmp_path / "report.html")
+    hpo("export", "mine", "-o", tmp_path / "mine.csv")
+    listed = hpo("status", "--all").splitlines()
+    assert listed[0] == "The database has no such study yet."
+    assert listed[2].split() == ["study", "of", "Optuna", "trials", "since"]
+    assert listed[3].startswith("mine             20 trials finished, best value -0.3  ")
+    assert counts(storage) == before
+
+
+def test_what_changes_a_study_of_optuna_names_the_import(
+    hpo: Hpo, storage: Storage
+) -> None:
+    write(storage.optuna(), "mine", parabola(5))
+    assert hpo("exclude", "mine", "--trial", 1, status=1) == (
+        "error: study 'mine': Optuna has made it in this database. Import it first,"
+        " which copies nothing: hpo import mine.\n"
+    )
 
 
 def test_neither_file_nor_study(hpo: Hpo, storage: Storage) -> None:

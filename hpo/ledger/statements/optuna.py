@@ -14,8 +14,6 @@ directed AS (
 SELECT study_id FROM created"""
 """Create a study; no row if the name is taken."""
 
-SELECT_STUDIES = "SELECT study_id, study_name FROM studies"
-
 FIND_STUDY = "SELECT study_id FROM studies WHERE study_id = :id"
 
 LOCK_STUDY = f"{FIND_STUDY} FOR UPDATE"

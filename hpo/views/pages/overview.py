@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from hpo.study.progress import SearchProgress
 from hpo.study.result import Result
-from hpo.study.trials import Event, Listed, StudyState, WorkerInfo
+from hpo.study.trials import Event, Listed, NativeStudy, StudyState, WorkerInfo
 from hpo.views.figures.plotted import Plotted
 from hpo.views.pages.page import template
 from hpo.views.sentences import caveats, comparison, progress, verdict
 from hpo.views.sentences.formatting import (
     cut,
     joined,
+    native_text,
     plural,
     reported_text,
     score_text,
@@ -223,14 +224,14 @@ class _Shown:
 
 def home(
     studies: Sequence[Study],
-    others: Sequence[tuple[int, str]],
+    others: Sequence[NativeStudy],
     workers: Sequence[WorkerInfo],
     events: Sequence[Event],
 ) -> str:
     """Return the home page as HTML, which names its style sheet and its script.
 
-    ``studies`` are sorted oldest first, ``others`` are numbers and names of Optuna's
-    own studies, ``events`` are sorted newest last.
+    ``studies`` are sorted oldest first, ``others`` are studies that Optuna has made,
+    ``events`` are sorted newest last.
     """
     alive = [worker for worker in workers if worker.alive]
     shown = []
@@ -243,7 +244,7 @@ def home(
     return template("home.html.j2").render(
         running=[one for one in shown if one.study.state != StudyState.DONE],
         finished=[one for one in shown if one.study.state == StudyState.DONE],
-        others=others,
+        others=[(one, native_text(one)) for one in others],
         events=events[::-1],
         heading=f"{many}, {running} running; {n_alive} alive",
         width=WIDTH,

@@ -12,7 +12,7 @@ from hpo.study import effort
 from hpo.study.dimensions import Dimension, split
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Phase, Trial
+from hpo.study.trials import NativeStudy, Phase, Trial
 
 _SAME = ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")
 _UNITS = {name: name for name in _SAME} | {
@@ -321,3 +321,13 @@ def condition_text(dimension: Dimension) -> str:
     for name, values in dimension.when.items():
         each.append(f"{name} = {' or '.join(map(str, values))}")
     return f"if {', '.join(each)}"
+
+
+def native_text(study: NativeStudy) -> str:
+    """Describe a study of Optuna: ``40 trials finished, 2 running, best value 0.12``."""
+    text = f"{plural(study.settled, 'trial')} finished"
+    if study.running:
+        text += f", {study.running:,} running"
+    if study.best_value is not None:
+        text += f", best value {study.best_value:.4g}"
+    return text

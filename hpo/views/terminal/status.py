@@ -12,6 +12,7 @@ from hpo.study.trials import (
     MAX_LOSSES,
     Event,
     Listed,
+    NativeStudy,
     SlotState,
     StudyState,
     Trial,
@@ -24,6 +25,7 @@ from hpo.views.sentences.formatting import (
     cut,
     duration_text,
     last_line,
+    native_text,
     reported_number,
 )
 from hpo.views.terminal import chart, text_tables
@@ -294,6 +296,17 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
             row.append(" ".join(result.spec.tags) if result else "")
         rows.append(row)
     return text_tables.columns(rows, right=right, width=width, drop=[7, 8, 3, 4])
+
+
+def native_lines(studies: Sequence[NativeStudy]) -> list[str]:
+    """Return a table of the studies that Optuna has made; empty without one."""
+    if not studies:
+        return []
+    rows = [["study of Optuna", "trials", "since"]]
+    for one in studies:
+        rows.append([one.name, native_text(one), f"{one.created_at:%Y-%m-%d %H:%M}"])
+    confirm = "hpo confirm NAME --objective train.py:objective"
+    return [*text_tables.columns(rows), "", f"Confirm one with: {confirm}"]
 
 
 def _amounts(item: Listed, result: Result | None) -> list[str]:

@@ -13,7 +13,15 @@ import snapshots
 from listing import known, listed
 
 from hpo.study.result import Result
-from hpo.study.trials import Event, Listed, Phase, SlotState, StudyState, WorkerInfo
+from hpo.study.trials import (
+    Event,
+    Listed,
+    NativeStudy,
+    Phase,
+    SlotState,
+    StudyState,
+    WorkerInfo,
+)
 from hpo.views.pages import metrics, overview
 
 DONE = snapshots.realistic(snapshots.spec())
@@ -92,7 +100,15 @@ def test_names_and_texts_of_people_stay_text() -> None:
     unread = listed(hostile, problem=hostile)
     workers = [at_work(hostile, host=hostile, doing=hostile)]
     shown = [(stopped, card), (unread, None)]
-    found = overview.home(shown, ((7, hostile),), workers, [event])
+    native = NativeStudy(
+        number=7,
+        name=hostile,
+        settled=3,
+        running=0,
+        best_value=0.5,
+        created_at=snapshots.START,
+    )
+    found = overview.home(shown, [native], workers, [event])
     found += overview.now(hostile, 7, workers, [event])
     assert not {"img", "onerror"} & pages.names(found)
     assert found.count("&lt;img src=x") >= 14
