@@ -141,7 +141,9 @@ def test_read_where_it_is_and_unchanged(
     listed = hpo("status", "--all").splitlines()
     assert listed[0] == "The database has no such study yet."
     assert listed[2].split() == ["study", "of", "Optuna", "trials", "since"]
-    assert listed[3].startswith("mine             20 trials finished, best value -0.3  ")
+    assert listed[3].startswith(
+        "mine             20 trials finished, best value -0.3  "
+    )
     assert counts(storage) == before
 
 
