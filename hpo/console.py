@@ -35,6 +35,8 @@ COMMANDS = {
     "confirm": "launch.confirm:confirm",
     "trace": "cli.networks:trace",
     "dashboard": "cli.dashboard:dashboard",
+    "ask": "cli.ask_tell:ask",
+    "tell": "cli.ask_tell:tell",
     "stop": "cli.interventions:stop",
     "resume": "cli.interventions:resume",
     "enqueue": "cli.interventions:enqueue",
@@ -73,6 +75,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self._negative_number_matcher = re.compile(r"-\.?\d")  # -1e-9, too
 
     def error(self, message: str) -> NoReturn:
         """Exit with argparse's message, or with the mistyped options and the closest

@@ -28,7 +28,8 @@ MEANINGS = {
     "StudySpec.description": "a text for people",
     "StudySpec.tags": "words for the filters of `hpo status --tag` and the home page",
     "StudySpec.objective": (
-        'what is trained: `"spintronic"`, `"ctrnn"`, or `"module:Class"`'
+        'what is trained: `"spintronic"`, `"ctrnn"`, `"module:Class"`, or a function'
+        ' `"train.py:objective"`; `"ask-and-tell"` if you evaluate trials yourself'
     ),
     "StudySpec.seed": "every random number of the study follows from it",
     "StudySpec.protocol": (

@@ -38,6 +38,8 @@ CHIP_SCORES = "chip_scores"
 """The stored name of the scores of the chips of ``[variability]``."""
 PER_EPOCH = "per_epoch"
 """The stored name of further values of each epoch, by their names."""
+VALUE_SD = "value_sd"
+"""The stored name of the standard deviation of a value that was told with one."""
 RESERVED = {
     **dict.fromkeys(SOLVED.values(), ("check of the time step", "solved")),
     **dict.fromkeys(THERMAL.values(), ("check of the thermal power", "thermal")),

@@ -69,7 +69,7 @@ def task_contents(spec: StudySpec) -> Contents | SeriesContents | None:
     Raises:
         SpecError: the data is missing, or has changed since the study file was read.
     """
-    if spec.is_function:
+    if not spec.has_class:
         return None
     try:
         return data.contents(spec.task_params)

@@ -30,6 +30,7 @@ from hpo.study.python_values import address
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
 from hpo.views.sentences import formatting
+from hpo.views.terminal import status
 from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, View
 from hpo.views.terminal.screen import Cell, LiveView, TerminalScreen
 
@@ -143,8 +144,12 @@ class Launch:
         if self._is_over(first):
             return self._nothing_to_run(first)
         is_new = how == "created"
-        workers = self._workers(first)
         place = retry(self._storage.describe, patience_s=PATIENCE_S)
+        if self._spec.is_ask_and_tell:
+            say(f"{self._name}: {how} in {place}")
+            say(f"next: {status.next_step(first, self._options.storage_option)}")
+            return 0
+        workers = self._workers(first)
         say(f"{self._name}: {how} in {place}")
         for line in self._beginning(first, is_new=is_new):
             say(line)

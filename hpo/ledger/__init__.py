@@ -18,5 +18,6 @@ __all__ = [
     "reader",
     "schema",
     "snapshots",
+    "telling",
     "workers",
 ]

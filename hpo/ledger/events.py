@@ -26,12 +26,16 @@ NOTICE_S = 120
 
 def note(connection: Connection, study: str, what: str) -> None:
     """Record what the user of this process does to a study, in the same transaction."""
+    ask(connection, NOTE_EVENT, who=name_user(), what=what, study=study)
+
+
+def name_user() -> str:
+    """Return ``user@host`` of this process."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
-    who = printable(f"{user}@{platform.node()}")
-    ask(connection, NOTE_EVENT, who=who, what=what, study=study)
+    return printable(f"{user}@{platform.node()}")
 
 
 def newest_events(

@@ -27,6 +27,7 @@ from hpo.ledger import (
     pins,
     ranking,
     snapshots,
+    telling,
     warm_start,
     writing,
 )
@@ -98,17 +99,24 @@ def _create(connection: Connection, spec: StudySpec) -> None:
 class Ledger(LedgerReader):
     """Reading and writing studies."""
 
-    def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        token: str | None = None,
+        **patience: Unpack[Patience],
+    ) -> None:
         """Open the ledger of a database; create missing tables.
 
-        Methods retry with ``patience`` while the database is unreachable; see
+        ``token`` is that of its claims; default: one that no other process has. Methods
+        retry with ``patience`` while the database is unreachable; see
         ``Transactional``.
 
         Raises:
             StorageError: the tables belong to another version of hpo.
         """
         super().__init__(storage, **patience)
-        self._token = uuid.uuid4().hex
+        self._token = token or uuid.uuid4().hex
         self._codes: dict[str, str] = {}
         self._specs: dict[int, tuple[Any, StudySpec]] = {}
         self._known = Known()
@@ -266,6 +274,11 @@ class Ledger(LedgerReader):
         """
         if self._finish(claim, end):
             self._judge_failures(claim.study_id)
+
+    tell = transaction(telling.tell)
+    renew_asked = transaction(telling.renew)
+    refuse_ask_and_tell = statement(telling.refuse_ask_and_tell)
+    read_asked_state = statement(telling.read_asked_state)
 
     _finish = statement(writing.finish)
     _judge_failures = transaction(failures.judge_failures)

@@ -26,6 +26,7 @@ from hpo.study.spec import StudySpec
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
 _ALONE = (
+    "hpo.asktell.client",
     "hpo.functions.call",
     "hpo.functions.history",
     "hpo.ledger.past",
@@ -61,6 +62,8 @@ def hash_modules(spec: StudySpec) -> dict[str, str]:
     try:
         if spec.is_function:
             modules = {**spec.script.hashes(), **objectives.sampler_modules(*own)}
+        elif spec.is_ask_and_tell:
+            modules = objectives.sampler_modules(*own)
         else:
             modules = objectives.modules(spec.objective, *own)
     except LookupError as error:

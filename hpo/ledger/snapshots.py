@@ -25,7 +25,7 @@ from hpo.ledger.statements import studies as sql
 from hpo.ledger.statements.imports import FIND_NATIVE
 from hpo.study import file, functions
 from hpo.study.networks import Member
-from hpo.study.spec import StudySpec
+from hpo.study.spec import ASK_AND_TELL, StudySpec
 from hpo.study.trials import (
     MAX_LOSSES,
     Amendment,
@@ -108,13 +108,13 @@ def read_network(connection: Connection, name: str, confirmation: int) -> bytes 
 
 
 def list_open_studies(connection: Connection) -> list[tuple[str, int, int]]:
-    """Return the studies with work left, their numbers of slots at work, and their
-    priorities.
+    """Return the studies with work left for workers, their numbers of slots at work,
+    and their priorities.
 
     The order is that in which workers serve them: by highest priority, then fewest
     slots at work, then longest time since the last slot was opened.
     """
-    rows = ask(connection, sql.LIST_OPEN_STUDIES)
+    rows = ask(connection, sql.LIST_OPEN_STUDIES, not_served=ASK_AND_TELL)
     return [(row.name, row.at_work, row.priority) for row in rows]
 
 

@@ -182,18 +182,27 @@ def _settle(
 def restore(connection: Connection, spec: StudySpec, slot: Row, end: End) -> None:
     """Settle a trial from a backup, inserted as running, with its old end; Optuna's,
     too."""
-    owner = {
+    if slot.params:
+        suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
+        values = _list_suggestion(spec, suggestion)
+        ask(connection, STORE_SUGGESTION, **_holder(slot), **values)
+    if end.state.is_settled:
+        settle_any(connection, slot, end)
+
+
+def settle_any(connection: Connection, slot: Row, end: End) -> None:
+    """Settle a running slot, whoever holds it; its row is locked."""
+    _settle(connection, _holder(slot), end, slot.amendments)
+
+
+def _holder(slot: Row) -> dict[str, Any]:
+    """Return the parameters of statements that identify the holder of a slot."""
+    return {
         "slot_id": slot.id,
         "attempt": slot.attempts,
         "worker": slot.worker,
         "token": slot.token,
     }
-    if slot.params:
-        suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
-        values = _list_suggestion(spec, suggestion)
-        ask(connection, STORE_SUGGESTION, **owner, **values)
-    if end.state.is_settled:
-        _settle(connection, owner, end, slot.amendments)
 
 
 def lacks_baselines(connection: Connection, study_id: int) -> bool:

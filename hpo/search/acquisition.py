@@ -1,7 +1,8 @@
 """The acquisition function of ``kriging-believer``, and its maximum over the cube.
 
 It is the expected improvement on the best score so far. All trials train their networks
-from the same seeds: the same point again would add no information. With costs it is the
+from the same seeds: the same point again would add no information. A score that was
+told with a standard deviation counts by its posterior mean. With costs it is the
 expected improvement of the hypervolume, by the score and the logarithm of every cost,
 which is computed before training: the mean, over random caps of the costs, of the
 improvement on the best trial within the cap, of points within it.
@@ -52,8 +53,9 @@ class Improvement:
         self._process = process
         self._caps = caps
         within = self._within_caps(surrogate.measured, surrogate.costs)
-        self._best = np.where(within, surrogate.y[:, None], surrogate.y.min()).max(0)
         mean = surrogate.process.mean(surrogate.x)
+        value = np.where(surrogate.known > 0.0, mean, surrogate.y)
+        self._best = np.where(within, value[:, None], surrogate.y.min()).max(0)
         known = np.where(within, mean[:, None], -np.inf)
         ranked = np.argsort(-known, axis=0, kind="stable")
         n_each = math.ceil(_CENTRES / len(caps))

@@ -3,11 +3,12 @@ r"""A Gaussian process over the unit cube, for scores with unequal noise.
 Trial :math:`i`, at :math:`x_i`, scores
 
 .. math:: y_i = m + g(x_i) + \varepsilon_i, \qquad
-          \operatorname{Var} \varepsilon_i = \sigma^2 (1 + c\,v_i)
+          \operatorname{Var} \varepsilon_i = \sigma^2 (1 + c\,v_i) + s_i^2
 
 where :math:`g` has a Matérn 5/2 kernel with one length scale per column, :math:`\sigma`
-is how far networks of one configuration scatter, and :math:`v_i` is extra noise (0 of a
-measured score). See Rasmussen and Williams, "Gaussian Processes for Machine Learning"
+is how far networks of one configuration scatter, :math:`v_i` is extra noise (0 of a
+measured score), and :math:`s_i` is a known standard deviation (0 where nobody told it).
+See Rasmussen and Williams, "Gaussian Processes for Machine Learning"
 (2006), chapters 2 and 5. Hyper-parameters are the most probable ones, found with L-BFGS
 on the gradient.
 """
@@ -78,7 +79,9 @@ def _prior(d: int) -> tuple[Array, Array]:
     return means, np.concatenate([spreads, _SPREADS[1:]])
 
 
-def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
+def loss(
+    theta: Array, x: Array, y: Array, vague: Array, known: Array
+) -> tuple[float, Array]:
     """Return minus the logarithm of the posterior density at ``theta`` (d + 3,), and
     its gradient.
 
@@ -88,7 +91,7 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
     scaled = x * np.exp(-theta[:d])
     height, noise, c = np.exp(theta[d:])
     kernel, kernel_slope = _matern(_squared(scaled, scaled))
-    gram = height * kernel + np.diag(noise * (1.0 + c * vague) + _JITTER)
+    gram = height * kernel + np.diag(noise * (1.0 + c * vague) + _JITTER + known)
     try:
         lower = linalg.cholesky(gram, lower=True, check_finite=False)
     except linalg.LinAlgError:
@@ -118,7 +121,7 @@ def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
     return float(value), gradient
 
 
-def fit(x: Array, y: Array, vague: Array) -> Array:
+def fit(x: Array, y: Array, vague: Array, known: Array) -> Array:
     """Fit hyper-parameters (d + 3,), as logarithms: length scales, height, noise, c.
 
     They are the most probable ones. Arguments are those of ``GaussianProcess``; of many
@@ -129,7 +132,7 @@ def fit(x: Array, y: Array, vague: Array) -> Array:
     minimum = optimize.minimize(
         loss,
         mean,
-        args=(x[kept], y[kept], vague[kept]),
+        args=(x[kept], y[kept], vague[kept], known[kept]),
         jac=True,
         method="L-BFGS-B",
         bounds=list(zip(mean - _FAR * spread, mean + _FAR * spread, strict=True)),
@@ -156,15 +159,17 @@ def most_telling(y: Array, vague: Array, most: int) -> NDArray[np.intp]:
 class GaussianProcess:
     """The posterior of g + m anywhere in the cube, given n scores of d parameters."""
 
-    def __init__(self, x: Array, y: Array, vague: Array, theta: Array) -> None:
-        """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), and ``theta`` (d + 3,) of
-        ``fit``."""
+    def __init__(
+        self, x: Array, y: Array, vague: Array, known: Array, theta: Array
+    ) -> None:
+        """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), s squared as ``known``
+        (n,), and ``theta`` (d + 3,) of ``fit``."""
         d = x.shape[1]
         self._per_scale = np.exp(-theta[:d])
         self._scaled = x * self._per_scale
         self._height, noise, c = np.exp(theta[d:])
         gram = self._height * _matern(_squared(self._scaled, self._scaled))[0]
-        gram[np.diag_indices(len(x))] += noise * (1.0 + c * vague) + _JITTER
+        gram[np.diag_indices(len(x))] += noise * (1.0 + c * vague) + _JITTER + known
         self._lower = linalg.cholesky(gram, lower=True, check_finite=False)
         one = self._half(np.ones(len(y)))
         half = self._half(y)

@@ -41,7 +41,7 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is not None:
         _check_data(spec, where)
         return
-    if not spec.is_function:
+    if spec.has_class:
         _check_data(spec, where)
         constraints.check(spec, where)
     name = spec.sampler.name

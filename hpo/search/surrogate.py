@@ -70,8 +70,14 @@ class Surrogate:
         self._vague = vague[chosen]
         self.measured: NDArray[np.bool_] = self._vague == 0.0
         """Whether each score was measured, (n,)."""
-        self._theta = fit(self.x, self.y, self._vague)
-        self.process = GaussianProcess(self.x, self.y, self._vague, self._theta)
+        sds = np.array([trial.suggestion.value_sd for trial in trials])
+        scores = observations.scores[complete[chosen]]
+        self.known = _known_variances(scale, scores, sds, self._deviation)
+        """Variances of the scores that were told with one, as ``y``, (n,); else 0."""
+        self._theta = fit(self.x, self.y, self._vague, self.known)
+        self.process = GaussianProcess(
+            self.x, self.y, self._vague, self.known, self._theta
+        )
 
     def believe(self, trials: Sequence[Past]) -> GaussianProcess:
         """Return a process with trials at their posterior mean, as if measured."""
@@ -81,6 +87,7 @@ class Surrogate:
             np.concatenate([self.x, x]),
             np.concatenate([self.y, y]),
             np.concatenate([self._vague, np.zeros(len(y))]),
+            np.concatenate([self.known, np.zeros(len(y))]),
             self._theta,
         )
 
@@ -101,6 +108,27 @@ class Surrogate:
         scattered = y[:, None] + noise * nodes
         raw = self._sign * (self._centre + self._deviation * scattered)
         return np.asarray(self._scale.inverse(raw) @ weights / weights.sum())
+
+
+def _known_variances(
+    scale: Scale, scores: Array, sds: Array, deviation: float
+) -> Array:
+    """Return the variances (n,) of scores on a scale, in units of its ``deviation``
+    squared.
+
+    ``sds`` (n,) are standard deviations of the scores themselves: small enough for the
+    slope of the scale.
+    """
+    known = np.zeros(len(scores))
+    told = np.flatnonzero(sds)
+    if deviation == 0.0 or not told.size:
+        return known
+    step = 1e-3 * sds[told]
+    own = scores[told]
+    low, middle, high = scale.forward(np.array([own - step, own, own + step]))
+    change = np.maximum(high - middle, middle - low)  # one is 0 at a bound of the scale
+    known[told] = (change / (1e-3 * deviation)) ** 2
+    return known
 
 
 def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, float]:

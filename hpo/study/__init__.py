@@ -2,6 +2,7 @@
 moment."""
 
 __all__ = [
+    "ask_and_tell",
     "dimensions",
     "edges",
     "effort",

@@ -115,7 +115,7 @@ def ends_network(spec: StudySpec, step: Step) -> bool:
 
     A function may report in steps of its own, whose last nobody knows.
     """
-    if spec.defines_by_run:
+    if not spec.has_class:
         return False
     return step.network > 0 or step.epoch >= spec.planned_epochs
 

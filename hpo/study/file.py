@@ -22,7 +22,7 @@ from hpo.contract import Description, Protocol
 from hpo.errors import OTHER_NAME, SpecError, StudyError, advise, expected
 from hpo.files import read_toml
 from hpo.script import is_script
-from hpo.study import functions
+from hpo.study import ask_and_tell, functions
 from hpo.study.dimensions import SweepTable
 from hpo.study.hashing import flatten
 from hpo.study.messages import (
@@ -35,7 +35,7 @@ from hpo.study.messages import (
 )
 from hpo.study.parameters import check_names
 from hpo.study.rules import check_tables
-from hpo.study.spec import StudySpec
+from hpo.study.spec import ASK_AND_TELL, StudySpec
 from hpo.study.values import check_points, check_values
 
 WINDOW = 1024
@@ -133,6 +133,11 @@ def load(
     if given:
         changes = ", ".join(f"{key}={value!r}" for key, value in given.items())
         where += f" with {changes}"
+    if quick and raw.get("objective") == ASK_AND_TELL:
+        raise SpecError(
+            f"{where}: --quick makes trainings shorter, and ask-and-tell has none. Give"
+            " fewer trials: --trials 8."
+        )
     if quick:
         raw = _shorten(raw, validate(raw, where=where), given)
         where += " with --quick"
@@ -152,7 +157,7 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
     """
     base = base.absolute()
     spec = validate(functions.locate(raw, base), where=where)
-    if spec.is_function:
+    if not spec.has_class:
         return spec
     variability = spec.variability or {}
     task = _pin(spec.task_params, spec.task, base, f"{where}: task")
@@ -180,7 +185,12 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     if spec.is_function:
         _check_function(spec, where)
         return spec
-    _check_objective(spec, where)
+    if spec.is_ask_and_tell:
+        refuse(ask_and_tell.check(spec), where)
+        _check_own_sampler(spec, where)
+        spec.attach(ask_and_tell.describe(spec))
+    else:
+        _check_objective(spec, where)
     refuse(check_names(spec), where)
     refuse(check_values(spec), where)
     refuse(check_tables(spec), where)
@@ -300,6 +310,8 @@ def _complete(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     tree = dict(raw)
     if is_script(str(tree.get("objective"))):
         return functions.complete(tree)
+    if tree.get("objective") == ASK_AND_TELL:
+        return ask_and_tell.complete(tree)
     if "sweep" in tree:
         refuse(_check_beside_sweep(tree), where)
         size = _validate(SweepTable, tree["sweep"], where, "sweep").size

@@ -112,13 +112,7 @@ def check(spec: StudySpec) -> Broken:
                 f"{table}: not allowed with a function, which names its parameters and"
                 " reads its data itself. Remove it."
             )
-    names = spec.metrics or ()
-    if len(names) != len(spec.directions or ()):
-        rule = "as many names as directions"
-        got = f"{', '.join(names)} for {len(spec.directions or ())}"
-        yield expected("metrics", rule, got, "Give one name for each value.")
-    if len(set(names)) < len(names):
-        yield "metrics: the same name twice. Rename one."
+    yield from check_values(spec)
     if spec.sampler.name not in SAMPLERS and not spec.sampler.is_own:
         rule = "a sampler that needs no [space]"
         valid = f"Valid: {', '.join(SAMPLERS)}."
@@ -129,6 +123,17 @@ def check(spec: StudySpec) -> Broken:
         yield "sampler.name: cmaes takes one value alone. Use nsga2 or tpe."
 
 
+def check_values(spec: StudySpec) -> Broken:
+    """Check that each value has a name and a direction."""
+    names = spec.metrics or ()
+    if len(names) != len(spec.directions or ()):
+        rule = "as many names as directions"
+        got = f"{', '.join(names)} for {len(spec.directions or ())}"
+        yield expected("metrics", rule, got, "Give one name for each value.")
+    if len(set(names)) < len(names):
+        yield "metrics: the same name twice. Rename one."
+
+
 def describe(spec: StudySpec, found: Mapping[str, Dimension] = {}) -> Description:
     """Return what is known of a function: by its study file, and by the parameters that
     its trials have found."""
@@ -136,7 +141,7 @@ def describe(spec: StudySpec, found: Mapping[str, Dimension] = {}) -> Descriptio
     direction, *_ = spec.directions or ("minimize",)
     costs = {}
     for name in spec.further_values:
-        costs[name] = Cost(description="a further value of the function")
+        costs[name] = Cost(description="a further value of the trial")
     parameters = {}
     for name, dimension in found.items():
         ends = (dimension.low, dimension.high)

@@ -57,6 +57,10 @@ VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
+ASK_AND_TELL = "ask-and-tell"
+"""The objective of a study whose trials somebody outside evaluates."""
+
+
 def _check_name(name: str) -> str:
     return _check_label(name, f"Choose another: {advise(*OTHER_NAME)}.")
 
@@ -110,9 +114,11 @@ class StudySpec(StudyTable):
     arguments: tuple[str, ...] | None = None
     """Arguments of the script, if the objective is a function."""
     directions: tuple[Literal["minimize", "maximize"], ...] | None = None
-    """Direction of each value, if the objective is a function or imported."""
+    """Direction of each value, if the objective is a function, imported or
+    ask-and-tell."""
     metrics: tuple[tables.Label, ...] | None = None
-    """Name of each value, if the objective is a function or imported."""
+    """Name of each value, if the objective is a function, imported or
+    ask-and-tell."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     protocol: Protocol = Protocol.VALIDATION
     budget: tables.Budget
@@ -182,6 +188,18 @@ class StudySpec(StudyTable):
         return self.is_function or self.is_imported
 
     @property
+    def is_ask_and_tell(self) -> bool:
+        """Whether somebody outside evaluates the trials: asks for parameters, and tells
+        values."""
+        return self.objective == ASK_AND_TELL
+
+    @property
+    def has_class(self) -> bool:
+        """Whether a class evaluates the trials: neither a function, nor Optuna
+        elsewhere, nor somebody outside."""
+        return not (self.defines_by_run or self.is_ask_and_tell)
+
+    @property
     def script(self) -> Script:
         """The script with the function that is the objective."""
         folder = Path(self.folder or "")
@@ -189,13 +207,13 @@ class StudySpec(StudyTable):
 
     @property
     def several_values(self) -> bool:
-        """Whether the objective is a function that returns several values."""
+        """Whether a function returns several values, or somebody tells several."""
         return len(self.directions or ()) > 1
 
     @property
     def further_values(self) -> list[str]:
-        """Names of the values of a function after the first, as costs: one to maximise
-        as ``-NAME``."""
+        """Names of the values after the first, as costs: one to maximise as
+        ``-NAME``."""
         names = []
         for name, sign in zip(self.metrics or (), self._signs, strict=True):
             names.append(name if sign > 0 else f"-{name}")
@@ -432,7 +450,7 @@ class StudySpec(StudyTable):
     @property
     def costs(self) -> tuple[str, ...]:
         """Names of the costs in ``[cost]``, in that order; empty without it."""
-        if self.defines_by_run:
+        if not self.has_class:
             return tuple(self.further_values)
         if self.cost is None:
             return ()

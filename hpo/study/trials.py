@@ -40,6 +40,11 @@ DISTRIBUTIONS = "hpo:distributions"
 parameters."""
 
 
+VALUE_SD = "hpo:value_sd"
+"""The attribute of a trial that holds the standard deviation of its value, if somebody
+told it."""
+
+
 class Phase(StrEnum):
     """What a slot is for."""
 
@@ -310,6 +315,11 @@ class Suggestion:
         return dict(self.attrs.get(DISTRIBUTIONS, {}))
 
     @property
+    def value_sd(self) -> float:
+        """The standard deviation of the trial's value; 0 where nobody told it."""
+        return float(self.attrs.get(VALUE_SD, 0.0))
+
+    @property
     def optuna_attrs(self) -> dict[str, Any]:
         """The attributes that Optuna knows."""
         ours = (DECIDED, DISTRIBUTIONS)
@@ -327,9 +337,10 @@ RUNG = "completed_rung_"
 
 
 def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes known at suggestion; those that pruning added are an outcome, and
-    hidden."""
-    return {k: v for k, v in attrs.items() if not k.startswith(RUNG)}
+    """Attributes known at suggestion; those that pruning or a told value added are an
+    outcome, and hidden."""
+    hidden = (RUNG, VALUE_SD)
+    return {k: v for k, v in attrs.items() if not k.startswith(hidden)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,9 @@ def check_values(spec: StudySpec) -> Broken:
 
 def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
     """Return the objective's error for the first of these choices; None if one of them
-    is valid."""
+    is valid, or nothing here knows the objective."""
+    if not spec.has_class:
+        return None
     errors = []
     for suggested in candidates:
         try:

@@ -8,4 +8,5 @@ __all__ = [
     "network",
     "notifier",
     "provenance",
+    "suggestions",
 ]

@@ -136,6 +136,8 @@ class Worker:
         shortest_s, longest_s = _POLL_S
         pause_s = shortest_s
         only = self._options.study
+        if only is not None:
+            self._ledger.refuse_ask_and_tell(only)
         while not self._heart.stop_requested.is_set():
             answer = self._claim_fairly() if only is None else self._claim_from(only)
             if isinstance(answer, Claim):

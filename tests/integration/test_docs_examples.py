@@ -26,7 +26,7 @@ OWN = [
 
 
 @pytest.mark.parametrize(
-    ("study", "less"), [("conv", []), ("bench", OWN), ("first", NARROW)]
+    ("study", "less"), [("conv", []), ("conv", OWN), ("first", NARROW)]
 )
 def test_an_example_is_searched_and_confirmed(
     study: str, less: list[str], user: User

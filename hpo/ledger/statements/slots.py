@@ -69,6 +69,18 @@ RETURNING id"""
 LOCK_HELD_SLOT = f"""
 SELECT * FROM hpo_ledger.slots WHERE {_MINE} AND state = 'running' FOR UPDATE"""
 
+LOCK_SLOT = """
+SELECT *, CAST(extract(epoch FROM hpo_ledger.clock() - started_at) AS float8) AS seconds
+FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = :phase AND number = :number
+FOR UPDATE"""
+
+RENEW_ASKED = """
+UPDATE hpo_ledger.slots
+SET lease_s = :lease_s,
+    lease_until = hpo_ledger.clock() + make_interval(secs => :lease_s)
+WHERE id = :slot_id"""
+
 CHECK_SETTLED = f"SELECT id FROM hpo_ledger.slots WHERE {_MINE}"
 """Check that this attempt has settled the slot, which no longer runs."""
 

@@ -58,7 +58,7 @@ SELECT name, priority,
    WHERE study_id = s.id AND state = 'running'
      AND hpo_ledger.holds(lease_until, lease_s)) AS at_work
 FROM hpo_ledger.studies s
-WHERE state = 'open'
+WHERE state = 'open' AND spec ->> 'objective' <> :not_served
 ORDER BY priority DESC, at_work, greatest(
   (SELECT started_at FROM hpo_ledger.slots
    WHERE study_id = s.id AND phase = 'search' AND started_at <= hpo_ledger.clock()

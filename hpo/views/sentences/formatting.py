@@ -295,18 +295,23 @@ def warm_start_text(spec: StudySpec) -> str:
 
 
 def function_text(spec: StudySpec) -> str:
-    """Name the function of a study, and say what is best: ``/code/train.py, function
-    objective: minimize value``."""
+    """Name the function of a study, or that it is asked and told, and say what is best:
+    ``/code/train.py, function objective: minimize value``."""
     values = []
     for name, direction in zip(spec.metrics or (), spec.directions or (), strict=True):
         values.append(f"{direction} {name}")
-    return f"{spec.script.path}, function {spec.script.function}: {', '.join(values)}"
+    what = spec.objective
+    if spec.is_function:
+        what = f"{spec.script.path}, function {spec.script.function}"
+    return f"{what}: {', '.join(values)}"
 
 
 def per_trial(spec: StudySpec) -> str:
     """Say what a trial consists of: ``3 networks per trial, 60 epochs each``, or of a
     function ``1 call per trial``."""
     members = spec.budget.members
+    if spec.is_ask_and_tell:
+        return "1 value per trial"
     if spec.defines_by_run:
         return f"{plural(members, 'call')} per trial"
     return f"{plural(members, 'network')} per trial, {spec.planned_epochs} epochs each"

@@ -28,30 +28,35 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     for line in task_data.describe(spec, plan.data, plan.uncertainty):
         yield name, line
         name = ""
-    each = f"{formatting.plural(budget.members, 'network')} × {budget.epochs} epochs"
+    each = f" × {formatting.plural(budget.members, 'network')} × {budget.epochs} epochs"
     if spec.is_function:
-        each = formatting.plural(budget.members, "call")
+        each = f" × {formatting.plural(budget.members, 'call')}"
+    if spec.is_ask_and_tell:
+        each = ""
     in_flight = f"{budget.window} trials in flight at most"
-    yield "budget", f"{budget.trials:,} trials × {each}, {in_flight}"
+    yield "budget", f"{budget.trials:,} trials{each}, {in_flight}"
     if not spec.curves:
         yield from _searching(spec, plan.fit)
-    if not spec.is_function:
+    if spec.has_class:
         yield "training", _training(plan)
     reported = formatting.reported_text(spec).removeprefix("reported ")
     yield "reported", reported or "nothing"
     if spec.warm_start:
         yield "warm start", formatting.warm_start_text(spec)
-    if not spec.is_function:
+    if spec.has_class:
         yield "fixed", formatting.params_text(spec.fixed) or "nothing"
     yield "score", verdict.hardware_text(spec)
     yield "storage", plan.database
+    if spec.is_ask_and_tell:
+        yield "workers", f"none: ask for trials with `hpo ask {spec.name}`"
+        return
     yield "workers", str(plan.workers)
     if plan.workers and plan.executor != "local":
         yield "jobs", plan.jobs
 
 
 def _objective(spec: StudySpec) -> str:
-    if not spec.is_function:
+    if spec.has_class:
         task = spec.about.task.name
         return f"{spec.objective}, {task}, protocol {spec.protocol}"
     return formatting.function_text(spec)
@@ -93,6 +98,8 @@ def _confirm(spec: StudySpec) -> str:
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
     if spec.ranks_by_mean:
         best += " by posterior mean"
+    if spec.is_ask_and_tell:
+        return f"{best}, asked {confirm.members} times more"
     text = f"{best}, on {confirm.members} fresh seeds each"
     if spec.is_function:
         return text

@@ -213,6 +213,9 @@ def next_step(result: Result, storage: str = "") -> str:
         )
     if failed or result.state == StudyState.STOPPED:
         return resume
+    if result.state == StudyState.OPEN and result.spec.is_ask_and_tell:
+        ask = advise(f"hpo ask {name}{storage}", f"{own}.ask()")
+        return f"ask for its trials with `{ask}`, and tell their values"
     if result.state == StudyState.OPEN and not result.snapshot.helpers:
         # a launch needs the study's file, which an import or another directory does not
         # have

@@ -13,12 +13,13 @@ from hpo.search.gaussian_process import GaussianProcess, fit, loss, most_telling
 
 
 def data(n: int = 25, d: int = 3, noise: float = 0.1) -> tuple[np.ndarray, ...]:
-    """Points, scores that depend on the first parameter alone, and every third score
-    vague."""
+    """Points, scores that depend on the first parameter alone, every third score vague,
+    and every fourth of known variance."""
     chance = np.random.default_rng(5)
     x = chance.random((n, d))
     y = np.sin(5 * x[:, 0]) + noise * chance.normal(size=n)
-    return x, y, np.where(np.arange(n) % 3 == 0, 1.5, 0.0)
+    vague = np.where(np.arange(n) % 3 == 0, 1.5, 0.0)
+    return x, y, vague, np.where(np.arange(n) % 4 == 0, 0.01, 0.0)
 
 
 def process(n: int = 25) -> GaussianProcess:
@@ -80,17 +81,26 @@ def test_predictions_follow_the_scores_and_know_what_does_not_matter() -> None:
 
 def test_a_vague_score_counts_less() -> None:
     x, theta = np.array([[0.5]]), np.log([0.5, 1.0, 0.1, 3.0])
+    nothing = np.zeros(1)
     measured, cut = (
-        GaussianProcess(x, np.array([2.0]), np.array([v]), theta).predict(x)
+        GaussianProcess(x, np.array([2.0]), np.array([v]), nothing, theta).predict(x)
         for v in (0.0, 2.0)
     )
     assert cut[0][0] < measured[0][0] < 2.0
     assert cut[1][0] > measured[1][0]
 
 
+def test_a_known_variance_adds_to_the_scatter() -> None:
+    """0.1 (1 + 3 * 2) = 0.1 + 0.6."""
+    x, y, theta = np.array([[0.5]]), np.array([2.0]), np.log([0.5, 1.0, 0.1, 3.0])
+    cut = GaussianProcess(x, y, np.array([2.0]), np.array([0.0]), theta)
+    told = GaussianProcess(x, y, np.array([0.0]), np.array([0.6]), theta)
+    assert np.array(told.predict(x)) == pytest.approx(np.array(cut.predict(x)))
+
+
 def test_scores_that_are_all_alike_are_no_trouble() -> None:
     x = np.random.default_rng(0).random((12, 2))
-    known = x, np.zeros(12), np.zeros(12)
+    known = x, np.zeros(12), np.zeros(12), np.zeros(12)
     mean, variance = GaussianProcess(*known, fit(*known)).predict(x)
     assert mean == pytest.approx(0.0)
     assert np.isfinite(variance).all()

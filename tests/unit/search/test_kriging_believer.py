@@ -29,8 +29,9 @@ from hpo.search.space import Cube
 from hpo.search.suggest import suggest
 from hpo.search.surrogate import KNOWN, predict_scores
 from hpo.statistics.intervals import sampling_error
+from hpo.study.ask_and_tell import add_sd
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState
+from hpo.study.trials import Past, SlotState, Suggestion
 
 SPACE = {
     "colour": CategoricalDistribution(("red", "green", "blue")),
@@ -128,9 +129,9 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
         trials.append(replace(past, state=state, steps=steps, score=scores[-1]))
     told: list[Any] = []
 
-    def fitted(x: Any, y: Any, vague: Any) -> Any:
+    def fitted(x: Any, y: Any, vague: Any, known: Any) -> Any:
         told.extend(vague)
-        return fit(x, y, vague)
+        return fit(x, y, vague, known)
 
     monkeypatch.setattr(surrogate, "fit", fitted)
     assert float(suggest(spec, 16, trials).params["x"]) > 0.5
@@ -278,3 +279,17 @@ def test_of_one_trial_its_own_score_is_expected_and_of_none_nothing() -> None:
         0.6, abs=0.01
     )
     assert predict_scores(asking(), []) == {}
+
+
+def test_a_lucky_value_of_large_deviation_is_not_believed() -> None:
+    """At x = 0.05, where the truth is -0.4, somebody measures 1.0 once."""
+    spec = believer(budget={"window": 1, "trials": 60})
+    trials = ours(spec, 16)
+    params = {**trials[3].suggestion.params, "x": 0.05}
+    expected = {}
+    for sd in (None, 3.0):
+        own = Suggestion(params=params, attrs=add_sd({}, sd))
+        lucky = replace(trials[3], suggestion=own, score=1.0, steps=())
+        told = [*trials[:3], lucky, *trials[4:]]
+        expected[sd] = predict_scores(spec, told)[3].mean
+    assert expected[3.0] < 0.5 < expected[None]
