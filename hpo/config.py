@@ -305,7 +305,13 @@ def _command_line(options: Mapping[str, Any]) -> Iterator[tuple[str, Tables]]:
 
 
 def _validated(values: Tables, where: str, *, strict: bool = False) -> Tables:
-    """Validate the values of one source, and return them by table."""
+    """Validate the values of one source, and return those that it gives, by table.
+
+    With ``strict``, texts are not converted to numbers.
+
+    Raises:
+        ConfigError: a value breaks a rule; the message begins with ``where``.
+    """
     try:
         if strict:
             site = strictly(SiteConfig, values)

@@ -20,8 +20,15 @@ from hpo.ledger.statements.workers import (
 )
 from hpo.study.trials import Event, StudyState
 
-NOTICE_S = 120
-"""Lifetime of a claimed notice; sending takes 70 s at most, if all channels hang."""
+ATTEMPT_S = 8.0
+"""Limit of one attempt to send a notice."""
+PAUSES_S = (1.0, 5.0, 0.0)
+"""Pauses after failed attempts by a channel."""
+CHANNELS = 2
+"""A command and a webhook."""
+NOTICE_S = 2 * CHANNELS * sum(ATTEMPT_S + pause_s for pause_s in PAUSES_S)
+"""Lifetime of a claimed notice: twice as long as sending takes if every attempt hangs.
+With a shorter one, another worker would send it again."""
 
 
 def note(connection: Connection, study: str, what: str) -> None:

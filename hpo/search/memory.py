@@ -86,6 +86,8 @@ class Columns:
         return Rows(dict(self._places), self._values[:, :n])
 
     def _store(self, k: int, column: Mapping[Hashable, float]) -> None:
+        """Write the numbers of trial ``k`` into its column, which holds ``MISSING``;
+        add rows for new keys."""
         for key in column:
             self._places.setdefault(key, len(self._places))
         height, width = self._values.shape

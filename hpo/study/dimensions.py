@@ -269,7 +269,9 @@ def join_layers(
     """Join the values of single layers to one list of ``layers`` values for each
     parameter.
 
-    A layer without a value of its own has that of the whole network.
+    A layer without a value of its own has that of the whole network. Values of layers
+    that the network lacks are dropped: ``split_layers`` gives a reported number to
+    every layer that the search may have.
 
     Args:
         values: parameters and dimensions by name.

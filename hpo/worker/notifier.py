@@ -20,6 +20,7 @@ from textwrap import shorten
 from hpo import config
 from hpo.config import ConfigError, NotifyDefaults
 from hpo.errors import one_line
+from hpo.ledger.events import ATTEMPT_S, PAUSES_S
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
@@ -32,10 +33,6 @@ EVERY_S = 60.0
 END_S = 5.0
 """Longest wait of an ending worker for its last notifications: a launch kills it after
 10 s."""
-TIMEOUT_S = 8.0
-"""Limit of one attempt."""
-PAUSES_S = (1.0, 5.0, 0.0)
-"""Pauses after failed attempts."""
 _LONGEST = 300
 """Characters of a text at most, which may become the subject of an e-mail."""
 FIGURE = "hpo-result"
@@ -133,7 +130,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
     if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
-        return f"timed out after {TIMEOUT_S:g} s"
+        return f"timed out after {ATTEMPT_S:g} s"
     return one_line(error, 200)
 
 
@@ -145,7 +142,7 @@ def _run(command: str, body: str, text: str) -> None:
         input=body.encode(),
         stdout=subprocess.DEVNULL,
         env={**os.environ, "HPO_TEXT": text},
-        timeout=TIMEOUT_S,
+        timeout=ATTEMPT_S,
         check=True,
     )
 
@@ -154,7 +151,7 @@ def _post(address: str, body: str) -> None:
     """Send JSON to a web address."""
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(address, body.encode(), headers)
-    urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
+    urllib.request.urlopen(request, timeout=ATTEMPT_S).close()
 
 
 # --- Optuna's tools ---

@@ -50,10 +50,10 @@ GYROMAGNETIC_GHZ_PER_T = 28.0
 """Value of a free electron, g μ_B / h."""
 Mode = Literal["uniform", "vortex"]
 ENERGY: Mapping[Mode, float] = {"uniform": 2.0, "vortex": 1.0}
-"""E / (Ms V B), see ``energy_j``."""
+"""E / (Ms V B), see ``saturation_energy_j``."""
 
 
-def energy_j(
+def saturation_energy_j(
     *,
     ms_ka_per_m: float,
     volume_nm3: float,
@@ -68,7 +68,8 @@ def energy_j(
     thickness L: half the stiffness times R², and the stiffness is 2π f times the
     gyrovector 2π L Ms / (2π 28 GHz/T).
 
-    >>> print(f"{energy_j(ms_ka_per_m=800, volume_nm3=5e4, frequency_ghz=1.4):.1e}")
+    >>> magnet = {"ms_ka_per_m": 800, "volume_nm3": 5e4}
+    >>> print(f"{saturation_energy_j(**magnet, frequency_ghz=1.4):.1e}")
     4.0e-18
     """
     positive(
@@ -98,7 +99,7 @@ def thermal_power(
     0.00104
     """
     positive("thermal power", temperature_k=temperature_k)
-    energy = energy_j(
+    energy = saturation_energy_j(
         ms_ka_per_m=ms_ka_per_m,
         volume_nm3=volume_nm3,
         frequency_ghz=frequency_ghz,
@@ -204,9 +205,9 @@ class Geometry(Oscillator):
     mode: Mode = "uniform"
     temperature_k: Positive = 300.0
 
-    def energy_j(self) -> float:
+    def saturation_energy_j(self) -> float:
         """Return the energy at x = 1, in J."""
-        return energy_j(
+        return saturation_energy_j(
             **self.model_dump(exclude={"source", "tau_ns", "temperature_k"})
         )
 
@@ -223,7 +224,7 @@ class Geometry(Oscillator):
             two = "2 × "
         numbers = f"{two}{self.ms_ka_per_m:.4g} kA/m × {self.volume_nm3:,.0f} nm³"
         field = f"{self.frequency_ghz:.4g} GHz / (28 GHz/T)"
-        joule = f"{self.energy_j():.4g}"
+        joule = f"{self.saturation_energy_j():.4g}"
         ratio = f"1.381e-23 × {self.temperature_k:.4g} / {joule}"
         return [
             f"E = {letters} = {numbers} × {field} = {joule} J",

@@ -12,6 +12,19 @@ _INSERT_NEXT_TRIAL = INSERT_RUNNING_TRIAL.format(
     study_id="optuna_study_id", number="number", at="opened_at", source=" FROM next"
 )
 
+
+def _abandoned(worker: str, token: str, take_over: str) -> str:
+    """Return the condition that a running slot waits for a worker: released, lost, or
+    claimed by this one, who did not hear of it.
+
+    The arguments are the marks of the statement's parameters.
+    """
+    return (
+        f"(lease_until IS NULL OR (worker = {worker} AND token = {token})"
+        f" OR ({take_over} AND NOT hpo_ledger.holds(lease_until, lease_s)))"
+    )
+
+
 OPEN_NEXT_TRIAL = f"""
 SELECT id FROM hpo_ledger.studies WHERE name = %(study)s FOR UPDATE;
 
@@ -51,12 +64,9 @@ facts AS (
   FROM study
   WHERE %(looked_after)s OR (
     NOT may_end
-    -- an abandoned slot, or one with a claim that its worker did not hear of
     AND NOT EXISTS (
       SELECT FROM running
-      WHERE lease_until IS NULL
-         OR (NOT hpo_ledger.holds(lease_until, lease_s) AND %(take_over)s)
-         OR (worker = %(worker)s AND token = %(token)s))
+      WHERE {_abandoned("%(worker)s", "%(token)s", "%(take_over)s")})
     -- the study may have to be stopped
     AND {FAILURES_IN_A_ROW} > (
       SELECT count(*) FROM hpo_ledger.slots
@@ -95,16 +105,14 @@ WHERE study_id = :study_id AND state = 'running'
   AND hpo_ledger.holds(lease_until, lease_s) AND token IS DISTINCT FROM :token"""
 """Count the slots that processes other than that of ``token`` are at work on."""
 
-FIND_ABANDONED_SLOT = """
+FIND_ABANDONED_SLOT = f"""
 SELECT * FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = :phase AND state = 'running'
   AND number = ANY(coalesce(CAST(:numbers AS integer[]), ARRAY[number]))
   AND (attempts > 0 OR phase = 'confirm' OR number < :window + (
     SELECT min(number) FROM hpo_ledger.slots
     WHERE study_id = :study_id AND phase = 'search' AND state = 'running'))
-  AND (lease_until IS NULL
-       OR (worker = :worker AND token = :token)
-       OR (:take_over AND NOT hpo_ledger.holds(lease_until, lease_s)))
+  AND {_abandoned(":worker", ":token", ":take_over")}
 ORDER BY number LIMIT 1
 FOR UPDATE"""
 """Find a slot that its worker released or lost, or holds already because our answer was

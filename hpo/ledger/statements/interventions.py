@@ -64,6 +64,8 @@ SET state = 'running', steps = '[]', losses_in_a_row = 0, message = NULL, token 
     lease_until = NULL, settled_at = NULL, attrs = CAST(:attrs AS json),
     amendments = CAST(:amendments AS json)
 WHERE id = :slot_id"""
+"""Let a settled slot run again. Parameters and members stay; so does ``attempts``, as 0
+would mark it as enqueued and not begun."""
 
 EXCLUDE_SLOT = """
 UPDATE hpo_ledger.slots

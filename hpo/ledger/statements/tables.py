@@ -120,7 +120,7 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.slots (
     CHECK (lease_until BETWEEN '1900-01-01' AND '9000-01-01'),
   lease_s float8
     CHECK (lease_s BETWEEN 0 AND 1e12),
-  attempts integer NOT NULL
+  attempts integer NOT NULL  -- 0 of a running trial: enqueued, not begun
     CHECK (attempts >= 0),
   losses integer NOT NULL DEFAULT 0
     CHECK (losses >= 0),

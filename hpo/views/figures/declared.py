@@ -193,9 +193,9 @@ def _groups(studies: Sequence[Result], figure: Figure) -> tuple[Group, ...]:
         (0, label): [] for label in _labels(figure)
     }
     for index, result in enumerate(studies):
-        placed = _clouds(result, figure)
+        placed = _place_scatter(result, figure)
         if figure.kind == "curves":
-            placed = _curves(result)
+            placed = _place_sweep(result)
         for label, x, trial in placed:
             curve = index if figure.kind == "curves" else 0
             clouds.setdefault((curve, label), []).append(_point(result.spec, x, trial))
@@ -215,14 +215,14 @@ def _point(spec: StudySpec, x: float | str, trial: Trial) -> Point:
 _Placed = Iterator[tuple[str, float | str, Trial]]
 
 
-def _curves(result: Result) -> _Placed:
+def _place_sweep(result: Result) -> _Placed:
     """Yield the points of a sweep, each with the label of its curve."""
     for label, points in result.curves.items():
         for x, trial in points:
             yield label, position(x), trial
 
 
-def _clouds(result: Result, figure: Figure) -> _Placed:
+def _place_scatter(result: Result, figure: Figure) -> _Placed:
     """Yield the trained trials of a scatter that have an x, each with its label."""
     labels = _labels(figure)
     left, right = figure.rule() or (0, 1)

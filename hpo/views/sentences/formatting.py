@@ -329,7 +329,8 @@ def condition_text(dimension: Dimension) -> str:
 
 
 def native_text(study: NativeStudy) -> str:
-    """Describe a study of Optuna: ``40 trials finished, 2 running, best value 0.12``."""
+    """Describe a study of Optuna: ``40 trials finished, 2 running, best value
+    0.12``."""
     text = f"{plural(study.settled, 'trial')} finished"
     if study.running:
         text += f", {study.running:,} running"

@@ -170,8 +170,9 @@ def test_accuracy_in_per_cent_is_another_metric(
         (
             [settled(1.0)],
             "a b",
-            "study 'mine': name: expected 1 to 100 letters, digits or . _ + -, beginning"
-            " with a letter, a digit or _, got 'a b'. Choose another: --name NEW.",
+            "study 'mine': name: expected 1 to 100 letters, digits or . _ + -,"
+            " beginning with a letter, a digit or _, got 'a b'. Choose another: --name"
+            " NEW.",
         ),
     ],
 )

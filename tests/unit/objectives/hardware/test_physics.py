@@ -81,14 +81,16 @@ def test_energy_is_that_of_the_magnons_of_a_reversed_magnet() -> None:
     """N = 2 Ms V / (g μ_B) of them, each of h f."""
     moment = 800e3 * 50_000e-27
     magnons = 2 * moment / (2.0 * 9.274e-24)
-    energy = thermal.energy_j(ms_ka_per_m=800, volume_nm3=50_000, frequency_ghz=1.45)
+    energy = thermal.saturation_energy_j(
+        ms_ka_per_m=800, volume_nm3=50_000, frequency_ghz=1.45
+    )
     assert energy == pytest.approx(magnons * 6.626e-34 * 1.45e9, rel=1e-3)
 
 
 def test_energy_of_a_vortex_is_half_its_stiffness_times_its_radius_squared() -> None:
     radius, thickness, ms, f = 250e-9, 10e-9, 800e3, 0.3e9
     gyrovector = 2 * math.pi * thickness * ms / (2 * math.pi * 28e9)
-    energy = thermal.energy_j(
+    energy = thermal.saturation_energy_j(
         ms_ka_per_m=800,
         volume_nm3=1e27 * math.pi * radius**2 * thickness,
         frequency_ghz=0.3,
