@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from hpo.errors import StudyError
 from hpo.ledger.schema import ask
+from hpo.search.stopping import why_over
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     Amendment,
@@ -80,8 +81,6 @@ def explain_end(
 
     ``first(n)`` reads the first n trials, which the window shows to that trial.
     """
-    from hpo.search.history import why_over  # a slow import
-
     n_seen = spec.budget.n_visible(number)
     if n_seen == 0 or number >= spec.budget.trials:
         return None

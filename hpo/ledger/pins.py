@@ -26,30 +26,35 @@ from hpo.study.spec import StudySpec
 
 _ROOT = Path(hpo.search.__path__[0]).parents[1]
 _ALONE = (
-    "hpo.asktell.client",
-    "hpo.functions.call",
-    "hpo.functions.history",
     "hpo.ledger.past",
     "hpo.study.pareto",
     "hpo.study.result",
-    "hpo.worker.function_call",
-    "hpo.worker.function_run",
     "hpo.worker.suggestions",
     "hpo.worker.training",
     "hpo.worker.trial",
 )
+"""Modules that every study depends on, but not on all that they import."""
+_OF_FUNCTIONS = ("hpo.worker.function_call", "hpo.worker.function_run")
+"""Likewise of studies of a function."""
+_OF_ASK_AND_TELL = ("hpo.asktell.client",)
+"""Likewise of studies whose trials somebody asks for."""
+
+
+def _list_modules(room: str) -> list[str]:
+    """Return the names of the modules of one of our rooms."""
+    return [f"hpo.{room}.{path.stem}" for path in _ROOT.glob(f"hpo/{room}/*.py")]
 
 
 @cache
-def _hash_service() -> Mapping[str, str]:
+def _hash_service(rooms: tuple[str, ...], alone: tuple[str, ...]) -> Mapping[str, str]:
     """Return a hash of each of our modules that trials depend on.
 
-    These are the search, the reading of its history, the run of a trial, the choice of
-    trials to confirm, and all imports of the search: parsing of study files, networks,
-    comparison of scores.
+    These are the modules of ``rooms`` and all their imports, such as parsing of study
+    files, networks and comparison of scores; and those of ``alone``, without their
+    imports.
     """
-    own = (f"hpo.search.{path.stem}" for path in _ROOT.glob("hpo/search/*.py"))
-    return source.hash_tree(_ROOT, *own, alone=_ALONE)
+    own = [name for room in rooms for name in _list_modules(room)]
+    return source.hash_tree(_ROOT, *own, alone=alone)
 
 
 def hash_modules(spec: StudySpec) -> dict[str, str]:
@@ -58,17 +63,22 @@ def hash_modules(spec: StudySpec) -> dict[str, str]:
     Raises:
         SpecError: one of them cannot be imported here.
     """
-    own = [spec.sampler.name] if spec.sampler.is_own else []
+    rooms: tuple[str, ...] = ("search",)
+    alone: tuple[str, ...] = _ALONE
+    samplers = [spec.sampler.name] if spec.sampler.is_own else []
     try:
         if spec.is_function:
-            modules = {**spec.script.hashes(), **objectives.sampler_modules(*own)}
+            modules = {**spec.script.hashes(), **objectives.sampler_modules(*samplers)}
+            rooms = ("functions", "script", "search")
+            alone += _OF_FUNCTIONS
         elif spec.is_ask_and_tell:
-            modules = objectives.sampler_modules(*own)
+            modules = objectives.sampler_modules(*samplers)
+            alone += _OF_ASK_AND_TELL
         else:
-            modules = objectives.modules(spec.objective, *own)
+            modules = objectives.modules(spec.objective, *samplers)
     except LookupError as error:
         raise SpecError(f"study {spec.name!r} in the database: {error}.") from None
-    return {**modules, **_hash_service()}
+    return {**modules, **_hash_service(rooms, alone)}
 
 
 def fingerprint(spec: StudySpec) -> str:

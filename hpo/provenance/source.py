@@ -46,7 +46,7 @@ def modules(names: Iterable[str], classes: Iterable[type]) -> dict[str, str]:
     reads a module once, as Python does.
     """
     bases = (base for cls in classes for base in cls.__mro__)
-    return hash_imports([*names, *(base.__module__ for base in bases)], _read)
+    return hash_imports([*names, *(base.__module__ for base in bases)], read_module)
 
 
 Module = tuple[str, tuple[str, ...]]
@@ -74,7 +74,7 @@ def hash_imports(
 
 
 @cache
-def _read(name: str) -> Module | None:
+def read_module(name: str) -> Module | None:
     """Read a module that an objective may consist of; None for other modules."""
     path = _path(name)
     return None if path is None else read_source(name, path)

@@ -111,8 +111,8 @@ class Script:
             yield
 
     def hashes(self) -> dict[str, str]:
-        """Return a hash of the script, and of each module of its folder that it
-        imports.
+        """Return a hash of the script, and of each module that it imports and that is
+        not installed.
 
         Comments, docstrings and blank lines do not count.
         """
@@ -125,7 +125,7 @@ class Script:
             for path in (inner.with_suffix(".py"), inner / "__init__.py"):
                 if path.is_file():
                     return source.read_source(name, path)
-            return None
+            return source.read_module(name)
 
         return source.hash_imports([self.path.stem], read)
 

@@ -10,6 +10,7 @@ __all__ = [
     "optuna_adapter",
     "pruning",
     "space",
+    "stopping",
     "suggest",
     "surrogate",
 ]

@@ -1,10 +1,5 @@
 """The history that a trial may see: an in-memory storage of Optuna, with one open
-trial.
-
-``[stop]`` is here, too. A trial is opened unless the trials that the window lets it
-see, up to ``number - window``, end the search. So the search ends before the same trial
-whoever runs it.
-"""
+trial."""
 
 from __future__ import annotations
 
@@ -170,32 +165,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(level)
-
-
-def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
-    """Return why the search ends; None if it goes on.
-
-    ``seen`` are the settled trials 0 .. number - window, for the next trial ``number``.
-    """
-    stop = spec.stop
-    if stop is None:
-        return None
-    spent = sum(effort.reported_epochs(past.steps) for past in seen)
-    if stop.max_epochs is not None and spent >= stop.max_epochs:
-        return f"stop.max_epochs = {stop.max_epochs}: {spent} epochs were trained"
-    scores = {
-        number: past.score or 0.0
-        for number, past in enumerate(seen)
-        if past.can_be_best
-    }
-    if not scores:
-        return None
-    number = max(scores, key=lambda n: spec.sign * scores[n])  # of equals the first
-    score = scores[number]
-    if stop.target is not None and spec.reaches(score, stop.target):
-        return f"stop.target = {stop.target:g}: trial {number} has reached {score:.6g}"
-    if stop.patience is not None and len(seen) - 1 - number >= stop.patience:
-        return (
-            f"stop.patience = {stop.patience}: no trial was better than trial {number}"
-        )
-    return None

@@ -47,7 +47,7 @@ def largest(spec: StudySpec) -> int:
     """Return the epochs of the search if no trial ends early.
 
     Trials see that ``stop.max_epochs`` is reached a window later: see
-    ``search.history``.
+    ``search.stopping``.
     """
     budget = spec.budget
     most = budget.trials * budget.most_epochs

@@ -62,7 +62,7 @@ def modules() -> dict[str, str]:
     ]:
         del sys.modules[name]
     importlib.invalidate_caches()
-    source._read.cache_clear()
+    source.read_module.cache_clear()
     return dict(objectives.modules("own.model:Mine"))
 
 

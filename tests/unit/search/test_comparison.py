@@ -15,7 +15,7 @@ from searches import (
 from workers import toy_spec
 
 from hpo.search import comparison
-from hpo.search.history import why_over
+from hpo.search.stopping import why_over
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
