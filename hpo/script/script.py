@@ -102,12 +102,18 @@ class Script:
         """Let ``sys.argv`` be that of the script within the block, and seed what it
         draws from: the global generators, and those that its modules hold.
 
+        Within the block, ``n_jobs`` of scikit-learn starts no processes: they would
+        have seeds of their own, and the workers fill the cores.
+
         Args:
             seed: from 0 to 2**31 - 1.
         """
+        import joblib
+
         seed_held_generators(seed, _list_holders())
+        one_process = joblib.parallel_config(backend="sequential")
         argv = [str(self.path), *self.arguments]
-        with seeded(seed), patch.object(sys, "argv", argv):
+        with one_process, seeded(seed), patch.object(sys, "argv", argv):
             yield
 
     def hashes(self) -> dict[str, str]:

@@ -339,3 +339,14 @@ def test_a_request_to_stop_is_passed_over(
     spec = study(tmp_path, "trial.study.stop()\nreturn 1.0")
     assert Call(spec=spec, number=0, seed=SEED).run().values == (1.0,)
     assert "Study.stop() is passed over" in caplog.text
+
+
+def test_n_jobs_starts_no_processes(tmp_path: Path) -> None:
+    """They would have seeds of their own."""
+    drawing = (
+        "joblib.Parallel(n_jobs=-1)(joblib.delayed(random.random)() for _ in 'ab')"
+    )
+    spec = study(tmp_path, f"import joblib\nreturn sum({drawing})")
+    drawn = random.Random(SEED)
+    expected = drawn.random() + drawn.random()
+    assert Call(spec=spec, number=0, seed=SEED).run().values == (expected,)
