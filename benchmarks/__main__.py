@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         "spoken": _spoken,
         "ablation": _ablation,
         "functions": _functions,
+        "finished": _finished,
     }  # of their own; only when named
     measures = {
         "networks": _networks,
@@ -147,6 +148,20 @@ def _functions(say: Callable[[str], None]) -> None:
         costs = list(functions.costs(storage, home))
         claims = list(functions.claims(storage, say))
     functionpage.write(about, repeats, claims, costs)
+
+
+def _finished(say: Callable[[str], None]) -> None:
+    from benchmarks.search import finished, finishedpage
+    from hpo.worker import provenance
+
+    cpu = provenance.of_this_process()["cpu"]
+    load = f"load {os.getloadavg()[0]:.0f} at the start"
+    day = time.strftime("%Y-%m-%d")
+    about = f"Measured on {day}: {cpu}, {os.cpu_count()} cores, {load}."
+    measured = {}
+    for table in finished.tables():
+        measured[table.name] = (table, finished.measure(table, say))
+    finishedpage.write(about, measured)
 
 
 def _workers(say: Callable[[str], None]) -> str:
