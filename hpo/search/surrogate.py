@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from hpo.search import comparison, optuna_adapter
 from hpo.search.comparison import Observations
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
+from hpo.search.scale_choice import choose_scale
 from hpo.search.space import cube_of, distributions
 from hpo.statistics import intervals
 from hpo.statistics.scales import Scale
@@ -168,7 +169,7 @@ def predict_scores(
         return {}
     if spec.defines_by_run and not _share_space(spec, [trials[k] for k in complete]):
         return {}
-    surrogate = Surrogate(spec, observations, comparison.surrogate_scale(spec))
+    surrogate = Surrogate(spec, observations, choose_scale(spec, observations))
     means, stds = surrogate.predict([trials[number] for number in complete])
     if n_series and spec.is_accuracy:
         shares = np.clip(means, 0.0, 1.0)

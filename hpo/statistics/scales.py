@@ -26,6 +26,8 @@ class Scale:
 
     forward: Callable[[Array], Array]
     inverse: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    """Derivative of ``forward`` by the score, where that is inside its bounds."""
     bounded: bool = False
     """Whether scores are bounded, as accuracies are: no score is an outlier."""
 
@@ -54,9 +56,13 @@ def logarithms(errors: Array) -> Array:
     return values
 
 
-LINEAR = Scale(np.positive, np.positive)
-LOGIT = Scale(logits, shares, bounded=True)
-LOG = Scale(logarithms, np.exp)
+def _slope_of_logits(shares: Array) -> Array:
+    return np.asarray(1.0 / (shares + _EDGE) + 1.0 / (1.0 - shares + _EDGE))
+
+
+LINEAR = Scale(np.positive, np.positive, np.ones_like)
+LOGIT = Scale(logits, shares, _slope_of_logits, bounded=True)
+LOG = Scale(logarithms, np.exp, np.reciprocal)
 
 _FAR = 10.0
 """A best score is an outlier if its lead over the second is this many times the

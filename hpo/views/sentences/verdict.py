@@ -214,10 +214,11 @@ class SearchWords:
         """Name the best value beside the best posterior mean of a study whose trials
         may be lucky: one that is imported."""
         best = self.result.best
-        by_score = self.result.by_score
-        if best is None or not self.spec.is_imported or not by_score:
+        if best is None or not self.spec.is_imported or self.spec.costs:
             return ""
-        luckiest = by_score[0]
+        luckiest = self.result.by_score[0]
+        if not self.spec.dimensions:
+            return ""
         if not self.result.snapshot.expected:
             return "no posterior mean: the trials do not lie in one space"
         if luckiest.number == best.number:

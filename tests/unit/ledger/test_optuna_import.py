@@ -230,3 +230,20 @@ def test_ranges_that_differ_between_trials(read: Callable[..., OptunaStudy]) -> 
     assert study.spec.dimensions["k"].ends == (1.0, 19.0)
     assert len(study.snapshot().expected) == 12
     assert all(math.isfinite(one.mean) for one in study.snapshot().expected.values())
+
+
+def test_losses_over_decades_are_compared_by_logarithms(
+    read: Callable[..., OptunaStudy],
+) -> None:
+    trials = []
+    for number in range(60):
+        x = -1.0 + 2.0 * (number * 0.618 % 1.0)
+        trials.append(
+            settled(10.0 ** (4.0 * abs(x - 0.3) + 0.1 * math.cos(9.0 * number)), x)
+        )
+    expected = finish(read(*trials)).snapshot().expected
+    worst = max(
+        abs(math.log10(expected[number].mean) - 4.0 * abs(own.params["x"] - 0.3))
+        for number, own in enumerate(trials)
+    )
+    assert worst < 0.3
