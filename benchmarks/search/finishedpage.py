@@ -44,20 +44,22 @@ def _cells(table: Table, claims: Sequence[Claims]) -> list[str]:
 
 def _summary(measured: Measured) -> str:
     closer = 0
-    better = 0
-    worse = 0
-    for _, claims in measured.values():
+    gains = []
+    errors = []
+    for table, claims in measured.values():
         best = _rms([one.best_value for one in claims])
         closer += _rms([one.likely for one in claims]) < best
-        gained = [one.gained for one in claims]
-        error = _error(gained)
-        better += statistics.fmean(gained) > 2.0 * error
-        worse += statistics.fmean(gained) < -2.0 * error
-    n = len(measured)
+        if table.maximize:
+            gained = [one.gained for one in claims]
+            gains.append(statistics.fmean(gained))
+            errors.append(_error(gained))
+    gain = statistics.fmean(gains)
+    error = math.hypot(*errors) / len(errors)
     return (
         f"The posterior mean is closer to the truth than the best value on {closer} of"
-        f" {n} tables (RMS). The likely best trial is better than that of the best"
-        f" value on {better} tables, and worse on {worse}, beyond two standard errors."
+        f" {len(measured)} tables (RMS). Over the {len(gains)} tables of accuracies, the"
+        f" likely best trial is better than that of the best value by {gain:.2f} ±"
+        f" {error:.2f} points."
     )
 
 

@@ -4,6 +4,7 @@ their place in this database."""
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -109,6 +110,15 @@ def _refuse_taken_name(connection: Connection, finished: FinishedStudy) -> None:
         )
 
 
+def _refuse_native(connection: Connection, name: str) -> None:
+    if ask(connection, imports.FIND_NATIVE, name=name).first() is not None:
+        raise StudyError(
+            f"study {name!r}: Optuna has made one of this name in this database. To"
+            f" import that: hpo import {shlex.quote(name)}. Else choose another name:"
+            " --name NEW."
+        )
+
+
 def _insert_study(
     connection: Connection, finished: FinishedStudy, *, in_place: bool
 ) -> Row:
@@ -118,6 +128,7 @@ def _insert_study(
     if in_place:
         optuna_tables.publish_spec(connection, optuna_id, spec)
     else:
+        _refuse_native(connection, spec.name)
         optuna_id = optuna_copies.copy_study(connection, spec, source)
     started = min(own.trial.started_at for own in finished.trials)
     ended = max(own.trial.settled_at or started for own in finished.trials)

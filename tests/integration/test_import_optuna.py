@@ -120,6 +120,17 @@ def test_a_taken_name_changes_nothing(hpo: Hpo, sqlite: str) -> None:
     assert hpo("status", "--all") == before
 
 
+def test_name_of_a_study_that_optuna_has_made_here(
+    hpo: Hpo, storage: Storage, sqlite: str
+) -> None:
+    for place in (storage.optuna(), sqlite):
+        write(place, "mine", parabola(5))
+    assert hpo("import", sqlite, status=1) == (
+        "error: study 'mine': Optuna has made one of this name in this database. To"
+        " import that: hpo import mine. Else choose another name: --name NEW.\n"
+    )
+
+
 def test_adopted_where_it_is(hpo: Hpo, storage: Storage) -> None:
     ours = write(storage.optuna(), "mine", parabola(20))
     before = facts(ours)
