@@ -57,8 +57,8 @@ def _summary(measured: Measured) -> str:
     error = math.hypot(*errors) / len(errors)
     return (
         f"The posterior mean is closer to the truth than the best value on {closer} of"
-        f" {len(measured)} tables (RMS). Over the {len(gains)} tables of accuracies, the"
-        f" likely best trial is better than that of the best value by {gain:.2f} ±"
+        f" {len(measured)} tables (RMS). Over the {len(gains)} tables of accuracies,"
+        f" the likely best trial is better than that of the best value by {gain:.2f} ±"
         f" {error:.2f} points."
     )
 
