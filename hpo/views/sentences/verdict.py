@@ -214,7 +214,7 @@ class SearchWords:
         """Name the best value beside the best posterior mean of a study whose trials
         may be lucky: one that is imported."""
         best = self.result.best
-        if best is None or not self.spec.is_imported or self.spec.costs:
+        if best is None or not self.spec.is_imported:
             return ""
         luckiest = self.result.by_score[0]
         if not self.spec.dimensions:
@@ -311,6 +311,10 @@ class FrontWords(SearchWords):
             return "cheapest that reaches the reported score"
         first = quantity_label(self.result.costs[0]).partition(" (")[0]
         return f"cheapest by {first} that reaches the reported score"
+
+    def _best_value(self) -> str:
+        """Return nothing: a front has several best values."""
+        return ""
 
     def _confirmed(self, item: Confirmation) -> str:
         text = super()._confirmed(item)
