@@ -107,6 +107,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _judge_space(spec: StudySpec, rehearsal: Rehearsal) -> Finding:
+    """List the parameters with their ranges; warn if the function asks for none."""
     space = rehearsal.space
     if not space:
         return Finding(

@@ -193,6 +193,13 @@ def _check(line: bytes, where: str) -> None:
 
 
 def _check_begin(line: bytes, where: str) -> None:
+    """Check that a file begins as a backup of this release, before a line is parsed.
+
+    ``hpo_backup`` has to stay the first field of the header.
+
+    Raises:
+        BackupError: it begins otherwise, or is of another release.
+    """
     begin = _BEGIN.match(line)
     if begin is None:
         raise BackupError(

@@ -204,6 +204,8 @@ def build(rows: Fetched) -> StudySnapshot:
         trained[member.slot_id].append(_build_member(member))
 
     def build_trial(slot: Row) -> Trial:
+        """Build a trial; of one that was read briefly, only the last step is known, and
+        of its networks the epochs."""
         spec.named_costs(slot.costs)  # refuses others
         members = trained[slot.id]
         if not rows.briefly:
@@ -226,7 +228,7 @@ def build(rows: Fetched) -> StudySnapshot:
         spec=spec,
         state=StudyState(row.state),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
-        expected=_read_expected(rows, spec, trials),
+        expected=_find_posterior_means(rows, spec, trials),
         baselines=read_baselines(row.baselines),
         foreign_trials=rows.foreign_trials,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
@@ -235,12 +237,14 @@ def build(rows: Fetched) -> StudySnapshot:
     )
 
 
-def _read_expected(
+def _find_posterior_means(
     rows: Fetched, spec: StudySpec, trials: Sequence[Trial]
 ) -> dict[int, Expected]:
-    """Return the posterior means of complete trials.
+    """Return the posterior means of complete trials; none if scores rank them.
 
-    The row of a finished study stores them: any change reopens the study.
+    The row of a finished study stores them: any change reopens the study. They need
+    every trial, so a study that ranks by them is never read briefly (``whole`` of
+    ``statements.studies.LIST_STUDIES``).
     """
     if not spec.ranks_by_mean:
         return {}

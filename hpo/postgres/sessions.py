@@ -54,7 +54,11 @@ class Unreadable(Mapping[str, Any]):
 
 
 def read_json(text: str) -> Any:
-    """Return a JSON value; ``Unreadable`` if Python cannot parse it."""
+    """Return a JSON value; ``Unreadable`` if Python cannot parse it.
+
+    An error here would end the whole query; the placeholder makes it one of the study
+    that uses the value, and lists show the others.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

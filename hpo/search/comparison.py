@@ -87,7 +87,7 @@ def _column(spec: StudySpec, past: Past) -> dict[Hashable, float]:
         last = past.steps[-1]
         column["network"] = last.network
         column["epoch"] = last.epoch
-        column["number"] = effort.step_numbers(past.steps)[-1]
+        column["number"] = effort.last_step_number(past.steps)
         column |= {step.place: step.score for step in past.steps}
     return column
 

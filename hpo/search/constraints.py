@@ -55,8 +55,8 @@ def costs(spec: StudySpec, suggested: Params) -> Mapping[str, float]:
 
 
 def check_costs(spec: StudySpec, suggested: Params, info: Mapping[str, Any]) -> None:
-    """Compare the costs in the info of a trial's first network with those before its
-    training.
+    """Check that the info of a trained network has every cost, equal to that before
+    its training.
 
     Raises:
         ValueError: a cost is missing, or differs.

@@ -39,10 +39,10 @@ def check(spec: StudySpec, where: str) -> None:
             data cannot train.
     """
     if spec.sweep is not None:
-        _check_data(spec, where)
+        _check_enough_data(spec, where)
         return
     if spec.has_class:
-        _check_data(spec, where)
+        _check_enough_data(spec, where)
         constraints.check(spec, where)
     name = spec.sampler.name
     sampler = SAMPLERS.get(name) or objectives.sampler(name)
@@ -81,11 +81,11 @@ def _refusal(choice: Sampler | Pruner, where: str, error: Exception) -> SpecErro
     return SpecError(f"{where}: {choice.name!r} refuses these options: {said}")
 
 
-def _check_data(spec: StudySpec, where: str) -> None:
-    """Refuse a study with parameters that its data cannot train.
+def _check_enough_data(spec: StudySpec, where: str) -> None:
+    """Refuse a study whose data are too few for some of its parameters.
 
     Raises:
-        SpecError: it has some, or the data are missing; the text begins with ``where``.
+        SpecError: they are too few, or missing; the text begins with ``where``.
     """
     objective = spec.objective_impl
     if not isinstance(objective, ChecksTask):

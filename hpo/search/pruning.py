@@ -124,7 +124,7 @@ class TrialProgress:
         self.steps.append(step)
         if not self._prunes:
             return False
-        self._numbers.append(effort.step_number(self.steps))
+        self._numbers.append(effort.last_step_number(self.steps))
         return self._decide()
 
     def _is_below_percentile(self) -> bool:

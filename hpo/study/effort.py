@@ -35,7 +35,7 @@ def step_numbers(steps: Sequence[Step]) -> list[int]:
     return [first + step.network if step.network else step.epoch for step in steps]
 
 
-def step_number(steps: Sequence[Step]) -> int:
+def last_step_number(steps: Sequence[Step]) -> int:
     """Return Optuna's number of the last step."""
     last = steps[-1]
     if last.network == 0:

@@ -99,7 +99,11 @@ class Networks:
     @property
     def scores(self) -> tuple[float, ...]:
         """Claimed scores: on the solved equation if every network was checked, else at
-        the step."""
+        the step.
+
+        The stored score of a trial is not computed from them: a worker takes
+        ``Member.claimed`` under ``validation``, else ``Member.score``.
+        """
         if not self.checked:
             return self.step_scores
         return tuple(solved.score for solved in self.checks)

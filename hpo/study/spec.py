@@ -506,7 +506,11 @@ class StudySpec(StudyTable):
 
     @property
     def ranks_by_mean(self) -> bool:
-        """Whether trials are ranked by their posterior means, instead of scores."""
+        """Whether trials are ranked by their posterior means, instead of scores.
+
+        ``LIST_STUDIES`` and ``MAY_CONFIRM_OTHERS`` of ``ledger.statements`` repeat this
+        rule in SQL.
+        """
         if self.confirm is None:
             return self.is_imported and not self.costs
         return self.confirm.by in ("expected", "both")

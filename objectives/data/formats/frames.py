@@ -13,7 +13,7 @@ from ...refusal import refuse
 from .delimited import as_times
 from .npz import shorten
 from .packages import load_package
-from .raw import content
+from .raw import content, holds_numbers
 from .variables import Array, FileFormat, Variables, of_columns
 
 
@@ -83,7 +83,7 @@ def column(where: Path | str, name: str, column: Any) -> Array:
         return np.asarray(column, dtype=bool)
     if kind in "biuf":
         values: Array = column.to_numpy()
-        if values.dtype.kind not in "biuf":  # one of pandas, in which NA can be
+        if not holds_numbers(values):  # one of pandas, in which NA can be
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return values
     if kind == "M":

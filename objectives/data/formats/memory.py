@@ -12,7 +12,7 @@ import numpy as np
 
 from ...refusal import refuse
 from . import frames, labelled, netcdf
-from .raw import stack
+from .raw import holds_numbers, stack
 from .recording import as_labels
 from .variables import Array
 
@@ -93,7 +93,7 @@ def _pad(name: str, series: list[Array]) -> Array:
     """Return series of unequal lengths with NaN at their ends, (n, time, channels)."""
     parts = []
     for number, one in enumerate(series):
-        if one.dtype.kind not in "biuf" or one.ndim not in (1, 2):
+        if not holds_numbers(one) or one.ndim not in (1, 2):
             rule = "series of shape (time,) or (time, channels)"
             got = f"{name}[{number}] of shape {one.shape} and type {one.dtype}"
             refuse(WHERE, rule, got, "Convert it.")

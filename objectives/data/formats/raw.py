@@ -95,6 +95,12 @@ def join_hashes(digests: Sequence[hashlib._Hash]) -> str:
     return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
 
 
+def holds_numbers(values: NDArray[Any]) -> bool:
+    """Return whether an array holds numbers that can be a series: whole or real ones,
+    or truth values."""
+    return values.dtype.kind in "biuf"
+
+
 def show_first(name: str, values: NDArray[Any], broken: NDArray[np.bool_]) -> str:
     """Return the first broken number of an array in words, and how many there are."""
     at = tuple(np.argwhere(broken)[0, : values.ndim].tolist())

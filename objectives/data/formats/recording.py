@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...refusal import refuse
 from ..examples import Examples
-from .raw import UNEQUAL, Raw, Values, as_shown, show_first
+from .raw import UNEQUAL, Raw, Values, as_shown, holds_numbers, show_first
 
 Series = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -77,7 +77,7 @@ def _check_series(path: Path | str, x: NDArray[Any], unequal: bool) -> Series:
 
     All series end at the last point; a shorter one has NaN before its first point.
     """
-    if x.dtype.kind not in "biuf":
+    if not holds_numbers(x):
         remedy = "Convert it: x.astype(float)."
         refuse(path, "numbers in `x`", f"x.dtype={x.dtype}", remedy)
     if x.ndim not in (2, 3):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...refusal import refuse
-from .raw import as_shown
+from .raw import as_shown, holds_numbers
 
 Array = NDArray[Any]
 
@@ -122,10 +122,11 @@ class Variables:
         """Return a variable that has to hold numbers.
 
         Raises:
-            ValueError: it holds texts or time stamps.
+            ValueError: there is none of this name, it cannot be read, or it holds
+                something else, such as texts or time stamps.
         """
         values = self.get(name)
-        if values.dtype.kind in "biuf":
+        if holds_numbers(values):
             return values
         first = as_shown(values.ravel()[0]) if values.size else values.dtype
         got = f"{first!r}"

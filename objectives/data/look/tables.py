@@ -17,6 +17,7 @@ from hpo.errors import advise
 from ...refusal import refuse
 from ..formats import Variables, join_names, labelled, split_names
 from ..formats.delimited import UNNAMED
+from ..formats.raw import holds_numbers
 from ..formats.recording import as_labels
 from .question import QuestionError, Reading
 from .summary import Request, Roles, Table, Values, What
@@ -44,7 +45,7 @@ class TableReader:
         self.file = file
         self.columns: Columns = columns
         self.request = request
-        self.numbers = [n for n, one in columns.items() if one.dtype.kind in "biuf"]
+        self.numbers = [n for n, one in columns.items() if holds_numbers(one)]
         self.times = [n for n, one in columns.items() if one.dtype.kind == "M"]
         self.texts = [n for n in columns if n not in {*self.numbers, *self.times}]
         self.timed = [*self.times, *filter(_TIME.fullmatch, self.numbers)]

@@ -138,7 +138,7 @@ def _check(path: Path, name: str, values: Array) -> NDArray[np.float64]:
 
     from ..formats import raw
 
-    if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or values.size == 0:
+    if not raw.holds_numbers(values) or values.ndim not in (1, 2) or values.size == 0:
         refuse(
             path,
             f"numbers in `{name}`, (time,) or (time, columns)",

@@ -116,6 +116,8 @@ def _check_lengths(
     path: Path, frames: NDArray[np.generic], lengths: NDArray[np.generic]
 ) -> None:
     """Refuse arrays that are not the frames and the lengths of recordings."""
+    from ..formats import raw
+
     counts = lengths.dtype.kind in "iu"
     total = f", lengths.sum()={lengths.sum()}" if counts else ""
     if not (
@@ -123,7 +125,7 @@ def _check_lengths(
         and lengths.ndim == 1
         and lengths.size
         and lengths.min() > 0
-        and frames.dtype.kind in "biuf"
+        and raw.holds_numbers(frames)
         and frames.ndim == 2
         and lengths.sum() == len(frames)
     ):

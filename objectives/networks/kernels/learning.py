@@ -171,7 +171,11 @@ def _add_rows(sums: Any, at: Any, outputs: Any, size: Any) -> None:
 
 @inline
 def _replace_by_adjoints(outputs: Any, wanted: Any, scale: Any, size: Any) -> Any:
-    """Return the summed loss of outputs; its adjoint replaces them."""
+    """Return the summed loss of outputs; its adjoint, times ``scale``, replaces them.
+
+    Adjoints of padding have to be 0, for the sums of gradients include it. Padded
+    outputs are 0 before, since their weights and biases are.
+    """
     labels, targets = wanted
     n_outputs = size.n_outputs
     loss = 0.0
