@@ -264,7 +264,8 @@ def enqueue(study: ChangedStudy) -> Answer:
     Examples:
         hpo enqueue seqdigits tau_ns=3 lr0=0.2
             the sampler suggests the other parameters, as after Optuna's
-            `enqueue_trial`, and learns from the result
+            `enqueue_trial`, and learns from the result; a function ignores a parameter
+            that it does not ask for
     """
     from hpo.ledger import interventions
     from hpo.study import file
@@ -277,7 +278,15 @@ def enqueue(study: ChangedStudy) -> Answer:
     enqueued = study.result.search[trial].enqueued
     record = {"trial": trial, "enqueued": enqueued, "state": study.result.state}
     chosen = formatting.params_text(enqueued, study.result.spec)
-    return record, f"trial {trial} gets {chosen}"
+    line = f"trial {trial} gets {chosen}"
+    spec = study.result.spec
+    unknown = [name for name in enqueued if name not in spec.dimensions]
+    if unknown:
+        line += (
+            f"; no trial so far has asked for {', '.join(unknown)}: if the function"
+            " never does, it makes no difference"
+        )
+    return record, line
 
 
 @change(

@@ -28,7 +28,7 @@ from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row
 from hpo.ledger.statements import interventions as sql
 from hpo.search import constraints
-from hpo.study import file
+from hpo.study import file, functions
 from hpo.study.messages import refuse
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
@@ -124,7 +124,8 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
     """Set some parameters of the next unopened trial, like Optuna's ``enqueue_trial``.
 
     The sampler suggests the others when the trial begins, as soon as the window allows
-    it. The trial counts in the budget.
+    it. The trial counts in the budget. A function may have any parameter: it ignores
+    one that it does not ask for, and fails if one is outside of its range.
 
     Returns:
         The trial's number.
@@ -142,9 +143,13 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         _refuse_enqueued(study, number)
         where = f"study {name!r}: enqueued"
         advice = "Give another value."
-        refuse(check_point(study.spec, params, where, advice))
-        fixed = study.spec.in_space(params)
-        constraints.check_point(study.spec, fixed, where, advice)
+        fixed = dict(params)
+        if study.spec.is_function:
+            refuse(functions.check_enqueued(params, where))
+        else:
+            refuse(check_point(study.spec, params, where, advice))
+            fixed = study.spec.in_space(params)
+            constraints.check_point(study.spec, fixed, where, advice)
         trial_id = optuna_tables.open_trial(
             study.connection, study.row.optuna_study_id, number, study.row.now
         )

@@ -207,7 +207,7 @@ def _load(script: Script) -> Function:
         own = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise SpecError(
             f"{script.path.name} has no function {script.function!r}. Its functions:"
-            f" {', '.join(own) or 'none'}."
+            f" {', '.join(own) or 'none'}. Name one: {script.path.name}:FUNCTION."
         )
     _check_signature(script, function)
     return function

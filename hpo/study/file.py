@@ -139,6 +139,11 @@ def load(
             " fewer trials: --trials 8."
         )
     if quick:
+        if is_script(str(raw.get("objective"))):
+            raise SpecError(
+                f"{where}: --quick shortens the training of networks, not a function."
+                " Run a few trials instead: --trials 8 --name try."
+            )
         raw = _shorten(raw, validate(raw, where=where), given)
         where += " with --quick"
     return read(raw, base=path.parent, where=where)

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpo.contract import Cost, Description, Parameter
+from hpo.contract import Cost, Description, Parameter, Protocol
 from hpo.errors import expected
 from hpo.script import Script, is_script
 from hpo.study.dimensions import Dimension
 from hpo.study.messages import Broken
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Budget
 from hpo.study.trials import Suggestion
 
 SAMPLERS = ("tpe", "random", "gp", "cmaes", "nsga2")
@@ -112,6 +113,7 @@ def check(spec: StudySpec) -> Broken:
                 f"{table}: not allowed with a function, which names its parameters and"
                 " reads its data itself. Remove it."
             )
+    yield from _check_lengths(spec)
     yield from check_values(spec)
     if spec.sampler.name not in SAMPLERS and not spec.sampler.is_own:
         rule = "a sampler that needs no [space]"
@@ -132,6 +134,32 @@ def check_values(spec: StudySpec) -> Broken:
         yield expected("metrics", rule, got, "Give one name for each value.")
     if len(set(names)) < len(names):
         yield "metrics: the same name twice. Rename one."
+
+
+def _check_lengths(spec: StudySpec) -> Broken:
+    """Refuse keys that say how long networks train."""
+    given = {
+        "budget.epochs": spec.budget.epochs != Budget.model_fields["epochs"].default,
+        "budget.score_every": spec.budget.score_every is not None,
+        "confirm.epochs": spec.confirm is not None and spec.confirm.epochs is not None,
+        "stop.max_epochs": spec.stop is not None and spec.stop.max_epochs is not None,
+        "protocol": spec.protocol != Protocol.VALIDATION,
+    }
+    for key, is_given in given.items():
+        if is_given:
+            yield (
+                f"{key}: not allowed with a function, which decides itself how it"
+                " trains and scores. Remove it."
+            )
+
+
+def check_enqueued(params: Mapping[str, Any], where: str) -> Broken:
+    """Check the parameters that somebody enqueues: any name that the function may ask
+    for."""
+    for name, value in params.items():
+        if not isinstance(value, bool | int | float | str):
+            rule = "a number, a text, true or false"
+            yield expected(f"{where}.{name}", rule, repr(value), "Give one value.")
 
 
 def describe(spec: StudySpec, found: Mapping[str, Dimension] = {}) -> Description:

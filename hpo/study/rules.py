@@ -35,6 +35,12 @@ _APART = (
 
 def check_tables(spec: StudySpec) -> Broken:
     """Check every rule between two tables, or between a table and the task."""
+    for key in ("directions", "metrics", "arguments"):
+        if spec.has_class and getattr(spec, key) is not None:
+            of = f"objective {spec.objective!r} has its own"
+            if key == "arguments":
+                of = f"objective {spec.objective!r} takes none"
+            yield f"{key}: only for a function of a script; {of}. Remove it."
     yield from _check_exclusions(spec)
     yield from _check_sampler(spec)
     yield from _check_rungs(spec)

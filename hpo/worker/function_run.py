@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from hpo.contract import UnavailableError
+from hpo.errors import SpecError
 from hpo.functions import Evaluation, SameParametersError
 from hpo.search.history import learns
 from hpo.study.networks import Member
@@ -80,7 +82,10 @@ class FunctionRun(TrialRun):
         self._training_began = min(self._training_began, time.monotonic())
         seed = derive_seed(self._spec.seed, purpose, number) // 2
         call = WatchedCall(self._ledger, self._claim, self._heart, index)
-        evaluation = call.run(seed, fixed=fixed, **history)
+        try:
+            evaluation = call.run(seed, fixed=fixed, **history)
+        except SpecError as error:  # other hosts may have what the script imports
+            raise UnavailableError(str(error)) from None
         if fixed is None:
             self._suggestion = evaluation.suggestion
             reports = sorted(evaluation.reports.items())

@@ -15,6 +15,8 @@ from hpo.views.terminal import text_tables
 def lines(plan: Plan) -> list[str]:
     """Return what would run: its facts, and the space or the curves."""
     rows = [[name, text] for name, text in _facts(plan) if text]
+    if plan.spec.is_function:
+        return text_tables.columns(rows)
     table = _curves(plan.spec) if plan.spec.curves else _space(plan.spec)
     return [*text_tables.columns(rows), "", *table]
 
@@ -35,6 +37,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         each = ""
     in_flight = f"{budget.window} trials in flight at most"
     yield "budget", f"{budget.trials:,} trials{each}, {in_flight}"
+    if spec.is_function:
+        yield "parameters", "those that it asks for; try it: hpo check"
     if not spec.curves:
         yield from _searching(spec, plan.fit)
     if spec.has_class:
