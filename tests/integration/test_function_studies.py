@@ -1,0 +1,171 @@
+"""Studies of functions of scripts from their launch to their backup: checkpoints, seeds,
+changes by hand, changed and missing scripts, and what functions do to their workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import forkserver
+import pytest
+from users import User
+from workers import kill, run_workers, start_worker, table, wait_until
+
+from hpo.ledger import interventions
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
+from hpo.study import file
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState, StudyState
+
+HEAD = "import hpo, optuna, os, random, sys, time\n"
+FEW = {"budget": {"trials": 6, "window": 2}, "confirm": False}
+
+
+def write(folder: Path, body: str) -> Path:
+    """Write a script whose function has this body."""
+    folder.mkdir(exist_ok=True)
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    script = folder / "train.py"
+    script.write_text(f"{HEAD}def objective(trial):\n{lines}\n")
+    return script
+
+
+def study(folder: Path, body: str, **tables: Any) -> StudySpec:
+    """Return the study of a function with this body."""
+    write(folder, body)
+    tree = {"name": folder.name, "objective": "train.py:objective", **FEW, **tables}
+    return file.read(tree, base=folder, where="test")
+
+
+LONG = """x = trial.suggest_float('x', 0, 1)
+point = hpo.checkpoint(trial)
+first = int(point.load() or 0)
+for step in range(first, 30):
+    with open(sys.argv[1], 'a') as log:
+        print(trial.number, step, file=log)
+    time.sleep(0.05)
+    trial.report(x + step, step)
+    point.save(str(step + 1).encode())
+return x + random.random()"""
+
+
+def test_a_killed_function_goes_on_from_its_checkpoint(
+    ledger: Ledger, storage: Storage, tmp_path: Path
+) -> None:
+    budget = {"trials": 2, "window": 1}
+    logs = [str(tmp_path / name) for name in ("killed.log", "calm.log")]
+    killed = study(tmp_path / "a", LONG, budget=budget, arguments=logs[:1])
+    calm = study(tmp_path / "b", LONG, budget=budget, arguments=logs[1:])
+    for spec in (killed, calm):
+        ledger.register(spec)
+    Path(logs[0]).touch()
+    worker = start_worker(storage.url, "a", "--lease=1")
+    wait_until(lambda: "0 25\n" in Path(logs[0]).read_text(), 60)
+    kill(worker)
+    run_workers(storage.url, "a", 1)
+    run_workers(storage.url, "b", 1)
+    tables = [table(ledger.snapshot(name, curves=True)) for name in "ab"]
+    assert tables[0] == tables[1]
+    again = Path(logs[0]).read_text().splitlines()
+    assert again.count("0 0") == 1, "it did not begin anew"
+    assert len(again) < 60 + 30
+
+
+def test_a_syntax_error_or_a_missing_folder_refuses_the_host_and_fails_no_trial(
+    ledger: Ledger, storage: Storage, tmp_path: Path
+) -> None:
+    body = "return trial.suggest_float('x', 0, 1)"
+    ledger.register(study(tmp_path / "a", body))
+    (tmp_path / "a/train.py").write_text("def objective(trial:\n")
+    worker = start_worker(storage.url, "a")
+    _, said = worker.communicate(timeout=60)
+    print(said)
+    assert worker.returncode == 1
+    assert "train.py:1: not valid Python" in said
+    assert "Traceback" not in said
+    shutil.rmtree(tmp_path / "a")
+    worker = start_worker(storage.url, "a")
+    _, said = worker.communicate(timeout=60)
+    print(said)
+    assert worker.returncode == 1
+    assert "train.py: no such script" in said
+    assert "Traceback" not in said
+    snapshot = ledger.snapshot("a")
+    assert snapshot.state == StudyState.OPEN
+    assert not snapshot.settled
+
+
+def test_a_host_that_lacks_what_a_script_imports_refuses_it(
+    ledger: Ledger, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = study(tmp_path / "a", "return trial.suggest_float('x', 0, 1)")
+    script = tmp_path / "a/train.py"
+    lacking = "if 'LACKS' in os.environ:\n    import nowhere_to_be_found\n"
+    script.write_text(script.read_text().replace("def obj", f"{lacking}def obj"))
+    ledger.register(spec)
+    monkeypatch.setenv("LACKS", "1")
+    worker = start_worker(storage.url, "a")
+    _, said = worker.communicate(timeout=60)
+    assert worker.returncode == 1
+    assert "train.py:3 cannot be imported: ModuleNotFoundError" in said
+    assert "Traceback" not in said
+    monkeypatch.delenv("LACKS")
+    run_workers(storage.url, "a", 1)
+    snapshot = ledger.snapshot("a")
+    assert snapshot.state == StudyState.DONE
+    assert {slot.attempts for slot in snapshot.search} == {1, 2}
+
+
+ODD = {
+    "exits": "if trial.suggest_int('x', 0, 5) % 2:\n    sys.exit(3)\nreturn 1",
+    "forks": (
+        "import multiprocessing, subprocess\n"
+        "subprocess.run(['echo', 'a child'], check=True)\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "    return sum(pool.map(abs, [trial.suggest_float('x', 0, 1), -1]))"
+    ),
+    "prints": "print('y' * 2_000_000)\nreturn trial.suggest_float('x', 0, 1)",
+    "forked-exit": (
+        "pid = os.fork()\n"
+        "if not pid:\n    sys.exit(0)\n"
+        "os.waitpid(pid, 0)\n"
+        "return trial.suggest_float('x', 0, 1)"
+    ),
+}
+
+
+def test_a_standing_worker_survives_what_functions_do(
+    ledger: Ledger, storage: Storage, tmp_path: Path
+) -> None:
+    """It also serves scripts of the same name, with modules of the same name, from
+    several folders."""
+    states: dict[str, set[SlotState]] = {}
+    for name, body in ODD.items():
+        ledger.register(study(tmp_path / name, body))
+        states[name] = {SlotState.COMPLETE}
+    states["exits"] |= {SlotState.FAILED}
+    for name, value in {"one": 1, "two": 2}.items():
+        body = "import beside\nreturn beside.VALUE + trial.suggest_float('x', 0, 1)"
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "beside.py").write_text(f"VALUE = {value}\n")
+        ledger.register(study(folder, body))
+        states[name] = {SlotState.COMPLETE}
+    worker = start_worker(storage.url)
+    wait_until(lambda: {s.state for s in ledger.studies()} == {StudyState.DONE}, 120)
+    said = kill(worker)
+    for name, expected in states.items():
+        search = ledger.snapshot(name).search
+        assert {slot.state for slot in search} == expected, (name, said)
+        assert {slot.attempts for slot in search} == {1}, (name, said)
+    for name, value in {"one": 1, "two": 2}.items():
+        for slot in ledger.snapshot(name).search:
+            assert slot.score == value + slot.params["x"]
+    messages = [slot.message for slot in ledger.snapshot("exits").search]
+    assert "SystemExit: 3" in "".join(filter(None, messages))
