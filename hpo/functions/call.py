@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,7 +120,7 @@ class Call:
                 trial = self._open_trial()
             self._trial = trial
             inside.enter(trial, self._inside)
-            with self.spec.script.as_called(self.seed):
+            with self.spec.script.as_called(self.seed), _ending_forks():
                 value = function(trial)
         except InterruptionError as error:
             raise error.reason from None
@@ -353,6 +356,28 @@ class _Saved:
         known = json.loads(head)
         reports = {int(step): float(value) for step, value in known["reports"]}
         return cls(data=data, reports=reports, attrs=known["attrs"])
+
+
+@contextmanager
+def _ending_forks() -> Iterator[None]:
+    """End a process that the function has forked, and that would go on as the worker
+    does."""
+    worker = os.getpid()
+    status = 0
+    try:
+        yield
+    except SystemExit as error:
+        status = int(error.code is not None)
+        if isinstance(error.code, int):
+            status = error.code
+        raise
+    except BaseException:
+        status = 1
+        raise
+    finally:
+        if os.getpid() != worker:
+            sys.stdout.flush()
+            os._exit(status)
 
 
 def _read_values(value: Any, n: int) -> tuple[tuple[float, ...], str | None]:

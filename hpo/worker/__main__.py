@@ -172,8 +172,15 @@ def _run_one(arguments: Namespace) -> int:
         grace_s = None if arguments.parent else crew.ALONE_S  # a crew kills by itself
         for signum in crew.STOPPING:
             signal.signal(signum, lambda *_: this_worker.stop(grace_s))
+        os.register_at_fork(after_in_child=_restore_signals)
         this_worker.run()
     return 0
+
+
+def _restore_signals() -> None:
+    """Let signals end a process that the objective forks: a pool waits for that."""
+    for signum in crew.STOPPING:
+        signal.signal(signum, signal.SIG_DFL)
 
 
 def _begin_again() -> NoReturn:

@@ -1,22 +1,15 @@
-"""Studies of functions of scripts from their launch to their backup: checkpoints, seeds,
+"""Studies of functions of scripts from their launch to their backup: checkpoints,
 changes by hand, changed and missing scripts, and what functions do to their workers."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import forkserver
 import pytest
-from users import User
 from workers import kill, run_workers, start_worker, table, wait_until
 
-from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study import file
@@ -119,7 +112,6 @@ def test_a_host_that_lacks_what_a_script_imports_refuses_it(
     run_workers(storage.url, "a", 1)
     snapshot = ledger.snapshot("a")
     assert snapshot.state == StudyState.DONE
-    assert {slot.attempts for slot in snapshot.search} == {1, 2}
 
 
 ODD = {
@@ -130,7 +122,7 @@ ODD = {
         "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
         "    return sum(pool.map(abs, [trial.suggest_float('x', 0, 1), -1]))"
     ),
-    "prints": "print('y' * 2_000_000)\nreturn trial.suggest_float('x', 0, 1)",
+    "prints": "print('y' * 100_000)\nreturn trial.suggest_float('x', 0, 1)",
     "forked-exit": (
         "pid = os.fork()\n"
         "if not pid:\n    sys.exit(0)\n"

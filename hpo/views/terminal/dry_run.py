@@ -37,8 +37,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         each = ""
     in_flight = f"{budget.window} trials in flight at most"
     yield "budget", f"{budget.trials:,} trials{each}, {in_flight}"
-    if spec.is_function:
-        yield "parameters", "those that it asks for; try it: hpo check"
+    yield "parameters", _parameters(spec)
     if not spec.curves:
         yield from _searching(spec, plan.fit)
     if spec.has_class:
@@ -64,6 +63,13 @@ def _objective(spec: StudySpec) -> str:
         task = spec.about.task.name
         return f"{spec.objective}, {task}, protocol {spec.protocol}"
     return formatting.function_text(spec)
+
+
+def _parameters(spec: StudySpec) -> str:
+    """Return how the parameters of a function are found; of other studies nothing."""
+    if not spec.is_function:
+        return ""
+    return "those that the function asks for; to see them: hpo check"
 
 
 def _searching(spec: StudySpec, fit: Fit | None) -> Iterator[tuple[str, str]]:
