@@ -21,6 +21,7 @@ from hpo.contract import MAX_SCORE, facts
 from hpo.errors import StudyError
 from hpo.ledger.optuna_source import OptunaStudy
 from hpo.study import file, functions
+from hpo.study.ask_and_tell import add_sd
 from hpo.study.networks import Member
 from hpo.study.spec import IMPORTED, StudySpec
 from hpo.study.tables import ParamValue
@@ -251,7 +252,18 @@ def _suggestion(original: FrozenTrial) -> Suggestion:
             own = CategoricalDistribution(choices)
         params[name] = value
         texts[name] = distribution_to_json(own)
-    return Suggestion.of_function(params, texts, {})
+    return Suggestion.of_function(params, texts, add_sd({}, _told_sd(original)))
+
+
+def _told_sd(original: FrozenTrial) -> float | None:
+    """Return the standard deviation of a value, if the user has stored one with the
+    trial."""
+    sd = original.user_attrs.get(facts.VALUE_SD)
+    if isinstance(sd, bool) or not isinstance(sd, int | float):
+        return None
+    if original.state != TrialState.COMPLETE or not 0.0 <= sd <= MAX_SCORE:
+        return None
+    return float(sd)
 
 
 def _as_text(choice: Any) -> ParamValue:

@@ -167,8 +167,8 @@ def _check_equal(study: LockedStudy, slot: Row, told: Told, end: End) -> None:
     who = slot.lineage.get("told_by", slot.worker)
     raise study.refusal(
         f"{who} has told trial {told.slot} before: {before}. The first value counts. If"
-        f" it is wrong, take it out of the search: {exclude}. If two clients of one"
-        " name have asked for it, give each a name: hpo ask --client NAME."
+        f" it is wrong, take it out of the search: {exclude}. If two loops of `hpo ask`"
+        " run on one computer, give each a name: hpo ask --client NAME."
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from hpo.views.sentences import caveats
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hpo.asktell.session import AskedTrial, Session
     from hpo.ledger.ledger import Ledger
 
 
@@ -171,6 +173,62 @@ class Study(Figures):
             HpoError: pandas is not installed.
         """
         return tables.curves(self._result(curves=True))
+
+    # --- ask and tell ---
+
+    @cached_property
+    def _session(self) -> Session:
+        """What this object has asked, and not told yet."""
+        from hpo.asktell.session import Session  # a slow import
+
+        return Session(self._storage, self.name)
+
+    def ask(self, lease_s: float = 3600.0) -> AskedTrial | None:
+        """Return the next trial of a study that you evaluate yourself; None if it is
+        done.
+
+        Its study file has ``objective = "ask-and-tell"``. What a process has asked and
+        not told when it dies, the next one on this computer is asked first. While
+        other clients must tell first, the call waits.
+
+        Args:
+            lease_s: seconds until another client may be asked for the trial, unless
+                ``trial.renew()`` extends them.
+
+        Raises:
+            StudyError: workers evaluate this study, it has failed or was stopped, or
+                this object must tell a value first.
+        """
+        with self._asking():
+            return self._session.ask(lease_s)
+
+    def tell(
+        self,
+        trial: AskedTrial | int | str,
+        values: float | Sequence[float] | None = None,
+        *,
+        sd: float | None = None,
+        state: str | None = None,
+    ) -> None:
+        """Tell the value of a trial that you have evaluated.
+
+        It counts whoever has asked for the trial, and it counts once: the same value
+        again is accepted.
+
+        Args:
+            trial: what ``ask`` has returned, or its number.
+            values: the value, or one for each of ``metrics`` in the study file.
+            sd: standard deviation of the (first) value, if you know it: noise for the
+                sampler ``kriging-believer``.
+            state: ``"failed"`` without a value, or ``"pruned"``; default:
+                ``"complete"``.
+
+        Raises:
+            StudyError: the trial was not asked, a value cannot be stored, or another
+                one was told before.
+        """
+        with self._asking():
+            self._session.tell(trial, values, sd=sd, state=state)
 
     # --- changes ---
 

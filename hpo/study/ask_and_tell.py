@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from hpo.contract import MAX_SCORE, Description, Protocol, facts
-from hpo.errors import StudyError, expected
+from hpo.errors import StudyError, advise, expected
 from hpo.study import functions
 from hpo.study.messages import Broken
 from hpo.study.networks import Member
@@ -127,10 +127,11 @@ def check_told(
         StudyError: they are too many or too few, or one of them cannot be a value.
     """
     where = f"study {spec.name!r}, trial {slot}"
-    again = (
-        f"Measure again, or tell that it failed: hpo tell {spec.name} {slot} --state"
-        " failed."
+    failed = advise(
+        f"hpo tell {spec.name} {slot} --state failed",
+        "study.tell(trial, state='failed')",
     )
+    again = f"Measure again, or tell that it failed: {failed}."
     names = spec.metrics or ()
     if len(values) != len(names):
         rule = f"{len(names)} values ({', '.join(names)})"

@@ -3,6 +3,7 @@ die."""
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from users import User
 from hpo.asktell.client import Asked, Client, Nothing
 from hpo.errors import StudyError
 from hpo.ledger.ledger import Ledger
+from hpo.notebook import load
 from hpo.postgres.connect import Storage
 from hpo.study.ask_and_tell import AskedSlot
 from hpo.study.file import validate
@@ -302,6 +304,50 @@ def test_the_command_line_says_what_to_do(
     hpo("ask", "bench", status=4)
     (trial,) = ledger.snapshot("bench").search
     assert trial.members[0].info == {"value_sd": 2e-4}
+
+
+def test_in_python_several_trials_are_out_at_once(
+    ledger: Ledger, database_url: str
+) -> None:
+    """And what an object has asked and not told, the next one is asked first."""
+    tables = {"budget": {"trials": 5, "window": 2}}
+    ledger.register(bench(confirm={"members": 2}, **tables))
+    study = load("bench", database_url)
+    first, second = study.ask(), study.ask()
+    assert first is not None
+    assert second is not None
+    assert (first.number, second.number) == (0, 1)
+    with pytest.raises(StudyError, match="have asked first: trial 0, 1") as caught:
+        study.ask()
+    assert "waits for trial 0" in str(caught.value)
+    study.tell(second, read(second.params), sd=0.125)
+    first.renew(60.0)
+    del study, first
+    gc.collect()
+    study = load("bench", database_url)
+    asked = []
+    while (trial := study.ask()) is not None:
+        asked.append((trial.number, trial.repetition))
+        study.tell(trial, read(trial.params), sd=0.125)
+    best = ledger.result("bench").best
+    assert best is not None
+    again = [(best.number, 1), (best.number, 2)]
+    assert asked == [(0, None), (2, None), (3, None), (4, None), *again]
+    study.tell(f"{best.number}.1", read(best.params), sd=0.125)
+    with pytest.raises(StudyError, match=r"study\.exclude\(0\)"):
+        study.tell(0, [7.0])
+    assert study.best_params == best.params
+
+
+def test_in_python_a_wrong_trial_or_state_is_named(
+    ledger: Ledger, database_url: str
+) -> None:
+    ledger.register(bench())
+    study: Any = load("bench", database_url)
+    with pytest.raises(StudyError, match=r'such as 17 or "7\.3", got None'):
+        study.tell(None, 0.5)
+    with pytest.raises(StudyError, match='"failed" or "pruned", got \'FAIL\''):
+        study.tell(study.ask(), state="FAIL")
 
 
 def test_no_worker_serves_it_and_one_that_serves_all_passes_it_by(
