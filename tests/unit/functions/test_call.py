@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.distributions import CategoricalDistribution, distribution_to_json
 
 from hpo.functions import (
     Call,
@@ -21,7 +22,7 @@ from hpo.functions import (
 from hpo.script.script import _load
 from hpo.study import file
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Step
+from hpo.study.trials import Past, SlotState, Step, Suggestion
 
 SEED = 5
 
@@ -350,3 +351,31 @@ def test_n_jobs_starts_no_processes(tmp_path: Path) -> None:
     drawn = random.Random(SEED)
     expected = drawn.random() + drawn.random()
     assert Call(spec=spec, number=0, seed=SEED).run().values == (expected,)
+
+
+# --- parameters of a trial that Optuna has stored ---
+
+
+def stored(value: Any, choices: list[Any]) -> Suggestion:
+    """Return the suggestion of an imported trial with one choice."""
+    own = CategoricalDistribution(choices)
+    text = distribution_to_json(own)
+    return Suggestion.of_function({"c": value}, {"c": text}, {})
+
+
+def test_choice_of_a_tuple_that_json_has_as_a_list(tmp_path: Path) -> None:
+    body = "c = trial.suggest_categorical('c', [None, (1, 2)])\nreturn float(c[1])"
+    spec = study(tmp_path, body)
+    fixed = stored("[1, 2]", ["None", "[1, 2]"])
+    assert Call(spec=spec, number=0, seed=SEED, fixed=fixed).run().values == (2.0,)
+
+
+def test_choice_that_the_function_no_longer_offers(tmp_path: Path) -> None:
+    body = "return float(trial.suggest_categorical('c', ['x', 'y']) == 'x')"
+    spec = study(tmp_path, body)
+    call = Call(spec=spec, number=0, seed=SEED, fixed=stored("a", ["a", "b"]))
+    message = call.run().message or ""
+    assert message.splitlines()[-1] == (
+        "ValueError: the trial has c='a', but the function offers 'x', 'y'. Give the"
+        " function that made the trial."
+    )
