@@ -242,8 +242,8 @@ def _find_posterior_means(
 ) -> dict[int, Expected]:
     """Return the posterior means of complete trials; none if scores rank them.
 
-    The row of a finished study stores them: any change reopens the study. They need
-    every trial, so a study that ranks by them is never read briefly (``whole`` of
+    The row of a finished study stores them, until a trial is amended. They need every
+    trial, so a study that ranks by them is never read briefly (``whole`` of
     ``statements.studies.LIST_STUDIES``).
     """
     if not spec.ranks_by_mean:

@@ -96,6 +96,18 @@ def test_views_of_an_imported_study(hpo: Hpo, tmp_path: Path) -> None:
     assert "mine" in report.read_text()
 
 
+def test_posterior_means_are_of_trials_that_are_not_excluded(
+    hpo: Hpo, ledger: Ledger, sqlite: str
+) -> None:
+    write(sqlite, "mine", parabola(20))
+    hpo("import", sqlite)
+    before = ledger.snapshot("mine").expected
+    hpo("exclude", "mine", "--trial", 1)
+    after = ledger.snapshot("mine").expected
+    assert before.keys() - after.keys() == {1}
+    assert hpo("status", "mine").startswith("mine: done, best by posterior mean ")
+
+
 def test_backup_of_an_imported_study(hpo: Hpo, ledger: Ledger, tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     write(journal(path), "mine", every_state())

@@ -56,7 +56,9 @@ SET_PRIORITY = """
 UPDATE hpo_ledger.studies SET priority = :priority WHERE id = :study_id"""
 
 COUNT_AMENDMENT = """
-UPDATE hpo_ledger.studies SET amendments = amendments + 1 WHERE id = :study_id"""
+UPDATE hpo_ledger.studies SET amendments = amendments + 1, expected = '{}'
+WHERE id = :study_id"""
+"""Count a change of the history, and forget the posterior means from before."""
 
 REOPEN_SLOT = """
 UPDATE hpo_ledger.slots
