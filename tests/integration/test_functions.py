@@ -121,7 +121,7 @@ def several_that_die(url: str, ledger: Ledger, done: Done) -> None:
         while len(workers) < WORKERS:
             worker = start_worker(url, "--lease=1")
             workers[worker.pid] = worker
-        victim = workers.pop(wait_for_call(ledger, set(workers)))
+        victim = workers.pop(wait_for_call(ledger, set(workers), done))
         time.sleep(random.uniform(0.0, 0.3))
         kill(victim)
         assert victim.returncode == -signal.SIGKILL
@@ -130,14 +130,14 @@ def several_that_die(url: str, ledger: Ledger, done: Done) -> None:
         kill(worker, signal.SIGTERM)
 
 
-def wait_for_call(ledger: Ledger, pids: set[int]) -> int:
+def wait_for_call(ledger: Ledger, pids: set[int], done: Done) -> int:
     """Wait until one of these processes has a trial; return its number."""
 
     def busy() -> list[int]:
         with_trial = {one.pid for one in ledger.workers() if one.trial is not None}
         return [*with_trial & pids]
 
-    wait_until(lambda: bool(busy()), 60)
+    wait_until(lambda: bool(busy()) or done(), 120)
     return random.choice(busy() or [*pids])
 
 
@@ -216,7 +216,7 @@ def test_a_killed_call_goes_on_from_its_checkpoint(
     victim = start_worker(database_url, "--study", "long", "--lease=1")
     wait_until(lambda: len(journal.read_text().split()) >= 30, 60)
     kill(victim)
-    run_workers(database_url, "long", 1)
+    run_workers(database_url, "long", 1, "--lease=1")
     (slot,) = ledger.snapshot("long", curves=True).search
     assert slot.score == sum([slot.params["x"]] * 40)
     assert [step.epoch for step in slot.steps] == [*range(1, 41)]
