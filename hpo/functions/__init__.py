@@ -7,11 +7,11 @@ number and history.
 
 from hpo.functions.call import (
     Call,
-    Evaluation,
     InterruptionError,
     SameParametersError,
 )
 from hpo.functions.deciding import decide
+from hpo.functions.evaluation import Evaluation
 from hpo.functions.inside import Checkpoint, checkpoint, confirming, seed
 
 __all__ = [

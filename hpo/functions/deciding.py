@@ -9,16 +9,11 @@ window has passed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import optuna
 from optuna.distributions import (
-    BaseDistribution,
     distribution_to_json,
-    json_to_distribution,
 )
-from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
 
 from hpo.functions import history
 from hpo.search.history import quiet
@@ -55,40 +50,3 @@ def decide(
     texts = {name: distribution_to_json(space[name]) for name in params}
     attrs = storage.get_trial(number).system_attrs
     return Suggestion.decided_by_history(params, texts, attrs)
-
-
-class DecidedSampler(BaseSampler):
-    """A sampler whose joint parameters are decided already."""
-
-    def __init__(self, sampler: BaseSampler, suggestion: Suggestion) -> None:
-        """Take the sampler of the other parameters, and what ``decide`` returned."""
-        self._sampler = sampler
-        self._suggestion = suggestion.decided
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return the distributions of the decided parameters."""
-        texts = self._suggestion.distributions.items()
-        return {name: json_to_distribution(text) for name, text in texts}
-
-    def sample_relative(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        search_space: dict[str, BaseDistribution],
-    ) -> dict[str, Any]:
-        """Return the decided parameters."""
-        return dict(self._suggestion.params)
-
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Sample another parameter."""
-        return self._sampler.sample_independent(
-            study, trial, param_name, param_distribution
-        )
