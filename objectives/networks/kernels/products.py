@@ -16,6 +16,8 @@ one by one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -128,9 +130,11 @@ def _tile(
         with building.for_range(builder, n_groups) as group:
             left_at = address.moved(first[2], left_group, group.index)
             right_at = address.moved(first[3], right_group, group.index)
-            with building.for_range(builder, n_terms) as term:
-                a = address.moved(left_at, left_term, term.index)
-                b = address.moved(right_at, right_term, term.index)
+            place_a = building.alloca_once_value(builder, left_at)
+            place_b = building.alloca_once_value(builder, right_at)
+            with _repeated(builder, n_terms):
+                a = builder.load(place_a)
+                b = builder.load(place_b)
                 lanes = [address.lanes(right, b, v) for v in vectors]
                 factors = [builder.load(place, align=4) for place in lanes]
                 for r in rows:
@@ -140,6 +144,8 @@ def _tile(
                         total = builder.load(totals[r, v])
                         total = build_call(builder, "fma", factor, factors[v], total)
                         builder.store(total, totals[r, v])
+                builder.store(builder.add(a, left_term), place_a)
+                builder.store(builder.add(b, right_term), place_b)
         for r in rows:
             place = address.moved(first[0], out_row, r)
             for v in vectors:
@@ -148,6 +154,26 @@ def _tile(
         return context.get_dummy_value()
 
     return signature(types.void, arrays, at, strides, n_rows, n_vectors), codegen
+
+
+@contextmanager
+def _repeated(builder: Any, n: Any) -> Iterator[None]:
+    """Build a loop of n >= 1 rounds around what is built within.
+
+    LLVM unrolls the loops of numba, which count up, at run time: in products of few
+    terms, most of the time would go into preparing for it.
+    """
+    left = building.alloca_once_value(builder, n)
+    round_ = builder.append_basic_block("round")
+    after = builder.append_basic_block("after")
+    builder.branch(round_)
+    builder.position_at_end(round_)
+    yield
+    still = builder.sub(builder.load(left), ir.Constant(n.type, 1))
+    builder.store(still, left)
+    more = builder.icmp_signed(">", still, ir.Constant(n.type, 0))
+    builder.cbranch(more, round_, after)
+    builder.position_at_end(after)
 
 
 @dataclass
