@@ -30,7 +30,6 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -43,7 +42,7 @@ from .drawing import Architecture, antisymmetrise
 from .dynamics import NOMINAL, DeviceDynamics, Neurons, Synapses
 from .integrators import EXTRAPOLATION, Past, Stepping
 from .kernels.autograd import fused_series
-from .kernels.chips import IDEAL, Chip, steps_between_jumps
+from .kernels.chips import IDEAL, Chip, scale_values, steps_between_jumps
 from .kernels.kernel import Kernel, NeuronValues, Pointwise
 from .kernels.layout import Layout
 from .per_layer import PerLayer
@@ -176,7 +175,7 @@ class LayeredNetwork(nn.Module, ABC):
         zeros = np.zeros(self.n_neurons)
         if device.noise_per_sqrt_ns is None:
             return zeros
-        on_chip = device.with_values(**self.per_neuron_values(factors))
+        on_chip = device.with_values(**scale_values(self.per_neuron_values(), factors))
         noise: Array = zeros + on_chip.noise_per_sqrt_ns()
         return noise
 
@@ -190,17 +189,10 @@ class LayeredNetwork(nn.Module, ABC):
         """Return a value per layer as one per neuron, (neurons,)."""
         return np.repeat(spread_layers(value, len(self.widths), "value"), self.widths)
 
-    def per_neuron_values(
-        self, factors: Mapping[str, Array] = MappingProxyType({})
-    ) -> dict[str, Array]:
-        """Return the parameters of the device times ``factors`` by name, (neurons,)
-        each."""
-        values = {}
-        for name, value in self.physics.device.values().items():
-            values[name] = self.per_neuron(value)
-            if name in factors:
-                values[name] = values[name] * factors[name]
-        return values
+    def per_neuron_values(self) -> dict[str, Array]:
+        """Return the parameters of the device by name, (neurons,) each."""
+        values = self.physics.device.values()
+        return {name: self.per_neuron(value) for name, value in values.items()}
 
     @property
     def n_neurons(self) -> int:

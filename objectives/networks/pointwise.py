@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.chips import Chip
+from .kernels.chips import Chip, scale_values
 from .kernels.generating import generate_steps
 from .kernels.kernel import NeuronValues, Pointwise
 from .layered import LayeredNetwork
@@ -48,7 +48,7 @@ class DeviceNetwork(LayeredNetwork):
 
     def neurons(self, chip: Chip) -> NeuronValues:
         """See ``LayeredNetwork``."""
-        values = self.per_neuron_values(chip.factors)
+        values = scale_values(self._nominal.values, chip.factors)
         neurons = self._nominal._replace(values=values)
         if chip.s is not None:
             neurons = neurons._replace(s=neurons.s * chip.s)

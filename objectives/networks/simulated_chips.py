@@ -246,11 +246,9 @@ class Training:
                 name = f"training/{epoch}/{number}"
                 chip = draw_chip(self._devices, self.seed, name, **how)
             powers = np.full(self.network.n_neurons, factor)
-            own = replace(chip, factors={**chip.factors, "thermal_power": powers})
+            own: dict[str, Any] = {}
+            own["factors"] = {**chip.factors, "thermal_power": powers}
             if table is not None and chip.noise_per_sqrt_ns is not None:
-                own = replace(
-                    own,
-                    noise_per_sqrt_ns=chip.noise_per_sqrt_ns * factor**0.5,
-                    normals=table[start : start + size],
-                )
-            yield own, random
+                own["noise_per_sqrt_ns"] = chip.noise_per_sqrt_ns * factor**0.5
+                own["normals"] = table[start : start + size]
+            yield replace(chip, **own), random

@@ -38,6 +38,17 @@ class Chip:
 IDEAL = Chip()
 
 
+def scale_values(
+    values: Mapping[str, NDArray[np.float64]],
+    factors: Mapping[str, NDArray[np.float64]],
+) -> dict[str, NDArray[np.float64]]:
+    """Return parameters of neurons, each times its factor, if it has one."""
+    scaled = dict(values)
+    for name in scaled.keys() & factors.keys():
+        scaled[name] = scaled[name] * factors[name]
+    return scaled
+
+
 def steps_between_jumps(chip: Chip, n_normals: int, n_points: int, n_steps: int) -> int:
     """Return the number of steps from jump to jump, with equal numbers of jumps in all
     points.

@@ -180,6 +180,9 @@ class Pass:
         *self._weights, self._back = (
             self._work["weights"][part] for part in layout.parts.values()
         )
+        self._forward = self._arrays(*_FORWARD)
+        self._backward = self._arrays(*_BACKWARD)
+        self._shapes: dict[tuple[int, int], PassShape] = {}
         self._chip: Chip | None = None
 
     def _allocate(self, n_steps: int) -> dict[str, Floats]:
@@ -235,8 +238,9 @@ class Pass:
         self._constants = layout.in_groups(constants).reshape(-1)
         rest = kernel.pointwise.rest(neurons)
         self._rest = layout.in_rows(rest)
-        self._rest_read = np.zeros(self.stride, np.float32)
-        self._rest_read[self.places] = rest[kernel.reads, -len(self.places) :]
+        if kernel.reads >= 0:
+            self._rest_read = np.zeros(self.stride, np.float32)
+            self._rest_read[self.places] = rest[kernel.reads, -len(self.places) :]
         drives = np.stack([neurons.s, neurons.fixed_drive])
         if kernel.pointwise.per_step:
             drives = drives * step_ns
@@ -279,7 +283,7 @@ class Pass:
                 shape,
                 (self.kernel.layout.structure, self._back),
                 (self.kernel.pointwise.pull, self._constants),
-                self._arrays(*_BACKWARD),
+                self._backward,
                 self._interval,
             )
 
@@ -306,7 +310,7 @@ class Pass:
             shape,
             (kernel.layout.structure, *self._weights),
             (steps.advance if keep else steps.advance_only, self._constants),
-            self._arrays(*_FORWARD),
+            self._forward,
             Jumps(self._noise, self._interval, before, kernel.floats_per_jump),
             keep,
         )
@@ -329,7 +333,10 @@ class Pass:
         per_point = n_series * self.stride
         start = max(first - silent, 0) * per_point
         rows = by_point[start : max(end - silent, 0) * per_point]
-        return u[first:end].reshape(-1), rows, self._shape(end - first, n_series)
+        sizes_of = (end - first, n_series)
+        if sizes_of not in self._shapes:
+            self._shapes[sizes_of] = self._shape(*sizes_of)
+        return u[first:end].reshape(-1), rows, self._shapes[sizes_of]
 
     def _shape(self, n_points: int, n_series: int) -> PassShape:
         """Return the sizes of a pass over ``n_points`` points of ``n_series``

@@ -177,11 +177,15 @@ class Layout:
     def in_rows(self, constants: NDArray[np.float64]) -> Floats:
         """Return constants, (n, neurons), as rows of a block: the same for all
         series."""
+        rows = np.zeros((len(constants), self.row), np.float32)
+        used = rows[:, :-PADDING]
         if self.dense:
-            rows = np.tile(self.in_groups(constants), (1, self.block))
+            by_series = used.reshape(len(rows), self.block, self.n_columns)
+            by_series[:] = self.in_groups(constants)[:, None]
         else:
-            rows = np.repeat(constants, SERIES, axis=1).astype(np.float32)
-        return np.pad(rows, ((0, 0), (0, PADDING)))
+            by_neuron = used.reshape(len(rows), self.n_columns, SERIES)
+            by_neuron[:] = constants[:, :, None]
+        return rows
 
     def noise(self, normals: Floats, parts: int) -> Floats:
         """Return flat normal numbers of jumps as (jumps, parts, series of a block,
