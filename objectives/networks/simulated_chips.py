@@ -246,9 +246,10 @@ class Training:
                 name = f"training/{epoch}/{number}"
                 chip = draw_chip(self._devices, self.seed, name, **how)
             powers = np.full(self.network.n_neurons, factor)
-            own: dict[str, Any] = {}
-            own["factors"] = {**chip.factors, "thermal_power": powers}
+            factors = {**chip.factors, "thermal_power": powers}
+            changes: dict[str, Any] = {"factors": factors}
             if table is not None and chip.noise_per_sqrt_ns is not None:
-                own["noise_per_sqrt_ns"] = chip.noise_per_sqrt_ns * factor**0.5
-                own["normals"] = table[start : start + size]
-            yield replace(chip, **own), random
+                noise = chip.noise_per_sqrt_ns * factor**0.5
+                changes["noise_per_sqrt_ns"] = noise
+                changes["normals"] = table[start : start + size]
+            yield replace(chip, **changes), random

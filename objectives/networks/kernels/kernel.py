@@ -333,10 +333,10 @@ class Pass:
         per_point = n_series * self.stride
         start = max(first - silent, 0) * per_point
         rows = by_point[start : max(end - silent, 0) * per_point]
-        sizes_of = (end - first, n_series)
-        if sizes_of not in self._shapes:
-            self._shapes[sizes_of] = self._shape(*sizes_of)
-        return u[first:end].reshape(-1), rows, self._shapes[sizes_of]
+        size = (end - first, n_series)
+        if size not in self._shapes:
+            self._shapes[size] = self._shape(*size)
+        return u[first:end].reshape(-1), rows, self._shapes[size]
 
     def _shape(self, n_points: int, n_series: int) -> PassShape:
         """Return the sizes of a pass over ``n_points`` points of ``n_series``
