@@ -121,12 +121,13 @@ def _tile(
         out_row, start_row, left_row, *others = building.unpack_tuple(builder, args[2])
         left_term, left_group, right_term, right_group, n_terms, n_groups = others
         address = _Address(context, builder, arrays[0])
-        totals = {}
+        totals: list[list[Any]] = []
         for r in rows:
             place = address.moved(first[1], start_row, r)
+            totals.append([])
             for v in vectors:
                 total = builder.load(address.lanes(start, place, v), align=4)
-                totals[r, v] = building.alloca_once_value(builder, total)
+                totals[r].append(building.alloca_once_value(builder, total))
         with building.for_range(builder, n_groups) as group:
             left_at = address.moved(first[2], left_group, group.index)
             right_at = address.moved(first[3], right_group, group.index)
@@ -135,25 +136,40 @@ def _tile(
             with _repeated(builder, n_terms):
                 a = builder.load(place_a)
                 b = builder.load(place_b)
-                lanes = [address.lanes(right, b, v) for v in vectors]
-                factors = [builder.load(place, align=4) for place in lanes]
-                for r in rows:
-                    number = address.number(left, address.moved(a, left_row, r))
-                    factor = build_splat(builder, builder.load(number), WIDTH)
-                    for v in vectors:
-                        total = builder.load(totals[r, v])
-                        total = build_call(builder, "fma", factor, factors[v], total)
-                        builder.store(total, totals[r, v])
+                _add_term(address, (left, a, left_row), (right, b), totals)
                 builder.store(builder.add(a, left_term), place_a)
                 builder.store(builder.add(b, right_term), place_b)
         for r in rows:
             place = address.moved(first[0], out_row, r)
             for v in vectors:
-                total = builder.load(totals[r, v])
+                total = builder.load(totals[r][v])
                 builder.store(total, address.lanes(out, place, v), align=4)
         return context.get_dummy_value()
 
     return signature(types.void, arrays, at, strides, n_rows, n_vectors), codegen
+
+
+def _add_term(
+    address: _Address, left: Any, right: Any, totals: list[list[Any]]
+) -> None:
+    """Build the addition of one term to all totals.
+
+    Args:
+        address: places in the arrays.
+        left: array, place of the term, and stride of rows.
+        right: array, and place of the term.
+        totals: the place of each vector of each row.
+    """
+    builder = address.builder
+    numbers, first, stride = left
+    vectors = range(len(totals[0]))
+    factors = [builder.load(address.lanes(*right, v), align=4) for v in vectors]
+    for r, row in enumerate(totals):
+        number = builder.load(address.number(numbers, address.moved(first, stride, r)))
+        spread = build_splat(builder, number, WIDTH)
+        for factor, place in zip(factors, row, strict=True):
+            total = build_call(builder, "fma", spread, factor, builder.load(place))
+            builder.store(total, place)
 
 
 @contextmanager
