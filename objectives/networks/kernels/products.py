@@ -162,8 +162,9 @@ def _add_term(
     """
     builder = address.builder
     numbers, first, stride = left
-    vectors = range(len(totals[0]))
-    factors = [builder.load(address.lanes(*right, v), align=4) for v in vectors]
+    array, start = right
+    lanes = [address.lanes(array, start, v) for v in range(len(totals[0]))]
+    factors = [builder.load(place, align=4) for place in lanes]
     for r, row in enumerate(totals):
         number = builder.load(address.number(numbers, address.moved(first, stride, r)))
         spread = build_splat(builder, number, WIDTH)
