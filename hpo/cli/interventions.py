@@ -277,9 +277,9 @@ def enqueue(study: ChangedStudy) -> Answer:
     trial = interventions.enqueue(study.ledger, study.name, params)
     enqueued = study.result.search[trial].enqueued
     record = {"trial": trial, "enqueued": enqueued, "state": study.result.state}
-    chosen = formatting.params_text(enqueued, study.result.spec)
-    line = f"trial {trial} gets {chosen}"
     spec = study.result.spec
+    chosen = formatting.params_text(enqueued, None if spec.is_function else spec)
+    line = f"trial {trial} gets {chosen}"
     unknown = [name for name in enqueued if name not in spec.dimensions]
     if unknown:
         line += (

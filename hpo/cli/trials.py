@@ -57,7 +57,8 @@ def trials(arguments: argparse.Namespace) -> int:
     if arguments.json:
         records = [json_records.trial(result.spec, slot) for slot in slots]
         return tell(arguments, {"study": result.name, "trials": records})
-    rows = [["trial", "state", "score", "members", "seconds"]]
+    calls = "members" if result.spec.has_class else "calls"
+    rows = [["trial", "state", "score", calls, "seconds"]]
     rows[0] += [*result.spec.parameters, ""]
     rows += [_row(result, slot) for slot in slots]
     lines = text_tables.columns(

@@ -86,6 +86,8 @@ class PruneReason(StrEnum):
 
     CURVE = "curve cut short"
     NETWORKS = "not replicated further"
+    CALL = "pruned"
+    """By a function itself."""
 
 
 def ending(spec: StudySpec, slot: Trial) -> PruneReason | None:
@@ -96,6 +98,8 @@ def ending(spec: StudySpec, slot: Trial) -> PruneReason | None:
         state = slot.amendments[-1].state
     if slot.phase != Phase.SEARCH or state != SlotState.PRUNED:
         return None
+    if not spec.has_class:
+        return PruneReason.CALL
     return PruneReason.NETWORKS if networks(spec, slot) else PruneReason.CURVE
 
 

@@ -495,6 +495,10 @@ def keep_warm_start(spec: StudySpec, path: Path) -> bool:
 def dumps(spec: StudySpec) -> str:
     """The study file of a spec: valid TOML, which ``validate`` turns into an equal
     spec."""
+    stored = spec.stored()
+    if not spec.has_class:  # these say how networks train
+        del stored["protocol"]
+        del stored["budget"]["epochs"]
     return tomli_w.dumps(
-        {key: own for key, own in spec.stored().items() if own not in ({}, "")}
+        {key: own for key, own in stored.items() if own not in ({}, "")}
     )

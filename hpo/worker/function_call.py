@@ -31,7 +31,7 @@ class WatchedCall:
         self._index = index
         self._name = str(claim)
         if claim.spec.budget.members > 1 and claim.phase == Phase.SEARCH:
-            self._name += f", member {index + 1} of {claim.spec.budget.members}"
+            self._name += f", call {index + 1} of {claim.spec.budget.members}"
         self._step = 0
         self._unsaved: bytes | None = None
         self._saved_s = 0.0

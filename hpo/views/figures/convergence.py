@@ -37,7 +37,9 @@ def convergence(plotted: Plotted) -> go.Figure:
 
     Each clock has its own traces; those of the first clock are visible.
     """
-    clocks = plotted.clocks
+    clocks = list(plotted.clocks)
+    if not plotted.spec.has_class:
+        del clocks[1]  # it has no epochs
     figure = style.style(go.Figure(), height=480)
     for clock in clocks:
         for trace in _traces(plotted, clock):

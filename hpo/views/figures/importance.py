@@ -135,10 +135,12 @@ def _resample(trials: Sequence[FrozenTrial], names: list[str]) -> list[list[floa
 
 def too_few(result: Result) -> str:
     """Say why there is no ranking."""
+    which = "complete trials"
+    if result.spec.has_class:
+        which = "trials that trained a network to the end"
     return (
-        f"No ranking of parameters: it needs at least {LEAST} trials that trained a"
-        " network to the end, with different scores; there are"
-        f" {len(result.comparable)}."
+        f"No ranking of parameters: it needs at least {LEAST} {which}, with different"
+        f" scores; there are {len(result.comparable)}."
     )
 
 

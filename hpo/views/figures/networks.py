@@ -67,8 +67,13 @@ def learning_curves(plotted: Plotted, value: str = "") -> go.Figure:
     if not value:
         style.add_lines(figure, plotted.references)
     label = style.safe(parameter_label(value)) if value else plotted.metric
-    figure.update_layout(xaxis_title_text="epoch", yaxis_title_text=label)
+    figure.update_layout(xaxis_title_text=_axis(plotted), yaxis_title_text=label)
     return figure.update_layout(legend_traceorder="reversed")
+
+
+def _axis(plotted: Plotted) -> str:
+    """Return what learning curves are drawn against."""
+    return "epoch" if plotted.spec.has_class else "step"
 
 
 def _of_best(
@@ -80,7 +85,9 @@ def _of_best(
     members = _thinned(curves[:MAX_MEMBERS], colour, 1)
     members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
     mean = _thinned([_mean_curve(curves)], colour, 3)
-    mean.update(hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>")
+    mean.update(
+        hovertemplate=f"{name}<br>{_axis(plotted)} %{{x}}: %{{y:.4g}}<extra></extra>"
+    )
     return [trace.update(name=name, legendgroup=name) for trace in (members, mean)]
 
 
@@ -161,8 +168,9 @@ def confirmed(plotted: Plotted) -> go.Figure:
         if item.costs:
             label += f", {quantities(spec.named_costs(item.costs))}"
         labels.append(style.safe(label))
+    seed = "fresh seed, test set" if spec.has_class else "fresh seed"
     for spots, name, marker in (
-        (seeds, "fresh seed, test set", _SEEDS),
+        (seeds, seed, _SEEDS),
         (means, "mean ± std", style.CONFIRMED),
         (claims, "claimed by the search", style.CLAIMED),
     ):

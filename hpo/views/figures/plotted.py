@@ -185,10 +185,11 @@ class Plotted:
         """Return the spot of a confirmed trial, with mean and deviation over fresh
         seeds."""
         n = len(item.scores)
+        where = ", held-out test set" if self.spec.has_class else ""
         score = point_text(self.spec, item.mean, item.std, item.costs)
         lines = [
             f"trial {item.source} confirmed: {score}",
-            f"{n} fresh seeds, held-out test set",
+            f"{n} fresh seeds{where}",
             *caveats.beside(self.spec, item),
         ]
         std = shown(self.spec, item.std) if n > 1 else 0.0

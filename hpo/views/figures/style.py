@@ -36,6 +36,7 @@ ENDINGS: Mapping[PruneReason | None, str] = {
     None: "circle",
     PruneReason.NETWORKS: "diamond-open",
     PruneReason.CURVE: "circle-open",
+    PruneReason.CALL: "circle-open",
 }
 """Symbols of complete trials, and of those that ended early, by how."""
 

@@ -76,7 +76,9 @@ def card(result: Result) -> Card:
     ended = progress.ended(result)
     if ended:
         trials += f": {ended}"
-    facts = {"Trials": f"{trials}; {at.epochs:,} epochs"}
+    facts = {"Trials": trials}
+    if spec.has_class:
+        facts["Trials"] += f"; {at.epochs:,} epochs"
     facts["Points"] = verdict.of(result).points()
     item = result.confirmed
     if item is not None:

@@ -94,6 +94,7 @@ def html(
     spec = result.spec
     report = KINDS[type(result)](result, others, kept)
     is_network = spec.about.shows_networks
+    work = "training" if spec.has_class else "evaluation"
     return render_sections(
         "report.html.j2",
         filter(None, report.sections()),
@@ -103,7 +104,7 @@ def html(
         facts=[
             progress.progress(result),
             per_trial(spec),
-            f"{duration_text(result.trained_s)} of training",
+            f"{duration_text(result.trained_s)} of {work}",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
         notices=notices,
@@ -179,7 +180,9 @@ class SearchReport:
         result = self.result
         spec = self.spec
         where = "on the test set"
-        if spec.protocol == Protocol.VALIDATION:
+        if not spec.has_class:
+            where = ""
+        elif spec.protocol == Protocol.VALIDATION:
             where = "on validation data"
         chance = ""
         if result.chance is not None:
@@ -190,6 +193,7 @@ class SearchReport:
             "convergence",
             how=joined([where, verdict.hardware_text(spec)], ", "),
             confirmed=result.tested,
+            has_class=spec.has_class,
             chance=chance,
             begun=capital(warm_start_text(spec)),
         )
@@ -235,7 +239,12 @@ class SearchReport:
         n = len(self.result.comparable)
         if n < parallel.LEAST or len(self.spec.dimensions) < 2:
             return None
-        text = note("parallel", n=n, conditional=self.spec.is_conditional)
+        text = note(
+            "parallel",
+            n=n,
+            conditional=self.spec.is_conditional,
+            has_class=self.spec.has_class,
+        )
         label = f"Parallel coordinates: score, {', '.join(self.spec.dimensions)}"
         parts = [plot("parallel", label, parallel.coordinates(self.plotted))]
         return Section("parallel", text, parts, title="Parallel coordinates")
@@ -246,7 +255,12 @@ class SearchReport:
         if shares is None:
             return Section("importance", importance.too_few(self.result))
         n = len(self.result.comparable)
-        text = note("importance", n=n, by_score=bool(self.result.costs))
+        text = note(
+            "importance",
+            n=n,
+            by_score=bool(self.result.costs),
+            has_class=self.spec.has_class,
+        )
         drawn = importance.bars(shares)
         parts = [plot("importance", "Importance of each parameter", drawn)]
         return Section("importance", text, parts)
@@ -256,7 +270,10 @@ class SearchReport:
         if not networks.has_curves(self.result):
             return None
         drawn = networks.learning_curves(self.plotted)
-        parts = [plot("curves", "Score after each epoch", drawn)]
+        label = "Score after each epoch"
+        if not self.spec.has_class:
+            label = "Reported values by step"
+        parts = [plot("curves", label, drawn)]
         names: set[str] = set()
         for trial in self.result.search:
             for member in trial.members:
@@ -267,7 +284,7 @@ class SearchReport:
                 networks.learning_curves(self.plotted, name) for name in sorted(names)
             ]
             parts.append(grid("per-epoch", label, figures, least=300))
-        text = note("curves", most=networks.MAX_CURVES)
+        text = note("curves", most=networks.MAX_CURVES, has_class=self.spec.has_class)
         return Section("curves", text, parts, title="Learning curves")
 
     def confirmation(self) -> Section | None:
@@ -284,6 +301,7 @@ class SearchReport:
             "confirmation",
             selected=self.words.selected,
             epochs=self.spec.confirm_epochs,
+            has_class=self.spec.has_class,
             protocol=protocol,
             checked=any(item.checks for item in items),
             warm=any(item.thermal is not None for item in items),
@@ -314,8 +332,9 @@ class SearchReport:
 
     def best(self) -> Section:
         """Return the table of the best trials and their confirmations."""
+        what = "networks" if self.spec.has_class else "calls"
         text = (
-            "Search scores are means over a trial's networks, confirmed scores over"
+            f"Search scores are means over a trial's {what}, confirmed scores over"
             " fresh seeds."
         )
         rows = ranking.table(self.result, self.result.selected)

@@ -15,7 +15,7 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, ORANGE, PURPLE
-from hpo.views.figures.plotted import Plotted
+from hpo.views.figures.plotted import Clock, Plotted
 from hpo.views.pages import overview
 from hpo.views.pages.page import Section, Table, plot, render_sections, template
 from hpo.views.sentences import comparison, verdict
@@ -42,7 +42,7 @@ def html(results: Sequence[Result]) -> str:
         StudyError: one of them is something else.
     """
     drawn = plot(
-        "curves", "Best score so far against epochs of training", figure(results)
+        "curves", "Best score so far in the course of the search", figure(results)
     )
     warnings = []
     if not is_same_task(results):
@@ -183,17 +183,21 @@ def figure(results: Sequence[Result]) -> go.Figure:
     studies = [Plotted(result) for result in results]
     low = min(plotted.view[0] for plotted in studies)
     high = max(plotted.view[1] for plotted in studies)
-    end = max(plotted.clocks[1].end for plotted in studies)
+    by = 1
+    if not all(plotted.spec.has_class for plotted in studies):
+        by = 0  # trials: one of them has no epochs
+    end = max(plotted.clocks[by].end for plotted in studies)
     drawn = style.style(go.Figure(), height=480)
     for i, plotted in enumerate(studies):
         shared = plotted.within((low, high))
-        _add_study(drawn, shared, *LOOKS[i], end * (1.04 + 0.03 * i))
+        beyond = end * (1.04 + 0.03 * i)
+        _add_study(drawn, shared, shared.clocks[by], *LOOKS[i], beyond)
     named = {reported_text(plotted.spec): plotted for plotted in studies}
     named.pop("", None)
     referring = list(named.values()) or studies[:1]
     for plotted in referring:
         style.add_lines(drawn, plotted.references)
-    drawn.update_xaxes(title_text="epochs of training in the search")
+    drawn.update_xaxes(title_text=studies[0].clocks[by].title)
     return drawn.update_yaxes(title_text=studies[0].metric, range=[low, high])
 
 
@@ -216,11 +220,15 @@ def check(results: Sequence[Result]) -> None:
 
 
 def _add_study(
-    drawn: go.Figure, plotted: Plotted, colour: str, symbol: str, beyond: float
+    drawn: go.Figure,
+    plotted: Plotted,
+    clock: Clock,
+    colour: str,
+    symbol: str,
+    beyond: float,
 ) -> None:
     """Add a study's trials, best so far, and beyond the last trial what was
     confirmed."""
-    clock = plotted.clocks[1]
     name = style.safe(plotted.result.name)
     dots = [plotted.spot(t, clock.at[t.number]) for t in plotted.result.scored]
     look = {"color": colour, "opacity": 0.4, "size": 6}

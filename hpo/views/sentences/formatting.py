@@ -185,7 +185,7 @@ def after(spec: StudySpec, trial: Trial) -> str:
     how = effort.ending(spec, trial)
     if how == effort.PruneReason.NETWORKS:
         return effort.networks_text(spec, effort.networks(spec, trial))
-    if how == effort.PruneReason.CURVE and trial.steps:
+    if how is not None and trial.steps:
         return effort.epochs_text(spec, trial.steps[-1])
     return ""
 

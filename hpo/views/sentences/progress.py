@@ -20,7 +20,7 @@ def progress(result: Result) -> str:
     if counts:
         text += f": {counts}"
     parts = [text]
-    if at.epochs:
+    if at.epochs and result.spec.has_class:
         parts.append(f"{at.epochs:,} epochs of training")
     if result.snapshot.search_end_reason:
         parts.append(f"ended by {result.snapshot.search_end_reason}")

@@ -328,7 +328,10 @@ def _amounts(item: Listed, result: Result | None) -> list[str]:
         aside = caveats.aside(result.spec, named) if named else ""
         score = verdict.headline(result, aside)
         gap = comparison.gap_text(result, reported_number(result.spec))
-    return [f"{settled}{at.trials}", f"{at.epochs:,}", running, score, gap]
+    epochs = NOTHING
+    if result.spec.has_class:
+        epochs = f"{at.epochs:,}"
+    return [f"{settled}{at.trials}", epochs, running, score, gap]
 
 
 def event_lines(events: Sequence[Event]) -> list[str]:
