@@ -37,6 +37,8 @@ from typing import Any
 
 ROOT, SUPPORT = Path(__file__).parents[2], Path(__file__).parent
 PROGRAMS = ("hpo", "chaos", "reproduction", "pytest")
+EXTRAS = ("gest_api",)
+"""Packages that a module of ours needs, and that may be missing."""
 READ_AT_START = ("LD_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
 ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")
@@ -186,8 +188,13 @@ def _preload() -> None:
     for module in pkgutil.walk_packages(
         importlib.import_module("hpo").__path__, "hpo."
     ):
-        if not module.name.endswith("__main__"):
+        if module.name.endswith("__main__"):
+            continue
+        try:
             importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRAS:
+                raise
     for name in (
         "optuna_dashboard",
         "sklearn.datasets",
