@@ -4,6 +4,7 @@ checks."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -93,8 +94,18 @@ def storable(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        return str(value)
+        return as_text(value)
     return value
+
+
+def as_text(value: Any) -> str:
+    """Return the text of an object without its address, which differs by process.
+
+    Examples:
+        >>> as_text(None), as_text(lambda: 0)
+        ('None', '<function <lambda>>')
+    """
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 Check = TypeVar("Check", bound=BaseModel)

@@ -225,6 +225,17 @@ class Call:
 class CallStudy(optuna.Study):
     """The study that the function sees as ``trial.study``."""
 
+    def optimize(self, *arguments: Any, **options: Any) -> None:
+        """Refuse to optimise the study within one of its trials, as Optuna does.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(
+            "Nested invocation of `Study.optimize` method isn't allowed. Create a"
+            " study of its own for an inner search."
+        )
+
     def stop(self) -> None:
         """Pass over the request to stop: how many trials run is not for one to say,
         since others run at the same time."""

@@ -6,6 +6,7 @@ Of a trial within the window only what was decided before it ran is shown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from hpo.contract import facts
 from hpo.search.history import STATES, freeze, visible
 from hpo.search.memory import kept
 from hpo.search.optuna_adapter import History
@@ -31,6 +33,10 @@ from hpo.study.trials import (
     Suggestion,
 )
 
+LARGEST_STEP = 2**31 - 1
+"""Largest step of a report."""
+LONGEST_TEXT = 512
+"""Largest length of the name of a parameter."""
 _UNKNOWN = Past(suggestion=Suggestion(params={}))
 """A trial that shows nothing."""
 
@@ -92,7 +98,15 @@ class CallStorage(History):
         param_value_internal: float,
         distribution: BaseDistribution,
     ) -> None:
-        """Store a parameter, and call back."""
+        """Store a parameter, and call back.
+
+        Raises:
+            ValueError: the database cannot hold its name or value.
+        """
+        _check_text(f"the parameter name {param_name[:40]!r}", param_name)
+        value = distribution.to_external_repr(param_value_internal)
+        if isinstance(value, str):
+            _check_text(f"a choice of {param_name!r}", value)
         super().set_trial_param(
             trial_id, param_name, param_value_internal, distribution
         )
@@ -101,9 +115,43 @@ class CallStorage(History):
     def set_trial_intermediate_value(
         self, trial_id: int, step: int, intermediate_value: float
     ) -> None:
-        """Store a report, and call back."""
+        """Store a report, and call back.
+
+        Raises:
+            ValueError: the database cannot hold the step.
+        """
+        if step > LARGEST_STEP:
+            raise ValueError(
+                f"a report at step {step:,}: steps go up to {LARGEST_STEP:,}. Count"
+                " epochs or batches."
+            )
         super().set_trial_intermediate_value(trial_id, step, intermediate_value)
         self._on_report(step, intermediate_value)
+
+
+def _check_text(what: str, text: str) -> None:
+    """Check that the database can hold a text.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(
+            f"{what} has {len(text):,} characters: at most {LONGEST_TEXT}. Shorten it."
+        )
+    if "\0" in text or not _is_unicode(text):
+        raise ValueError(
+            f"{what} holds a character that PostgreSQL cannot store: {text!r}."
+            " Remove it."
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair
+        return False
+    return True
 
 
 def read_directions(spec: StudySpec) -> list[StudyDirection]:
@@ -169,7 +217,7 @@ class FunctionTrial(optuna.Trial):
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Suggest one of the choices."""
-        texts: list[Any] = [_as_text(choice) for choice in choices]
+        texts: list[Any] = _as_texts(choices)
         text = super().suggest_categorical(name, texts)
         self._choices[name] = choices[texts.index(text)]
         return self._choices[name]
@@ -180,10 +228,28 @@ class FunctionTrial(optuna.Trial):
         return {**super().params, **self._choices}
 
 
-def _as_text(choice: Any) -> ParamValue:
-    if isinstance(choice, bool | int | float | str):
-        return choice
-    return str(choice)
+def _as_texts(choices: Sequence[Any]) -> list[ParamValue]:
+    """Return choices as Optuna and the database see them.
+
+    Two choices with the same text, such as two lambdas, differ by their places.
+    """
+    plain = [choice for choice in choices if _is_plain(choice)]
+    texts: list[ParamValue] = []
+    for place, choice in enumerate(choices):
+        if _is_plain(choice):
+            texts.append(choice)
+            continue
+        text = facts.as_text(choice)
+        if text in plain or text in texts:
+            text = f"{text} #{place}"
+        texts.append(text)
+    return texts
+
+
+def _is_plain(choice: Any) -> bool:
+    if isinstance(choice, float):
+        return math.isfinite(choice)
+    return isinstance(choice, bool | int | str)
 
 
 def internal_params(suggestion: Suggestion) -> Mapping[str, float]:

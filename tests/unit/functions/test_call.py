@@ -21,6 +21,7 @@ from hpo.functions import (
 )
 from hpo.script.script import _load
 from hpo.study import file
+from hpo.study.functions import find_space
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step, Suggestion
 
@@ -379,3 +380,68 @@ def test_choice_that_the_function_no_longer_offers(tmp_path: Path) -> None:
         "ValueError: the trial has c='a', but the function offers 'x', 'y'. Give the"
         " function that made the trial."
     )
+
+
+def test_choices_have_the_same_texts_in_every_process(tmp_path: Path) -> None:
+    choices = "[random.choice, None, 'None', math.nan, lambda: 0, lambda: 1]"
+    body = f"trial.suggest_categorical('c', {choices})\nreturn 0.0"
+    evaluation = Call(spec=study(tmp_path, body), number=0, seed=SEED).run()
+    space = find_space([evaluation.suggestion])
+    assert space["c"].choices == (
+        "<bound method Random.choice of <random.Random object>>",
+        "None #1",
+        "None",
+        "nan",
+        "<function objective.<locals>.<lambda>>",
+        "<function objective.<locals>.<lambda>> #5",
+    )
+
+
+# --- what the database cannot hold, or Optuna refuses ---
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "trial.report(1.0, 2**31)",
+            "ValueError: a report at step 2,147,483,648: steps go up to 2,147,483,647."
+            " Count epochs or batches.",
+        ),
+        (
+            "trial.suggest_float('n' * 513, 0, 1)",
+            f"ValueError: the parameter name {'n' * 40!r} has 513 characters: at most"
+            " 512. Shorten it.",
+        ),
+        (
+            "trial.suggest_categorical('c', ['\\ud800'])",
+            "ValueError: a choice of 'c' holds a character that PostgreSQL cannot"
+            " store: '\\ud800'. Remove it.",
+        ),
+        (
+            "trial.suggest_float('a\\0', 0, 1)",
+            "ValueError: the parameter name 'a\\x00' holds a character that PostgreSQL"
+            " cannot store: 'a\\x00'. Remove it.",
+        ),
+        (
+            "trial.study.optimize(objective, n_trials=1)",
+            "RuntimeError: Nested invocation of `Study.optimize` method isn't allowed."
+            " Create a study of its own for an inner search.",
+        ),
+    ],
+)
+def test_a_call_fails_with_the_reason(tmp_path: Path, line: str, message: str) -> None:
+    spec = study(tmp_path, f"{line}\nreturn 0.0")
+    evaluation = Call(spec=spec, number=0, seed=SEED).run()
+    assert evaluation.state == SlotState.FAILED
+    assert (evaluation.message or "").splitlines()[-1] == message
+
+
+def test_a_study_of_its_own_may_optimise_within_a_call(tmp_path: Path) -> None:
+    body = (
+        "inner = optuna.create_study()\n"
+        "inner.optimize(lambda own: own.suggest_float('x', 2, 2), n_trials=1)\n"
+        "return inner.best_value"
+    )
+    spec = study(tmp_path, body)
+    assert Call(spec=spec, number=0, seed=SEED).run().values == (2.0,)
