@@ -17,6 +17,7 @@ from hpo.views.sentences.formatting import (
     joined,
     native_text,
     plural,
+    repeats_name,
     reported_text,
     score_text,
     shown,
@@ -82,7 +83,7 @@ def card(result: Result) -> Card:
     facts["Points"] = verdict.of(result).points()
     item = result.confirmed
     if item is not None:
-        confirmed = f"trial {item.source}, on {len(item.scores)} fresh seeds"
+        confirmed = f"trial {item.source}, on {len(item.scores)} {repeats_name(spec)}"
         facts["Confirmed"] = joined([confirmed, caveats.aside(spec, item)])
         facts["Search"] = f"claimed {score_text(spec, item.search_score)}"
     facts["Baseline"] = comparison.beside(result).removeprefix("best baseline ")

@@ -53,6 +53,7 @@ from hpo.views.sentences.formatting import (
     per_trial,
     plural,
     quantity_label,
+    repeats_name,
     score_cell,
     score_text,
     shown,
@@ -193,6 +194,7 @@ class SearchReport:
             "convergence",
             how=joined([where, verdict.hardware_text(spec)], ", "),
             confirmed=result.tested,
+            repeats=repeats_name(spec),
             has_class=spec.has_class,
             chance=chance,
             begun=capital(warm_start_text(spec)),
@@ -300,6 +302,7 @@ class SearchReport:
         text = note(
             "confirmation",
             selected=self.words.selected,
+            repeats=repeats_name(self.spec),
             epochs=self.spec.confirm_epochs,
             has_class=self.spec.has_class,
             protocol=protocol,
@@ -337,6 +340,8 @@ class SearchReport:
             f"Search scores are means over a trial's {what}, confirmed scores over"
             " fresh seeds."
         )
+        if self.spec.is_ask_and_tell:
+            text = "Confirmed scores are means over repetitions."
         rows = ranking.table(self.result, self.result.selected)
         parts = [Table(self.words.caption, rows)]
         return Section("best", text, parts, title=self.words.title)

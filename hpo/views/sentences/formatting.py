@@ -317,6 +317,13 @@ def per_trial(spec: StudySpec) -> str:
     return f"{plural(members, 'network')} per trial, {spec.planned_epochs} epochs each"
 
 
+def repeats_name(spec: StudySpec) -> str:
+    """Name what a confirmation varies: ``fresh seeds``, or nothing but time."""
+    if spec.is_ask_and_tell:
+        return "repetitions"
+    return "fresh seeds"
+
+
 def condition_text(dimension: Dimension) -> str:
     """Describe the condition of a dimension: ``if layers = 2 or 3``; empty without
     one."""

@@ -15,6 +15,7 @@ from hpo.views.sentences.formatting import (
     NOTHING,
     amount,
     quantity_label,
+    repeats_name,
     reported_number,
     score_text,
     value_cell,
@@ -24,7 +25,6 @@ TRIAL = "trial"
 SCORE = "search score"
 EXPECTED = "posterior mean"
 CONFIRMED = "confirmed"
-SEEDS = "fresh seeds"
 REPORTED = "reported"
 
 
@@ -48,7 +48,7 @@ def table(result: Result, trials: Sequence[Trial]) -> list[dict[str, str]]:
     confirmed = {item.source: item for item in shown}
     rows = [_row(result, trial, confirmed.get(trial.number)) for trial in trials]
     if result.spec.reported is not None:
-        is_confirmed = any(SEEDS in row.facts for row in rows)
+        is_confirmed = any(CONFIRMED in row.facts for row in rows)
         rows.append(_reported(result.spec, is_confirmed=is_confirmed))
     columns: dict[str, str] = {}
     for group in ("facts", "costs", "parameters"):
@@ -72,7 +72,7 @@ def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
         if item.scores:
             facts[CONFIRMED] = score_text(spec, item.mean, item.std)
             costs = item.all_costs
-        facts[SEEDS] = _seeds(item)
+        facts[repeats_name(spec)] = _seeds(item)
         facts |= caveats.cells(spec, item)
     cells = {n: amount(costs[n]) for n in result.cost_columns if n in costs}
     return _Row(facts, _labelled(cells), _parameters(spec, trial.params))
@@ -83,7 +83,7 @@ def _reported(spec: StudySpec, *, is_confirmed: bool) -> _Row:
     facts = {TRIAL: REPORTED}
     if is_confirmed and spec.reported is not None:
         facts[CONFIRMED] = reported_number(spec)
-        facts[SEEDS] = str(spec.reported.n or NOTHING)
+        facts[repeats_name(spec)] = str(spec.reported.n or NOTHING)
     else:
         facts[SCORE] = reported_number(spec)
     cells = {n: amount(cost) for n, cost in spec.reported_costs("cost").items()}

@@ -25,6 +25,7 @@ from hpo.views.sentences.formatting import (
     quantities,
     quantity,
     quantity_label,
+    repeats_name,
     reported_text,
     score_text,
 )
@@ -95,6 +96,8 @@ def protocol_text(spec: StudySpec) -> str:
     …``."""
     if spec.is_function:
         return "by the function"
+    if spec.is_ask_and_tell:
+        return "as told"
     if spec.is_imported:
         return "imported"
     if spec.protocol == Protocol.PAPER and spec.curves:
@@ -182,7 +185,7 @@ class SearchWords:
         text = f"confirmed {self._name}{score}{_at_cost(spec, item)} on {n}"
         if n < item.n_seeds:
             text += f" of {item.n_seeds}"
-        text += " fresh seeds"
+        text += f" {repeats_name(spec)}"
         if item.failed:
             text += f" ({item.failed} failed)"
         if not item.complete:
@@ -256,7 +259,11 @@ class SearchWords:
         result = self.result
         best = result.best
         assert best is not None, "a search with a claim has a best trial"
-        what = "call" if self.spec.defines_by_run else "member"
+        what = "member"
+        if self.spec.defines_by_run:
+            what = "call"
+        if self.spec.is_ask_and_tell:
+            what = "value"
         members = plural(len(best.members), what)
         if len(best.members) != 1:
             members = f"mean of {members}"

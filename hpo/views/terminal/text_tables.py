@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from hpo.study.result import Result
 from hpo.views.sentences import caveats, ranking
-from hpo.views.sentences.formatting import cut, quantity_label
+from hpo.views.sentences.formatting import cut, quantity_label, repeats_name
 
 _NARROWEST = 4
 
@@ -94,9 +94,10 @@ def front_table(result: Result) -> list[str]:
         return []
     table = ranking.table(result, trials)
     costs = map(quantity_label, result.cost_columns)
-    main = (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, ranking.SEEDS)
+    repeats = repeats_name(result.spec)
+    main = (ranking.SCORE, caveats.AT_STEP, ranking.CONFIRMED, repeats)
     names = [name for name in (ranking.TRIAL, *costs, *main) if name in table[0]]
-    rows = [["n" if name == ranking.SEEDS else name for name in names]]
+    rows = [["n" if name == repeats else name for name in names]]
     for cells in table:
         rows.append([cells[name].removeprefix("trial ") for name in names])
     return columns(rows, right=range(1, len(names)))
