@@ -129,6 +129,16 @@ def test_user_attributes_are_facts(finished: FinishedStudy) -> None:
     assert member.info == {"note": "ünïcode", "nan": "nan", "user_chip_scores": 3}
 
 
+def test_standard_deviation_of_a_value_is_its_noise(
+    read: Callable[..., OptunaStudy],
+) -> None:
+    """Unless it is no number, or negative."""
+    sds = [0.5, "0.5", -1.0]
+    trials = [settled(1.0, user_attrs={"value_sd": sd}) for sd in sds]
+    found = [own.suggestion.value_sd for own in finish(read(*trials)).trials]
+    assert found == [0.5, 0.0, 0.0]
+
+
 def test_choice_that_is_no_value_is_its_text(finished: FinishedStudy) -> None:
     own = finished.trials[0].suggestion
     assert own.params == {"x": 0.5, "odd": "None"}
