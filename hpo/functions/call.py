@@ -21,7 +21,7 @@ from hpo.functions.inside import Inside
 from hpo.functions.samplers import DecidedSampler, FixedSampler
 from hpo.functions.saved import Saved
 from hpo.search.history import quiet
-from hpo.search.optuna_adapter import STUDY, contains
+from hpo.search.optuna_adapter import STUDY
 from hpo.search.pruning import PRUNERS
 from hpo.search.suggest import make_function_sampler
 from hpo.study.spec import StudySpec
@@ -161,18 +161,7 @@ class Call:
         return self._storage.get_trial(self.number)  # numbers are ids there
 
     def _look_up(self, trial: FrozenTrial) -> None:
-        """Leave the function if an earlier trial had just these parameters.
-
-        Raises:
-            ValueError: an enqueued parameter is outside of its range.
-        """
-        for name in trial.params.keys() & self.enqueued.keys():
-            distribution = trial.distributions[name]
-            if not contains(distribution, trial.params[name]):
-                raise ValueError(
-                    f"enqueued {name}={trial.params[name]!r} is outside of what the"
-                    f" function asks for, {distribution}. Enqueue another value."
-                )
+        """Leave the function if an earlier trial had just these parameters."""
         if not self._known:
             return
         own = history.write_suggestion(trial)

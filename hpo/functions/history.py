@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo.contract import facts
 from hpo.search.history import STATES, freeze, visible
 from hpo.search.memory import kept
-from hpo.search.optuna_adapter import History
+from hpo.search.optuna_adapter import History, contains
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import (
@@ -101,12 +101,20 @@ class CallStorage(History):
         """Store a parameter, and call back.
 
         Raises:
-            ValueError: the database cannot hold its name or value.
+            ValueError: the database cannot hold its name or value, or it is enqueued
+                and outside of its range.
         """
         _check_text(f"the parameter name {param_name[:40]!r}", param_name)
         value = distribution.to_external_repr(param_value_internal)
         if isinstance(value, str):
             _check_text(f"a choice of {param_name!r}", value)
+        elif not contains(distribution, value):
+            ends = vars(distribution)
+            raise ValueError(
+                f"enqueued {param_name}={value!r} is outside of the range that the"
+                f" function asks for, {ends['low']:g} to {ends['high']:g}. Enqueue"
+                " another value."
+            )
         super().set_trial_param(
             trial_id, param_name, param_value_internal, distribution
         )

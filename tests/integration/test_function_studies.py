@@ -3,11 +3,16 @@ changes by hand, changed and missing scripts, and what functions do to their wor
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import forkserver
 import pytest
+from users import User
 from workers import kill, run_workers, start_worker, table, wait_until
 
 from hpo.ledger.ledger import Ledger
@@ -161,3 +166,78 @@ def test_a_standing_worker_survives_what_functions_do(
             assert slot.score == value + slot.params["x"]
     messages = [slot.message for slot in ledger.snapshot("exits").search]
     assert "SystemExit: 3" in "".join(filter(None, messages))
+
+
+def launch(user: User, *options: str, status: int = 0) -> Any:
+    """Launch the user's script with one worker."""
+    line = ("launch", "train.py:objective", "--workers", "1", "--no-report")
+    return user.run(*line, *options, status=status)
+
+
+def test_a_study_that_somebody_changes_by_hand(user: User) -> None:
+    """From enqueued parameters over a corrected script to a backup."""
+    body = (
+        "x = trial.suggest_float('x', 0, 1)\n"
+        "if x == 0.5:\n    raise ValueError('bad luck')\n"
+        "return x + random.random() / 100"
+    )
+    write(user.directory, body)
+    launch(user, "--trials", "4", "--seeds", "3", "--no-confirm")
+    user.run("resume", "train", "--trials", "7")
+    out, _ = user.run("enqueue", "train", "x=0.5", "z=1")
+    assert "trial 4 gets x=0.5 z=1; no trial so far has asked for z: if the" in out
+    user.run("enqueue", "train", "x=7")
+    _, err = user.run("enqueue", "train", "x=[1, 2]", status=1)
+    assert "enqueued.x: expected a number, a text, true or false, got [1, 2]." in err
+    user.run("exclude", "train", "--trial", "1")
+    more = ("--trials", "7", "--seeds", "3")
+    launch(user, *more, "--no-confirm")
+    search = user.snapshot("train").search
+    assert [len(slot.members) for slot in search] == [3, 3, 3, 3, 0, 0, 3]
+    assert search[1].state == SlotState.EXCLUDED
+    assert "ValueError: bad luck" in str(search[4].message)
+    assert "enqueued x=7.0 is outside of the range that the" in str(search[5].message)
+
+    write(user.directory, body.replace("x == 0.5", "x == 0.6"))
+    _, err = launch(user, *more, status=1)
+    assert "train" in err
+    assert "hpo resume train --accept-code" in err
+    user.run("resume", "train", "--accept-code")
+    user.run("resume", "train", "--retry", "4")
+    out, _ = launch(user, *more)
+    assert "train: confirmed value " in out
+    snapshot = user.snapshot("train")
+    assert snapshot.search[4].state == SlotState.COMPLETE
+    assert snapshot.search[4].params == {"x": 0.5}
+
+    before = table(snapshot)
+    user.run("export", "train", "-o", "trials.csv")
+    user.run("export", "train", "--backup", "train.jsonl")
+    user.run("delete", "train", "--yes")
+    user.run("import", "train.jsonl")
+    assert table(user.snapshot("train")) == before
+    header = (user.directory / "trials.csv").read_text().splitlines()[0]
+    assert ",x," in f",{header},"
+
+
+def test_an_accuracy_in_per_cent_fails_with_advice(user: User) -> None:
+    write(user.directory, "return 100 * trial.suggest_float('x', 0.5, 1)")
+    options = ("--metric", "accuracy", "--direction", "maximize", "--trials", "2")
+    launch(user, *options)
+    (slot, *_) = user.snapshot("train").search
+    assert slot.state == SlotState.FAILED
+    assert "an accuracy must be a fraction from 0 to 1" in str(slot.message)
+
+
+def test_a_worker_started_by_hand_gives_texts_the_hashes_of_all(
+    ledger: Ledger, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.register(study(tmp_path / "a", "return hash('text') % 1000"))
+    monkeypatch.setenv("PYTHONHASHSEED", "random")
+    with forkserver.genuine():
+        run_workers(storage.url, "a", 1)
+        line = [sys.executable, "-c", "print(hash('text') % 1000)"]
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        own = subprocess.run(line, env=environment, capture_output=True, check=True)
+    scores = {slot.score for slot in ledger.snapshot("a").search}
+    assert scores == {float(own.stdout)}
