@@ -251,9 +251,15 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         StudyError: they differ in anything else.
     """
     changed = known.differences(spec)
+    where = f"study {spec.name!r}"
+    for name, dimension in spec.space.items():
+        if known.is_ask_and_tell and _is_retyped(name, known, spec):
+            rule = "the kind of numbers of the study in the database"
+            do = f"Choose another name: {advise(*OTHER_NAME)}."
+            ends = f"low={dimension.low}, high={dimension.high}"
+            raise StudyError(expected(f"{where}: space.{name}", rule, ends, do))
     if not changed:
         return False
-    where = f"study {spec.name!r}"
     if changed != ["budget.trials"]:
         old = flatten(known.stored())
         new = flatten(spec.stored())
@@ -273,6 +279,14 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         rule = f"at least {least}, as in the database"
         raise StudyError(expected(f"{where}: budget.trials", rule, trials, do))
     return True
+
+
+def _is_retyped(name: str, known: StudySpec, spec: StudySpec) -> bool:
+    """Return whether a range of whole numbers was one of others, or the reverse: as
+    numbers, 1 and 1.0 are the same."""
+    if name not in known.space:
+        return False
+    return known.parameter(name).whole != spec.parameter(name).whole
 
 
 def _check_storable(tree: Mapping[str, Any], table: str = "") -> Broken:

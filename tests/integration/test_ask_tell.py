@@ -350,6 +350,21 @@ def test_in_python_a_wrong_trial_or_state_is_named(
         study.tell(study.ask(), state="FAIL")
 
 
+def test_whole_numbers_stay_whole(ledger: Ledger) -> None:
+    ledger.register(bench())
+    space = {
+        "current_ma": {"low": 0.0, "high": 10.0},
+        "turns": {"low": 1.0, "high": 8.0},
+    }
+    with pytest.raises(StudyError) as caught:
+        ledger.register(bench(space=space))
+    assert str(caught.value) == (
+        "study 'bench': space.turns: expected the kind of numbers of the study in the"
+        " database, got low=1.0, high=8.0. Choose another name: --name NEW."
+    )
+    assert ledger.register(bench(trials=9)) == "extended"
+
+
 def test_no_worker_serves_it_and_one_that_serves_all_passes_it_by(
     ledger: Ledger, storage: Storage
 ) -> None:
