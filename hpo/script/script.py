@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -169,6 +171,7 @@ def _check_source(path: Path) -> None:
         raise SpecError(f"{place}: not valid Python: {error}.") from None
 
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 _folders: list[Path] = []
 """Folder of the script that this process has imported last, if any."""
 
@@ -186,7 +189,7 @@ def _load(script: Script) -> Function:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with restored(), script.as_called(0), _refuse_studies(script):
+        with _undisturbed(), script.as_called(0), _refuse_studies(script):
             spec.loader.exec_module(module)
     except SpecError:
         raise
@@ -211,6 +214,18 @@ def _load(script: Script) -> Function:
         )
     _check_signature(script, function)
     return function
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep what a script prints off stdout, which may be JSON, and restore the state of
+    random generators and the handlers of signals, by which a worker is stopped."""
+    handlers = {number: signal.getsignal(number) for number in _STOPPING}
+    with restored(), redirect_stdout(sys.stderr):
+        yield
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _forget_last() -> None:

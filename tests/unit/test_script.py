@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +114,15 @@ def test_the_directions_of_create_study_are_read(
     tmp_path: Path, text: str, directions: list[str] | None
 ) -> None:
     assert script(tmp_path, text).read_directions() == directions
+
+
+def test_an_import_leaves_stdout_and_the_handlers_of_signals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (
+        "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('hi')\n"
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    script(tmp_path, lines + GOOD).load()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert capsys.readouterr() == ("", "hi\n")

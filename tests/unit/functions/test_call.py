@@ -445,3 +445,13 @@ def test_a_study_of_its_own_may_optimise_within_a_call(tmp_path: Path) -> None:
     )
     spec = study(tmp_path, body)
     assert Call(spec=spec, number=0, seed=SEED).run().values == (2.0,)
+
+
+def test_an_enqueued_value_outside_of_its_range_is_no_parameter(tmp_path: Path) -> None:
+    spec = study(tmp_path, "return trial.suggest_float('x', 0, 1)")
+    call = Call(spec=spec, number=0, seed=SEED, enqueued={"x": 9.0})
+    with pytest.warns(UserWarning, match="out of range"):
+        evaluation = call.run()
+    assert evaluation.state == SlotState.FAILED
+    assert "enqueued x=9.0 is outside of what the function" in str(evaluation.message)
+    assert evaluation.suggestion.params == {}
