@@ -50,7 +50,7 @@ def contains(own: BaseDistribution, value: Any) -> bool:
     if own.step is None:
         return True
     steps = (place - own.low) / own.step
-    return math.isclose(steps, round(steps), rel_tol=0.0, abs_tol=1e-8)
+    return math.isclose(steps, round(steps), rel_tol=1e-12, abs_tol=1e-8)
 
 
 def make_tpe(

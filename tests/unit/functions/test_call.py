@@ -20,6 +20,7 @@ from hpo.functions import (
     decide,
 )
 from hpo.script.script import _load
+from hpo.search.space import contains_all
 from hpo.study import file
 from hpo.study.functions import find_space
 from hpo.study.spec import StudySpec
@@ -447,11 +448,9 @@ def test_a_study_of_its_own_may_optimise_within_a_call(tmp_path: Path) -> None:
     assert Call(spec=spec, number=0, seed=SEED).run().values == (2.0,)
 
 
-def test_an_enqueued_value_outside_of_its_range_is_no_parameter(tmp_path: Path) -> None:
-    spec = study(tmp_path, "return trial.suggest_float('x', 0, 1)")
-    call = Call(spec=spec, number=0, seed=SEED, enqueued={"x": 9.0})
-    with pytest.warns(UserWarning, match="out of range"):
-        evaluation = call.run()
-    assert evaluation.state == SlotState.FAILED
-    assert "enqueued x=9.0 is outside of what the function" in str(evaluation.message)
-    assert evaluation.suggestion.params == {}
+def test_every_value_of_a_range_with_many_steps_is_in_it(tmp_path: Path) -> None:
+    spec = study(tmp_path, "return trial.suggest_float('x', 0.1, 1e9, step=0.1)")
+    for number in range(12):
+        evaluation = Call(spec=spec, number=number, seed=SEED).run()
+        assert evaluation.state == SlotState.COMPLETE
+        assert contains_all(evaluation.suggestion)
