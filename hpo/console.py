@@ -84,6 +84,8 @@ class Parser(argparse.ArgumentParser):
         wrong = [name for name in self._options_given if name not in options]
         if wrong:
             hints = "".join(near_miss(name, options) for name in wrong)
+            if self.takes_more and not hints:
+                hints = "Arguments of the script follow --, as in: -- --data x.csv"
             message = f"unrecognized arguments: {' '.join(wrong)}. {hints}".rstrip()
         super().error(
             f"{message}\n{self.prog} --help shows every option, with examples"

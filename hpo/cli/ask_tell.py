@@ -163,7 +163,7 @@ def _lines(options: argparse.Namespace, asked: Asked) -> Iterator[str]:
 
 def _check(parser: Parser, options: argparse.Namespace) -> None:
     if options.state == "failed" and options.values:
-        parser.error("a failed trial has no value: leave it out, or --state failed")
+        parser.error("a failed trial has no value: give one or --state failed")
     if options.state is None and not options.values:
         parser.error("tell a value, or --state failed")
     if options.sd is not None and not options.values:

@@ -42,15 +42,15 @@ def read_values(value: Any, n: int) -> tuple[tuple[float, ...], str | None]:
         several = [value]
     if len(several) != n:
         return (), (
-            f"the function returned {len(several)} values, but the study has {n}"
-            " directions. Give one for each: --direction minimize --direction maximize."
+            f"the function returned {len(several)} values, but the study has {n}. Give"
+            " a direction for each: --direction minimize --direction maximize."
         )
     floats = []
     for one in several:
         try:
             number = float(one)
         except (TypeError, ValueError):
-            return (), f"the function returned {one!r}, which is no number."
+            return (), f"the function returned {one!r}, which is not a number."
         if math.isnan(number):
             return (), "the function returned NaN."
         floats.append(clip(number))

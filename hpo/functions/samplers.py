@@ -92,9 +92,9 @@ class FixedSampler(BaseSampler):
         """
         if param_name not in self._params:
             raise ValueError(
-                f"the function asks for {param_name!r} under another seed, but not in"
-                " the search. Let the parameters that it asks for depend on other"
-                " parameters alone."
+                f"the function asks for {param_name!r}, which this trial of the search"
+                " does not have. Name the function that made the trial. Its parameters"
+                " must not depend on the seed."
             )
         if isinstance(param_distribution, CategoricalDistribution):
             return self._choose(param_name, param_distribution.choices)

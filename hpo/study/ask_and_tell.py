@@ -137,7 +137,7 @@ def check_told(
         rule = f"{len(names)} values ({', '.join(names)})"
         if len(names) == 1:
             rule = f"one value ({names[0]})"
-        do = "Tell them in this order."
+        do = "Give as many values, in this order."
         raise StudyError(expected(where, rule, len(values), do))
     for name, value in zip(names, values, strict=True):
         if not math.isfinite(value):

@@ -247,8 +247,8 @@ def test_several_values_are_a_front(ledger: Ledger, storage: Storage) -> None:
         ),
         (
             [1.0, 2.0],
-            "study 'bench', trial 0: expected one value (power_nw), got 2. Tell them in"
-            " this order.",
+            "study 'bench', trial 0: expected one value (power_nw), got 2. Give as"
+            " many values, in this order.",
         ),
     ],
 )

@@ -78,7 +78,7 @@ def edges(result: Result) -> list[str]:
     ``study.edges``.
 
     ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range):
-    widen [space] tau_ns, low = 0.3``
+    widen [space] tau_ns, low = 0.3``. The ranges of a function stand in the function.
     """
     lines = []
     for edge in result.edges:
@@ -87,9 +87,11 @@ def edges(result: Result) -> list[str]:
         at = value_text(edge.value)
         if not study_edges.discrete(result.spec, name):
             at += f" (within {100 * study_edges.WITHIN:.0f} % of the range)"
+        widen = f"[space] {split(name)[0]}, {edge.bound} = {value_text(edge.widen)}"
+        if result.spec.defines_by_run:
+            widen = "its range in the function, if it may be wider"
         lines.append(
             f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which}"
-            f" bound {at}: widen [space] {split(name)[0]}, {edge.bound} ="
-            f" {value_text(edge.widen)}"
+            f" bound {at}: widen {widen}"
         )
     return lines

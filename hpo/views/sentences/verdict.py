@@ -291,8 +291,8 @@ class SearchWords:
             return "no confirmation in the study file"
         if any(self.result.is_void(item) for item in items):
             return (
-                "nothing to confirm: the function gives the same value for every seed;"
-                " if it is random, let it use hpo.seed(trial)"
+                "nothing to confirm: the function gives the same value for every seed"
+                " of this trial. If it is random, seed it with hpo.seed(trial)"
             )
         if items and all(item.complete for item in items):
             failed = sum(item.failed for item in items)

@@ -82,6 +82,11 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             "unrecognized arguments: --trails. Did you mean '--trials'?",
         ),
         (
+            "launch x.py:f --data x.csv",
+            "unrecognized arguments: --data. Arguments of the script follow --, as in:"
+            " -- --data x.csv",
+        ),
+        (
             "launch x --trials many",
             "argument --trials: expected a whole number from 1, got 'many'",
         ),

@@ -94,7 +94,7 @@ def test_within_the_window_outcomes_are_hidden(tmp_path: Path) -> None:
         ("return '2.5'", SlotState.COMPLETE, (2.5,), None),
         ("return math.inf", SlotState.COMPLETE, (1e100,), None),
         ("return math.nan", SlotState.FAILED, (), "the function returned NaN."),
-        ("pass", SlotState.FAILED, (), "the function returned None, which is no num"),
+        ("pass", SlotState.FAILED, (), "the function returned None, which is not a"),
         ("return 1, 2", SlotState.FAILED, (), "returned 2 values, but the study has 1"),
         ("raise KeyError('k')", SlotState.FAILED, (), "KeyError: 'k'"),
         ("raise SystemExit(0)", SlotState.FAILED, (), "SystemExit: 0"),
@@ -144,7 +144,7 @@ def test_parameters_that_depend_on_the_seed_are_refused(tmp_path: Path) -> None:
     first = Call(spec=spec, number=0, seed=SEED).run()
     again = Call(spec=spec, number=0, seed=9, fixed=first.suggestion).run()
     assert again.state == SlotState.FAILED
-    assert "asks for 'x9' under another seed" in str(again.message)
+    assert "asks for 'x9', which this trial of the search" in str(again.message)
 
 
 PRUNED = """x = trial.suggest_float('x', 0, 1)
