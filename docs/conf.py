@@ -54,7 +54,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(go|np|numpy|pd|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*",
+        r"(gest_api|go|np|numpy|pd|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*",
     ),
     ("py:.*", r"(NDArray|BaseModel|LayeredNetwork|Path|Exception|\w+Error)"),
     ("py:.*", r"(.*\.)?[PT]"),  # type variables
