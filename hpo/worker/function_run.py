@@ -19,7 +19,7 @@ from hpo.functions import Evaluation, SameParametersError
 from hpo.search.history import learns
 from hpo.study.networks import Member
 from hpo.study.seeds import derive_seed
-from hpo.study.trials import SlotState, Step, Suggestion
+from hpo.study.trials import Past, SlotState, Step, Suggestion
 from hpo.worker.function_call import WatchedCall
 from hpo.worker.suggestions import Suggester
 from hpo.worker.trial import TrialRun
@@ -46,12 +46,24 @@ class FunctionRun(TrialRun):
             if evaluation.state != SlotState.COMPLETE:
                 self._end_early(evaluation)
                 return
+        if len(self._members) == self._n_members:
+            self._complete()
+            return
+        trials = self._read_history()
         for index in range(len(self._members), self._n_members):
-            evaluation = self._call(index, "member", index, self._suggestion)
+            evaluation = self._call(
+                index, "member", index, self._suggestion, trials=trials
+            )
             if evaluation.state != SlotState.COMPLETE:
                 self._end_early(evaluation)
                 return
         self._complete()
+
+    def _read_history(self) -> list[Past]:
+        """Return the earlier trials, which each call of the trial sees alike."""
+        if learns(self._spec):
+            return Suggester(self._ledger, self._claim, self._heart).history()
+        return self._ledger.history(self._claim)
 
     def _call_first(self) -> Evaluation:
         """Call the function for the first member, and store the parameters that it
@@ -138,7 +150,11 @@ class FunctionRun(TrialRun):
             claim.study_id, range(claim.source, claim.source + 1)
         )
         if not self._members:
-            evaluation = self._call(0, "confirm", claim.fresh_seed, source.suggestion)
+            n_seen = self._spec.budget.n_visible(claim.source)
+            trials = self._ledger.read_past(claim.study_id, range(n_seen))
+            evaluation = self._call(
+                0, "confirm", claim.fresh_seed, source.suggestion, trials=trials
+            )
             if evaluation.state != SlotState.COMPLETE:
                 why = evaluation.message or "the function raised TrialPruned"
                 self._settle(SlotState.FAILED, message=why)

@@ -30,7 +30,7 @@ from workers import (
 from hpo.ledger.ledger import Ledger
 from hpo.study import file
 from hpo.study.spec import StudySpec
-from hpo.study.trials import StudySnapshot, StudyState
+from hpo.study.trials import SlotState, StudySnapshot, StudyState
 
 EXAMPLES = ROOT / "docs/examples/optuna"
 WORKERS = 3
@@ -223,3 +223,17 @@ def test_a_killed_call_goes_on_from_its_checkpoint(
     done = [int(step) for step in journal.read_text().split()]
     (resumed,) = [after for before, after in pairwise(done) if after <= before]
     assert resumed > 10
+
+
+def test_every_call_of_a_trial_sees_its_history(user: User) -> None:
+    (user.directory / "better.py").write_text(
+        "def objective(trial):\n"
+        "    x = trial.suggest_float('x', 0, 1)\n"
+        "    return 9.0 if trial.number == 0 else x + 0 * trial.study.best_value\n"
+    )
+    small = ("--trials", "3", "--seeds", "2", "--sampler", "random")
+    window = ("--set", "budget.window=1", "--set", "confirm.members=2")
+    user.run("launch", "better.py:objective", *small, *window, "--no-report")
+    study = user.snapshot("better")
+    slots = [*study.search, *study.confirm]
+    assert [slot.state for slot in slots] == [SlotState.COMPLETE] * 5
