@@ -95,7 +95,11 @@ _SLURM = {
             dest="directions",
             action="append",
             choices=["minimize", "maximize"],
-            help="of the value (default: minimize); repeated, of each value",
+            help=(
+                "of the value (default: that of the script's create_study, else"
+                " maximize for an accuracy, minimize for others); repeated, of each"
+                " value"
+            ),
         ),
         argument(
             "--metric",

@@ -147,7 +147,8 @@ def _next(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> float | 
         if parameter.whole:
             value = round(value)
         further = sign * (value - old) > 0
-        if further and _allows(parameter, value):
+        is_count = parameter.whole and old > 0  # which cannot be 0, mostly
+        if further and _allows(parameter, value) and not (is_count and value <= 0):
             return value
     return None
 

@@ -88,8 +88,11 @@ def locate(tree: Mapping[str, Any], base: Path) -> dict[str, Any]:
 
 def complete(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables of a function's study with what follows from the others."""
-    directions = _listed(tree.get("directions", "minimize"))
     metrics = tree.get("metrics")
+    usual = "minimize"
+    if _listed(metrics) == ["accuracy"]:
+        usual = "maximize"
+    directions = _listed(tree.get("directions", usual))
     if metrics is None:
         metrics = [f"value_{place}" for place in range(len(directions))]
         if len(directions) == 1:

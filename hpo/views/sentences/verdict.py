@@ -94,12 +94,6 @@ def best_text(result: Result) -> str:
 def protocol_text(spec: StudySpec) -> str:
     """Name the data for training and scoring: ``trained on the whole training set,
     …``."""
-    if spec.is_function:
-        return "by the function"
-    if spec.is_ask_and_tell:
-        return "as told"
-    if spec.is_imported:
-        return "imported"
     if spec.protocol == Protocol.PAPER and spec.curves:
         return "scored on the test set"
     return _PROTOCOLS[spec.protocol]
@@ -262,12 +256,14 @@ class SearchWords:
         what = "member"
         if self.spec.defines_by_run:
             what = "call"
-        if self.spec.is_ask_and_tell:
+        if self.spec.is_ask_and_tell or self.spec.is_imported:
             what = "value"
         members = plural(len(best.members), what)
         if len(best.members) != 1:
             members = f"mean of {members}"
-        text = f"{members}, {protocol_text(self.spec)}"
+        text = members
+        if self.spec.has_class:
+            text += f", {protocol_text(self.spec)}"
         if best.number in result.snapshot.expected and best.score is not None:
             its = "its network" if self.spec.budget.members == 1 else "its networks"
             if self.spec.defines_by_run:

@@ -454,3 +454,17 @@ def test_every_value_of_a_range_with_many_steps_is_in_it(tmp_path: Path) -> None
         evaluation = Call(spec=spec, number=number, seed=SEED).run()
         assert evaluation.state == SlotState.COMPLETE
         assert contains_all(evaluation.suggestion)
+
+
+@pytest.mark.parametrize(
+    ("tables", "directions"),
+    [
+        ({}, ("minimize",)),
+        ({"metrics": "accuracy"}, ("maximize",)),
+        ({"metrics": "accuracy", "directions": "minimize"}, ("minimize",)),
+    ],
+)
+def test_an_accuracy_is_maximised_unless_said_otherwise(
+    tmp_path: Path, tables: dict[str, str], directions: tuple[str, ...]
+) -> None:
+    assert study(tmp_path, "return 0.5", **tables).directions == directions
