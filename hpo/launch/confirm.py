@@ -81,9 +81,11 @@ def confirm(arguments: argparse.Namespace) -> int:
     The likely best trial has the best posterior mean; the one with the best value, if
     it is another, is confirmed beside it. The function gets the stored parameters. A
     study that Optuna has made in this database is imported first, in its place. Run it
-    again to resume.
+    again to resume. Until a confirmation succeeds, it may name another function, other
+    seeds or arguments.
 
-    Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C.
+    Exit status: 0 done, 1 failed (also if every call fails) or timed out, 130 after
+    Ctrl-C.
 
     Examples:
         hpo confirm tuning --objective train.py:objective
@@ -128,32 +130,44 @@ def _prepare(storage: Storage, arguments: argparse.Namespace) -> StudySpec:
         spec = _amend(known, arguments)
         imports.adopt(storage, source, None)
     else:
-        known = ledger.snapshot(arguments.study).spec
-        if not known.is_imported:
+        snapshot = ledger.snapshot(arguments.study)
+        known = snapshot.spec
+        if not snapshot.awaits_function:
             return _resume(known, arguments)
         spec = _amend(known, arguments)
+        if spec.stored() == known.stored() and not snapshot.failed_to_confirm:
+            return known
     confirming.confirm(ledger, spec)
     return spec
 
 
 def _amend(known: StudySpec, arguments: argparse.Namespace) -> StudySpec:
-    """Return the spec of an imported study with function and ``[confirm]``."""
+    """Return the spec of an imported study with function and ``[confirm]``.
+
+    What is not asked for stays as an earlier command has set it; a function that is
+    named again comes with its arguments.
+    """
     from hpo.study import file, functions
     from hpo.study.spec import StudyKind
 
     where = f"study {known.name!r}"
-    if arguments.objective is None:
+    if arguments.objective is None and known.is_imported:
         raise StudyError(
             f"{where}: name the function that made its trials: --objective"
             " train.py:objective."
         )
-    tree = {**known.stored(), "objective": arguments.objective}
+    tree = known.stored()
+    if arguments.objective is not None:
+        tree["objective"] = arguments.objective
+        tree.pop("arguments", None)
+    else:
+        tree["objective"] = str(Path(known.folder or "") / known.objective)
     if arguments.script_arguments:
         tree["arguments"] = arguments.script_arguments
-    tree["confirm"] = {
-        "top": arguments.top or 1,
-        "members": arguments.seeds or SEEDS,
-    }
+    before = known.confirm
+    top = before.top if before is not None else 1
+    seeds = before.members if before is not None else SEEDS
+    tree["confirm"] = {"top": arguments.top or top, "members": arguments.seeds or seeds}
     if known.kind == StudyKind.SEARCH:
         tree["confirm"]["by"] = "both"
     return file.validate(functions.locate(tree, Path()), where=where)

@@ -17,6 +17,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
 from hpo.views.records import json_records
+from hpo.views.sentences import formatting
 from hpo.views.terminal import screen, status
 
 
@@ -106,7 +107,8 @@ class LaunchEnd:
             outcome: the state of the study, or ``timeout``.
 
         Raises:
-            HpoError: the study has failed, or was stopped.
+            HpoError: the study has failed, was stopped, or no confirmation of an
+                imported study has succeeded.
         """
         timed_out = outcome == "timeout"
         if timed_out and self._options.site.launch.on_cancel == "leave":
@@ -133,6 +135,13 @@ class LaunchEnd:
         if outcome == StudyState.FAILED:
             step = status.next_step(result, self._options.storage_option)
             raise HpoError(f"{self._name}: study failed: {reason}\nnext: {step}")
+        if outcome == StudyState.DONE and result.snapshot.failed_to_confirm:
+            failed = result.snapshot.confirm
+            step = status.confirm_again(result, self._options.storage_option)
+            raise HpoError(
+                f"{self._name}: all {len(failed)} confirmations failed; the last:"
+                f" {formatting.last_line(failed[-1].message)}\nnext: {step}"
+            )
         return 0
 
     def _show(self, result: Result, outcome: str, report: Path | None) -> None:

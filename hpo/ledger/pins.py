@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hpo.search
 from hpo import objectives
@@ -97,7 +98,7 @@ def pin(study: LockedStudy) -> str:
     """
     own = fingerprint(study.spec)
     if not study.row.code:
-        _store_source(study, study.spec)
+        pin_anew(study, study.spec)
         return own
     pinned = study.row.code[-1]
     if pinned["hash"] == own:
@@ -156,12 +157,21 @@ def accept(study: LockedStudy) -> int | None:
     if code and code[-1]["hash"] == fingerprint(study.spec):
         return None
     where = f"study {study.name!r} in the database"
-    return _store_source(study, file.validate(study.row.spec, where=where))
+    spec = file.validate(study.row.spec, where=where)
+    return _store_source(study, spec, before=code)
 
 
-def _store_source(study: LockedStudy, spec: StudySpec) -> int:
+def pin_anew(study: LockedStudy, spec: StudySpec) -> None:
+    """Store this host's source as the only one of a study: no trial depends on
+    another."""
+    _store_source(study, spec, before=())
+
+
+def _store_source(
+    study: LockedStudy, spec: StudySpec, *, before: Sequence[Mapping[str, Any]]
+) -> int:
     """Store the source of this host as the study's, and what is known of the objective
-    by it; return the first trial that it may compute."""
+    by it, after the sources ``before``; return the first trial that it may compute."""
     since: int = study.progress().oldest
     entry = {
         "since": since,
@@ -172,5 +182,5 @@ def _store_source(study: LockedStudy, spec: StudySpec) -> int:
         "host": platform.node(),
     }
     about = json.dumps(spec.about.stored())
-    study.ask(SET_CODE, code=json.dumps([*study.row.code, entry]), about=about)
+    study.ask(SET_CODE, code=json.dumps([*before, entry]), about=about)
     return since

@@ -6,6 +6,7 @@ Nothing here imports Optuna, so that read-only commands start fast.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections import defaultdict, namedtuple
 from collections.abc import Sequence
@@ -227,6 +228,7 @@ def build(rows: Fetched) -> StudySnapshot:
         row,
         spec=spec,
         state=StudyState(row.state),
+        imported=_is_imported(row, spec),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_find_posterior_means(rows, spec, trials),
         baselines=read_baselines(row.baselines),
@@ -235,6 +237,12 @@ def build(rows: Fetched) -> StudySnapshot:
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),
         workers=tuple(rows.workers),
     )
+
+
+def _is_imported(row: Row, spec: StudySpec) -> bool:
+    """Return whether a study had all its trials before it got a function, if any."""
+    begins = [entry["since"] for entry in row.code]
+    return spec.defines_by_run and min(begins, default=math.inf) >= spec.budget.trials
 
 
 def _find_posterior_means(

@@ -504,6 +504,9 @@ class StudySnapshot:
     search_end: int | None = None
     """How many trials the search has, once ``[stop]`` has ended it."""
     search_end_reason: str | None = None
+    imported: bool = False
+    """Whether all trials of its search are imported. It has a function only to confirm
+    some."""
     code_changes: tuple[int, ...] = ()
     """The trials from which on another source of the objective was accepted."""
     expected: Mapping[int, Expected] = field(default_factory=dict)
@@ -524,6 +527,19 @@ class StudySnapshot:
         if self.search_end is None:
             return budget
         return min(budget, self.search_end)
+
+    @property
+    def awaits_function(self) -> bool:
+        """Whether it is imported and no trial is confirmed yet: it may get a function,
+        or another one."""
+        confirmed = any(slot.state == SlotState.COMPLETE for slot in self.confirm)
+        return self.imported and not confirmed
+
+    @property
+    def failed_to_confirm(self) -> bool:
+        """Whether it is imported, and every confirmation so far has failed."""
+        failed = any(slot.state == SlotState.FAILED for slot in self.confirm)
+        return self.awaits_function and failed
 
     @property
     def helpers(self) -> list[WorkerInfo]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna_studies import every_state, journal, parabola, write
+from optuna_studies import every_state, journal, parabola, settled, write
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -229,6 +229,43 @@ def test_confirm_in_place(
     said = hpo("status", "mine")
     assert "confirmed value 5." in said
     assert "  trial 1: posterior mean " in said
+
+
+def test_a_function_that_fails_can_be_corrected(
+    hpo: Hpo, ledger: Ledger, tmp_path: Path
+) -> None:
+    log = tmp_path / "journal.log"
+    write(journal(log), "mine", [*every_state(), settled(0.2)])
+    hpo("import", log)
+    path = tmp_path / "wrong.py"
+    path.write_text("def h(trial):\n    return trial.params['xx']\n")
+    again = ("confirm", "mine", "--workers", 1, "--no-report")
+    line = (*again, "--objective")
+    failed = hpo(*line, f"{path}:h", "--seeds", 3, status=1)
+    assert "all 3 confirmations failed" in failed
+    failed = hpo(*again, "--seeds", 2, status=1)
+    remedy = (
+        "correct the function or name another: hpo confirm mine --objective"
+        " train.py:objective"
+    )
+    assert failed.endswith(
+        "error: mine: all 2 confirmations failed; the last: KeyError: 'xx'\n"
+        f"next: {remedy}\n"
+    )
+    status = hpo("status", "mine")
+    assert remedy in status
+    assert "hpo resume" not in status
+    path.write_text(SCRIPT)
+    hpo(*line, f"{path}:objective", "--seeds", 3, "--", 5)
+    assert [trial.state for trial in ledger.snapshot("mine").confirm] == [
+        "complete"
+    ] * 3
+    assert "hpo resume" not in hpo("status", "mine")
+    refused = hpo(*line, f"{path}:h", status=1)
+    assert refused == (
+        "error: study 'mine': it is confirmed with wrong.py:objective on 3 fresh seeds,"
+        " of the best 1. Import it under another name for another confirmation.\n"
+    )
 
 
 def test_confirm_needs_a_function(hpo: Hpo, sqlite: str) -> None:

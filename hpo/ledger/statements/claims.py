@@ -145,6 +145,9 @@ VALUES (
   :study_id, 'confirm', :number, :source, 'running', CAST(:params AS json), 0)
 RETURNING *"""
 
+DELETE_CONFIRMATIONS = """
+DELETE FROM hpo_ledger.slots WHERE study_id = :study_id AND phase = 'confirm'"""
+
 DELETE_UNFINISHED_CONFIRMATIONS = """
 DELETE FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'confirm' AND state = 'running'"""

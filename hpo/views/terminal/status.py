@@ -145,12 +145,14 @@ def edge_lines(result: Result) -> list[str]:
 def failures(result: Result, storage: str = "") -> list[str]:
     """Return a line per recently failed or excluded trial, and how to retry."""
     name = shlex.quote(result.name)
-    failed = result.ended(SlotState.FAILED)
     lines = _last(result, SlotState.FAILED)
-    if failed and not result.spec.is_imported:
+    failed = {_searched(trial) for trial in _list_own_failures(result)}
+    if result.snapshot.failed_to_confirm:
+        lines.append(f"  {confirm_again(result, storage)}")
+    elif failed:
         resume = f"hpo resume {name}{storage} --retry"
         if len(failed) == 1:
-            resume += f" {_searched(failed[0])}"
+            resume += f" {min(failed)}"
         lines.append(f"  after fixing the cause: {resume}")
     lines += _last(result, SlotState.EXCLUDED)
     for trial in result.search:
@@ -161,6 +163,14 @@ def failures(result: Result, storage: str = "") -> list[str]:
                 f" {trial.number}{storage}"
             )
     return lines
+
+
+def _list_own_failures(result: Result) -> list[Trial]:
+    """Return the failed trials and confirmations of a study, without imported ones."""
+    failed = result.ended(SlotState.FAILED)
+    if not result.snapshot.imported:
+        return failed
+    return [trial for trial in failed if trial.source is not None]
 
 
 def _last(result: Result, state: SlotState) -> list[str]:
@@ -224,6 +234,15 @@ def next_step(result: Result, storage: str = "") -> str:
             f" {name}{storage}`, or launch it again"
         )
     return ""
+
+
+def confirm_again(result: Result, storage: str = "") -> str:
+    """Return how to confirm an imported study whose function fails; ``storage`` as in
+    ``next_step``."""
+    return (
+        "correct the function or name another: hpo confirm"
+        f" {shlex.quote(result.name)} --objective train.py:objective{storage}"
+    )
 
 
 def _searched(trial: Trial) -> int:
