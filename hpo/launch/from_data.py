@@ -188,6 +188,7 @@ def kept(where: str, name: str, data: Any) -> Iterator[Path]:
         if is_new:
             path.unlink()
         if isinstance(error, HpoError):
-            raise type(error)(str(error).replace(str(path), memory.WHERE)) from None
+            message = str(error).replace(str(path.absolute()), memory.WHERE)
+            raise type(error)(message.replace(str(path), memory.WHERE)) from None
         raise
     print(f"{path}: the data, {len(content):,} bytes; workers read them there")

@@ -8,19 +8,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
 
+from hpo.errors import advise
+
 from ...refusal import refuse
 from .raw import Raw, Values, as_shown, stack
+from .recording import as_labels
 from .variables import Array, Choice, Variables
 
 INPUTS = "x"
 LABELS = "y"
 TEST = "test"
 """Names without a choice; ``TEST`` is optional, and the same with one."""
-_SAVE = "Name another one in [task], by `inputs` or `labels`."
 
 
 def read(file: Variables, choice: Choice) -> Raw:
@@ -31,19 +34,55 @@ def read(file: Variables, choice: Choice) -> Raw:
         choice: their roles; without one, ``x``, ``y`` and ``test``.
 
     Raises:
-        ValueError: a variable is missing, or rows of one series differ in their label.
+        ValueError: a variable is missing, the labels of a table are numbers to predict,
+            or rows of one series differ in their label.
     """
     if file.is_table and not file.shapes.keys() >= {INPUTS, LABELS}:
         file.choose_one("labels", choice.labels)
     names = input_names(file, choice)
-    first = file.get(names[0], _SAVE)
-    y = file.get(choice.labels or LABELS, _SAVE)
+    label = choice.labels or LABELS
+    first = file.get(names[0], _advise_name(file, "inputs", INPUTS))
+    y = file.get(label, _advise_name(file, "labels", LABELS))
+    if file.is_table:
+        _check_no_target(file, label, y)
     test = file.get(TEST) if TEST in file.shapes else None
     if choice.series:
         return _group(file, choice.series, names, y, test)
     is_one_array = names == [INPUTS] and not choice.inputs
     x = first if is_one_array or len(names) == 1 < first.ndim else _join(file, names)
     return Raw(x=x, y=y, test=test, sha256=file.sha256, notes=file.notes)
+
+
+def _advise_name(file: Variables, key: str, usual: str) -> str:
+    """Return the remedy for a name that the file lacks: another value of this key of
+    ``[task]``."""
+    name = usual if usual in file.shapes else "NAME"
+    line = f'{key} = "{name}" in [task]'
+    python = f'task={{"{key}": "{name}"}}'
+    return f"Give another name: {advise(line, python)}."
+
+
+def _check_no_target(file: Variables, label: str, y: Array) -> None:
+    """Refuse labels with fractions: a quantity to predict.
+
+    NaN is for ``recording`` to refuse.
+    """
+    if as_labels(y).dtype.kind != "f":
+        return
+    broken = np.flatnonzero(np.isfinite(y) & (y != np.round(y)))
+    if not len(broken):
+        return
+    row = int(broken[0])
+    where = f"row {row + 1}"
+    if file.place:
+        where = file.place(label, row)
+    option = f"--targets {shlex.quote(label)}"
+    refuse(
+        file.path,
+        f"whole numbers or texts in `{label}`",
+        f"{as_shown(y[row])!r} in {where}",
+        f"To predict it, make the study with {advise(option, f'targets={label!r}')}.",
+    )
 
 
 def input_names(file: Variables, choice: Choice) -> list[str]:

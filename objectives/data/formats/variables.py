@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.errors import near_miss
+
 from ...refusal import refuse
 from .raw import as_shown, holds_numbers
 
@@ -63,10 +65,15 @@ class Variables:
         return "columns" if self.is_table else "arrays"
 
     def listed(self) -> str:
-        """Return the names, with shapes where they differ, for messages."""
+        """Return the names, with shapes where they differ, for messages.
+
+        Of many columns those of texts come first: labels are mostly texts.
+        """
         names = [*self.shapes]
         if not self.is_table:
             names = [show(name, shape) for name, shape in self.shapes.items()]
+        elif len(names) > MOST_LISTED:
+            names.sort(key=lambda name: holds_numbers(self.load(name)))
         more = [f"… ({len(names)} in all)"] if len(names) > MOST_LISTED else []
         return ", ".join([*names[:MOST_LISTED], *more]) or "(none)"
 
@@ -82,8 +89,10 @@ class Variables:
             ValueError: the file has no such variable.
         """
         names = split_names(text) or [*default]
-        if not names or not self.shapes.keys() >= set(names):
-            remedy = f"Name some of {self.listed()}, with commas between them."
+        unknown = [name for name in names if name not in self.shapes]
+        if unknown or not names:
+            hint = "".join(near_miss(name, self.shapes) for name in unknown)
+            remedy = f"{hint}Name some of {self.listed()}, with commas between them."
             refuse(
                 self.path,
                 f"`{key}`, {self.noun} of the file",
@@ -103,7 +112,7 @@ class Variables:
                 self.path,
                 f"`{key}`, one of the {self.noun} of the file",
                 f"{key}={name!r}",
-                f"Name one of {self.listed()}.",
+                f"{near_miss(name, self.shapes)}Name one of {self.listed()}.",
             )
         return name
 

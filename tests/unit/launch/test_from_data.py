@@ -165,6 +165,33 @@ def test_rows_of_a_series_have_to_be_in_the_order_of_time() -> None:
         hpo.new_study("mine", SHUFFLED, labels="who", series="walk")
 
 
+def test_a_misspelt_column_of_many_is_named_with_those_of_texts_first() -> None:
+    many = pd.DataFrame(np.tile(X[:, :, 0], 3))
+    with pytest.raises(HpoError) as caught:
+        hpo.new_study("mine", many.assign(who=Y), labels="whom")
+    assert "Did you mean 'who'? Name one of who, 0, 1, 2," in str(caught.value)
+
+
+def test_labels_with_fractions_are_a_series_to_predict() -> None:
+    with pytest.raises(HpoError) as caught:
+        hpo.new_study("mine", PLANT, labels="heat", series="row")
+    assert str(caught.value) == (
+        "hpo.new_study: data: expected whole numbers or texts in `heat`, got"
+        " 0.8414709848078965 in row 2. To predict it, make the study with"
+        " targets='heat'."
+    )
+
+
+def test_other_names_than_those_of_the_study_are_refused_with_the_key() -> None:
+    hpo.new_study("own", WIDE, labels="label", series="row")
+    with pytest.raises(HpoError) as caught:
+        hpo.launch("own.toml", data=(X, Y))
+    assert str(caught.value) == (
+        "own.toml with task.path='data': task: data: expected an array `label`, got the"
+        ' arrays x (60, 5, 2), y (60,). Give another name: task={"labels": "y"}.'
+    )
+
+
 def test_a_launch_takes_data_for_its_task(folder: Path) -> None:
     tables = {"name": "mine", "task": {"labels": "label", "normalise": "minmax"}}
     with from_data.added({}, tables, WIDE) as given:
