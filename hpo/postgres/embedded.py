@@ -41,18 +41,22 @@ LONGEST_PAUSE_S = 30.0
 
 SILENCE_S = 3.0
 """Waits longer than this are explained on stderr."""
+LONG_S = 30.0
+"""A start that takes longer than this may have failed: its logs are named."""
 
 _active: set[Embedded] = set()
 
 
 @contextlib.contextmanager
-def said_if_slow(words: Callable[[], str]) -> Iterator[None]:
-    """Say on stderr what a long wait is for."""
+def said_if_slow(
+    words: Callable[[], str], after_s: float = SILENCE_S
+) -> Iterator[None]:
+    """Say on stderr what a wait of more than ``after_s`` seconds is for."""
 
     def say() -> None:
         print(f"waiting: {words()}", file=sys.stderr, flush=True)
 
-    timer = threading.Timer(SILENCE_S, say)
+    timer = threading.Timer(after_s, say)
     timer.daemon = True
     timer.start()
     try:
@@ -85,10 +89,13 @@ class Embedded:
         """
         layout = self.layout
         layout.create()
-        waiting = f"the embedded server in {layout.home} is not ready yet"
-        logs = f"look at {layout.keeper_log} and {layout.log}"
+        starting = "the embedded server is starting (a few seconds the first time)"
+        late = (
+            f"the embedded server in {layout.home} is not ready yet; look at"
+            f" {layout.keeper_log} and {layout.log}"
+        )
         try:
-            with said_if_slow(lambda: f"{waiting}; {logs}"):
+            with said_if_slow(lambda: starting), said_if_slow(lambda: late, LONG_S):
                 if self not in _active:
                     users = locked(
                         layout.users_lock, shared=True, timeout_s=STOP_TIMEOUT_S

@@ -26,6 +26,7 @@ from hpo.errors import StorageError
 from hpo.postgres import programs
 from hpo.postgres.embedded import Embedded, EmbeddedStatus, status, stop
 from hpo.postgres.layout import ServerLayout
+from hpo.postgres.locks import locked
 from hpo.postgres.programs import OWN_ACCOUNT, WHEEL, Account, find_shipped
 from hpo.postgres.server import claim_socket_directory
 
@@ -244,6 +245,23 @@ def test_a_server_that_does_not_answer_is_said_within_five_seconds(
             finally:
                 os.kill(pid, signal.SIGCONT)
     assert "cannot connect within 10 s: " in said
+
+
+def test_a_start_that_takes_some_seconds_is_no_error(hpo_home: Path) -> None:
+    layout = ServerLayout(hpo_home)
+    layout.create()
+    with (
+        locked(layout.start_lock, timeout_s=9.0),
+        subprocess.Popen(
+            [sys.executable, "-m", "hpo", "status"], stderr=subprocess.PIPE, text=True
+        ) as asked,
+    ):
+        assert asked.stderr is not None
+        line = asked.stderr.readline()
+        asked.kill()
+    assert line == (
+        "waiting: the embedded server is starting (a few seconds the first time)\n"
+    )
 
 
 def test_a_server_that_cannot_start_says_why(hpo_home: Path) -> None:
