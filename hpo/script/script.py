@@ -207,7 +207,8 @@ def _load(script: Script) -> Function:
         ) from error
     function: Function | None = getattr(module, script.function, None)
     if function is None:
-        own = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        functions = inspect.getmembers(module, inspect.isfunction)
+        own = [key for key, value in functions if value.__module__ == name]
         raise SpecError(
             f"{script.path.name} has no function {script.function!r}. Its functions:"
             f" {', '.join(own) or 'none'}. Name one: {script.path.name}:FUNCTION."

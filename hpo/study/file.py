@@ -89,6 +89,8 @@ def find(study: str) -> Path:
     if beside.is_file():
         hint = f" For the file in the working directory, give {beside}"
     if known is None:
+        if not hint and Path(f"{study}.py").is_file():
+            hint = f" For the function of the script, give {study}.py:objective"
         if hint:
             hint += "."
         raise SpecError(f"unknown study {study!r}.{hint} {did_you_mean(study, files)}")

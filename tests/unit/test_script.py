@@ -32,7 +32,11 @@ def script(folder: Path, text: str, name: str = "train.py:objective") -> Script:
     ("text", "name", "message"),
     [
         ("def objective(trial: return 1", "", "train.py:1: not valid Python"),
-        ("def score(trial): ...", "", "train.py has no function 'objective'. Its func"),
+        (
+            "from statistics import mean\ndef score(trial): ...",
+            "",
+            "train.py has no function 'objective'. Its functions: score. Name one",
+        ),
         ("import nowhere_to_be_found\n" + GOOD, "", "train.py:1 cannot be imported"),
         ("objective = 3", "", "train.py:objective is not a function: 3. Name one"),
         ("def objective(): ...", "", "train.py:objective() must take one argument"),

@@ -113,6 +113,10 @@ def test_an_unknown_study_lists_those_that_exist(
         hint = f"{what}For the file in the working directory, give {name}.toml"
         (tmp_path / f"{name}.toml").touch()
         assert refusal(name).startswith(hint)
+    (tmp_path / "train.py").touch()
+    assert refusal("train").startswith(
+        "unknown study 'train'. For the function of the script, give train.py:obj"
+    )
     missing, text = tmp_path / "none.toml", "no such study file."
     assert refusal(missing) == f"{missing}: {text} Check the path."
 
