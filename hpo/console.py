@@ -142,7 +142,9 @@ def values(parser: Parser) -> None:
 def script_arguments(parser: Parser) -> None:
     """Add the words after ``--``, as ``script_arguments``."""
     parser.set_defaults(script_arguments=[])
-    parser.add_argument("-- ARGUMENTS", nargs="?", help="arguments of the script")
+    parser.add_argument(
+        "-- ARGUMENTS", action="store_true", help="arguments of the script"
+    )
     parser.takes_more = True
 
 

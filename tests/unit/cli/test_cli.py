@@ -130,6 +130,14 @@ def test_a_mistyped_line_is_refused_in_words(
     assert f"hpo {command} --help shows every option, with examples" in said
 
 
+def test_usage_names_the_arguments_of_a_script_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main.main(["check", "--help"])
+    assert " [-- ARGUMENTS] " in capsys.readouterr().out
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         answer(lambda: 1 // 0)
