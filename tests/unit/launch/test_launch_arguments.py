@@ -105,6 +105,17 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(dry_run: DryRun) -> No
     assert {*space, "workers 3"} <= {*rows}
 
 
+def test_a_dry_run_of_a_function_has_no_table_of_its_unknown_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text("def score(trial): return trial.suggest_int('n', 1, 3)")
+    assert launch.launch(["train.py:score", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert facts(said)["parameters"].startswith("those that the function asks for")
+    assert "searched" not in said
+
+
 MEDIAN = ["--set", "pruner={name='median', n_warmup_steps=60}"]
 STOP = ["--set", "stop={target=0.9, patience=50}"]
 
