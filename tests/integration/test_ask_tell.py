@@ -321,7 +321,7 @@ def test_in_python_several_trials_are_out_at_once(
         study.ask()
     assert "waits for trial 0" in str(caught.value)
     study.tell(second, read(second.params), sd=0.125)
-    first.renew(60.0)
+    first.renew(2.0)
     del study, first
     gc.collect()
     study = load("bench", database_url)

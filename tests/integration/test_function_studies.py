@@ -66,7 +66,7 @@ def test_a_killed_function_goes_on_from_its_checkpoint(
     worker = start_worker(storage.url, "a", "--lease=1")
     wait_until(lambda: "0 25\n" in Path(logs[0]).read_text(), 60)
     kill(worker)
-    run_workers(storage.url, "a", 1)
+    run_workers(storage.url, "a", 1, "--lease=1")
     run_workers(storage.url, "b", 1)
     tables = [table(ledger.snapshot(name, curves=True)) for name in "ab"]
     assert tables[0] == tables[1]

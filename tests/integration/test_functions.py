@@ -10,8 +10,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,6 @@ from users import User
 from workers import (
     kill,
     ledger_at,
-    run_workers,
     start_worker,
     table,
     wait_until,
@@ -185,44 +182,6 @@ def test_a_function_that_always_fails_stops_its_study(user: User) -> None:
     assert user.snapshot("broken").settled == 10
     assert "10 slots in a row failed; the last one:" in err
     assert "the function returned NaN" in err
-
-
-LONG_CALL = """\
-import hpo, json, time
-def objective(trial):
-    x = trial.suggest_float("x", 0, 1)
-    step, total = json.loads(hpo.checkpoint(trial).load() or "[0, 0.0]")
-    while step < 40:
-        time.sleep(0.05)
-        step += 1
-        total += x
-        with open("journal", "a") as journal:
-            print(step, file=journal)
-        trial.report(total, step)
-        hpo.checkpoint(trial).save(json.dumps([step, total]).encode())
-    return total
-"""
-
-
-def test_a_killed_call_goes_on_from_its_checkpoint(
-    ledger: Ledger, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("long.py").write_text(LONG_CALL)
-    journal = Path("journal")
-    journal.touch()
-    values = {"budget.trials": 1, "confirm": False}
-    ledger.register(file.load("long.py:objective", values=values))
-    victim = start_worker(database_url, "--study", "long", "--lease=1")
-    wait_until(lambda: len(journal.read_text().split()) >= 30, 60)
-    kill(victim)
-    run_workers(database_url, "long", 1, "--lease=1")
-    (slot,) = ledger.snapshot("long", curves=True).search
-    assert slot.score == sum([slot.params["x"]] * 40)
-    assert [step.epoch for step in slot.steps] == [*range(1, 41)]
-    done = [int(step) for step in journal.read_text().split()]
-    (resumed,) = [after for before, after in pairwise(done) if after <= before]
-    assert resumed > 10
 
 
 def test_every_call_of_a_trial_sees_its_history(user: User) -> None:
