@@ -19,7 +19,14 @@ from hpo.contract.description import (
 )
 from hpo.contract.inspection import NetworkMember, NetworkObjective, Trace
 from hpo.contract.objective import Objective, OnEpoch, Progress
-from hpo.contract.outcome import MAX_SCORE, Outcome, Sha256, Solved, Thermal
+from hpo.contract.outcome import (
+    MAX_SCORE,
+    Outcome,
+    Sha256,
+    Solved,
+    Thermal,
+    clip_score,
+)
 from hpo.contract.params import ObjectiveParams, Protocol, TaskParams, UnavailableError
 
 __all__ = [
@@ -47,6 +54,7 @@ __all__ = [
     "Thermal",
     "Trace",
     "UnavailableError",
+    "clip_score",
     "describe",
     "facts",
     "read_baselines",

@@ -58,6 +58,13 @@ def _hexadecimal(text: str) -> str:
 
 MAX_SCORE = 1e100
 """Largest size of a score: samplers square it."""
+
+
+def clip_score(value: float) -> float:
+    """Return a score within the limits: an infinity as +-1e100."""
+    return max(-MAX_SCORE, min(MAX_SCORE, value))
+
+
 Number = Annotated[float, BeforeValidator(_number)]
 Score = Annotated[FiniteFloat, BeforeValidator(_number)]
 Steps = Annotated[StrictInt, Field(ge=1), BeforeValidator(_plain)]

@@ -5,13 +5,10 @@ trial may see, so Optuna's own code decides. Every decision is a pure function o
 number and history.
 """
 
-from hpo.functions.call import (
-    Call,
-    InterruptionError,
-    SameParametersError,
-)
+from hpo.functions.call import Call, InterruptionError, SameParametersError
 from hpo.functions.deciding import decide
 from hpo.functions.evaluation import Evaluation
+from hpo.functions.history import as_texts
 from hpo.functions.inside import Checkpoint, checkpoint, confirming, seed
 
 __all__ = [
@@ -20,6 +17,7 @@ __all__ = [
     "Evaluation",
     "InterruptionError",
     "SameParametersError",
+    "as_texts",
     "checkpoint",
     "confirming",
     "decide",

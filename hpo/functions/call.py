@@ -12,10 +12,10 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from hpo.contract import facts
+from hpo.contract import clip_score, facts
 from hpo.errors import traceback_text
 from hpo.functions import history, inside
-from hpo.functions.evaluation import Evaluation, clip, plain, read_values
+from hpo.functions.evaluation import Evaluation, plain, read_values
 from hpo.functions.forks import ending_forks
 from hpo.functions.inside import Inside
 from hpo.functions.samplers import DecidedSampler, FixedSampler
@@ -171,7 +171,7 @@ class Call:
 
     def _report(self, step: int, value: float) -> None:
         if not math.isnan(value):
-            self._reports[step] = clip(value)
+            self._reports[step] = clip_score(value)
         try:
             self.on_report(step, value)
         except InterruptionError as error:

@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import optuna
-from optuna.distributions import (
-    distribution_to_json,
-)
+from optuna.distributions import distribution_to_json
 
 from hpo.functions import history
 from hpo.search.history import quiet

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hpo.contract import MAX_SCORE
+from hpo.contract import clip_score
 from hpo.study.trials import SlotState, Suggestion
 
 
@@ -53,13 +53,8 @@ def read_values(value: Any, n: int) -> tuple[tuple[float, ...], str | None]:
             return (), f"the function returned {one!r}, which is not a number."
         if math.isnan(number):
             return (), "the function returned NaN."
-        floats.append(clip(number))
+        floats.append(clip_score(number))
     return tuple(floats), None
-
-
-def clip(value: float) -> float:
-    """Return a value that the database holds: an infinity as +-1e100."""
-    return max(-MAX_SCORE, min(MAX_SCORE, value))
 
 
 def plain(value: Any) -> Any:

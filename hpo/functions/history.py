@@ -225,7 +225,7 @@ class FunctionTrial(optuna.Trial):
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Suggest one of the choices."""
-        texts: list[Any] = _as_texts(choices)
+        texts: list[Any] = as_texts(choices)
         text = super().suggest_categorical(name, texts)
         self._choices[name] = choices[texts.index(text)]
         return self._choices[name]
@@ -236,7 +236,7 @@ class FunctionTrial(optuna.Trial):
         return {**super().params, **self._choices}
 
 
-def _as_texts(choices: Sequence[Any]) -> list[ParamValue]:
+def as_texts(choices: Sequence[Any]) -> list[ParamValue]:
     """Return choices as Optuna and the database see them.
 
     Two choices with the same text, such as two lambdas, differ by their places.

@@ -17,8 +17,9 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.contract import MAX_SCORE, facts
+from hpo.contract import MAX_SCORE, clip_score, facts
 from hpo.errors import StudyError
+from hpo.functions import as_texts
 from hpo.ledger.optuna_source import OptunaStudy
 from hpo.study import file, functions
 from hpo.study.ask_and_tell import add_sd
@@ -163,7 +164,7 @@ def _finish_trial(
     members: tuple[Member, ...] = ()
     message = None
     if state == SlotState.COMPLETE:
-        score, *costs = spec.change_signs([_clip(one) for one in original.values])
+        score, *costs = spec.change_signs([clip_score(one) for one in original.values])
         seconds = max(0.0, (settled_at - started_at).total_seconds())
         members = (_member(spec, original, steps, (score, costs, seconds)),)
     elif state == SlotState.PRUNED:
@@ -225,12 +226,8 @@ def _steps(original: FrozenTrial, where: str) -> tuple[Step, ...]:
         if number > _LAST_STEP:
             raise StudyError(f"{where}: step {number} is above {_LAST_STEP:,}.")
         if not math.isnan(value):
-            steps.append(Step(0, number, _clip(value)))
+            steps.append(Step(0, number, clip_score(value)))
     return tuple(steps)
-
-
-def _clip(value: float) -> float:
-    return max(-MAX_SCORE, min(MAX_SCORE, value))
 
 
 def _aware(moment: datetime | None) -> datetime:
@@ -247,7 +244,7 @@ def _suggestion(original: FrozenTrial) -> Suggestion:
         value = original.params[name]
         own: BaseDistribution = distribution
         if isinstance(distribution, CategoricalDistribution):
-            choices = [_as_text(choice) for choice in distribution.choices]
+            choices = as_texts(distribution.choices)
             value = choices[int(distribution.to_internal_repr(value))]
             own = CategoricalDistribution(choices)
         params[name] = value
@@ -264,11 +261,3 @@ def _told_sd(original: FrozenTrial) -> float | None:
     if original.state != TrialState.COMPLETE or not 0.0 <= sd <= MAX_SCORE:
         return None
     return float(sd)
-
-
-def _as_text(choice: Any) -> ParamValue:
-    if isinstance(choice, bool | int | str):
-        return choice
-    if isinstance(choice, float) and math.isfinite(choice):
-        return choice
-    return str(choice)

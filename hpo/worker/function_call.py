@@ -51,8 +51,8 @@ class WatchedCall:
         Args:
             seed: of the call.
             fixed: the parameters of the trial, if they are known.
-            trials: the earlier trials, if they are not.
-            decided: what the sampler has decided by them.
+            trials: the earlier trials, as the function sees them.
+            decided: what the sampler has decided by them, if it learns.
 
         Raises:
             StoppedError: the worker has a request to stop; the slot is left to the next

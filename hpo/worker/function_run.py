@@ -33,23 +33,20 @@ class FunctionRun(TrialRun):
 
     def _search(self) -> None:
         claim = self._claim
+        trials = self._read_history()
         if claim.finished:
             assert claim.suggestion is not None
             self._suggestion = claim.suggestion
             self._reported = _list_steps(claim.finished[0])
         else:
             try:
-                evaluation = self._call_first()
+                evaluation = self._call_first(trials)
             except SameParametersError as same:
                 self._repeat(same)
                 return
             if evaluation.state != SlotState.COMPLETE:
                 self._end_early(evaluation)
                 return
-        if len(self._members) == self._n_members:
-            self._complete()
-            return
-        trials = self._read_history()
         for index in range(len(self._members), self._n_members):
             evaluation = self._call(
                 index, "member", index, self._suggestion, trials=trials
@@ -65,7 +62,7 @@ class FunctionRun(TrialRun):
             return Suggester(self._ledger, self._claim, self._heart).history()
         return self._ledger.history(self._claim)
 
-    def _call_first(self) -> Evaluation:
+    def _call_first(self, trials: list[Past]) -> Evaluation:
         """Call the function for the first member, and store the parameters that it
         finds.
 
@@ -75,10 +72,7 @@ class FunctionRun(TrialRun):
         decided = None
         if learns(self._spec):
             suggester = Suggester(self._ledger, self._claim, self._heart)
-            trials = suggester.history()
             decided = suggester.suggest(trials)
-        else:
-            trials = self._ledger.history(self._claim)
         return self._call(0, "member", 0, None, trials=trials, decided=decided)
 
     def _call(
