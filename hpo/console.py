@@ -195,6 +195,20 @@ STORAGE = argument(
 JSON = argument(
     "--json", action="store_true", help="strict JSON on stdout, for programs"
 )
+JSON_LINES = argument(
+    "--json",
+    action="store_true",
+    help="JSON lines on stdout: one per finished trial, then the result",
+)
+REPORT = one_of(
+    argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="HTML report (default: ./NAME-report.html)",
+    ),
+    argument("--no-report", action="store_true", help="write no report"),
+)
 OPEN = argument("--open", action="store_true", help="open it in the browser")
 
 

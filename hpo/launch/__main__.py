@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from hpo.console import (
+    JSON_LINES,
+    REPORT,
     STORAGE,
     argument,
     at_least,
     command,
     group,
-    one_of,
     script_arguments,
     seconds,
     study_of,
@@ -229,20 +229,8 @@ _SLURM = {
     ),
     group(
         "what to write",
-        argument(
-            "--json",
-            action="store_true",
-            help="JSON lines on stdout: one per finished trial, then the result",
-        ),
-        one_of(
-            argument(
-                "--report",
-                type=Path,
-                metavar="FILE",
-                help="HTML report (default: ./NAME-report.html)",
-            ),
-            argument("--no-report", action="store_true", help="write no report"),
-        ),
+        JSON_LINES,
+        REPORT,
     ),
 )
 def launch(arguments: argparse.Namespace) -> int:

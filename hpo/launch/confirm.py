@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.console import (
+    JSON_LINES,
+    REPORT,
     STORAGE,
     STUDY,
     argument,
     at_least,
     command,
-    one_of,
     script_arguments,
     seconds,
 )
@@ -60,20 +61,8 @@ SEEDS = 10
     ),
     argument("--timeout", type=seconds, metavar="SECONDS", help="stop after this time"),
     STORAGE,
-    argument(
-        "--json",
-        action="store_true",
-        help="JSON lines on stdout: one per finished trial, then the result",
-    ),
-    one_of(
-        argument(
-            "--report",
-            type=Path,
-            metavar="FILE",
-            help="HTML report (default: ./NAME-report.html)",
-        ),
-        argument("--no-report", action="store_true", help="write no report"),
-    ),
+    JSON_LINES,
+    REPORT,
 )
 def confirm(arguments: argparse.Namespace) -> int:
     """Confirm the likely best trial of an imported study, from fresh seeds.

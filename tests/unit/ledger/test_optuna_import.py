@@ -14,6 +14,7 @@ from optuna.trial import create_trial
 from optuna_studies import every_state, journal, parabola, settled, write
 
 from hpo.errors import HpoError
+from hpo.functions import as_texts
 from hpo.ledger.optuna_source import OptunaStudy, is_source, read_source
 from hpo.ledger.optuna_trials import FinishedStudy, finish
 from hpo.study.result import Result
@@ -143,6 +144,17 @@ def test_choice_that_is_no_value_is_its_text(finished: FinishedStudy) -> None:
     own = finished.trials[0].suggestion
     assert own.params == {"x": 0.5, "odd": "None"}
     assert '"choices": ["None", 1.5, "a"]' in own.distributions["odd"]
+
+
+def test_choices_with_the_same_text_stay_apart(
+    read: Callable[..., OptunaStudy],
+) -> None:
+    """By the texts that the function gives them in a confirmation."""
+    choices = CategoricalDistribution([None, "None"])
+    trial = create_trial(params={"c": None}, distributions={"c": choices}, value=1.0)
+    (own,) = finish(read(trial)).trials
+    assert own.suggestion.params == {"c": as_texts(choices.choices)[0]}
+    assert own.suggestion.params != {"c": "None"}
 
 
 def test_ends_of_other_trials(finished: FinishedStudy) -> None:
