@@ -38,13 +38,15 @@ import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..refusal import refuse
 from .physics import positive
 
 DEVICES = Path(__file__).with_name("devices.toml")
+ROOM_K = 300.0
 BOLTZMANN_J_PER_K = 1.380649e-23
 GYROMAGNETIC_GHZ_PER_T = 28.0
 """Value of a free electron, g μ_B / h."""
@@ -153,6 +155,26 @@ class Oscillator(BaseModel):
 
     source: str = ""
     tau_ns: Positive | None = None
+    temperature_k: Positive = ROOM_K
+    currents: str = ""
+    """Where the currents below come from."""
+    threshold_ma: Positive | None = None
+    """Current at which the oscillation begins, in mA: a drive of 1 γ."""
+    drive_low: float = 0.0
+    """Least drive, in units of γ: the current over ``threshold_ma``."""
+    drive_high: Positive = 3.0
+    """Largest drive that the device was operated with, likewise."""
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if not self.drive_low < self.drive_high:
+            refuse(
+                "drive_low",
+                "a number below drive_high",
+                f"drive_low={self.drive_low}, drive_high={self.drive_high}",
+                "Change one of them.",
+            )
+        return self
 
     def at_rest(self) -> float:
         """Return the thermal power."""
@@ -160,21 +182,34 @@ class Oscillator(BaseModel):
 
     def derivation(self) -> list[str]:
         """Return the equations that give the thermal power, line by line."""
-        return [f"x_th = {self.at_rest():.3g}"]
+        raise NotImplementedError
+
+    def _scaling(self) -> str:
+        """Return the end of an equation of a power at 300 K: the temperature, and the
+        result."""
+        if self.temperature_k == ROOM_K:
+            return f" = {self.at_rest():.3g}"
+        return f" × {self.temperature_k:.4g} / 300 = {self.at_rest():.3g}"
 
 
 class KnownPower(Oscillator):
-    """A device whose thermal power is given."""
+    """A device whose thermal power at 300 K is given."""
 
     thermal_power: Positive
 
     def at_rest(self) -> float:
-        """Return the thermal power."""
-        return self.thermal_power
+        """Return the thermal power: in proportion to the temperature."""
+        return self.thermal_power * self.temperature_k / ROOM_K
+
+    def derivation(self) -> list[str]:
+        """See ``Oscillator``."""
+        if self.temperature_k == ROOM_K:
+            return [f"x_th = {self.thermal_power:.3g}"]
+        return [f"x_th = {self.thermal_power:.3g}{self._scaling()}"]
 
 
 class MeasuredLine(Oscillator):
-    """A device with a measured line."""
+    """A device with a line that was measured at 300 K."""
 
     linewidth_mhz: Positive
     tau_ns: Positive
@@ -182,8 +217,15 @@ class MeasuredLine(Oscillator):
     nu: float = 0.0
 
     def at_rest(self) -> float:
-        """Return the thermal power: an upper bound."""
-        return thermal_power_of_linewidth(**self.model_dump(exclude={"source"}))
+        """Return the thermal power: an upper bound, in proportion to the
+        temperature."""
+        at_300_k = thermal_power_of_linewidth(
+            linewidth_mhz=self.linewidth_mhz,
+            tau_ns=self.tau_ns,
+            power=self.power,
+            nu=self.nu,
+        )
+        return at_300_k * self.temperature_k / ROOM_K
 
     def derivation(self) -> list[str]:
         """See ``Oscillator``."""
@@ -191,9 +233,11 @@ class MeasuredLine(Oscillator):
         return [
             "x_th = 4π τ x Δf / (1 + ν²), an upper bound     "
             " (doi:10.1103/PhysRevLett.100.017207)",
-            f"     = 4π × {numbers} / 1000 / (1 + {self.nu:.4g}²)"
-            f" = {self.at_rest():.3g}",
+            f"     = 4π × {numbers} / 1000 / (1 + {self.nu:.4g}²){self._scaling()}",
         ]
+
+
+_GEOMETRY = {"volume_nm3", "ms_ka_per_m", "frequency_ghz", "mode"}
 
 
 class Geometry(Oscillator):
@@ -203,17 +247,16 @@ class Geometry(Oscillator):
     ms_ka_per_m: Positive
     frequency_ghz: Positive
     mode: Mode = "uniform"
-    temperature_k: Positive = 300.0
 
     def saturation_energy_j(self) -> float:
         """Return the energy at x = 1, in J."""
-        return saturation_energy_j(
-            **self.model_dump(exclude={"source", "tau_ns", "temperature_k"})
-        )
+        return saturation_energy_j(**self.model_dump(include=_GEOMETRY))
 
     def at_rest(self) -> float:
         """Return the thermal power."""
-        return thermal_power(**self.model_dump(exclude={"source", "tau_ns"}))
+        return thermal_power(
+            **self.model_dump(include={*_GEOMETRY, "temperature_k"})
+        )
 
     def derivation(self) -> list[str]:
         """See ``Oscillator``."""

@@ -63,6 +63,10 @@ def test_every_rule_is_explained_with_its_equation(
             ["--device", "double-vortex", "--power", "0.6"],
             "= 4π × 8 × 0.6 × 0.04 / 1000 / (1 + 0²) = 0.00241\n",
         ),
+        (
+            ["--device", "double-vortex", "--temperature-k", "150"],
+            "/ 1000 / (1 + 0²) × 150 / 300 = 0.000603\n",
+        ),
     ],
 )
 def test_the_thermal_power_of_a_device_is_derived(
@@ -101,6 +105,13 @@ def test_a_device_may_be_of_a_file_of_ones_own(mine: Path, said: Said) -> None:
         (
             "--device vortex",
             "unknown device 'vortex'. Did you mean 'vortex-mtj'? Valid: double-vo",
+        ),
+        (
+            "--drive-low 4",
+            (
+                "nano-oscillator: drive_low: expected a number below drive_high, got"
+                " drive_low=4.0, drive_high=3.0. Change one of them."
+            ),
         ),
         ("--linewidth-mhz 1", "tau_ns is missing. Add it."),
         (
