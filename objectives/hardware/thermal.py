@@ -254,9 +254,7 @@ class Geometry(Oscillator):
 
     def at_rest(self) -> float:
         """Return the thermal power."""
-        return thermal_power(
-            **self.model_dump(include={*_GEOMETRY, "temperature_k"})
-        )
+        return thermal_power(**self.model_dump(include={*_GEOMETRY, "temperature_k"}))
 
     def derivation(self) -> list[str]:
         """See ``Oscillator``."""
