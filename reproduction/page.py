@@ -7,12 +7,13 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hpo.study.result import Result
 from hpo.study.trials import StudySnapshot
 from hpo.views.figures.declared import chart
 from hpo.views.sentences import formatting
-from reproduction import evidence, prose, readings
+from reproduction import drives, evidence, prose, readings
 from reproduction.claims import (
     SETTLED,
     Answer,
@@ -34,11 +35,12 @@ def write(
     studies: Studies,
     evidences: Mapping[str, Evidence],
     answers: Sequence[Answer],
+    driven: Mapping[str, Any],
     pictures: Sequence[Path],
     docs: Path,
 ) -> list[Path]:
-    """Write the record and the page before it; ``pictures`` are those that were
-    drawn."""
+    """Write the record and the page before it; ``driven`` is what ``drives`` has
+    measured, ``pictures`` are those that were drawn."""
     there = {
         picture.stem: f"../{picture.relative_to(docs).as_posix()}"
         for picture in pictures
@@ -52,6 +54,7 @@ def write(
         "## The claims\n\n" + prose.RULES + "\n\n" + _claims(answers),
         _undecided(evidences, theirs),
         _arithmetic(studies),
+        _drives(driven),
         "## Accuracy\n\n" + _accuracy(studies, evidences, theirs),
         *(_figure(name, studies, there, answers) for name in prose.FIGURES),
         prose.OPEN_POINTS,
@@ -59,6 +62,7 @@ def write(
     ]
     summary = prose.SUMMARY.format(
         counts=_counts(answers),
+        drives=_drives_text(driven),
         accuracy=_peak(answers, evidences),
         table=_verdicts(answers),
     )
@@ -155,6 +159,35 @@ def _peak(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
         f"Accuracy peaks at 1 ns, as reported: {ours}, reported {mean:.2f} ±"
         f" {std:.2f} %. "
     )
+
+
+def _drives_text(driven: Mapping[str, Any]) -> str:
+    """Say between which currents the paper's point lies."""
+    if not driven:
+        return ""
+    ends = [drive for network in driven["networks"] for drive in network["drive"]]
+    return prose.DRIVES_SHORT.format(
+        low=f"{min(drive[0] for drive in ends):.0f}",
+        high=f"{max(drive[-1] for drive in ends):.0f}",
+        above=f"{drives.overall(driven, 'above_3'):.0f}",
+        below=f"{drives.overall(driven, 'below_0'):.0f}",
+        n=len(driven["networks"]),
+    )
+
+
+def _drives(driven: Mapping[str, Any]) -> str:
+    """Quantiles and shares of the drives by layer, medians over the networks."""
+    if not driven:
+        return ""
+    rows = []
+    for layer in range(len(driven["networks"][0]["drive"])):
+        values = [drives.quantile(driven, q, layer) for q in driven["quantiles"]]
+        shares = [drives.share(driven, name, layer) for name in drives.SHARES]
+        row = [f"{value:.1f}" for value in values]
+        rows.append([str(layer + 1), *row, *(f"{share:.0f} %" for share in shares)])
+    quantiles = [f"{100 * q:g} %" for q in driven["quantiles"]]
+    head = ["layer", *quantiles, *drives.SHARES.values()]
+    return "## Drives\n\n" + prose.DRIVES + "\n\n" + table(head, rows)
 
 
 def _verdicts(answers: Sequence[Answer]) -> str:

@@ -21,6 +21,7 @@ from hpo.views.sentences import formatting
 from reproduction import (
     claims,
     data,
+    drives,
     evidence,
     jobs,
     layers,
@@ -75,6 +76,7 @@ def run(
             data.write(snapshot, path)
             if job.name == "fig2b" and not overrides_the_sweep(overrides):
                 traces.record(snapshot, folder)
+                drives.record(snapshot, folder)
             for reading in readings.ALL:
                 if job.name == (
                     "fig4" if reading is readings.PLAIN else f"reading-{reading.name}"
@@ -115,7 +117,8 @@ def draw(docs: Path) -> None:
     drawn = pictures.draw_all(studies, traces.read(folder), folder)
     evidences = evidence.gather(studies, layers.read(folder))
     answers = claims.answer_all(evidences)
-    drawn += page.write(studies, evidences, answers, drawn, docs)
+    driven = drives.read(folder)
+    drawn += page.write(studies, evidences, answers, driven, drawn, docs)
     drawn += sensitivity.write(answers, evidences, docs)
     for path in drawn:
         print(path)

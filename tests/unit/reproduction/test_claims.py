@@ -23,6 +23,7 @@ from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from reproduction import (
     claims,
     data,
+    drives,
     evidence,
     jobs,
     layers,
@@ -254,6 +255,29 @@ def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:
     before = (tmp_path / "layers.json").stat().st_mtime_ns
     layers.record(done, reading, tmp_path)
     assert (tmp_path / "layers.json").stat().st_mtime_ns == before
+
+
+def test_drives_are_in_units_of_the_threshold(tmp_path: Path) -> None:
+    """A network that learns nothing has the fixed bias, twice the threshold."""
+    job = next(job for job in jobs.JOBS if job.name == "fig2b")
+    spec = job.spec(("budget.epochs=1", "budget.members=1", "fixed.s=0.0"))
+    one_ns = next(k for k, t in enumerate(spec.curves[0].values) if t == 1.0)
+    network = replace(snapshots.member(0, (), score=0.5), seed=3)
+    slot = snapshots.slot(
+        one_ns,
+        SlotState.COMPLETE,
+        params=spec.point(one_ns),
+        members=(network,),
+        score=0.5,
+    )
+    done = snapshots.snapshot(spec, (slot,), state=StudyState.DONE).snapshot
+    drives.record(done, tmp_path)
+    (row,) = drives.read(tmp_path)["networks"]
+    assert row["drive"] == [[2.0] * len(drives.QUANTILES)] * 3
+    assert (row["above_3"], row["above_5"], row["below_0"]) == ([0.0] * 3,) * 3
+    before = (tmp_path / drives.NAME).stat().st_mtime_ns
+    drives.record(done, tmp_path)
+    assert (tmp_path / drives.NAME).stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(
