@@ -1,7 +1,10 @@
 """The reports of a trial in training, and the pruners.
 
-The pruners decide as Optuna's do and take the same options, but read new trials alone:
-Optuna's read the whole study at every step.
+The pruners decide as Optuna's do and take the same options. They differ in three
+things. They read new trials alone: Optuna's read the whole study at every step.
+``bootstrap_count`` ends no trial at the end of a network. And the first trial runs to
+its end, so that a search has a complete one; where the pruner would have ended it, it
+leaves the comparison, so that the others are judged as without this rule.
 """
 
 from __future__ import annotations
@@ -58,10 +61,14 @@ class TrialProgress:
         self.attrs: dict[str, float] = {}
         """The pruner's memory of the trial, to be stored with it."""
         self._prunes = spec.pruner.prunes
+        self._has_left = False
         if not self._prunes:
             return
         self._options = _complete_options(spec.pruner)
         self._others = comparison.Numbers(spec, visible(spec, number, trials))
+        scored = self._others.complete | self._others.pruned
+        # trial 0; after nothing but failures, the first of a later window
+        self._is_first = number % spec.budget.window == 0 and not scored.any()
         # Compare with trials that cost no more: else a cheap network ends for being
         # worse than an expensive one. Costs are those before training, so that pruned
         # trials count, too.
@@ -108,6 +115,9 @@ class TrialProgress:
         """
         if not self.report(step):
             return
+        if self._is_first:
+            self._has_left = True
+            return
         spec = self._spec
         ended = f"{PruneReason.CURVE} after {effort.epochs_text(spec, step)}"
         if whole:
@@ -122,7 +132,7 @@ class TrialProgress:
     def report(self, step: Step) -> bool:
         """Report the next step; return whether to prune the trial."""
         self.steps.append(step)
-        if not self._prunes:
+        if not self._prunes or self._has_left:
             return False
         self._numbers.append(effort.last_step_number(self.steps))
         return self._decide()
@@ -165,13 +175,16 @@ class TrialProgress:
             least = max(int(numbers.max()) // 100, 1)
         factor = own["reduction_factor"]
         rung = len(self.attrs)
+        needed = own["bootstrap_count"]
+        if effort.ends_network(self._spec, self.steps[-1]):
+            needed = 0
         while self._numbers[-1] >= least * factor ** (
             own["min_early_stopping_rate"] + rung
         ):
             self.attrs[f"{RUNG}{rung}"] = value
             others = self._others.at_rung(rung)[self._alike]
             others = others[others != MISSING]
-            if len(others) < own["bootstrap_count"]:
+            if len(others) < needed:
                 return True
             n_promoted = max((len(others) + 1) // factor - 1, 0)
             if self._count_better(others, value) > n_promoted:

@@ -31,7 +31,7 @@ from hpo.errors import SpecError
 from hpo.launch import __main__ as launch
 from hpo.search.history import learns, visible
 from hpo.search.options import check
-from hpo.search.pruning import TrialProgress
+from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.space import rounded
 from hpo.search.suggest import suggest
 from hpo.study.file import read
@@ -189,6 +189,55 @@ def test_the_first_curve_to_its_score_and_means_are_reported(
     assert course.steps == [
         Step(network, epoch, score) for network, epoch, score in steps
     ]
+
+
+def halving(least: int) -> StudySpec:
+    """Two networks of 8 epochs, with rungs at ``least``, twice that and so on."""
+    pruner = {
+        "name": "successive-halving",
+        "min_resource": least,
+        "reduction_factor": 2,
+        "bootstrap_count": 1,
+    }
+    return toy_spec(budget={"members": 2, "epochs": 8, "window": 3}, pruner=pruner)
+
+
+def train(spec: StudySpec, past: list[Past], level: float) -> Past:
+    """Train the next trial, all of whose scores are ``level``, as a worker does."""
+    own = ended(0.0).suggestion
+    course = TrialProgress(spec, len(past), past, own)
+    state = SlotState.COMPLETE
+    try:
+        for member in range(2):
+            for epoch in range(1, 9):
+                course.report_epoch(member, epoch, level)
+            course.report_networks([level] * (member + 1), 8)
+    except EndedError:
+        state = SlotState.PRUNED
+    noted = replace(own, attrs=course.attrs)
+    return Past(suggestion=noted, state=state, score=level, steps=tuple(course.steps))
+
+
+def count_steps(spec: StudySpec, past: list[Past], *levels: float) -> list[int]:
+    """Train trials one after the other; return the number of steps of each."""
+    trials = [*past]
+    for level in levels:
+        trials.append(train(spec, trials, level))
+    return [len(trial.steps) for trial in trials[len(past) :]]
+
+
+def test_the_first_trial_runs_to_its_end_and_only_it() -> None:
+    """It has noted the first rung alone: a later trial comes first to the second."""
+    assert count_steps(halving(2), [], 0.5, 0.9, 0.9, 0.6) == [9, 2, 2, 4]
+
+
+def test_after_nothing_but_failures_the_first_of_the_next_window_runs_on() -> None:
+    failed = Past(suggestion=ended(0.0).suggestion, state=SlotState.FAILED)
+    assert count_steps(halving(2), [failed] * 3, 0.5, 0.9, 0.9) == [9, 2, 2]
+
+
+def test_no_trial_ends_after_its_first_network_for_coming_first() -> None:
+    assert count_steps(halving(8), [], 0.5, 0.4, 0.6, 0.4, 0.7) == [9, 9, 9, 8, 9]
 
 
 def test_rungs_within_the_window_are_hidden() -> None:
