@@ -56,10 +56,11 @@ def add_points(connection: Connection, spec: StudySpec) -> StudySpec:
 
 
 def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, float]]:
-    """Return the studies with a best trial in this space, and its score; the nearest
+    """Return the studies with a best trial in this space, and its score; the best
     first.
 
-    Studies of the same task come first, then better scores. A sweep has none.
+    They have the same objective, task, data and metric: the values of a task include
+    the hash of its data, not their path. A sweep has none.
     """
     if spec.kind == StudyKind.SWEEP:
         return []
@@ -75,15 +76,9 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
             other = snapshots.restore_spec(row)
             _refuse_other_kind(spec, other, "")
             point = _place_trial(spec, other, row.params, "")
-            order = (
-                other.task == spec.task,
-                spec.sign * row.score,
-                row.name,
-                row.score,
-            )
-            if spec.is_whole(point):
-                matches.append(order)
-    return [(name, score) for *_, name, score in sorted(matches, reverse=True)]
+            if other.about.task == spec.about.task and spec.is_whole(point):
+                matches.append((spec.sign * row.score, row.name, row.score))
+    return [(name, score) for _, name, score in sorted(matches, reverse=True)]
 
 
 def _choose_points(

@@ -209,6 +209,12 @@ def test_the_nearest_study_has_the_best_score_and_its_best_trial_in_this_space(
     assert ledger.earlier(toy_spec("new", space=SPACE)) == [("source", 0.9)]
 
 
+def test_a_study_of_another_task_is_not_offered(ledger: Ledger) -> None:
+    source(ledger)
+    other = toy_spec("new", space=SPACE, task={"name": "toy", "test_gap": 0.02})
+    assert ledger.earlier(other) == []
+
+
 def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     ledger: Ledger,
     hpo: Callable[..., str],
