@@ -70,6 +70,21 @@ class TaskParams(BaseModel):
         """Return the task of network ``number`` of a trial in a search with folds."""
         return self
 
+    def on_split(self, number: int) -> Self:
+        """Return the task on another random split of its data; 0 is its own.
+
+        Called with a number above 0 only if ``check_splits`` raises nothing.
+        """
+        return self
+
+    def check_splits(self) -> None:
+        """Check that ``on_split`` gives other training and test parts.
+
+        Raises:
+            ValueError: it does not; the message says why.
+        """
+        raise ValueError("its test set is fixed")
+
     def resolve(self, base: Path) -> Self:
         """Return the task as a study stores it, so that the study is a pure function of
         its spec.

@@ -211,7 +211,7 @@ def _read_records(
             rule = "confirmations in order"
             is_right = spec.confirm is not None and number > last_confirmation
             if spec.confirm is not None:
-                source = number // spec.confirm.members
+                source = number // spec.confirm.networks
                 is_right = is_right and slot.source == source < n_trials
             last_confirmation = number
         _require(is_right, f"{where}: slot.number", rule, number)

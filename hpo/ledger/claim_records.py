@@ -81,6 +81,14 @@ class Claim:
         confirm = self.spec.confirm
         return 0 if confirm is None else confirm.fresh_seed(self.number)
 
+    @property
+    def split(self) -> int:
+        """Return the split of the data that it trains and tests on, from 0."""
+        confirm = self.spec.confirm
+        if confirm is None or self.phase == Phase.SEARCH:
+            return 0
+        return confirm.split(self.number)
+
     def __str__(self) -> str:
         """Return the name for logs and views."""
         name = slot_name(self.number, self.source, self.spec.fresh_seeds)

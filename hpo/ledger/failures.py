@@ -51,8 +51,7 @@ def count_loss(study: LockedStudy, slot: Row, why: str | None) -> None:
     study.ask(COUNT_LOSS, slot_id=slot.id, in_a_row=in_a_row)
     if in_a_row < MAX_LOSSES:
         return
-    confirm = study.row.spec.get("confirm") or {}
-    name = slot_name(slot.number, slot.source, confirm.get("members"))
+    name = slot_name(slot.number, slot.source, study.spec.fresh_seeds)
     study.turn(
         StudyState.FAILED,
         f"{name} has lost {in_a_row} workers in a row without progress, it alone;"

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from hpo import objectives
 from hpo.contract import ChecksTask
-from hpo.errors import SpecError
+from hpo.errors import SpecError, expected
 from hpo.search import constraints
 from hpo.search.pruning import PRUNERS
 from hpo.search.suggest import SAMPLERS, OutsideError, make_function_sampler, suggest
@@ -35,14 +35,15 @@ def check(spec: StudySpec, where: str) -> None:
 
     Raises:
         SpecError: an unknown option, a value that the sampler or pruner refuses,
-            constraints that leave nothing to be searched, or parameters that the task's
-            data cannot train.
+            constraints that leave nothing to be searched, parameters that the task's
+            data cannot train, or splits of data that have one.
     """
     if spec.sweep is not None:
         _check_enough_data(spec, where)
         return
     if spec.has_class:
         _check_enough_data(spec, where)
+        _check_splits(spec, where)
         constraints.check(spec, where)
     name = spec.sampler.name
     sampler = SAMPLERS.get(name) or objectives.sampler(name)
@@ -97,6 +98,19 @@ def _check_enough_data(spec: StudySpec, where: str) -> None:
             continue  # a trial of its own, which fails
         except ValueError as error:
             raise SpecError(f"{where}: {error}") from None
+
+
+def _check_splits(spec: StudySpec, where: str) -> None:
+    """Refuse several splits of data that have one."""
+    if spec.confirm is None or spec.confirm.splits == 1:
+        return
+    try:
+        spec.task_params.check_splits()
+    except ValueError as error:
+        key = f"{where}: confirm.splits"
+        rule = f"1 of task {spec.task_name!r}"
+        do = f"Leave it out: {error}."
+        raise SpecError(expected(key, rule, spec.confirm.splits, do)) from None
 
 
 def extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ __all__ = [
     "rules",
     "seeds",
     "spec",
+    "splits",
     "tables",
     "trials",
     "values",

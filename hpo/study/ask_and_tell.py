@@ -48,6 +48,8 @@ def check(spec: StudySpec) -> Broken:
         yield "protocol: not allowed with ask-and-tell. Remove it."
     if spec.stop is not None and spec.stop.max_epochs is not None:
         yield "stop.max_epochs: ask-and-tell has no epochs. Give target or patience."
+    if spec.confirm is not None and spec.confirm.splits > 1:
+        yield "confirm.splits: ask-and-tell has no data to split. Remove it."
     if spec.budget.members != 1:
         do = "For repeated readings, tell their mean and its --sd."
         yield expected("budget.members", "1", spec.budget.members, do)

@@ -145,6 +145,7 @@ def _check_lengths(spec: StudySpec) -> Broken:
         "budget.epochs": spec.budget.epochs != Budget.model_fields["epochs"].default,
         "budget.score_every": spec.budget.score_every is not None,
         "confirm.epochs": spec.confirm is not None and spec.confirm.epochs is not None,
+        "confirm.splits": spec.confirm is not None and spec.confirm.splits > 1,
         "stop.max_epochs": spec.stop is not None and spec.stop.max_epochs is not None,
         "protocol": spec.protocol != Protocol.VALIDATION,
     }

@@ -18,6 +18,7 @@ from hpo.contract import Protocol, Solved, Thermal, facts
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Estimate
 from hpo.study.spec import StudySpec
+from hpo.study.splits import SplitScores, by_split
 from hpo.study.tables import ParamValue
 
 
@@ -178,6 +179,8 @@ class Confirmation(Networks):
     """Means over the fresh seeds of all costs of the objective, by name."""
     members: tuple[Member, ...]
     """One per settled fresh seed."""
+    splits_of: tuple[int, ...] = ()
+    """Which split of the data each of them has; empty where all have the first."""
     n_seeds: int
     """Number of fresh seeds in all."""
     failed: int
@@ -205,6 +208,30 @@ class Confirmation(Networks):
         if self.chips or self.thermal is None:
             return self.chips
         return self.thermal.noisy
+
+    @property
+    def splits(self) -> list[SplitScores]:
+        """Its claimed scores by split of the data; empty where there is one split."""
+        if len(set(self.splits_of)) < 2:
+            return []
+        return by_split(self.splits_of, self.scores)
+
+    def estimate(
+        self, spec: StudySpec, protocol: Protocol = Protocol.CONFIRM
+    ) -> Estimate:
+        """Return the claimed score and its standard error.
+
+        Of several splits, the error is that of the mean over splits. Their test sets
+        overlap, as those of networks that are validated on draws of their own do.
+        """
+        splits = self.splits
+        if not splits:
+            return super().estimate(spec, protocol)
+        infos = []
+        if spec.is_accuracy:
+            infos = [self.members[0].info] * len(splits)
+        means = [split.mean for split in splits]
+        return intervals.estimate_networks(means, infos, validated=True)
 
     @property
     def std(self) -> float:

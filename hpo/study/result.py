@@ -23,7 +23,7 @@ from hpo.study.edges import Edge
 from hpo.study.networks import Confirmation
 from hpo.study.progress import SearchProgress
 from hpo.study.spec import StudyKind, StudySpec
-from hpo.study.tables import ParamValue
+from hpo.study.tables import Confirm, ParamValue
 from hpo.study.trials import (
     Expected,
     SlotState,
@@ -249,17 +249,20 @@ class Result:
         for trial in self.confirm:
             fresh.setdefault(trial.source, []).append(trial)
         return [
-            self._confirmation(trial, fresh[trial.number], confirm.members)
+            self._confirmation(trial, fresh[trial.number], confirm)
             for trial in self.to_confirm
             if trial.number in fresh
         ]
 
     def _confirmation(
-        self, trial: Trial, fresh: Sequence[Trial], n_seeds: int
+        self, trial: Trial, fresh: Sequence[Trial], confirm: Confirm
     ) -> Confirmation:
         claimed = self.claimed(trial)
         scored = [own for own in fresh if own.score is not None and own.members]
         costs = mean_costs(self.spec, *scored)
+        splits_of: tuple[int, ...] = ()
+        if confirm.splits > 1:
+            splits_of = tuple(confirm.split(own.number) for own in scored)
         of_search = self.spec.named_costs(trial.costs)
         return Confirmation(
             source=trial.number,
@@ -268,7 +271,8 @@ class Result:
             costs=tuple(costs.get(name, cost) for name, cost in of_search.items()),
             all_costs=costs,
             members=tuple(own.members[0] for own in scored),
-            n_seeds=n_seeds,
+            splits_of=splits_of,
+            n_seeds=confirm.networks,
             failed=sum(own.state == SlotState.FAILED for own in fresh),
         )
 
@@ -433,7 +437,7 @@ class Result:
         confirm = self.spec.confirm
         if confirm is None:
             return 0
-        return len(self.to_confirm) * confirm.members
+        return len(self.to_confirm) * confirm.networks
 
 
 LISTED = 10

@@ -501,8 +501,9 @@ class StudySpec(StudyTable):
 
     @property
     def fresh_seeds(self) -> int | None:
-        """Number of fresh seeds of a confirmed trial; None without a confirmation."""
-        return None if self.confirm is None else self.confirm.members
+        """Number of fresh seeds of a confirmed trial, on all splits; None without a
+        confirmation."""
+        return None if self.confirm is None else self.confirm.networks
 
     @property
     def ranks_by_mean(self) -> bool:
@@ -537,6 +538,8 @@ class StudySpec(StudyTable):
                 tree.pop(table)
         if self.confirm is None:
             tree["confirm"] = False
+        elif self.confirm.splits == 1:
+            tree["confirm"].pop("splits")
         return tree
 
     def essential(self) -> dict[str, Any]:

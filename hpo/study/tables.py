@@ -157,7 +157,11 @@ class Confirm(StudyTable):
     top: Annotated[int, Field(ge=1, le=100)] = 1
     """Best configurations to confirm."""
     members: Annotated[int, Field(ge=2, le=1000)] = 10
-    """Fresh seeds of each."""
+    """Fresh seeds of each, on every split."""
+    splits: Annotated[int, Field(ge=1, le=100)] = 1
+    """Splits of the data: those of ``task.split_seed``, ``split_seed + 1`` ... The
+    search uses the first one alone, so the test sets of the others contain series that
+    it has seen."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; default: as many as in the search."""
     by: Literal["score", "expected", "both"] | None = None
@@ -170,15 +174,24 @@ class Confirm(StudyTable):
     @property
     def trainings(self) -> int:
         """Number of trainings, if the search has ``top`` complete trials."""
-        return self.top * self.members
+        return self.top * self.networks
+
+    @property
+    def networks(self) -> int:
+        """Number of trainings of one configuration, each from a fresh seed."""
+        return self.splits * self.members
 
     def numbers(self, source: int) -> range:
-        """Return the numbers of the trainings of a trial, one for each fresh seed."""
-        return range(source * self.members, (source + 1) * self.members)
+        """Return the numbers of the trainings of a trial, the first split's first."""
+        return range(source * self.networks, (source + 1) * self.networks)
 
     def fresh_seed(self, number: int) -> int:
-        """Return which fresh seed a training has, from 0."""
-        return number % self.members
+        """Return which fresh seed a training has, from 0; no two splits share one."""
+        return number % self.networks
+
+    def split(self, number: int) -> int:
+        """Return which split of the data a training has, from 0."""
+        return self.fresh_seed(number) // self.members
 
 
 TOP = 5

@@ -89,7 +89,7 @@ def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
     """What a slot is called in every view: its trial, and of a confirmation which seed.
 
     ``source`` is the trial that a confirmation retrains; ``fresh_seeds`` is
-    ``confirm.members``.
+    ``confirm.networks``.
 
     Examples:
         >>> slot_name(12, None, 10), slot_name(72, 7, 10)
@@ -189,7 +189,7 @@ class Trial(Networks, Judged):
 
     phase: Phase
     number: int
-    """Trial number from 0; of a confirmation: ``source * confirm.members + member``."""
+    """Trial number from 0; of a confirmation: see ``Confirm.numbers``."""
     source: int | None
     """The search trial that a confirmation retrains; None in the search."""
     state: SlotState

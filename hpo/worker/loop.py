@@ -261,10 +261,13 @@ class Worker:
             return
         self._heart.say(f"{claim}; computing the baselines of its study first")
         spec = claim.spec
+        splits = 1
+        if spec.confirm is not None:
+            splits = spec.confirm.splits
         baselines = objectives.attempt_baselines(
             spec.objective_impl,
             map(spec.params, options.extremes(spec)),
-            spec.task_params,
+            [spec.task_params.on_split(k) for k in range(splits)],
             spec.seed,
             lambda: self._heart.stopping,
         )

@@ -113,9 +113,10 @@ class MemberTraining:
             EndedError: the pruner has ended the trial.
             ValueError: the result cannot be stored.
         """
+        task = self._spec.task_params.on_split(self._claim.split)
         outcome = self._spec.objective_impl.evaluate(
             self._spec.params(params, epochs=self._epochs),
-            task=self._spec.task_params.for_member(self._index),
+            task=task.for_member(self._index),
             protocol=self._protocol,
             member_seed=seed,
             on_epoch=self._on_epoch,

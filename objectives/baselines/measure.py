@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,19 +29,26 @@ log = logging.getLogger(__name__)
 def attempt(
     objective: Objective[Any, Any],
     networks: Iterator[ObjectiveParams],
-    task: TaskParams,
+    tasks: Sequence[TaskParams],
     seed: int,
     should_stop: Callable[[], bool],
 ) -> list[Baseline] | None:
     """Return the baselines of a study, see ``measure``; None if it failed, or once
-    ``should_stop`` returns True."""
+    ``should_stop`` returns True.
+
+    Of several ``tasks``, splits of the same data, they are means over the splits.
+    """
 
     def check() -> None:
         if should_stop():
             raise InterruptedError
 
     try:
-        return [*measure(objective, networks, task, seed, check)]
+        largest = max(_skip_refused(networks), key=units)
+        splits = []
+        for task in tasks:
+            splits.append([*measure(objective, iter([largest]), task, seed, check)])
+        return _average(splits)
     except InterruptedError:
         return None
     except (Exception, SystemExit) as error:  # the study continues without baselines
@@ -79,6 +87,24 @@ def measure(
     elif isinstance(task, SplitTaskParams) and is_accuracy:
         readout = _readout(params)
         yield from classification(task, seed, units(params), check, readout=readout)
+
+
+def _average(splits: Sequence[Sequence[Baseline]]) -> list[Baseline]:
+    """Return the mean score of each baseline over splits, with the deviation of its
+    means; of one split, its own baselines."""
+    if len(splits) == 1:
+        return [*splits[0]]
+    averages = []
+    for first in splits[0]:
+        scores = []
+        for baselines in splits:
+            scores += [one.score for one in baselines if one.name == first.name]
+        mean = statistics.fmean(scores)
+        std = None
+        if len(scores) > 1:
+            std = statistics.stdev(scores)
+        averages.append(first.replace(score=mean, std=std, n=len(scores)))
+    return averages
 
 
 def _readout(params: ObjectiveParams) -> str | None:

@@ -79,7 +79,9 @@ asks."""
 SELECT_WORKERS = """
 SELECT
   w.*, extract(epoch FROM hpo_ledger.clock() - seen_at) AS silent, s.name AS study,
-  s.spec #> '{confirm,members}' AS fresh_seeds, phase, number, source
+  CAST(s.spec #>> '{confirm,members}' AS integer)
+    * coalesce(CAST(s.spec #>> '{confirm,splits}' AS integer), 1) AS fresh_seeds,
+  phase, number, source
 FROM hpo_ledger.workers w
 LEFT JOIN hpo_ledger.slots l ON l.worker = w.name AND l.state = 'running'
   AND hpo_ledger.holds(lease_until, l.lease_s)

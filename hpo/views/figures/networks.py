@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from hpo.contract.facts import PER_EPOCH
 from hpo.study.networks import Member
 from hpo.study.result import Result
+from hpo.study.splits import SplitScores
 from hpo.study.trials import Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREEN, GREY, ORANGE, PAPER
@@ -24,6 +25,7 @@ from hpo.views.sentences.formatting import (
     quantities,
     shown,
 )
+from hpo.views.sentences.splits import split_text
 
 MAX_CURVES = 100
 MAX_CURVE_POINTS = 200
@@ -147,27 +149,31 @@ def _thinned(curves: list[Curve], colour: str, width: float) -> go.Scatter:
 
 def confirmed(plotted: Plotted) -> go.Figure:
     """Draw fresh-seed scores of confirmed trials against the search's claim, a row for
-    each.
+    each, and below it one for each of its splits.
 
     The fresh seeds are dots, spread a little.
     """
     spec = plotted.spec
-    items = plotted.result.tested
-    figure = style.style(go.Figure(), height=170 + 70 * max(1, len(items)))
-    seeds = []
+    seeds: list[Spot] = []
     means = []
     claims = []
-    labels = []
-    for row, item in enumerate(items):
-        for i, score in enumerate(item.scores):
-            at = row - 0.1 * (i % 3) - 0.12
-            seeds.append(Spot(at, shown(spec, score), f"fresh seed {i}"))
+    labels: list[str] = []
+    for item in plotted.result.tested:
+        row = len(labels)
         means.append(plotted.confirmed(item, row + 0.12))
         claims.append(plotted.claim(item, row + 0.12))
         label = f"trial {item.source}"
         if item.costs:
             label += f", {quantities(spec.named_costs(item.costs))}"
         labels.append(style.safe(label))
+        if not item.splits:
+            seeds += _seeds(plotted, item.scores, row)
+        for split in item.splits:
+            row = len(labels)
+            seeds += _seeds(plotted, split.scores, row)
+            means.append(_split_mean(plotted, split, row + 0.12))
+            labels.append(f"split {split.number}")
+    figure = style.style(go.Figure(), height=170 + 70 * max(1, len(labels)))
     seed = "fresh seed, test set" if spec.has_class else "fresh seed"
     for spots, name, marker in (
         (seeds, seed, _SEEDS),
@@ -175,11 +181,29 @@ def confirmed(plotted: Plotted) -> go.Figure:
         (claims, "claimed by the search", style.CLAIMED),
     ):
         figure.add_trace(style.markers(spots, name=name, marker=marker, across=True))
-    figure.update_yaxes(range=[len(items) - 0.4, -0.6], showgrid=False)
-    figure.update_yaxes(tickvals=list(range(len(items))), ticktext=labels)
+    figure.update_yaxes(range=[len(labels) - 0.4, -0.6], showgrid=False)
+    figure.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels)
     figure.update_xaxes(title_text=plotted.metric)
     style.add_lines(figure, plotted.references, vertical=True)
     return figure
+
+
+def _seeds(plotted: Plotted, scores: Sequence[float], row: int) -> list[Spot]:
+    """Return the fresh seeds of a row."""
+    spots = []
+    for i, score in enumerate(scores):
+        at = row - 0.1 * (i % 3) - 0.12
+        spots.append(Spot(at, shown(plotted.spec, score), f"fresh seed {i}"))
+    return spots
+
+
+def _split_mean(plotted: Plotted, split: SplitScores, at: float) -> Spot:
+    spec = plotted.spec
+    text = f"split {split.number}: {split_text(spec, split)}"
+    std = 0.0
+    if len(split.scores) > 1:
+        std = shown(spec, split.std)
+    return Spot(at, shown(spec, split.mean), text, std)
 
 
 # --- confusion matrix ---

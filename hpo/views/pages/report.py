@@ -41,7 +41,14 @@ from hpo.views.pages.page import (
     save,
 )
 from hpo.views.records import json_records
-from hpo.views.sentences import caveats, comparison, progress, ranking, verdict
+from hpo.views.sentences import (
+    caveats,
+    comparison,
+    progress,
+    ranking,
+    splits,
+    verdict,
+)
 from hpo.views.sentences.formatting import (
     NOTHING,
     baseline_text,
@@ -299,6 +306,9 @@ class SearchReport:
         protocol = ""
         if self.spec.protocol == Protocol.PAPER:
             protocol = verdict.PAPER_PROTOCOL
+        seen = ""
+        if self.spec.confirm.splits > 1:
+            seen = splits.SEEN
         text = note(
             "confirmation",
             selected=self.words.selected,
@@ -308,6 +318,7 @@ class SearchReport:
             protocol=protocol,
             checked=any(item.checks for item in items),
             warm=any(item.thermal is not None for item in items),
+            seen=seen,
         )
         parts = []
         if self.result.tested:

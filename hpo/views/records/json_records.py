@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
 from hpo.contract import Baseline, Thermal
 from hpo.statistics import intervals
-from hpo.study import effort, networks
+from hpo.study import effort, networks, splits
 from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
+from hpo.study.splits import SplitScores
 from hpo.study.trials import Amendment, Listed, SlotState, Trial
 from hpo.views.sentences import caveats, verdict
 
@@ -239,6 +240,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         "n": len(item.scores),
         "estimate": item.estimate(spec).record() if item.scores else None,
         "wanted": item.n_seeds,
+        **_splits(item.splits),
         **_picked(item, _CONFIRMED),
         "step_gap": item.step_mean - item.mean if item.checked else None,
         **_picked(item, _STEPS),
@@ -247,6 +249,19 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         "yield": _yield(networks.chip_yield(spec, item.simulated)),
         "warning": caveats.of(spec, item).warning,
     }
+
+
+def _splits(found: Sequence[SplitScores]) -> dict[str, Any]:
+    """Return the scores by split of the data; empty where there is one split."""
+    if not found:
+        return {}
+    names = ("number", "mean", "std", "scores")
+    record = {
+        "std_between": splits.std_between(found),
+        "std_within": splits.std_within(found),
+        "each": [_picked(split, names) for split in found],
+    }
+    return {"splits": record}
 
 
 def _yield(chips: Yield | None) -> dict[str, Any] | None:

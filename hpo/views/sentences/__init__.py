@@ -6,6 +6,7 @@ __all__ = [
     "formatting",
     "progress",
     "ranking",
+    "splits",
     "task_data",
     "verdict",
 ]

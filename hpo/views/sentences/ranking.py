@@ -101,10 +101,12 @@ def _parameters(spec: StudySpec, params: Mapping[str, ParamValue]) -> dict[str, 
 
 
 def _seeds(item: Confirmation) -> str:
-    """Count the fresh seeds: ``10``, or ``8 of 10, 2 failed``."""
+    """Count the fresh seeds: ``10``, ``8 of 10, 2 failed``, or ``50 on 5 splits``."""
     text = str(len(item.scores))
     if len(item.scores) < item.n_seeds:
         text += f" of {item.n_seeds}"
+    if item.splits:
+        text += f" on {len(item.splits)} splits"
     if item.failed:
         text += f", {item.failed} failed"
     return text

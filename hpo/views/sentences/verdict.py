@@ -15,7 +15,7 @@ from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import StudyState, Trial
-from hpo.views.sentences import caveats
+from hpo.views.sentences import caveats, splits
 from hpo.views.sentences.comparison import against, beside, gap_text
 from hpo.views.sentences.formatting import (
     joined,
@@ -142,6 +142,7 @@ class SearchWords:
             return [*self._searched(), self._best_value(), gap, beside(self.result)]
         return [
             self._confirmed(item),
+            *splits.clauses(self.spec, item),
             *_uncertainty(self.result, item),
             *self._claims(item),
             gap,
@@ -180,6 +181,8 @@ class SearchWords:
         if n < item.n_seeds:
             text += f" of {item.n_seeds}"
         text += f" {repeats_name(spec)}"
+        if item.splits:
+            text += f" of {len(item.splits)} splits"
         if item.failed:
             text += f" ({item.failed} failed)"
         if not item.complete:
@@ -398,7 +401,8 @@ def _uncertainty(result: Result, item: Confirmation) -> list[str]:
     low, high = (100 * end for end in score.interval)
     errors = []
     if score.seeds is not None:
-        errors.append(f"seeds {100 * score.seeds:.1f} points")
+        of = "splits" if item.splits else "seeds"
+        errors.append(f"{of} {100 * score.seeds:.1f} points")
     if score.sampling is not None:
         errors.append(f"{score.n_series:,.0f} series {100 * score.sampling:.1f} points")
     interval = f"95 % interval {low:.1f} to {high:.1f} %"

@@ -111,6 +111,8 @@ def _confirm(spec: StudySpec) -> str:
     if spec.is_ask_and_tell:
         return f"{best}, asked {confirm.members} times more"
     text = f"{best}, on {confirm.members} fresh seeds each"
+    if confirm.splits > 1:
+        text += f" of {confirm.splits} splits"
     if spec.is_function:
         return text
     return f"{text}, {spec.confirm_epochs} epochs"

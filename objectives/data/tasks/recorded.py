@@ -310,3 +310,12 @@ class SplitParams(FileParams):
     def random_test(self) -> tuple[float, int]:
         """See ``RecordedParams``."""
         return self.test_fraction, self.split_seed
+
+    def on_split(self, number: int) -> Self:
+        """See ``TaskParams``."""
+        return self.model_copy(update={"split_seed": self.split_seed + number})
+
+    def check_splits(self) -> None:
+        """See ``TaskParams``: the split is random unless the data have a test part."""
+        if self.read().test is not None:
+            raise ValueError("the data say which series are its test set")

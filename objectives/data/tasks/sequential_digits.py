@@ -7,7 +7,7 @@ train and 899 test; every split keeps the proportions of the ten digits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -32,6 +32,13 @@ class SequentialDigitsParams(SplitTaskParams):
     split_seed: Seed = Field(
         default=0, description="seed of the random half of the images that trains"
     )
+
+    def on_split(self, number: int) -> Self:
+        """See ``TaskParams``."""
+        return self.model_copy(update={"split_seed": self.split_seed + number})
+
+    def check_splits(self) -> None:
+        """See ``TaskParams``: its split is random."""
 
     def halves(self) -> Split:
         """See ``SplitTaskParams``: 898 images train, 899 score."""

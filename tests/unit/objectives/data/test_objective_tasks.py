@@ -44,7 +44,7 @@ def test_digits_are_read_row_by_row_in_the_unit_interval_and_split_by_class() ->
     assert (train.x.min(), train.x.max()) == (0.0, 1.0)
     counts = np.stack([np.bincount(part.label, minlength=10) for part in (train, test)])
     assert np.abs(counts[0] - counts[1]).max() <= 1
-    assert rows(SequentialDigitsParams(split_seed=1).halves().train) != rows(train)
+    assert rows(SequentialDigitsParams().on_split(1).halves().train) != rows(train)
 
 
 # --- MNIST-1D ---

@@ -52,7 +52,8 @@ def test_seeds_choose_the_split_and_fractions_the_sizes(tmp_path: Path) -> None:
             for one, y in zip(part.x, part.label, strict=True)
         )
         assert len(set(np.bincount(part.label))) == 1, "stratified"
-    seeded = task.model_copy(update={"split_seed": 1})
+    task.check_splits()
+    seeded = task.on_split(1)
     other = load(seeded, protocol=Protocol.VALIDATION, member_seed=0)
     assert rows(split.train) != rows(other.train)
 
@@ -191,6 +192,9 @@ def test_csv_with_a_split_of_ones_own_and_blank_lines(tmp_path: Path) -> None:
     )
     recording = read(directory)
     assert recording.test.tolist() == [k % 2 == 1 for k in range(N)]
+    task = ArraysParams(path=str(directory))
+    with pytest.raises(ValueError, match="the data say which series are"):
+        task.check_splits()
 
 
 # --- series of unequal lengths ---
