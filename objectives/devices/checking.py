@@ -53,6 +53,9 @@ def _with_defaults(device: type[Device]) -> Device | None:
         one = device(**defaults)
     except ValidationError as error:
         for problem in error.errors():
+            if not problem["loc"]:
+                text = problem["msg"].removeprefix("Value error, ")
+                raise ValueError(f"{device.__name__}.{text}") from error
             if problem["type"] != "missing":
                 raise ValueError(
                     f"{device.__name__}.{problem['loc'][0]}: expected a default within"

@@ -63,6 +63,10 @@ class Ctrnn(Device):
         )  # 1 - decay, without its rounding
         return decay * x + self.tau_ns * decayed * drive
 
+    def rest_under(self, drive: Any) -> Any:
+        """Return x at rest under a constant drive: not 0 if a limit moves the drive."""
+        return self.tau_ns * drive
+
     def output(self, x: Any) -> Any:
         """Return y: Eq. (8)."""
         return tanh(x)

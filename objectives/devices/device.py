@@ -43,6 +43,7 @@ from ..training import (
     LearningRateDecay,
     PerLayer,
 )
+from .functions import maximum, minimum, tanh
 
 Parameter: TypeAlias = Any
 """Type of a ``parameter``: one number for all layers, or one for each."""
@@ -68,6 +69,28 @@ SynapsePower = Annotated[
             " fJ in 100 ns"
         ),
         json_schema_extra={"hardware": True},
+    ),
+]
+
+
+DriveLimit = Annotated[
+    Literal["none", "smooth", "hard"],
+    Field(
+        description=(
+            "limit of the drive: none; smooth, a tanh between its bounds, as a"
+            " differential pair limits a current; or hard, a clip"
+        )
+    ),
+]
+DriveBound = Annotated[
+    float,
+    Field(
+        ge=-1e6,
+        le=1e6,
+        description=(
+            "bound of the drive if it is limited, in units of the nominal damping"
+            " 1 / tau_ns; of 1/ns for a device without tau_ns"
+        ),
     ),
 ]
 
@@ -137,6 +160,9 @@ class Device(LayeredParams):
     integrator: Integrator = "ab3"
     neuron_uw: NeuronPower = physics.NEURON_UW
     synapse_uw: SynapsePower = physics.SYNAPSE_UW
+    drive_limit: DriveLimit = "none"
+    drive_low: DriveBound = 0.0
+    drive_high: DriveBound = 3.0
     readout: Annotated[
         Literal["y", "x"],
         Field(
@@ -180,6 +206,24 @@ class Device(LayeredParams):
         """Return the drive of a neuron besides its synapses, per ns."""
         return 0.0
 
+    def drive_bounds(self) -> tuple[Any, Any]:
+        """Return the least and the largest drive under a limit, per ns."""
+        tau_ns: Any = self.values().get("tau_ns", 1.0)
+        return self.drive_low / tau_ns, self.drive_high / tau_ns
+
+    def limit_drive(self, drive: Any, low: Any, high: Any) -> Any:
+        """Return the drive that acts, between two bounds; NaN stays NaN.
+
+        See docs/explanation/equations.md, "Limit of the drive".
+        """
+        if self.drive_limit == "none":
+            return drive
+        if self.drive_limit == "hard":
+            return minimum(high, maximum(drive, low))
+        middle = (high + low) / 2.0
+        half = (high - low) / 2.0
+        return middle + half * tanh((drive - middle) / half)
+
     def add_noise(self, *states: Any, **named: Any) -> Any:
         """Return each state after a jump of noise, ``add_noise(self, x, noise)``;
         default: x moves."""
@@ -218,6 +262,12 @@ class Device(LayeredParams):
         """Return the parameters by name."""
         return {name: getattr(self, name) for name in self.parameters}
 
+    def of_layer(self, layer: int) -> Self:
+        """Return the device with the parameters of one layer."""
+        values = self.values()
+        own = {n: v[layer] for n, v in values.items() if isinstance(v, tuple)}
+        return self.with_values(**own)
+
     def choices(self) -> dict[str, Any]:
         """Return the fields of the class that are not parameters; its methods may use
         them."""
@@ -230,7 +280,7 @@ class Device(LayeredParams):
 
     def bare(self) -> Any:
         """Return a copy without fields of the network and its training."""
-        choices = self.choices()
+        choices = {**self.choices(), "drive_limit": self.drive_limit}
         device = type(self).model_construct(**choices)
         for name in vars(device).keys() - choices.keys():
             del vars(device)[name]
@@ -323,6 +373,42 @@ class Device(LayeredParams):
                 f"{cls.__name__}: the name of the parameter {name} is {what} already."
                 " Rename the parameter."
             )
+
+    @model_validator(mode="after")
+    def _bias_lies_within_the_limit(self) -> Self:
+        if not self.drive_low < self.drive_high:
+            raise ValueError(
+                "drive_low: expected `drive_low < drive_high`, got"
+                f" drive_low={self.drive_low}, drive_high={self.drive_high}. Change one"
+                " of them."
+            )
+        if self.drive_limit == "none":
+            return self
+        for layer in range(self.layers):
+            self._check_bias(self.of_layer(layer))
+        return self
+
+    def _check_bias(self, device: Self) -> None:
+        """Refuse a bias outside the bounds of the drive, or on the clip.
+
+        Args:
+            device: the device with the values of one layer.
+        """
+        bias = device.fixed_drive()
+        low, high = device.drive_bounds()
+        if self.drive_limit == "smooth" and low <= bias <= high:
+            return
+        if self.drive_limit == "hard" and low < bias < high:
+            return
+        where = "the bias lies outside the bounds of the drive"
+        if low <= bias <= high:
+            where = "the bias lies on the clip, where no drive has a slope"
+        share = bias * (self.drive_high - self.drive_low) / (high - low)
+        raise ValueError(
+            f"drive_limit: {where}: expected a bias between"
+            f" drive_low={self.drive_low} and drive_high={self.drive_high}, got"
+            f" {share:.4g} in the same unit. Change a bound."
+        )
 
     @model_validator(mode="after")
     def _has_what_spreads(self) -> Self:

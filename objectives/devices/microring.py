@@ -64,6 +64,10 @@ class Microring(Device):
         kept = exp(-dt_ns / self.tau_ns)
         return kept * v + (1 - kept) * self.tau_ns * drive
 
+    def rest_under(self, drive: Any) -> Any:
+        """Return v at rest under a constant drive: not 0 if a limit moves the drive."""
+        return self.tau_ns * drive
+
     def output(self, v: Any) -> Any:
         """Return the transmission y, less that at rest, shaped as ``v``."""
         return 1 / (1 + self.detuning**2) - 1 / (1 + (self.detuning + v) ** 2)

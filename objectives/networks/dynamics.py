@@ -2,11 +2,11 @@
 
 The methods of the device itself compute them. A device
 (``hpo.objectives.devices.Device``) defines how a neuron responds to its drive I, in
-1/ns. The drive is that of docs/explanation/equations.md, "Network", plus a constant of
-the device::
+1/ns. The drive is that of docs/explanation/equations.md, "Network", with a constant of
+the device, and limited::
 
     d(states)/dt = rate(states, I)
-    I            = S (W_ext y_n + W_int y_{n+1} + b) + fixed_drive
+    I            = limit(S (W_ext y_n + W_int y_{n+1} + b) + fixed_drive)
     y            = output(states)
 
 Its methods get tensors in place of its parameters: a number if all layers share it,
@@ -94,6 +94,12 @@ class DeviceDynamics:
         return self.physics.device.with_values(**factors)
 
     @cached_property
+    def _bounds(self) -> tuple[Any, Any]:
+        """The bounds of the drive, per ns: one supply for all neurons of a chip."""
+        bounds: tuple[Any, Any] = self._nominal.drive_bounds()
+        return bounds
+
+    @cached_property
     def _warm(self) -> Any:
         """The device with the values of every neuron."""
         values = self._nominal.values()
@@ -116,7 +122,8 @@ class DeviceDynamics:
 
     def rest(self, batch: int) -> State:
         """Return the state before any input."""
-        states = self._device.every("rest_under", self._nominal.fixed_drive())
+        drive = self._limit(self._nominal.fixed_drive())
+        states = self._device.every("rest_under", drive)
         return tuple(self._shaped(value, batch) for value in states)
 
     def amplitude(self, state: State) -> Tensor:
@@ -141,8 +148,13 @@ class DeviceDynamics:
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Return the drive of every neuron in 1/ns, (members, layers, batch, width)."""
         weighted = self.synapses.weighted_sum(y, u)
-        amplified = as_factor(self.physics.s, weighted) * weighted
-        return amplified + cast(Tensor, self._nominal.fixed_drive())
+        amplified: Any = as_factor(self.physics.s, weighted) * weighted
+        drive: Tensor = self._limit(amplified + self._nominal.fixed_drive())
+        return drive
+
+    def _limit(self, drive: Any) -> Any:
+        """Return the drive that acts, between the bounds of the nominal device."""
+        return self._nominal.limit_drive(drive, *self._bounds)
 
     def rate(self, state: State, drive: Tensor) -> State:
         """Return the time derivative of each state, per ns, shaped as the states."""

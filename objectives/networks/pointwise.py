@@ -40,9 +40,17 @@ class DeviceNetwork(LayeredNetwork):
             device = self.physics.device
             zeros = np.zeros(self.n_neurons)
             values = self.per_neuron_values()
-            drive = zeros + device.with_values(**values).fixed_drive()
-            s = self.per_neuron(self.physics.s)
-            self._ideal = (self.physics, NeuronValues(values, s, drive, zeros))
+            nominal = device.with_values(**values)
+            low, high = nominal.drive_bounds()
+            neurons = NeuronValues(
+                values=values,
+                s=self.per_neuron(self.physics.s),
+                fixed_drive=zeros + nominal.fixed_drive(),
+                drive_low=zeros + low,
+                drive_high=zeros + high,
+                noise_per_sqrt_ns=zeros,
+            )
+            self._ideal = (self.physics, neurons)
         cached: NeuronValues = self._ideal[1]
         return cached
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from networks import (
+    GAMMA,
     KINDS,
     METHODS,
     WITH_WARM,
@@ -45,19 +46,24 @@ STEPS: dict[int, list[int]] = {
 """Steps per point by order: few enough that rk4 stays above SciPy's 1e-10."""
 
 
-MATERIALS = {
+SMOOTH = {"drive_limit": "smooth"}
+HARD = {"drive_limit": "hard"}
+MATERIALS: dict[str, tuple[str, dict[str, Any]]] = {
     "Eq. (2)": ("spintronic", {}),
     "Eq. (1)": ("spintronic", {"q": 0.8, "sigma": 1.3}),
     "Eq. (2), warm": ("warm", {}),
     "Eq. (1), warm": ("warm", {"q": 0.8, "sigma": 1.3}),
     "CTRNN": ("ctrnn", {}),
+    "Eq. (2), limited": ("spintronic", SMOOTH),
+    "Eq. (1), warm, limited": ("warm", {"q": 0.8, "sigma": 1.3, **SMOOTH}),
+    "CTRNN, limited": ("ctrnn", SMOOTH),
 }
 
 
 @pytest.mark.parametrize(("kind", "material"), MATERIALS.values(), ids=MATERIALS.keys())
 @pytest.mark.parametrize("integrator", METHODS)
 def test_it_converges_to_scipy(
-    integrator: IntegratorName, kind: str, material: dict[str, float]
+    integrator: IntegratorName, kind: str, material: dict[str, Any]
 ) -> None:
     """The error of the outputs of all layers falls as a power of the step, the order.
 
@@ -76,6 +82,25 @@ def test_it_converges_to_scipy(
     slope, _ = np.polyfit(np.log(steps), np.log(errors), 1)
     assert errors[-1] < 0.01
     assert -slope == pytest.approx(ORDERS[integrator], rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["spintronic", "warm"])
+def test_a_clipped_network_converges_to_scipy(kind: str) -> None:
+    """Between the kinks of its drives; nearly half of them are clipped."""
+    points = inputs(batch=1, time=2)
+    network = scaled(tiny(kind, **HARD), 6.0)
+    _, exact = solved_by_scipy(network, points[0])
+    errors = []
+    for steps in (16, 256):
+        network.physics = replace(network.physics, steps_per_point=steps)
+        series = network.trajectories(points)
+        errors.append(np.abs(series["y"][0, :, 0, -1].numpy() - exact).max())
+    drive = series["drive"] / GAMMA
+    assert drive.min() == 0.0
+    assert drive.max() == 3.0
+    assert ((drive > 0.0) & (drive < 3.0)).double().mean() < 0.7
+    assert errors[0] < 1e-3
+    assert errors[1] < errors[0] / 100
 
 
 def test_refined_it_is_the_solution_where_amplitudes_fall_far_below_float32() -> None:
@@ -123,6 +148,8 @@ def test_a_step_of_a_point_is_a_point_of_its_own(
             ("spintronic", {"q": 0.8, "sigma": 1.3, "thermal_power": power})
             for power in (0.0, 0.1)
         ),
+        *product(WITH_WARM, [SMOOTH]),
+        ("warm", HARD),
     ],
 )
 @pytest.mark.parametrize("noise", [0.0, 0.1])

@@ -25,6 +25,8 @@ class OfNeurons(NamedTuple):
     values: dict[str, NDArray[np.float64]]
     s: NDArray[np.float64]
     fixed_drive: NDArray[np.float64]
+    drive_low: NDArray[np.float64]
+    drive_high: NDArray[np.float64]
     noise_per_sqrt_ns: NDArray[np.float64]
 
 
@@ -52,7 +54,10 @@ class Step:
     """A step of random neurons, by the methods of the device and by its compiled
     functions."""
 
-    def __init__(self, device: Any, *, exact: bool, jump: bool) -> None:
+    def __init__(
+        self, device: Any, *, exact: bool, jump: bool, limit: str = "none"
+    ) -> None:
+        device = device.with_values(drive_limit=limit)
         self.made: GeneratedSteps = generate_steps(device, exact=exact)
         self.exact, self.jump = exact, jump
         random = np.random.default_rng(5)
@@ -73,14 +78,19 @@ class Step:
         self.now, self.before = normal(), normal()
         self.pulled, self.entering = normal(3), normal()
         fixed = np.zeros(n)
-        self.neurons = OfNeurons(self.values, np.ones(n), fixed, self.deviation / 0.7)
+        self.low = random.uniform(-0.5, -0.1, n)
+        self.high = random.uniform(0.1, 0.5, n)
+        noise = self.deviation / 0.7
+        bounds = (self.low, self.high)
+        self.neurons = OfNeurons(self.values, np.ones(n), fixed, *bounds, noise)
         table = self.made.constants(self.neurons, STEP_NS, 0.7)
         self.constants = np.ascontiguousarray(table, np.float32)
 
     def expected(self) -> dict[str, Tensor]:
         """By automatic differentiation, in float64."""
         states = [torch.from_numpy(x).double().requires_grad_() for x in self.states]
-        drive = torch.from_numpy(self.drive).double().requires_grad_()
+        given = torch.from_numpy(self.drive).double().requires_grad_()
+        drive = self.own.limit_drive(given, spread(self.low), spread(self.high))
         if self.exact:
             after = self.own.every(
                 "advance_exactly", *states, drive=drive, dt_ns=STEP_NS
@@ -102,7 +112,7 @@ class Step:
             (torch.from_numpy(a).double() * x).sum()
             for a, x in zip(self.adjoints, after, strict=True)
         )
-        *back, of_drive = torch.autograd.grad(whole, [*states, drive])
+        *back, of_drive = torch.autograd.grad(whole, [*states, given])
         past = torch.from_numpy(self.now), torch.from_numpy(self.before)
         return {
             "states": torch.stack(after).detach(),
@@ -160,14 +170,25 @@ class Step:
 
 @pytest.mark.parametrize("jump", [False, True])
 @pytest.mark.parametrize(
-    "name",
-    ["Clamped", "Cubic", "Leaky", "Leaky by rate", "Duffing", "PhaseOscillator", "Odd"],
+    ("name", "limit"),
+    [
+        ("Clamped", "none"),
+        ("Cubic", "none"),
+        ("Cubic", "hard"),
+        ("Leaky", "smooth"),
+        ("Leaky by rate", "none"),
+        ("Duffing", "none"),
+        ("PhaseOscillator", "none"),
+        ("Odd", "smooth"),
+    ],
 )
-def test_a_step_and_its_adjoint_are_those_of_the_methods(name: str, jump: bool) -> None:
+def test_a_step_and_its_adjoint_are_those_of_the_methods(
+    name: str, jump: bool, limit: str
+) -> None:
     """Within 1e-5 of the largest, whatever each neuron's parameters; the same without
     slopes."""
     device = getattr(pointwise_devices, name.partition(" ")[0])()
-    step = Step(device, exact=name == "Leaky", jump=jump)
+    step = Step(device, exact=name == "Leaky", jump=jump, limit=limit)
     found, expected = step.found(), step.expected()
     for part, exact in expected.items():
         error = np.abs(found[part] - exact.numpy()).max()

@@ -77,16 +77,24 @@ def measured(
 
 
 @pytest.mark.parametrize(
-    ("spread", "noise", "again"), [(0.5, 0.0, 1), (0.3, 0.1, 1), (0.3, 0.1, 3)]
+    ("spread", "noise", "again", "limit"),
+    [
+        (0.5, 0.0, 1, "none"),
+        (0.3, 0.1, 1, "none"),
+        (0.3, 0.1, 3, "none"),
+        (0.5, 0.0, 1, "smooth"),
+        (0.3, 0.1, 1, "smooth"),
+    ],
 )
 @pytest.mark.parametrize("kind", WITH_WARM)
 def test_a_chip_refined_is_the_solution_between_its_jumps(
-    kind: str, spread: float, noise: float, again: int
+    kind: str, spread: float, noise: float, again: int, limit: str
 ) -> None:
     """Layers and neurons differ; noise jumps twice per point, and costs an error of
     first order."""
-    own = {"tau_ns": (2.0, 4.0, 9.0), "s": (0.4, 0.5, 0.9)}
+    own: dict[str, Any] = {"tau_ns": (2.0, 4.0, 9.0), "s": (0.4, 0.5, 0.9)}
     own |= {} if kind == "ctrnn" else {"f_cut_per_ns": (0.0, 0.1, 0.5)}
+    own |= {"drive_limit": limit}
     network, u = tiny(kind, **own, density_inter=1.0), inputs(batch=2, time=4)
     chip = make_chip(network, 4, spread=spread, noise=noise, jumps=2, again=again)
     y = solved_by_scipy(network, u[0], chip)[1][-1]

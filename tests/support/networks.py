@@ -33,7 +33,16 @@ WITH_WARM = ["spintronic", "warm", "ctrnn"]
 METHODS = list(INTEGRATORS)
 KERNEL_METHODS = [name for name in EXTRAPOLATION if name != "ab3"]
 STEPPING = {"dt_ns", "integrator", "steps_per_point", "max_step_ns"}
-OSCILLATOR = {"q", "sigma", "thermal_power", "start", "readout"}
+OSCILLATOR = {
+    "q",
+    "sigma",
+    "thermal_power",
+    "start",
+    "readout",
+    "drive_limit",
+    "drive_low",
+    "drive_high",
+}
 
 
 def tiny(
@@ -160,6 +169,7 @@ class _Equations:
         self.nominal = 1 / of_layers(self.physics.tau_ns)
         self.gamma = self.nominal / self._of(chip.factors.get("tau_ns"))
         self.s = of_layers(self.physics.s) * self._of(chip.s)
+        self.bias = 2 * self.nominal if self.spintronic else 0 * self.nominal
         if self.spintronic:
             self.power = self.physics.thermal_power * self._of(
                 chip.factors.get("thermal_power")
@@ -171,17 +181,28 @@ class _Equations:
 
     def start(self) -> Floats:
         """Return the state before any input, x and y or x alone."""
+        bias = self._limit(self.bias)
         if not self.spintronic:
-            return np.zeros((1, *self.shape))
+            return bias / self.gamma * np.ones((1, *self.shape))
         p, power = self.physics, self.power
         if self.chip.normals is not None:
             power = self._of(self.chip.noise_per_sqrt_ns) ** 2 / (2 * self.gamma)
         a, b = (
-            2 * p.sigma * self.nominal - self.gamma,
-            2 * p.sigma * self.nominal + p.q * self.gamma,
+            p.sigma * bias - self.gamma,
+            p.sigma * bias + p.q * self.gamma,
         )
         rest = (a + np.sqrt(a**2 + 4 * b * self.gamma * power)) / (2 * b)
         return np.stack([np.maximum(p.start * rest, 1e-30), np.zeros(self.shape)])
+
+    def _limit(self, drive: Floats) -> Floats:
+        """Limit a drive, in units of the nominal damping."""
+        p, share = self.physics, drive / self.nominal
+        if p.drive_limit == "smooth":
+            half = (p.drive_high - p.drive_low) / 2
+            share = p.drive_low + half * (1 + np.tanh((share - p.drive_low) / half - 1))
+        if p.drive_limit == "hard":
+            share = np.clip(share, p.drive_low, p.drive_high)
+        return share * self.nominal
 
     def outputs(self, state: Floats) -> Floats:
         return state[1] if self.spintronic else np.tanh(state[0])
@@ -204,10 +225,10 @@ class _Equations:
         w, y = self.weights, self.outputs(state)
         below = np.stack([w["w_in"] @ u, *(w["w_inter"] @ y[:-1, :, None])[..., 0]])
         bracket = below + (w["w_intra"] @ y[..., None])[..., 0] + w["bias"]
-        drive = self.s * bracket  # Eq. (4), (7)
+        drive = self._limit(self.s * bracket + self.bias)  # Eq. (4), (7)
         if not self.spintronic:
             return -self.gamma * state + drive  # Eq. (6)
-        p, drive = self.physics, drive + 2 * self.nominal
+        p = self.physics
         x = np.exp(state[0]) if self.cold else state[0]
         growth = p.sigma * drive * (1 - x) - self.gamma * (
             1 + p.q * x

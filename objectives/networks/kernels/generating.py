@@ -16,14 +16,14 @@ import numpy as np
 import sympy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from . import elementary, simd
+from . import elementary, limiting, simd
 from .compiling import compile_step
-from .tracing import DEVIATION, STEP, StepTrace, parameter_symbol
+from .tracing import DEVIATION, HIGH, LOW, STEP, StepTrace, parameter_symbol
 
 Array = NDArray[np.float64]
 _COMPILES = threading.Lock()
 _GENERATED: dict[Any, GeneratedSteps] = {}
-_NAMES = {**vars(simd), **vars(elementary), "__name__": __name__}
+_NAMES = {**vars(simd), **vars(elementary), **vars(limiting), "__name__": __name__}
 _ADVANCE = """\
 def {name}(arrays, extrapolation, walk, events):
     states, drive, constants, noise, now, before, value, kept = arrays
@@ -104,6 +104,7 @@ class GeneratedSteps:
     @cached_property
     def _evaluate(self) -> Callable[..., Any]:
         names = [*map(parameter_symbol, self.device.parameters), STEP, DEVIATION]
+        names += [LOW, HIGH]
         ours = {"sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x)}
         function: Callable[..., Any] = sympy.lambdify(
             names, self.expressions, [ours, "numpy"]
@@ -121,16 +122,18 @@ class GeneratedSteps:
         values = [neurons.values[name] for name in self.device.parameters]
         noise = deviation * neurons.noise_per_sqrt_ns
         constants = np.empty((len(self.expressions), len(noise)))
-        for row, value in zip(
-            constants, self._evaluate(*values, step_ns, noise), strict=True
-        ):
+        bounds = (neurons.drive_low, neurons.drive_high)
+        found = self._evaluate(*values, step_ns, noise, *bounds)
+        for row, value in zip(constants, found, strict=True):
             row[:] = value
         return constants
 
     def rest(self, neurons: Any) -> Array:
         """Return the initial states and the initial output, (states + 1, neurons)."""
         device = self.device.with_values(**neurons.values)
-        drive = neurons.fixed_drive
+        drive = device.limit_drive(
+            neurons.fixed_drive, neurons.drive_low, neurons.drive_high
+        )
         states = [drive * 0.0 + state for state in device.every("rest_under", drive)]
         return np.array([*states, drive * 0.0 + device.output(*states)])
 
@@ -142,7 +145,8 @@ def generate_steps(device: Any, *, exact: bool) -> GeneratedSteps:
     Raises:
         ValueError: a method of the device does not return an expression.
     """
-    key = (type(device), exact, repr(sorted(device.choices().items())))
+    choices = repr(sorted(device.choices().items()))
+    key = (type(device), exact, device.drive_limit, choices)
     if key not in _GENERATED:
         _GENERATED.setdefault(key, _generate(device.bare(), exact))
     return _GENERATED[key]

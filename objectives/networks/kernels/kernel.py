@@ -93,6 +93,9 @@ class NeuronValues(NamedTuple):
     """Amplification of weights and biases."""
     fixed_drive: Array
     """Drive without input, in 1/ns."""
+    drive_low: Array
+    """Bounds of the drive of the nominal device, in 1/ns."""
+    drive_high: Array
     noise_per_sqrt_ns: Array
 
 

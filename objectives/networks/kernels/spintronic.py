@@ -31,15 +31,24 @@ import numpy as np
 from numba.core.ccallback import CFunc
 
 from .compiling import compile_step, inline
+from .elementary import ONE
 from .kernel import Array, NeuronValues
-from .simd import any_less, fma, load, store
+from .limiting import (
+    KINDS,
+    NONE,
+    SMOOTH,
+    limit_constants,
+    limit_hard,
+    limit_smooth,
+)
+from .simd import any_less, fma, load, splat, store
 from .sizes import WIDTH
 from .steps import LEAST, add_noise, cold_step, deep_step, warm_step
 
 WARM, NOISY, COLD = range(3)
-G, SOURCE, DECAY, GAIN, KICK = range(5)
+G, SOURCE, DECAY, GAIN, KICK, LIMIT = range(6)
 """Constants: gamma, and gamma times thermal power, both times the step; decay and gain
-of the filter; size of the jumps."""
+of the filter; size of the jumps; and, from the last one on, those of the limit."""
 
 
 class SpintronicSteps:
@@ -58,8 +67,9 @@ class SpintronicSteps:
             variant = COLD
         self.n_kept = 2 if variant == WARM else 3
         self.n_states = 3 if variant == COLD else 2
-        self.advance = int(_advance(variant, True).address or 0)
-        self.advance_only = int(_advance(variant, False).address or 0)
+        self._limit = KINDS[device.drive_limit]
+        self.advance = int(_advance(variant, self._limit, True).address or 0)
+        self.advance_only = int(_advance(variant, self._limit, False).address or 0)
         self.pull = int(_pull(variant).address or 0)
 
     def constants(
@@ -72,12 +82,19 @@ class SpintronicSteps:
         gain = -np.expm1(-c) / np.where(c > 0.0, c, -1.0)
         gain = np.where(c > 0.0, gain, 1.0)
         jump = deviation * neurons.noise_per_sqrt_ns
-        return np.stack([g, g * own["thermal_power"], np.exp(-c), gain, jump])
+        source = g * own["thermal_power"]
+        low = neurons.drive_low * step_ns
+        high = neurons.drive_high * step_ns
+        limit = limit_constants(self._limit, low, high)
+        return np.stack([g, source, np.exp(-c), gain, jump, *limit])
 
     def rest(self, neurons: NeuronValues) -> Array:
         """See ``kernel.Pointwise``."""
         device = self._device.with_values(**neurons.values)
-        x, _ = device.rest_under(neurons.fixed_drive)
+        drive = device.limit_drive(
+            neurons.fixed_drive, neurons.drive_low, neurons.drive_high
+        )
+        x, _ = device.rest_under(drive)
         none = np.zeros_like(x)
         return np.stack([x, *[none] * self.n_states])
 
@@ -113,6 +130,19 @@ def _take_cold_step(states: Any, at: Any, row: Any, force: Any, g: Any) -> Any:
 
 
 @inline
+def _limit(limit: Any, force: Any, constants: Any, each: Any, of: Any) -> Any:
+    """Return the limited drive, and its slope."""
+    if limit == NONE:
+        return force, splat(ONE, WIDTH)
+    first = load(constants, LIMIT * each + of, WIDTH)
+    second = load(constants, (LIMIT + 1) * each + of, WIDTH)
+    third = load(constants, (LIMIT + 2) * each + of, WIDTH)
+    if limit == SMOOTH:
+        return limit_smooth(force, first, second, third)
+    return limit_hard(force, first, second, third)
+
+
+@inline
 def _jump(after: Any, size: Any, noise: Any, at: Any, row: Any) -> Any:
     """Return x after a jump of noise, and its slope."""
     along = size * load(noise, at, WIDTH)
@@ -121,8 +151,8 @@ def _jump(after: Any, size: Any, noise: Any, at: Any, row: Any) -> Any:
 
 
 @cache
-def _advance(variant: int, keep: bool) -> CFunc:
-    """Return the compiled step of a variant; see ``driver.forward``."""
+def _advance(variant: int, limit: int, keep: bool) -> CFunc:
+    """Return the compiled step of a variant under a limit; see ``driver.forward``."""
 
     def advance(arrays: Any, extrapolation: Any, walk: Any, events: Any) -> None:
         states, drive, constants, noise, now, before, value, kept = arrays
@@ -141,6 +171,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
                 at = group * group_stride + k * repeat_stride
                 x = load(states, at, WIDTH)
                 force = load(drive, at, WIDTH)
+                force, limit_slope = _limit(limit, force, constants, each, of)
                 if variant == WARM:
                     after, slope_x, slope_drive = _take_warm_step(x, force, g, source)
                 elif variant == NOISY:
@@ -151,7 +182,7 @@ def _advance(variant: int, keep: bool) -> CFunc:
                     )
                 if keep:
                     store(kept, at, slope_x)
-                    store(kept, row + at, slope_drive)
+                    store(kept, row + at, slope_drive * limit_slope)
                 if keep and variant == COLD:
                     store(kept, 5 * row + at, after)  # x before the next step
                 y_now = load(now, at, WIDTH)

@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy  # type: ignore[import-untyped]
 
+from .limiting import KINDS, limit_constants
 from .sizes import WIDTH
 from .writing import Writer
 
@@ -29,7 +30,10 @@ def parameter_symbol(name: str) -> Any:
 
 STEP = _symbol("step")
 DEVIATION = _symbol("deviation")
+LOW = _symbol("drive_low")
+HIGH = _symbol("drive_high")
 _DRIVE = _symbol("drive_now")
+_LIMIT_SLOPE = _symbol("limit_slope")
 _STAGES = [
     (sympy.Rational(1, 6), sympy.Rational(1, 2)),
     (sympy.Rational(1, 3), sympy.Rational(1, 2)),
@@ -110,13 +114,16 @@ class StepTrace:
         self._states = range(len(device.states))
         named = {name: parameter_symbol(name) for name in device.parameters}
         self._symbolic = device.with_values(**named)
-        self.constants = Constants({*named.values(), STEP, DEVIATION})
+        self.constants = Constants({*named.values(), STEP, DEVIATION, LOW, HIGH})
         self._defined: dict[Any, Any] = {}
         before = self._column("x")
         if exact:
             after, slopes = self._solve(before)
         else:
             after, slopes = self._integrate(before)
+        if device.drive_limit != "none":
+            slopes[:, -1] *= _LIMIT_SLOPE
+            slopes = self._define_all("l", slopes)
         noisy, noisy_slopes = self._add_noise(after, slopes)
         # one name for each state after a step, with or without a jump
         self._step = {f"after{i}": state for i, state in enumerate(after)}
@@ -232,6 +239,7 @@ class StepTrace:
         writer = Writer(self._defined)
         writer.lines += [f"x{i} = {_load('states', i)}" for i in self._states]
         writer.lines.append(f"drive_now = {_load('drive')}")
+        writer.lines += self._limit()
         slopes = {name: self._slopes[name] for name in kept}
         writer.assign(self.constants.as_lanes(self._step | slopes))
         jump = writer.branch()
@@ -251,6 +259,18 @@ class StepTrace:
         names = [*kept, *outward]
         writer.lines += [_store("kept", n, name) for n, name in enumerate(names)]
         return self._loop(writer.lines)
+
+    def _limit(self) -> list[str]:
+        """Write the limit of the drive, and its slope."""
+        name = self._device.drive_limit
+        if name == "none":
+            return []
+        values = limit_constants(KINDS[name], LOW, HIGH)
+        constants = self.constants.as_lanes(
+            dict(zip(("first", "second", "third"), values, strict=True))
+        )
+        names = ", ".join(str(self.constants.hoist(c)) for c in constants.values())
+        return [f"drive_now, {_LIMIT_SLOPE} = limit_{name}(drive_now, {names})"]
 
     def pull(self) -> str:
         """Write the body of ``pull``."""

@@ -16,15 +16,20 @@ import pytest
 import sympy
 import torch
 import trainings
+from networks import assert_kernel_agrees
 from pydantic import ValidationError
 
 from hpo import objectives
 from hpo.contract import Protocol
 from hpo.objectives.data.tasks.narma10 import Narma10Params
 from hpo.objectives.devices import Device, Parameter, device, functions, parameter
+from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.networks import network_file
+from hpo.objectives.networks.drawing import Architecture
+from hpo.objectives.networks.integrators import Stepping
 from hpo.objectives.networks.kernels.chips import Chip
 from hpo.objectives.networks.kernels.generating import generate_steps
+from hpo.objectives.networks.pointwise import DeviceNetwork
 from hpo.objectives.networks.simulated_chips import draw_chip
 from hpo.objectives.training.artifacts import load_network
 
@@ -385,3 +390,56 @@ def test_its_module_counts_as_source() -> None:
         "hpo.objectives.networks.pointwise",
     }
     assert wanted <= {*found}
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        (
+            {"drive_low": 3.0},
+            "drive_low: expected `drive_low < drive_high`, got drive_low=3.0,"
+            " drive_high=3.0. Change one of them.",
+        ),
+        (
+            {"drive_limit": "hard", "drive_high": 2.0},
+            "drive_limit: the bias lies on the clip, where no drive has a slope:"
+            " expected a bias between drive_low=0.0 and drive_high=2.0, got 2 in the"
+            " same unit. Change a bound.",
+        ),
+        (
+            {"drive_limit": "smooth", "drive_low": 2.5, "tau_ns": (1.0, 2.0, 0.3)},
+            "drive_limit: the bias lies outside the bounds of the drive: expected a"
+            " bias between drive_low=2.5 and drive_high=3.0, got 2 in the same unit.",
+        ),
+    ],
+)
+def test_a_limit_that_leaves_no_room_for_the_bias_is_refused(
+    limit: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ValidationError, match=re.escape(text)):
+        Spintronic(**limit)
+
+
+def test_the_limit_of_a_class_is_checked_at_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limit = {"__annotations__": {"drive_limit": str}, "drive_limit": "hard"}
+    own = type("Own", (Device,), {"__module__": __name__, "rate": _leak, **limit})
+    monkeypatch.setitem(globals(), "Own", own)
+    with pytest.raises(LookupError, match="drive_limit: the bias lies on the clip"):
+        objectives.load(f"{__name__}:Own")
+
+
+def test_a_limited_class_has_a_limited_kernel() -> None:
+    class Limited(pointwise_devices.Cubic):
+        drive_limit: str = "smooth"
+        drive_low: float = -0.2
+
+    made = Limited(layers=2, width=6, max_step_ns=0.5, s=3.0)
+    physics = Stepping(device=made, integrator="ab3", max_step_ns=0.5)
+    sizes = Architecture(channels=1, outputs=3, layers=2, width=6)
+    own = DeviceNetwork([0], sizes, physics=physics)
+    u = torch.rand(3, 5, 1, generator=torch.Generator().manual_seed(0))
+    drive = own.trajectories(u)["drive"] * made.tau_ns
+    assert -0.2 <= drive.min() < drive.max() <= 3.0
+    assert_kernel_agrees(own, u, 5)
