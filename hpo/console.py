@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "cli.export:export",
     "import": "cli.importing:import_",
     "confirm": "launch.confirm:confirm",
+    "tolerances": "cli.tolerances:tolerances",
     "trace": "cli.networks:trace",
     "dashboard": "cli.dashboard:dashboard",
     "ask": "cli.ask_tell:ask",

@@ -7,7 +7,12 @@ service knows nothing of networks. Neither torch nor optuna is imported here.
 
 from hpo.contract import facts
 from hpo.contract.baseline import Baseline, read_baselines
-from hpo.contract.capabilities import ChecksTask, GivesBaselines, KnowsCosts
+from hpo.contract.capabilities import (
+    ChecksTask,
+    GivesBaselines,
+    KnowsCosts,
+    MeasuresTolerances,
+)
 from hpo.contract.description import (
     BOUNDS,
     Cost,
@@ -21,10 +26,13 @@ from hpo.contract.inspection import NetworkMember, NetworkObjective, Trace
 from hpo.contract.objective import Objective, OnEpoch, Progress
 from hpo.contract.outcome import (
     MAX_SCORE,
+    QUANTILES,
     Outcome,
     Sha256,
     Solved,
     Thermal,
+    Tolerance,
+    Tolerances,
     clip_score,
 )
 from hpo.contract.params import ObjectiveParams, Protocol, TaskParams, UnavailableError
@@ -32,6 +40,7 @@ from hpo.contract.params import ObjectiveParams, Protocol, TaskParams, Unavailab
 __all__ = [
     "BOUNDS",
     "MAX_SCORE",
+    "QUANTILES",
     "Baseline",
     "ChecksTask",
     "Cost",
@@ -39,6 +48,7 @@ __all__ = [
     "Direction",
     "GivesBaselines",
     "KnowsCosts",
+    "MeasuresTolerances",
     "NetworkMember",
     "NetworkObjective",
     "Objective",
@@ -52,6 +62,8 @@ __all__ = [
     "Solved",
     "TaskParams",
     "Thermal",
+    "Tolerance",
+    "Tolerances",
     "Trace",
     "UnavailableError",
     "clip_score",

@@ -1,4 +1,5 @@
-"""Optional methods of an objective: costs, checks of the task, and baselines."""
+"""Optional methods of an objective: costs, checks of the task, baselines, and
+tolerances."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, runtime_checkable
 
 from hpo.contract.baseline import Baseline
+from hpo.contract.outcome import Outcome, Tolerances
 from hpo.contract.params import Protocol
 
 
@@ -69,4 +71,27 @@ class GivesBaselines(typing.Protocol):
             params: validated hyper-parameters of the largest network of the study.
             task: the validated ``[task]`` table.
             seed: seed of the study; the only source of randomness.
+        """
+
+
+@runtime_checkable
+class MeasuresTolerances(typing.Protocol):
+    """An objective with this method tells what its trained networks ask of hardware."""
+
+    def tolerances(
+        self, params: Any, task: Any, member_seed: int, outcome: Outcome
+    ) -> Tolerances | None:
+        """Return how much of each imperfection of hardware a trained network tolerates.
+
+        A worker calls it after every confirmation training, unless ``[confirm]`` has
+        ``tolerances = false``. It cannot be interrupted, so take seconds.
+
+        Args:
+            params: validated hyper-parameters, an instance of ``Objective.Params``.
+            task: the validated ``[task]`` table.
+            member_seed: the only source of randomness.
+            outcome: of the training, with its network.
+
+        Returns:
+            The tolerances; None of a network that has learned nothing.
         """

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from hpo.contract.outcome import Outcome
+from hpo.contract.outcome import Outcome, Tolerances
 
 SOLVED = {
     "score": "solved_score",
@@ -37,14 +37,19 @@ ASKED_CONFIRMING = "asked_confirming"
 on data of its own."""
 CHIP_SCORES = "chip_scores"
 """The stored name of the scores of the chips of ``[variability]``."""
+TOLERANCES = "tolerances"
+"""The stored name of the ``Tolerances``, a table."""
 PER_EPOCH = "per_epoch"
 """The stored name of further values of each epoch, by their names."""
 VALUE_SD = "value_sd"
 """The stored name of the standard deviation of a value that was told with one."""
+_WHOLE = {"per_epoch": PER_EPOCH, "chips": CHIP_SCORES, "tolerances": TOLERANCES}
+"""Fields of ``Outcome`` that are stored as they are, each with its stored name."""
 RESERVED = {
     **dict.fromkeys(SOLVED.values(), ("check of the time step", "solved")),
     **dict.fromkeys(THERMAL.values(), ("check of the thermal power", "thermal")),
     CHIP_SCORES: ("scores of simulated chips", "chips"),
+    TOLERANCES: ("tolerances", TOLERANCES),
     PER_EPOCH: ("values of each epoch", PER_EPOCH),
 }
 """Stored names that an objective must not use, each with its check and the field of
@@ -68,7 +73,7 @@ def member_info(outcome: Outcome) -> dict[str, Any]:
     for check, names in (("solved", SOLVED), ("thermal", THERMAL)):
         values = stored[check] or {}
         info |= {names[field]: value for field, value in values.items()}
-    for field, name in (("per_epoch", PER_EPOCH), ("chips", CHIP_SCORES)):
+    for field, name in _WHOLE.items():
         if stored[field]:
             info[name] = stored[field]
     return info
@@ -119,3 +124,10 @@ def read_check(
         return model(**{field: info[stored] for field, stored in names.items()})
     except (KeyError, ValueError):
         return None
+
+
+def read_tolerances(info: Mapping[str, Any]) -> Tolerances | None:
+    """Return the tolerances from a member's ``info``; None if it has none."""
+    if TOLERANCES not in info:
+        return None
+    return Tolerances(**info[TOLERANCES])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -180,6 +180,47 @@ class Thermal(ObjectiveOutput):
     """Advice if the scores differ."""
 
 
+QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
+"""The quantiles of ``Tolerances.ranges``: from the least value to the largest."""
+
+
+class Tolerance(ObjectiveOutput):
+    """How much of one imperfection of hardware costs a trained network the loss of its
+    ``Tolerances``."""
+
+    amount: Score
+    """That much, in the unit of the imperfection."""
+    found: Literal["at", "kept", "lost"] = "at"
+    """Whether the loss occurs ``at`` this amount, interpolated between two that were
+    tried; or is not reached (``kept``) at this one, the worst tried; or is exceeded
+    (``lost``) at this one, the mildest tried."""
+
+
+class Tolerances(ObjectiveOutput):
+    """What a trained network asks of hardware: the ranges of its drive, weights and
+    states, and how much of each imperfection costs a given loss of its score.
+
+    All scores are of the solved equation, on the data of ``Outcome.score``.
+    """
+
+    score: Score
+    """Score without the imperfections."""
+    loss: Score
+    """The loss of score that a tolerance allows: 0.01 of an accuracy, one point; of an
+    error, a tenth of it."""
+    chips: Steps
+    """Simulated chips on which random imperfections were measured."""
+    series: Steps
+    """Series, or points of a prediction, that were scored."""
+    limits: dict[Line, Tolerance]
+    """Tolerances by imperfection: a key of ``[variability]``, or a parameter."""
+    ranges: dict[Line, tuple[Score, ...]]
+    """Values at ``QUANTILES`` by quantity: of the drive and the weights over
+    ``drive_unit``, of the states in their own unit."""
+    drive_unit: Literal["gamma", "1/ns"] = "gamma"
+    """``gamma``: the damping of the nominal device."""
+
+
 class Outcome(ObjectiveOutput):
     """The result of training one member."""
 
@@ -208,6 +249,9 @@ class Outcome(ObjectiveOutput):
     thermal: Thermal | None = None
     """The check of the thermal power under ``Protocol.CONFIRM``, if the neurons are
     oscillators."""
+    tolerances: Tolerances | None = None
+    """What the trained network asks of hardware. In a confirmation, the worker asks an
+    objective that ``MeasuresTolerances``; your own may give them itself."""
     chips: tuple[Score, ...] = ()
     """Score on each simulated chip of ``[variability]``, whose mean is ``score`` (on
     the solved equation if there is one); empty without chips."""

@@ -10,6 +10,7 @@ from hpo.errors import StudyError, for_python
 from hpo.ledger.reader import LedgerReader
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import answering
+from hpo.study import tolerances as study_tolerances
 from hpo.study.messages import did_you_mean
 from hpo.study.result import Front, Search, Sweep
 from hpo.views.figures import (
@@ -21,6 +22,7 @@ from hpo.views.figures import (
     networks,
     parallel,
     parameters,
+    tolerances,
 )
 from hpo.views.figures.plotted import Plotted
 
@@ -68,6 +70,20 @@ class Figures:
             rule = "a confirmed result"
             raise self._refuse("plot_confirmed", rule, fault, "plot_curves")
         return networks.confirmed(Plotted(result))
+
+    def plot_tolerances(self) -> go.Figure:
+        """Draw how much of each imperfection of hardware the confirmed networks
+        tolerate.
+
+        Raises:
+            StudyError: nothing has been measured.
+        """
+        result = self._result()
+        card = study_tolerances.of_result(result)
+        if card is None:
+            rule = "confirmed networks with tolerances"
+            raise self._refuse("plot_tolerances", rule, "none", "plot_confirmed")
+        return tolerances.figure(result.spec, card)
 
     def plot_curves(self) -> go.Figure:
         """Draw the score after each epoch: the best trials by network, others in

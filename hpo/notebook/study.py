@@ -174,6 +174,21 @@ class Study(Figures):
         """
         return tables.curves(self._result(curves=True))
 
+    @property
+    def tolerances(self) -> pd.DataFrame:
+        """What the networks of ``confirmed`` ask of hardware: a row per imperfection.
+
+        Columns: ``label``, ``unit``, ``amount`` that costs one point of accuracy or a
+        tenth of the error (of a unit ``%`` a fraction of 1), ``found``: ``at`` it,
+        ``kept`` even at this one, or ``lost`` already; ``low`` and ``high``, the
+        interval of this median; ``good`` and ``usual``, what hardware has; and
+        ``source``. Empty where nothing was measured.
+
+        Raises:
+            HpoError: pandas is not installed.
+        """
+        return tables.tolerances(self._result())
+
     # --- ask and tell ---
 
     @cached_property

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
+from hpo.study import tolerances as study_tolerances
 from hpo.study.result import Result
+from hpo.study.tolerances import Limit
 from hpo.study.trials import Phase
 from hpo.views.records import json_records
 
@@ -24,6 +26,17 @@ _LAST = (
     "started_at",
     "settled_at",
     "message",
+)
+_TOLERANCES = (
+    "label",
+    "unit",
+    "amount",
+    "found",
+    "low",
+    "high",
+    "good",
+    "usual",
+    "source",
 )
 _CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
 
@@ -54,6 +67,34 @@ def trials(result: Result) -> pd.DataFrame:
     for name in ("started_at", "settled_at"):
         frame[name] = pandas.to_datetime(frame[name], utc=True)
     return frame.astype(dict.fromkeys(["score", *spec.cost_columns], "float64"))
+
+
+def tolerances(result: Result) -> pd.DataFrame:
+    """Return a row per imperfection; see ``Study.tolerances``."""
+    pandas = pandas_for("study.tolerances")
+    limits: Sequence[Limit] = ()
+    card = study_tolerances.of_result(result)
+    if card is not None:
+        limits = card.limits
+    rows = {}
+    for limit in limits:
+        good, usual = limit.about.hardware or (math.nan, math.nan)
+        rows[limit.name] = (
+            limit.about.label,
+            limit.about.unit,
+            limit.median.amount,
+            limit.median.found,
+            limit.low.amount,
+            limit.high.amount,
+            good,
+            usual,
+            limit.about.source,
+        )
+    index = pandas.Index(list(rows), name="imperfection")
+    frame: pd.DataFrame = pandas.DataFrame(
+        list(rows.values()), index=index, columns=list(_TOLERANCES)
+    )
+    return frame
 
 
 def curves(result: Result) -> pd.DataFrame:

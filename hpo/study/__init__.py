@@ -21,6 +21,7 @@ __all__ = [
     "spec",
     "splits",
     "tables",
+    "tolerances",
     "trials",
     "values",
 ]

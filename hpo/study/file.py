@@ -443,7 +443,7 @@ def _shorten(
         point = spec.in_space({**spec.about.defaults, **reported})
         tree["warm_start"] = {"points": [point]}
     if spec.confirm is not None:
-        tree["confirm"] = {"top": 1, "members": 2}
+        tree["confirm"] = {"top": 1, "members": 2, "tolerances": False}
     if "name" not in given:
         tree["name"] = f"{spec.name}-quick"
     return tree

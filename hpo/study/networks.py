@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from hpo.contract import Protocol, Solved, Thermal, facts
+from hpo.contract import Protocol, Solved, Thermal, Tolerances, facts
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Estimate
 from hpo.study.spec import StudySpec
@@ -60,6 +60,11 @@ class Member:
     def thermal(self) -> Thermal | None:
         """Its scores at other thermal powers; None where it was not scored at them."""
         return facts.read_check(Thermal, facts.THERMAL, self.info)
+
+    @property
+    def tolerances(self) -> Tolerances | None:
+        """What it asks of hardware; None where it was not measured."""
+        return facts.read_tolerances(self.info)
 
     @property
     def chips(self) -> tuple[float, ...]:

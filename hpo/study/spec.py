@@ -538,8 +538,11 @@ class StudySpec(StudyTable):
                 tree.pop(table)
         if self.confirm is None:
             tree["confirm"] = False
-        elif self.confirm.splits == 1:
+            return tree
+        if self.confirm.splits == 1:
             tree["confirm"].pop("splits")
+        if self.confirm.tolerances:
+            tree["confirm"].pop("tolerances")
         return tree
 
     def essential(self) -> dict[str, Any]:

@@ -170,6 +170,9 @@ class Confirm(StudyTable):
     yield_above: Annotated[float | None, ASIDE] = None
     """Score that a simulated chip must reach to count in the yield; default: the
     reported score. It changes no trial."""
+    tolerances: Annotated[bool, ASIDE] = True
+    """Whether each network of a device is tested for what it asks of hardware, which
+    takes seconds."""
 
     @property
     def trainings(self) -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpo.contract import Outcome, Progress, Protocol, facts
+from hpo.contract import MeasuresTolerances, Outcome, Progress, Protocol, facts
 from hpo.ledger.claim_records import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.search import constraints
@@ -113,18 +113,32 @@ class MemberTraining:
             EndedError: the pruner has ended the trial.
             ValueError: the result cannot be stored.
         """
-        task = self._spec.task_params.on_split(self._claim.split)
-        outcome = self._spec.objective_impl.evaluate(
-            self._spec.params(params, epochs=self._epochs),
-            task=task.for_member(self._index),
+        objective = self._spec.objective_impl
+        values = self._spec.params(params, epochs=self._epochs)
+        split = self._spec.task_params.on_split(self._claim.split)
+        task = split.for_member(self._index)
+        outcome = objective.evaluate(
+            values,
+            task=task,
             protocol=self._protocol,
             member_seed=seed,
             on_epoch=self._on_epoch,
             resume=self._resume,
         )
+        if self._measures_tolerances and isinstance(objective, MeasuresTolerances):
+            self._heart.say(f"{self._name}, tolerances")
+            tolerances = objective.tolerances(values, task, seed, outcome)
+            outcome = outcome.replace(tolerances=tolerances)
         constraints.check_costs(self._spec, params, outcome.info)
         member = member_of(self._index, seed, outcome, self._reported, self._seconds)
         return outcome, member
+
+    @property
+    def _measures_tolerances(self) -> bool:
+        confirm = self._spec.confirm
+        if confirm is None or self._claim.phase == Phase.SEARCH:
+            return False
+        return confirm.tolerances
 
     @property
     def _seconds(self) -> float:

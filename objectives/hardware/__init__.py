@@ -8,6 +8,8 @@
     The table ``[variability]``: spread, noise and rounded weights of simulated chips.
 ``measured``
     A CSV file of measured devices, from which chips are drawn.
+``imperfections``
+    Imperfections that are tried on a trained network, and what hardware has.
 
 Light to import.
 """

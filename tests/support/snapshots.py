@@ -12,7 +12,7 @@ from typing import Any
 from searches import reported
 from workers import toy_spec
 
-from hpo.contract import Outcome, Solved, Thermal
+from hpo.contract import Outcome, Solved, Thermal, Tolerance, Tolerances
 from hpo.contract.facts import member_info
 from hpo.study.networks import Member
 from hpo.study.result import Result
@@ -161,6 +161,24 @@ def thermal(**changes: Any) -> Thermal:
         "noisy": (0.925, 0.935) * 5,
     }
     return Thermal(**{**facts, **changes})
+
+
+def tolerances(amount: float = 0.04, **changes: Any) -> Tolerances:
+    """Return tolerances of a network that has little patience with a delay."""
+    facts: dict[str, Any] = {
+        **{"score": 0.93, "loss": 0.01, "chips": 2, "series": 600},
+        "limits": {
+            "coupling_delay_ns": Tolerance(amount=amount),
+            "weight_bits": Tolerance(amount=100 * amount + 1),
+            "gain_error": Tolerance(amount=0.0025, found="lost"),
+            "tau_spread": Tolerance(amount=0.64, found="kept"),
+        },
+        "ranges": {
+            "drive": (0.0, 0.2, 1.0, 2.0, 2.5, 2.9, 3.0),
+            "x": (1e-3, 1e-2, 0.1, 0.4, 0.6, 0.8, 0.9),
+        },
+    }
+    return Tolerances(**{**facts, **changes})
 
 
 def snapshot(

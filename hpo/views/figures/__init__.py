@@ -14,5 +14,6 @@ __all__ = [
     "pictures",
     "plotted",
     "style",
+    "tolerances",
     "traces",
 ]

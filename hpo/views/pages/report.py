@@ -15,8 +15,9 @@ from markupsafe import Markup
 
 from hpo.contract import Protocol
 from hpo.contract.facts import PER_EPOCH
+from hpo.objectives.hardware import thermal
 from hpo.statistics import intervals
-from hpo.study import file
+from hpo.study import file, tolerances
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.trials import SlotState
 from hpo.views.figures import (
@@ -28,9 +29,11 @@ from hpo.views.figures import (
     parallel,
     parameters,
 )
+from hpo.views.figures import tolerances as tolerance_figure
 from hpo.views.figures.networks import Confusion
 from hpo.views.figures.plotted import Plotted
 from hpo.views.pages.page import (
+    Plot,
     Section,
     Table,
     code,
@@ -49,6 +52,7 @@ from hpo.views.sentences import (
     splits,
     verdict,
 )
+from hpo.views.sentences import tolerances as tolerance_words
 from hpo.views.sentences.formatting import (
     NOTHING,
     baseline_text,
@@ -148,6 +152,7 @@ class SearchReport:
             self.importance(),
             self.learning_curves(),
             self.confirmation(),
+            self.tolerances(),
             self.confusion(),
             self.best(),
             self.ended(SlotState.FAILED),
@@ -328,6 +333,29 @@ class SearchReport:
             parts.append(plot("confirmed", label, drawn))
         warnings = caveats.warnings(self.result)
         return Section("confirmation", text, parts, warnings=warnings)
+
+    def tolerances(self) -> Section | None:
+        """Return what the confirmed networks ask of hardware."""
+        card = tolerances.of_result(self.result)
+        if card is None:
+            return None
+        words = tolerance_words
+        loss = words.loss_text(self.spec)
+        drawn = tolerance_figure.figure(self.spec, card)
+        label = f"Amount of each imperfection that costs {loss}"
+        text = note(
+            "tolerances",
+            loss=loss,
+            how=words.how(card),
+            currents=words.currents_text(thermal.read_tables()),
+        )
+        parts: list[Table | Plot] = [
+            plot("tolerances", label, drawn),
+            Table("Tolerances", words.limit_rows(self.spec, card)),
+            Table("Drive, weights and states", words.range_rows(card)),
+        ]
+        title = "What it asks of hardware"
+        return Section("tolerances", text, parts, title=title)
 
     def confusion(self) -> Section | None:
         """Return the confusion matrix of the stored network."""

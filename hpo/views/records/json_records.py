@@ -12,13 +12,14 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from hpo.contract import Baseline, Thermal
+from hpo.contract import QUANTILES, Baseline, Thermal
 from hpo.statistics import intervals
-from hpo.study import effort, networks, splits
+from hpo.study import effort, networks, splits, tolerances
 from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.splits import SplitScores
+from hpo.study.tolerances import Card, Limit
 from hpo.study.trials import Amendment, Listed, SlotState, Trial
 from hpo.views.sentences import caveats, verdict
 
@@ -248,6 +249,26 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         "chips": item.chips or None,
         "yield": _yield(networks.chip_yield(spec, item.simulated)),
         "warning": caveats.of(spec, item).warning,
+        "tolerances": card(tolerances.of(item)),
+    }
+
+
+def card(tolerated: Card | None) -> dict[str, Any] | None:
+    """Return what the networks of a configuration ask of hardware."""
+    if tolerated is None:
+        return None
+    limits = {limit.name: _limit(limit) for limit in tolerated.limits}
+    return {**vars(tolerated), "limits": limits, "quantiles": QUANTILES}
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    about = limit.about
+    return {
+        **limit.median.model_dump(),
+        "low": limit.low.model_dump(),
+        "high": limit.high.model_dump(),
+        **_picked(about, ("label", "unit", "hardware", "source")),
+        "beyond_hardware": limit.beyond_hardware,
     }
 
 

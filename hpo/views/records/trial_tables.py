@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from hpo.contract.facts import CHIP_SCORES, THERMAL
+from hpo.contract.facts import CHIP_SCORES, THERMAL, TOLERANCES
 from hpo.study.result import Result
 from hpo.views.records import json_records
 
@@ -29,6 +29,7 @@ _CHECKS = (
     "trained_steps_per_point",
     *(name for field, name in THERMAL.items() if field != "remedy"),
     CHIP_SCORES,
+    TOLERANCES,
 )
 """Keys of the ``info`` of a network that was checked; columns if one has them."""
 
@@ -77,6 +78,6 @@ def write_csv(result: Result, stream: TextIO, *, curves: bool) -> None:
 
 
 def _values(record: dict[str, Any], names: Iterable[str]) -> list[Any]:
-    """Return values by name; a list is JSON."""
+    """Return values by name; a list or a table is JSON."""
     values = [record.get(name) for name in names]
-    return [json.dumps(one) if isinstance(one, list) else one for one in values]
+    return [json.dumps(one) if isinstance(one, list | dict) else one for one in values]

@@ -8,5 +8,6 @@ __all__ = [
     "ranking",
     "splits",
     "task_data",
+    "tolerances",
     "verdict",
 ]

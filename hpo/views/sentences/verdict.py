@@ -15,7 +15,7 @@ from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import StudyState, Trial
-from hpo.views.sentences import caveats, splits
+from hpo.views.sentences import caveats, splits, tolerances
 from hpo.views.sentences.comparison import against, beside, gap_text
 from hpo.views.sentences.formatting import (
     joined,
@@ -149,6 +149,7 @@ class SearchWords:
             beside(self.result),
             *caveats.assured(self.spec, item, at_chance=self.result.at_chance),
             caveats.of(self.spec, item).remark.rstrip("."),
+            tolerances.remark(self.spec, item),
         ]
 
     def named(self) -> str:
