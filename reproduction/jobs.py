@@ -89,10 +89,6 @@ def _plain(study: str) -> str:
     return "" if study == "fig2b-ctrnn" else readings.PLAIN.name
 
 
-_COLD = ("fixed.thermal_power=0.0",)
-"""The paper's equation, where a study file of ours has another one."""
-
-
 def _own(name: str) -> str:
     """Return the path of a study that only the reproduction runs."""
     return str(Path(__file__).with_name(f"{name}.toml"))
@@ -109,17 +105,12 @@ def _jobs() -> Iterator[Job]:
         )
     yield Job(name="seqdigits", study="seqdigits", figure="search")
     yield Job(name="seqdigits-ctrnn", study=_own("seqdigits-ctrnn"), figure="search")
-    yield Job(
-        name="seqdigits-tpe",
-        study=_own("seqdigits-tpe"),
-        figure="search",
-        overrides=_COLD,
-    )
+    yield Job(name="seqdigits-tpe", study=_own("seqdigits-tpe"), figure="search")
     yield Job(
         name="seqdigits-single",
         study=_own("seqdigits-tpe"),
         figure="search",
-        overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40", *_COLD),
+        overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40"),
     )
     for study in ("fig2b", "fig2b-ctrnn"):
         for split in SPLITS:

@@ -49,7 +49,10 @@ FIXED: Mapping[str, ParamValue] = {
     "lr_decay": 8.077,
     "s": 0.5,
     "f_cut_per_ns": F_CUT_PER_NS,
+    "thermal_power": 0.0,
+    "drive_limit": "none",
 }
+"""Of the study files, with the paper's equation: no thermal power, no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,8 @@ class Reading:
     """τ of the paper over ``tau_ns``: the literal Eq. (1) relaxes twice as fast."""
     f_cut_times_dt: float | None = None
     """The cut-off times Δt, where the two are tied."""
+    n_networks: int = N_SEEDS
+    """Per point, but of the outer curves and of the broad set."""
     matters: bool = False
     """Whether the outer curves have as many networks as the others."""
     as_a_map: bool = False
@@ -186,7 +191,24 @@ OTHERS = (
                 "thermal_span": 1.0,
             },
         )
-        for power in (1e-4, 1e-3, 1e-2)
+        for power in (1e-3, 1e-2)
+    ),
+    *(
+        Reading(
+            name=f"limit-{bound}",
+            title=f"drive of 0 to {bound} γ",
+            why=(
+                "the paper's drives have no bound; junctions were driven up to 2.3 γ,"
+                " and with one sign"
+            ),
+            changes={
+                "drive_limit": "smooth",
+                "drive_low": 0.0,
+                "drive_high": float(bound),
+            },
+            n_networks=5,
+        )
+        for bound in (3, 5)
     ),
     Reading(
         name="decay",
@@ -235,7 +257,11 @@ def parts(reading: Reading) -> list[Part]:
         ],
         "-broad": [_point(reading, **values) for values in _broad_set(reading)],
     }
-    members = {"": N_SEEDS, "-shifts": N_OUTER[reading.matters], "-broad": N_BROAD}
+    members = {
+        "": reading.n_networks,
+        "-shifts": N_OUTER[reading.matters],
+        "-broad": N_BROAD,
+    }
     found = [
         Part(
             name=name + end,
@@ -244,7 +270,8 @@ def parts(reading: Reading) -> list[Part]:
         )
         for end, own in points.items()
     ]
-    alone = _overrides(reading, [_point(reading, 1.0)], members=N_SEEDS)
+    point = [_point(reading, 1.0)]
+    alone = _overrides(reading, point, members=reading.n_networks)
     return found + [
         Part(
             name=f"{name}-split{split}",
