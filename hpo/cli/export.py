@@ -6,22 +6,26 @@ import argparse
 import sys
 from pathlib import Path
 
-from hpo.cli import networks
+from hpo.cli import chip, networks
 from hpo.cli.common import looking, opened_storage
-from hpo.console import STORAGE, STUDY, Parser, argument, command, one_of
+from hpo.console import STORAGE, STUDY, Parser, argument, at_least, command, one_of
 from hpo.files import check_ending, writing
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse options of one kind of file where another is written."""
-    if (arguments.backup or arguments.network) and arguments.curves:
+    others = (arguments.backup, arguments.network, arguments.chip)
+    if any(others) and arguments.curves:
         parser.error(
             "argument --curves: only allowed with a table, not a backup or network"
         )
     if arguments.format is not None and arguments.output is None:
         parser.error("argument --format: needs -o FILE")
-    if arguments.trial is not None and not arguments.network:
-        parser.error("argument --trial: only allowed with --network")
+    if arguments.trial is not None and not (arguments.network or arguments.chip):
+        parser.error("argument --trial: only allowed with --network or --chip")
+    for name in ("bits", "device"):
+        if getattr(arguments, name) is not None and not arguments.chip:
+            parser.error(f"argument --{name}: only allowed with --chip")
 
 
 @command(
@@ -46,6 +50,12 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
             metavar="FILE",
             help="one network, to FILE.safetensors",
         ),
+        argument(
+            "--chip",
+            type=Path,
+            metavar="FILE",
+            help="one network as values to programme into a chip, to FILE.csv",
+        ),
     ),
     argument(
         "--format",
@@ -56,11 +66,22 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
         "--curves", action="store_true", help="include score and loss after every epoch"
     ),
     networks.TRIAL,
+    argument(
+        "--bits",
+        type=at_least(2, 16),
+        metavar="N",
+        help="--chip: round weights to N bits, and measure the score that is left",
+    ),
+    argument(
+        "--device",
+        metavar="NAME",
+        help="--chip: currents in mA for this oscillator (docs/how-to/thermal.md)",
+    ),
     STORAGE,
     check=_check,
 )
 def export(arguments: argparse.Namespace) -> int:
-    """Write a study as a table of trials, as a backup, or one of its trained networks.
+    """Write a study as a table or a backup, or one of its trained networks.
 
     `hpo import` reads a backup, also into another database, where the study continues
     as if it had never moved. A table is for other programs.
@@ -78,9 +99,14 @@ def export(arguments: argparse.Namespace) -> int:
             checkpoints
         hpo export seqdigits --network t7.safetensors --trial 7
             write the network of confirmed trial 7 (default: of the best trial)
+        hpo export seqdigits --chip weights.csv --bits 6 --device spin-hall-mtj
+            write every weight and bias with sign and unit (S included), rounded to 6
+            bits, in units of the damping and in mA; print the accuracy that is left
     """
     if arguments.network is not None:
         return networks.export(arguments)
+    if arguments.chip is not None:
+        return chip.export(arguments)
     if arguments.backup is not None:
         return _write_backup(arguments)
     if arguments.format is not None:

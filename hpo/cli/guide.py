@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from hpo.cli import devices
 from hpo.cli.common import tell
 from hpo.console import JSON, Add, argument, command
-from hpo.errors import HpoError
-
-if TYPE_CHECKING:
-    from hpo.objectives.hardware.thermal import Oscillator
 
 _FILE = Path(__file__).parents[1] / "objectives" / "guide.toml"
 _OPTIONS = tomllib.loads(_FILE.read_text(encoding="utf-8"))
@@ -84,7 +79,8 @@ def guide(arguments: argparse.Namespace) -> int:
     given = vars(arguments)
     numbers = {name: given[name] for name in _OPTIONS["numbers"]}
     changes = {name: given[name] for name in _OPTIONS["device"]}
-    device = _device(
+    device = devices.read(
+        "hpo guide",
         arguments.device,
         {name: value for name, value in changes.items() if value is not None},
     )
@@ -96,40 +92,3 @@ def guide(arguments: argparse.Namespace) -> int:
         shared["tau_ns"] = result.tau_ns["best"]
         model(**shared)  # check that the objective accepts it
     return tell(arguments, values, rules.page(result, device))
-
-
-def _device(device: str, changes: Mapping[str, float]) -> Oscillator:
-    """Return the device of this name, changed by options.
-
-    Raises:
-        HpoError: the name is unknown, or a value is invalid.
-    """
-    from hpo.objectives.hardware import thermal
-    from hpo.study.messages import explained
-
-    base = _table(device)
-    kind = thermal.choose_kind(changes, base)
-    where = f"hpo guide: {device}"
-    if thermal.choose_kind(base) is not kind:
-        base = {}  # a linewidth replaces a geometry
-        where = "hpo guide"
-    if base and changes and "source" in base:
-        base["source"] += f"; {', '.join(changes)} by you"
-    with explained(where, kind):
-        return kind(**{**base, **changes})
-
-
-def _table(device: str) -> dict[str, Any]:
-    """Return the table of a device, of ours or as ``FILE.toml:NAME``."""
-    from hpo.objectives.hardware import thermal
-    from hpo.study.messages import did_you_mean, explained
-
-    file, _, name = device.rpartition(":")
-    with explained("hpo guide", thermal.Oscillator):
-        tables = thermal.read_tables(Path(file)) if file else thermal.read_tables()
-    table = tables.get(name)
-    if not isinstance(table, dict):
-        raise HpoError(
-            f"hpo guide: unknown device {device!r}. {did_you_mean(name, tables)}"
-        )
-    return dict(table)

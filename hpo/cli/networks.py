@@ -27,7 +27,7 @@ _DEFAULT_CLASSES = 4
 """Number of classes shown by default, with one series each."""
 
 
-def _choose(arguments: argparse.Namespace) -> KeptNetwork:
+def choose(arguments: argparse.Namespace) -> KeptNetwork:
     """Return the network that the options name.
 
     Raises:
@@ -50,7 +50,7 @@ def export(arguments: argparse.Namespace) -> int:
 
     target: Path = arguments.network
     check_ending(target, ".safetensors")
-    network.write(_choose(arguments), target)
+    network.write(choose(arguments), target)
     print(target, target.with_suffix(".json"), sep="\n")
     return 0
 
@@ -106,7 +106,7 @@ def trace(arguments: argparse.Namespace) -> int:
     """
     target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
     check_ending(target, ".html", ".csv")
-    kept = _choose(arguments)
+    kept = choose(arguments)
     check_writable(target)
     from hpo.views.pages import traces
     from hpo.views.records.kept_network import Replay, csv_text

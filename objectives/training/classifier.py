@@ -66,6 +66,10 @@ class Classifier(LayeredMember):
             [self._read(part.x)[0] for part in self._test.batches(SCORING_BATCH)]
         )
 
+    def solved_score(self) -> float:
+        """See ``LayeredMember``: the accuracy."""
+        return float((self.read() == self._test.label).mean())
+
     def _read(self, x: NDArray[np.float32]) -> tuple[NDArray[np.int64], int, bool]:
         """Return classes (-1: not finite), steps per point, and whether they solve the
         equation."""

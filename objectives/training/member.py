@@ -10,7 +10,7 @@ import statistics
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,8 @@ from hpo.contract import (
 from ..data.examples import Examples, Split
 from ..hardware.variability import Variability
 from ..networks.kernels.sizes import CHIPS
-from ..networks.simulated_chips import Training
-from . import artifacts, thermal_check
+from ..networks.simulated_chips import Training, quantise_network
+from . import artifacts, chip_table, thermal_check
 from .checkpoint import identify
 from .drive import measure_drive
 from .params import LayeredParams
@@ -47,6 +47,7 @@ from .train import train
 
 if TYPE_CHECKING:
     from ..networks.layered import LayeredNetwork
+    from .chip_table import ChipTable
 
 
 MEASURED_SPAN = 10.0
@@ -106,6 +107,10 @@ class LayeredMember(NetworkMember):
     @abstractmethod
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
         """Return the scores on simulated chips."""
+
+    @abstractmethod
+    def solved_score(self) -> float:
+        """Return the score of the test part: ideal devices, the solved equation."""
 
     @cached_property
     def _examples(self) -> Examples:
@@ -260,6 +265,26 @@ class LayeredMember(NetworkMember):
         )
         description |= self._extra_description()
         return artifacts.to_bytes(self.network, description)
+
+    def chip_table(
+        self, *, bits: int | None = None, threshold_ma: float | None = None
+    ) -> tuple[ChipTable, float]:
+        """Return the table to programme a chip by, and the score that it leaves.
+
+        Args:
+            bits, threshold_ma: see ``chip_table``.
+        """
+        scaling = self._split.scaling
+        with quantise_network(self.network, bits):
+            score = self.solved_score()
+        table = chip_table.chip_table(
+            self.network,
+            self._params,
+            scaling=asdict(scaling) if scaling else None,
+            bits=bits,
+            threshold_ma=threshold_ma,
+        )
+        return table, score
 
     def restore(self, data: bytes) -> None:
         """Set the weights to stored ones; see ``NetworkMember.restore``."""

@@ -292,6 +292,15 @@ class Predictor(LayeredMember):
         """See ``NetworkMember``."""
         return np.zeros(len(self._windows), np.int64)
 
+    def solved_score(self) -> float:
+        """See ``LayeredMember``: the NRMSE."""
+        part = self._test
+        steps, _ = solving_steps(
+            self.network, torch.from_numpy(part.x), part.label.shape[1]
+        )
+        with finer_steps(self.network, steps):
+            return self._nrmse(self.network, part, IDEAL, Tensor.clone)[0]
+
     @cached_property
     def _windows(self) -> Examples:
         """The test part in windows, each with the points before it from rest."""

@@ -109,6 +109,16 @@ def test_a_backup_carries_what_is_kept(
     assert stored(database_url) == stored(kept)
 
 
+def test_a_network_of_no_device_has_no_table_for_a_chip(
+    kept: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "weights.csv"
+    assert main.main(["export", "toy", "--chip", str(target), "--storage", kept]) == 1
+    said = "toy: only networks of a device have a table, got objective 'toy_network:Toy"
+    assert said in capsys.readouterr().err
+    assert not target.exists()
+
+
 # --- how it reads the test part ---
 
 

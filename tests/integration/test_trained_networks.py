@@ -44,6 +44,11 @@ MISTAKES = [
         "export small --network best",
         "best: expected the ending .safetensors, got none.",
     ),
+    ("export small --chip w", "w: expected the ending .csv, got none."),
+    (
+        "export small --chip w.csv --device nano-oscillator",
+        "device nano-oscillator has no threshold_ma, the current of a drive of 1 gamma",
+    ),
     (
         "export small --network /proc/b.safetensors",
         "/proc/b.safetensors: cannot be written: ",
@@ -109,6 +114,32 @@ def test_the_confirmed_network_is_exported_and_has_the_score_of_its_confirmation
     _, err = user.run("export", "small", "--network", "best.safetensors", status=1)
     assert f"trial {best.source}: no network is stored." in err
     assert not (tmp_path / "best.safetensors").exists()
+
+
+def test_its_weights_are_written_for_a_chip_with_the_score_that_few_bits_leave(
+    tmp_path: Path, database_url: str
+) -> None:
+    user = Owner(tmp_path, database_url)
+    score = user.result.confirmations[0].scores[0]
+    out, err = user.run(
+        "export", "small", "--chip", "w.csv", "--bits=3", "--device", "spin-hall-mtj"
+    )
+    assert err == ""
+    file, sizes, largest, exact, left = out.splitlines()
+    assert file == "w.csv"
+    assert sizes == "93 connections, 18 biases and 60 weights of the readout"
+    assert re.fullmatch(
+        r"largest drives, in γ: bias [\d.]+ besides the fixed 2, [\d.]+ per unit of"
+        r" input, [\d.]+ per unit of y; 1 γ is 0\.3 mA",
+        largest,
+    )
+    end = "on the test part by the solved equation"
+    assert exact == f"accuracy {100 * score:.1f} % as trained, {end}"
+    assert re.fullmatch(rf"accuracy [\d.]+ % with 3 bits, {end}", left)
+    assert exact.split()[1] != left.split()[1]
+    with (tmp_path / "w.csv").open(encoding="utf-8", newline="") as stream:
+        levels = {row["level"] for row in csv.DictReader(stream)}
+    assert levels == {"", *map(str, range(-3, 4))}
 
 
 def test_a_network_that_cannot_be_shown_is_kept_and_exported(

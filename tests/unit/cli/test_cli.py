@@ -104,7 +104,13 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             "trace s --images 1,b",
             "argument --images: expected a whole number from 0, got 'b'",
         ),
-        ("export s --trial 1", "argument --trial: only allowed with --network"),
+        ("export s --trial 1", "argument --trial: only allowed with --network or --c"),
+        ("export s --bits 6", "argument --bits: only allowed with --chip"),
+        ("export s --device d", "argument --device: only allowed with --chip"),
+        (
+            "export s --chip c --bits 1",
+            "argument --bits: expected a whole number from 2 to 16, got '1'",
+        ),
         (
             "export s --backup b --curves",
             "argument --curves: only allowed with a table",

@@ -1,0 +1,90 @@
+"""``hpo export STUDY --chip FILE``: a trained network as values to programme."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.cli import devices, networks
+from hpo.errors import HpoError, StudyError
+from hpo.files import check_ending, writing
+from hpo.views.sentences import formatting
+
+if TYPE_CHECKING:
+    from hpo.views.records.kept_network import KeptNetwork
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write the table of a kept network, and print what it asks of a chip.
+
+    Raises:
+        HpoError: there is no such network, it has no table, or the file cannot be
+            written.
+    """
+    from hpo.worker import network
+
+    target: Path = arguments.chip
+    check_ending(target, ".csv")
+    threshold_ma = None
+    if arguments.device is not None:
+        threshold_ma = _threshold_ma(arguments.device)
+    kept = networks.choose(arguments)
+    member: Any = network.restore(kept)
+    if not hasattr(member, "chip_table"):
+        raise StudyError(
+            f"{kept.result.name}: only networks of a device have a table, got objective"
+            f" {kept.result.spec.objective!r}. Export its tensors: --network FILE."
+        )
+    with writing(target) as draft:
+        table, score = member.chip_table(threshold_ma=threshold_ma)
+        lines = [_score(kept, score, "as trained")]
+        if arguments.bits is not None:
+            table, left = member.chip_table(
+                bits=arguments.bits, threshold_ma=threshold_ma
+            )
+            lines.append(_score(kept, left, f"with {arguments.bits} bits"))
+        table.write(draft)
+    print(target, *_sizes(table, threshold_ma), *lines, sep="\n")
+    return 0
+
+
+def _threshold_ma(name: str) -> float:
+    """Return the current of a drive of 1 gamma.
+
+    Raises:
+        HpoError: the device is unknown, or has no such current.
+    """
+    threshold_ma = devices.read("hpo export", name).threshold_ma
+    if threshold_ma is None:
+        raise HpoError(
+            f"hpo export: device {name} has no threshold_ma, the current of a drive of"
+            " 1 gamma. Add it to a table of your own: --device FILE.toml:NAME."
+        )
+    return threshold_ma
+
+
+def _score(kept: KeptNetwork, score: float, how: str) -> str:
+    """Return a line on the score of the test part."""
+    spec = kept.result.spec
+    shown = formatting.score_text(spec, score)
+    return f"{spec.about.metric} {shown} {how}, on the test part by the solved equation"
+
+
+def _sizes(table: Any, threshold_ma: float | None) -> list[str]:
+    """Return lines on the number and the size of the values of a ``ChipTable``."""
+    connections = table.count("input", "below", "within")
+    largest = [
+        f"bias {table.largest('bias'):.3g} besides the fixed"
+        f" {table.largest('fixed'):.3g}",
+        f"{table.largest('input'):.3g} per unit of input",
+        f"{table.largest('below', 'within'):.3g} per unit of y",
+    ]
+    unit = ""
+    if threshold_ma is not None:
+        unit = f"; 1 γ is {threshold_ma:.4g} mA"
+    return [
+        f"{connections} connections, {table.count('bias')} biases and"
+        f" {table.count('readout')} weights of the readout",
+        f"largest drives, in γ: {', '.join(largest)}{unit}",
+    ]

@@ -1,0 +1,58 @@
+"""Devices by name: the presets of ``objectives/hardware/devices.toml``, and tables of
+the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from hpo.objectives.hardware.thermal import Oscillator
+
+
+def read(
+    command: str, device: str, changes: Mapping[str, float] | None = None
+) -> Oscillator:
+    """Return the device of this name.
+
+    Args:
+        command: the command that reads it, for errors.
+        device: name of a preset, or ``FILE.toml:NAME``.
+        changes: values that replace those of its table.
+
+    Raises:
+        HpoError: the name is unknown, or a value is invalid.
+    """
+    from hpo.objectives.hardware import thermal
+    from hpo.study.messages import explained
+
+    changes = changes or {}
+    base = _table(command, device)
+    kind = thermal.choose_kind(changes, base)
+    where = f"{command}: {device}"
+    if thermal.choose_kind(base) is not kind:
+        base = {}  # a linewidth replaces a geometry
+        where = command
+    if base and changes and "source" in base:
+        base["source"] += f"; {', '.join(changes)} by you"
+    with explained(where, kind):
+        return kind(**{**base, **changes})
+
+
+def _table(command: str, device: str) -> dict[str, Any]:
+    """Return the table of a device, of ours or as ``FILE.toml:NAME``."""
+    from hpo.objectives.hardware import thermal
+    from hpo.study.messages import did_you_mean, explained
+
+    file, _, name = device.rpartition(":")
+    with explained(command, thermal.Oscillator):
+        tables = thermal.read_tables(Path(file)) if file else thermal.read_tables()
+    table = tables.get(name)
+    if not isinstance(table, dict):
+        raise HpoError(
+            f"{command}: unknown device {device!r}. {did_you_mean(name, tables)}"
+        )
+    return dict(table)
