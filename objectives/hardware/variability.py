@@ -1,7 +1,8 @@
 """``[variability]``: how real devices differ from the ideal network in training.
 
 On hardware every device has its own relaxation time and amplification, inputs and
-neurons are noisy, and a weight has few values. The score is then the mean accuracy over
+neurons are noisy, and a weight has few values. Gain, bias, clock and input offset of a
+chip are not quite those of its design. The score is then the mean accuracy over
 ``draws`` simulated chips. Light to import; ``networks.simulated_chips`` simulates the
 chips.
 """
@@ -36,6 +37,18 @@ REPLACED = {
     "oscillator_noise_per_sqrt_ns": "oscillator_noise_per_sqrt_ns",
 }
 """The key that each column of measured devices replaces."""
+_ALWAYS_WRITTEN = ("tau_spread", "s_spread", "input_noise", "weight_bits", "draws")
+_ERRORS = (
+    "gain_error",
+    "bias_error",
+    "clock_error",
+    "clock_jitter",
+    "offset_error",
+    "weight_error",
+    "weight_error_of_largest",
+    "readout_noise",
+)
+"""Keys of random errors of a whole chip, of its weights, input and readout."""
 
 
 class Variability(BaseModel):
@@ -101,6 +114,101 @@ class Variability(BaseModel):
             ),
         ),
     ] = None
+    gain_error: Annotated[
+        Spread,
+        Field(
+            description=(
+                "relative standard deviation of S between chips: one factor for all"
+                " neurons of a chip"
+            )
+        ),
+    ] = 0.0
+    bias_error: Annotated[
+        Spread,
+        Field(
+            description=(
+                "relative standard deviation of the fixed drive between chips: one"
+                " factor for all neurons of a chip"
+            )
+        ),
+    ] = 0.0
+    clock_error: Annotated[
+        Spread,
+        Field(
+            description=(
+                "relative standard deviation of the time between two input points,"
+                " dt_ns, between chips"
+            )
+        ),
+    ] = 0.0
+    clock_jitter: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=0.25,
+            description=(
+                "standard deviation of the time at which the input changes from one"
+                " point to the next, over dt_ns; each edge has its own and does not"
+                " shift the next one"
+            ),
+        ),
+    ] = 0.0
+    offset_error: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description=(
+                "standard deviation between chips of a constant that is added to"
+                " each channel of the input, in units of the input"
+            ),
+        ),
+    ] = 0.0
+    weight_error: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description=(
+                "standard deviation of the error of each programmed weight, over its"
+                " value"
+            ),
+        ),
+    ] = 0.0
+    weight_error_of_largest: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description=(
+                "standard deviation of the error of each programmed weight, over the"
+                " largest weight of its tensor"
+            ),
+        ),
+    ] = 0.0
+    readout_noise: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description=(
+                "standard deviation of white noise on each value that is read, over"
+                " the root mean square of the values read"
+            ),
+        ),
+    ] = 0.0
+    readout_bits: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=24,
+            description=(
+                "bits of the converter that reads the neurons: values are rounded to"
+                " 2^bits - 1 evenly spaced ones, symmetric about 0, up to the largest"
+                " value; default: exact values"
+            ),
+        ),
+    ] = None
     draws: Annotated[
         int,
         Field(
@@ -113,8 +221,8 @@ class Variability(BaseModel):
         bool,
         Field(
             description=(
-                "whether training simulates chips, too: a new one for each batch,"
-                " with spread and noise but exact weights"
+                "whether training simulates chips, too: a new one for each batch;"
+                " its gradient, at the weights of the chip, moves the exact ones"
             )
         ),
     ] = False
@@ -141,19 +249,18 @@ class Variability(BaseModel):
     ] = None
 
     @model_serializer(mode="wrap")
-    def _without_absent_devices(
+    def _without_absent_keys(
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        """Leave out absent measured devices, and absent spreads of other parameters.
+        """Leave out what is absent, except for the keys of the first release.
 
-        The table is then written as before these keys existed, with the same hash.
+        The table is then written as before the others existed, with the same hash.
         """
-        return {
-            name: value
-            for name, value in write(self).items()
-            if name == "weight_bits" or (value is not None and value is not False)
-            if value or name in Variability.model_fields
-        }
+        values: dict[str, Any] = write(self)
+        kept = set(_ALWAYS_WRITTEN)
+        if self.oscillator_noise_per_sqrt_ns is not None:
+            kept.add("oscillator_noise_per_sqrt_ns")
+        return {name: value for name, value in values.items() if value or name in kept}
 
     @model_validator(mode="after")
     def _hash_is_of_devices(self) -> Self:
@@ -241,7 +348,8 @@ class Variability(BaseModel):
         ``simulated_chips.is_noisy``.
         """
         spreads = self.spreads.values()
-        names = (*spreads, "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
+        noises = ("s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
+        names = (*spreads, *noises, *_ERRORS)
         return self.devices is not None or any(
             (getattr(self, name) or 0.0) > 0 for name in names
         )

@@ -61,6 +61,8 @@ class Neurons:
 
     factors: Mapping[str, Tensor] = field(default_factory=dict)
     """Factor on each parameter that deviates, by its name."""
+    fixed_drive: float = 1.0
+    """Factor on the fixed drive, the same for all neurons."""
     noise_per_sqrt_ns: Tensor | None = None
     """Standard deviation of the noise in 1 ns; the dynamics are then those between its
     jumps."""
@@ -115,6 +117,11 @@ class DeviceDynamics:
         noise = self.neurons.noise_per_sqrt_ns
         return self._warm if noise is None else self._warm.between_jumps(noise)
 
+    @property
+    def _fixed_drive(self) -> Any:
+        """The fixed drive, in 1/ns."""
+        return self._nominal.fixed_drive() * self.neurons.fixed_drive
+
     def _shaped(self, value: Any, batch: int) -> Tensor:
         members, layers, width = self.synapses.bias.shape
         zeros = self.synapses.bias.new_zeros(members, layers, batch, width)
@@ -122,7 +129,7 @@ class DeviceDynamics:
 
     def rest(self, batch: int) -> State:
         """Return the state before any input."""
-        drive = self._limit(self._nominal.fixed_drive())
+        drive = self._limit(self._fixed_drive)
         states = self._device.every("rest_under", drive)
         return tuple(self._shaped(value, batch) for value in states)
 
@@ -149,7 +156,7 @@ class DeviceDynamics:
         """Return the drive of every neuron in 1/ns, (members, layers, batch, width)."""
         weighted = self.synapses.weighted_sum(y, u)
         amplified: Any = as_factor(self.physics.s, weighted) * weighted
-        drive: Tensor = self._limit(amplified + self._nominal.fixed_drive())
+        drive: Tensor = self._limit(amplified + self._fixed_drive)
         return drive
 
     def _limit(self, drive: Any) -> Any:

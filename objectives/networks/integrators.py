@@ -198,6 +198,18 @@ class Stepping:
         """Return a copy with other parameters of the device."""
         return replace(self, device=self.device.with_values(**values))
 
+    def at_clock(self, factor: float | None) -> Self:
+        """Return a copy with ``factor`` times the time between points, in as many
+        steps; None: this one."""
+        if factor is None:
+            return self
+        return replace(
+            self,
+            dt_ns=factor * self.dt_ns,
+            steps_per_point=self.n_steps,
+            max_step_ns=math.inf,
+        )
+
     @property
     def n_steps(self) -> int:
         """Number of equal steps between two points, none longer than

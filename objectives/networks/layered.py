@@ -29,6 +29,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -128,6 +129,12 @@ class LayeredNetwork(nn.Module, ABC):
     def make_dynamics(self, synapses: Synapses, neurons: Neurons) -> DeviceDynamics:
         """Return the vector field with these synapses and neurons."""
         return DeviceDynamics(physics=self.physics, synapses=synapses, neurons=neurons)
+
+    @property
+    def trained(self) -> tuple[nn.Parameter, ...]:
+        """The trained tensors: of the network, then of the readout."""
+        network = (self.w_in, self.w_inter, self.w_intra, self.bias)
+        return (*network, self.w_out, self.bias_out)
 
     @property
     def beyond_kernel(self) -> str:
@@ -259,6 +266,8 @@ class LayeredNetwork(nn.Module, ABC):
         """
         n_points = u.shape[-2] if self.features.averaged else n_read
         values = self.outputs(u, n_points, chip)
+        if chip.reading is not None:
+            values = chip.reading.read(values)
         return self.features.compute(noise(values) if noise else values)
 
     def output(self, u: Tensor) -> Tensor:
@@ -292,14 +301,15 @@ class LayeredNetwork(nn.Module, ABC):
     def _run_reference(self, u: Tensor, n_read: int, chip: Chip) -> Tensor:
         """Return ``outputs``, computed by the reference."""
         dynamics = self.make_dynamics(self._amplify(chip), self._neurons(chip))
+        physics = self.physics.at_clock(chip.clock)
         state = dynamics.rest(batch=u.shape[-3])
         past = Past()
         jumps = self._jumps(u, chip)
         existing = self.exists[-len(self.features.widths(self.widths)) :]
         read = []
         for t, point in enumerate(u.unbind(dim=-2)):
-            for _ in range(self.physics.n_steps):
-                state, past = self.physics.step(dynamics, state, past, point)
+            for _ in range(physics.n_steps):
+                state, past = physics.step(dynamics, state, past, point)
                 jump = next(jumps)
                 if jump is not None:
                     state = dynamics.add_noise(state, jump)
@@ -318,7 +328,8 @@ class LayeredNetwork(nn.Module, ABC):
         n_steps = self.physics.n_steps
         interval = steps_between_jumps(chip, len(normals), u.shape[-2], n_steps)
         series = np.arange(u.shape[-3]) % normals.shape[2]
-        root = (self.physics.step_ns * interval) ** 0.5
+        step_ns = self.physics.at_clock(chip.clock).step_ns
+        root = (step_ns * interval) ** 0.5
         size = self._as_factor(chip.noise_per_sqrt_ns) * (root / self.noise_parts)
         for number in itertools.count():
             yield from itertools.repeat(None, interval - 1)
@@ -336,10 +347,13 @@ class LayeredNetwork(nn.Module, ABC):
 
     def _neurons(self, chip: Chip) -> Neurons:
         factors = {name: self._as_factor(own) for name, own in chip.factors.items()}
+        neurons = Neurons(factors=factors)
+        if chip.fixed_drive is not None:
+            neurons = replace(neurons, fixed_drive=chip.fixed_drive)
         noise = chip.noise_per_sqrt_ns
         if noise is None:
-            return Neurons(factors=factors)
-        return Neurons(factors=factors, noise_per_sqrt_ns=self._as_factor(noise))
+            return neurons
+        return replace(neurons, noise_per_sqrt_ns=self._as_factor(noise))
 
     def _amplify(self, chip: Chip) -> Synapses:
         """Return the synapses, each multiplied by the factor on S of its target

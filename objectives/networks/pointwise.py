@@ -60,6 +60,9 @@ class DeviceNetwork(LayeredNetwork):
         neurons = self._nominal._replace(values=values)
         if chip.s is not None:
             neurons = neurons._replace(s=neurons.s * chip.s)
+        if chip.fixed_drive is not None:
+            drive = neurons.fixed_drive * chip.fixed_drive
+            neurons = neurons._replace(fixed_drive=drive)
         noise = chip.noise_per_sqrt_ns
         if noise is not None:
             device = self.physics.device.with_values(**values).between_jumps(noise)

@@ -3,17 +3,19 @@
 Noise is that of docs/explanation/equations.md, "Oscillator". For neuron i of a chip::
 
     γ_i = 1 / (f_i τ),   S_i = g_i S         f, g log-normal, of mean 1
-    W   → Δ round(W / Δ)                     Δ = max|W| / (2^(bits - 1) - 1), per tensor
+    S   → g' S,  b_fixed → b' b_fixed        g', b' common to all neurons of a chip
+    Δt  → f' Δt                              f' its clock
     u   → u + n                              n normal, anew at each point of each series
     c   → c + η/2 √h (ξ + i ξ'),  x = |c|²   ξ, ξ' normal, every h ns: after each step
     η   = √(2 γ_i x_th)                      from the thermal power, unless η is set
 
-Each trained tensor W is rounded on its own. With ``devices``, every neuron of a chip is
-one of the measured devices, drawn with replacement: f_i, g_i and η_i come from its row,
-f and g divided by the mean of their column.
+``programming`` writes the weights, ``input_errors`` has the other errors of the input,
+``reading`` those of the readout. With ``devices``, every neuron of a chip is one of the
+measured devices, drawn with replacement: f_i, g_i and η_i come from its row, f and g
+divided by the mean of their column.
 
-The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one
-supply. A neuron with γ_i ≥ 2γ does not oscillate by itself.
+The fixed bias b_fixed of the spintronic network is 2γ of the nominal device: a chip has
+one supply. A neuron with γ_i ≥ 2γ does not oscillate by itself.
 
 The noise is white: η is per √ns, and its effect within a time does not depend on the
 step. With noise, the equation drops its mean effect, the source γ x_th. Eq. (1)
@@ -44,23 +46,24 @@ the network itself.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..hardware.variability import Variability, log_normal_sigma
 from ..randomness import stream
+from .input_errors import InputErrors, draw_input_errors
 from .kernels.chips import Chip
 from .kernels.layout import Floats
 from .kernels.sizes import MAX_CHIP_NOISE, SHIFTS
 from .layered import LayeredNetwork
+from .programming import Programming
+from .reading import Reading
 
 Array = NDArray[np.float64]
 _NOISE = "oscillator_noise_per_sqrt_ns"
@@ -111,12 +114,68 @@ def draw_chip(
         own = factors(name.removesuffix("_ns"), name, getattr(variability, key))
         if own is not None:
             varied[name] = own
-    chip = Chip(factors=varied, s=factors("s", "s", variability.s_spread))
+    chip = Chip(
+        factors=varied,
+        s=factors("s", "s", variability.s_spread),
+        programming=_programming(variability, seed, number),
+        reading=_reading(variability, seed, number),
+    )
+    chip = _with_common_factors(chip, variability, seed, number, network.n_neurons)
     if normals is None:
         return chip
     noise = _noise_per_sqrt_ns(variability, network, rows, varied)
     how: Any = {"normals": normals, "jumps_per_point": jumps_per_point}
     return replace(chip, noise_per_sqrt_ns=noise, **how)
+
+
+def _with_common_factors(
+    chip: Chip, variability: Variability, seed: int, number: int | str, n_neurons: int
+) -> Chip:
+    """Return the chip with factors on gain, bias and clock."""
+    gain = _draw_factor(seed, f"gain/{number}", variability.gain_error)
+    s = chip.s
+    if gain is not None:
+        s = gain * (np.ones(n_neurons) if s is None else s)
+    bias = _draw_factor(seed, f"bias/{number}", variability.bias_error)
+    clock = _draw_factor(seed, f"clock/{number}", variability.clock_error)
+    return replace(chip, s=s, fixed_drive=bias, clock=clock)
+
+
+def _draw_factor(seed: int, name: str, spread: float) -> float | None:
+    """Draw a factor common to all neurons, log-normal with mean 1; None: exactly 1."""
+    if spread == 0.0:
+        return None
+    z = float(stream(seed, f"variability/{name}").standard_normal())
+    sigma = log_normal_sigma(spread)
+    return math.exp(sigma * z - sigma**2 / 2)
+
+
+def _programming(
+    variability: Variability, seed: int, number: int | str
+) -> Programming | None:
+    """Return the errors of the weights; None: exact."""
+    errors = (variability.weight_error, variability.weight_error_of_largest)
+    if variability.weight_bits is None and not any(errors):
+        return None
+    return Programming(
+        seed=seed,
+        number=number,
+        bits=variability.weight_bits,
+        error=variability.weight_error,
+        error_of_largest=variability.weight_error_of_largest,
+    )
+
+
+def _reading(variability: Variability, seed: int, number: int | str) -> Reading | None:
+    """Return the errors of what is read; None: exact."""
+    if variability.readout_bits is None and variability.readout_noise == 0.0:
+        return None
+    return Reading(
+        seed=seed,
+        number=number,
+        noise=variability.readout_noise,
+        bits=variability.readout_bits,
+    )
 
 
 def _noise_per_sqrt_ns(
@@ -154,36 +213,6 @@ def draw_normals(
     return random.standard_normal(n_jumps * network.floats_per_jump, dtype=np.float32)
 
 
-def quantise(weights: Tensor, bits: int | None) -> Tensor:
-    """Round weights to 2^bits - 1 evenly spaced values, symmetric about 0, up to the
-    largest one.
-
-    >>> quantise(torch.tensor([-1.0, 0.2, 0.9]), 2).tolist()
-    [-1.0, 0.0, 1.0]
-    """
-    if bits is None or weights.numel() == 0:
-        return weights
-    step = weights.abs().max() / (2 ** (bits - 1) - 1)
-    return torch.where(step > 0, torch.round(weights / step) * step, weights)
-
-
-@contextmanager
-def quantise_network(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
-    """Quantise every trained tensor of ``network`` within the context; None: leave it
-    as it is."""
-    parameters = list(network.parameters()) if bits else []
-    exact = [parameter.detach().clone() for parameter in parameters]
-    with torch.no_grad():
-        for parameter in parameters:
-            parameter.copy_(quantise(parameter, bits))
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for parameter, before in zip(parameters, exact, strict=True):
-                parameter.copy_(before)
-
-
 @lru_cache(maxsize=1)
 def _noise_table(seed: int, n: int) -> Floats:
     return stream(seed, "training/noise").standard_normal(n, dtype=np.float32)
@@ -202,7 +231,7 @@ class Training:
     seed: int
     """Seed of the member."""
     variability: Variability | None = None
-    """Spread of the devices and noise of the inputs; None: ideal ones."""
+    """How the chips differ from the ideal network; None: not at all."""
     noise: bool = False
     """True: neurons have noise; false: the equation has its mean effect."""
     span: float = 1.0
@@ -223,11 +252,8 @@ class Training:
         """True if the chips differ from the ideal network."""
         return self.noisy or self.span > 1.0 or self.variability is not None
 
-    def chips(
-        self, epoch: int, n_points: int
-    ) -> Iterator[tuple[Chip, np.random.Generator]]:
-        """Yield the chips of an epoch, each with the random generator of its input
-        noise.
+    def chips(self, epoch: int, n_points: int) -> Iterator[tuple[Chip, InputErrors]]:
+        """Yield the chips of an epoch, each with the errors of its input.
 
         Neurons jump once per point. The normal numbers come from one table, in which
         every chip begins at another place, as in T. Salimans et al., arXiv:1703.03864,
@@ -238,13 +264,14 @@ class Training:
         size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
         table = _noise_table(self.seed, size + SHIFTS) if self.noisy else None
         how: Any = {"network": self.network, "normals": table, "jumps_per_point": 1}
-        chip = draw_chip(self._devices, self.seed, f"training/{epoch}/0", **how)
+        devices = self._devices
+        chip = draw_chip(devices, self.seed, f"training/{epoch}/0", **how)
         for number in itertools.count():
+            name = f"training/{epoch}/{number}"
             factor = self.span ** random.uniform(-1.0, 1.0)
             start = int(random.integers(SHIFTS // 16)) * 16
             if self.variability is not None:
-                name = f"training/{epoch}/{number}"
-                chip = draw_chip(self._devices, self.seed, name, **how)
+                chip = draw_chip(devices, self.seed, name, **how)
             powers = np.full(self.network.n_neurons, factor)
             factors = {**chip.factors, "thermal_power": powers}
             changes: dict[str, Any] = {"factors": factors}
@@ -252,4 +279,5 @@ class Training:
                 noise = chip.noise_per_sqrt_ns * factor**0.5
                 changes["noise_per_sqrt_ns"] = noise
                 changes["normals"] = table[start : start + size]
-            yield replace(chip, **changes), random
+            errors = draw_input_errors(devices, self.seed, name, noise=random)
+            yield replace(chip, **changes), errors

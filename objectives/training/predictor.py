@@ -29,6 +29,7 @@ from ..data import SeriesParams
 from ..data.examples import Examples, SeriesSplit
 from ..data.windows import windows
 from ..hardware.variability import Variability
+from ..networks.input_errors import InputErrors
 from ..networks.kernels.chips import IDEAL, Chip
 from ..networks.layered import LayeredNetwork, Noise
 from ..networks.simulated_chips import Training
@@ -39,11 +40,9 @@ from .ridge import RidgeUpdates
 from .scoring import (
     ChipMeasure,
     Hardware,
-    Noisy,
     batches,
     is_finite,
     network_device,
-    noisy_input,
 )
 from .solved_equation import finer_steps, solving_steps
 
@@ -94,12 +93,12 @@ def predict(
     part: Examples,
     chip: Chip = IDEAL,
     noise: Noise | None = None,
-    noisy: Noisy = Tensor.clone,
+    errors: InputErrors = Tensor.clone,
 ) -> Array:
     """Return the outputs of a network of one member at the points of a part, (points,
     outputs)."""
     with torch.no_grad():
-        u = noisy(torch.from_numpy(part.x)).to(network_device(network))
+        u = errors(torch.from_numpy(part.x)).to(network_device(network))
         outputs = network.series(u, part.label.shape[1], chip, noise)[0, 0]
     return outputs.cpu().double().numpy()
 
@@ -125,8 +124,8 @@ def agree(coarse: float, fine: float) -> bool:
 
 
 def nominal(seen: Training) -> Training:
-    """Return the same noise without spread, for a readout that is fitted once: on the
-    nominal chip.
+    """Return the same noise without spread and errors of devices, for a readout that is
+    fitted once: on the nominal chip.
 
     Its thermal power is nominal, too: the readout would learn a drawn one as the
     device's.
@@ -135,7 +134,7 @@ def nominal(seen: Training) -> Training:
     if variability is not None:
         names = type(variability).model_fields
         without: dict[str, Any] = {
-            name: 0.0 for name in names if name.endswith("_spread")
+            name: 0.0 for name in names if "_spread" in name or "_error" in name
         }
         without |= {"devices": None, "devices_sha256": None}
         variability = variability.model_copy(update=without)
@@ -187,9 +186,8 @@ class Predictor(LayeredMember):
         chip = IDEAL
         seen = nominal(self._training)
         if seen.varies:
-            chip, inputs = next(seen.chips(0, part.shape[1]))
-            if seen.variability is not None:
-                u = noisy_input(u, seen.variability.input_noise, inputs)
+            chip, errors = next(seen.chips(0, part.shape[1]))
+            u = errors(u)
         self._readout_fit.fit(u, target, chip)
 
     def _noise(self, name: str) -> Noise | None:
@@ -217,17 +215,17 @@ class Predictor(LayeredMember):
         return statistics.fmean(values), finite
 
     def _nrmse(
-        self, network: Any, part: Examples, chip: Chip, noisy: Noisy
+        self, network: Any, part: Examples, chip: Chip, errors: InputErrors
     ) -> tuple[float, bool]:
         """See ``scoring.ChipMeasure``."""
-        output = predict(network, part, chip, self._noise("score"), noisy)
+        output = predict(network, part, chip, self._noise("score"), errors)
         error = nrmse(output, part.label[0].astype(np.float64))
         return error, bool(np.isfinite(output).all())
 
     def _smape(
-        self, network: Any, part: Examples, chip: Chip, noisy: Noisy
+        self, network: Any, part: Examples, chip: Chip, errors: InputErrors
     ) -> tuple[float, bool]:
-        output = predict(network, part, chip, self._noise("score"), noisy)
+        output = predict(network, part, chip, self._noise("score"), errors)
         undo = self._split.target_scaling.undo
         return smape_percent(undo(output), undo(part.label[0])), True
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from ..networks.kernels.chips import IDEAL, Chip
 from ..networks.kernels.updates import Descent, Updates
 from ..networks.layered import LayeredNetwork, Noise
+from ..networks.programming import programmed
 
 Array = NDArray[np.float64]
 
@@ -80,7 +81,7 @@ class RidgeUpdates(Updates):
             if a state is not finite.
         """
         network = self._network
-        with torch.no_grad():
+        with torch.no_grad(), programmed(network, chip.programming):
             read = network.read(u, label.shape[1], chip, self._noise)[0]
         states = read.flatten(0, 1).cpu().double().numpy()
         targets = label.flatten(0, 1).cpu().double().numpy()

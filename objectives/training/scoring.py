@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data.examples import Examples
 from ..hardware.variability import Variability
+from ..networks.input_errors import InputErrors, draw_input_errors
 from ..networks.kernels.chips import Chip
 from ..networks.kernels.layout import Floats
 from ..networks.kernels.sizes import MAX_CHIP_NOISE, MAX_KEPT_NOISE
 from ..networks.layered import LayeredNetwork
+from ..networks.programming import programmed
 from ..networks.simulated_chips import (
     draw_chip,
     draw_normals,
     is_noisy,
-    quantise_network,
 )
-from ..randomness import stream
 
 SCORING_BATCH = 512
 
@@ -91,7 +89,7 @@ class Hardware:
         n_chips = variability.draws if noisy or variability.is_random else 1
         values = []
         finite = True
-        with torch.no_grad(), quantise_network(network, variability.weight_bits):
+        with torch.no_grad():
             for number in range(n_chips):
                 normals = None
                 if noisy:
@@ -104,11 +102,9 @@ class Hardware:
                     normals=normals,
                     jumps_per_point=self._n_steps,
                 )
-                inputs = stream(self._seed, f"variability/input/{number}")
-                noisy_u = partial(
-                    noisy_input, size=variability.input_noise, inputs=inputs
-                )
-                value, all_finite = measure(network, examples, chip, noisy_u)
+                errors = draw_input_errors(variability, self._seed, number)
+                with programmed(network, chip.programming):
+                    value, all_finite = measure(network, examples, chip, errors)
                 values.append(value)
                 finite = finite and all_finite
         return values, finite
@@ -129,26 +125,17 @@ class Hardware:
         return normals
 
 
-def noisy_input(u: Tensor, size: float, inputs: np.random.Generator) -> Tensor:
-    """Return ``u`` plus normal noise with the standard deviation ``size``."""
-    if size == 0.0:
-        return u
-    noise = inputs.standard_normal(tuple(u.shape), dtype=np.float32)
-    return u + size * torch.from_numpy(noise).to(u)
-
-
-Noisy = Callable[[Tensor], Tensor]
-"""Adds the noise of a chip to its input."""
-ChipMeasure = Callable[[LayeredNetwork, Examples, Chip, Noisy], tuple[float, bool]]
-"""Returns a number of a network on a chip with noisy inputs, and whether all outputs
-are finite."""
+ChipMeasure = Callable[
+    [LayeredNetwork, Examples, Chip, InputErrors], tuple[float, bool]
+]
+"""Returns a number of a network on a chip, and whether all outputs are finite."""
 
 
 def count_right(
-    network: LayeredNetwork, examples: Examples, chip: Chip, noisy: Noisy
+    network: LayeredNetwork, examples: Examples, chip: Chip, errors: InputErrors
 ) -> tuple[float, bool]:
     """Return how many examples a chip classifies correctly; see ``ChipMeasure``."""
-    return _count(lambda x: network(noisy(x), chip), network, examples)
+    return _count(lambda x: network(errors(x), chip), network, examples)
 
 
 def score(

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +27,7 @@ from hpo.contract import (
 )
 
 from ..data.examples import Examples, Split
+from ..networks.input_errors import InputErrors
 from ..networks.kernels.chips import IDEAL, Chip
 from ..networks.kernels.updates import Descent, FusedUpdates, TorchUpdates, Updates
 from ..networks.layered import LayeredNetwork
@@ -39,7 +39,6 @@ from .scoring import (
     batches,
     is_finite,
     network_device,
-    noisy_input,
     score,
 )
 
@@ -278,18 +277,18 @@ def train_epoch(
         max_gradient=recipe.max_gradient,
         label_smoothing=recipe.label_smoothing,
     )
-    size = 0.0
-    chips: Iterator[tuple[Chip, np.random.Generator]]
-    chips = itertools.repeat((IDEAL, np.random.default_rng(0)))
+    chips: Iterator[tuple[Chip, InputErrors]] = itertools.repeat((IDEAL, _exactly))
     if devices is not None:
         chips = devices.chips(epoch, examples.shape[1])
-        if devices.variability is not None:
-            size = devices.variability.input_noise
     parts = batches(examples, recipe.batch_size, network_device(network))
-    for (u, label), (chip, inputs) in zip(parts, chips, strict=False):
-        u = noisy_input(u, size, inputs)
-        loss, moved = updates.update(u, label, descent, chip)
+    for (u, label), (chip, errors) in zip(parts, chips, strict=False):
+        loss, moved = updates.update(errors(u), label, descent, chip)
         total += loss * len(label)
         n_skipped += not moved
     updates.settle()
     return total / len(examples), n_skipped
+
+
+def _exactly(u: Tensor) -> Tensor:
+    """Return the input as it is."""
+    return u

@@ -25,16 +25,15 @@ from networks import (
 )
 
 from hpo.objectives.hardware.variability import Variability
+from hpo.objectives.networks.input_errors import noisy_input
 from hpo.objectives.networks.kernels.chips import Chip
+from hpo.objectives.networks.programming import Programming, programmed, quantise
 from hpo.objectives.networks.simulated_chips import (
     Training,
     draw_chip,
     draw_normals,
     is_noisy,
-    quantise,
-    quantise_network,
 )
-from hpo.objectives.training.scoring import noisy_input
 from hpo.objectives.training.solved_equation import finer_steps, solving_steps
 
 SEED = 11
@@ -158,7 +157,7 @@ def test_the_mean_over_noisy_chips_is_the_warm_equation(
 
 
 def test_without_variability_a_chip_is_ideal() -> None:
-    for how in (Variability(), Variability(weight_bits=4, input_noise=0.1)):
+    for how in (Variability(), Variability(input_noise=0.1, clock_jitter=0.1)):
         [chip] = chips(tiny(), how, draws=1)
         assert not any(vars(chip).values())
 
@@ -342,7 +341,7 @@ def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back
     before = [parameter.detach().clone() for parameter in network.parameters()]
 
     def fail() -> None:
-        with quantise_network(network, 3):
+        with programmed(network, Programming(seed=0, number=0, bits=3)):
             for parameter, exact in zip(network.parameters(), before, strict=True):
                 step = exact.abs().max() / 3
                 torch.testing.assert_close(
@@ -353,5 +352,5 @@ def test_every_trained_tensor_is_written_by_its_own_largest_value_and_comes_back
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert all(map(torch.equal, network.parameters(), before))
-    with quantise_network(network, None):
+    with programmed(network, None):
         assert all(map(torch.equal, network.parameters(), before))

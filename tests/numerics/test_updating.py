@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,9 @@ from torch import Tensor
 
 from hpo import objectives
 from hpo.objectives.data.examples import Examples
+from hpo.objectives.hardware.variability import Variability
 from hpo.objectives.networks.kernels import learning
+from hpo.objectives.networks.kernels.chips import IDEAL
 from hpo.objectives.networks.kernels.updates import (
     Descent,
     FusedUpdates,
@@ -22,6 +25,7 @@ from hpo.objectives.networks.kernels.updates import (
     Updates,
 )
 from hpo.objectives.networks.layered import LayeredNetwork
+from hpo.objectives.networks.simulated_chips import Training
 from hpo.objectives.training.train import choose_updates
 
 DENSE = {"density_inter": 1.0, "density_intra": 1.0}
@@ -133,6 +137,72 @@ def test_losses_moments_and_weights_are_those_of_torch(
         assert (
             near.float().mean() > 0.98
         )  # Adam divides by the size of a gradient, be it rounding
+
+
+ERRORS = {
+    "gain_error": 0.1,
+    "bias_error": 0.1,
+    "clock_error": 0.1,
+    "clock_jitter": 0.05,
+    "offset_error": 0.05,
+    "weight_error": 0.05,
+    "weight_error_of_largest": 0.02,
+    "readout_noise": 0.1,
+    "readout_bits": 8,
+}
+
+
+@pytest.mark.parametrize("n_read", [0, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_on_chips_with_all_errors_move_the_exact_weights_as_by_torch(
+    kind: str, n_read: int
+) -> None:
+    results = []
+    for how in (FusedUpdates, TorchUpdates):
+        net = network(kind)
+        update, optimizer = updates(net, how, noisy=kind == "spintronic")
+        seen = Training(network=net, seed=5, variability=Variability(**ERRORS))
+        before = [p.detach().clone() for p in net.trained]
+        losses = []
+        for chip, errors in itertools.islice(seen.chips(0, 6), 3):
+            u, label = batch(20, 6, n_read)
+            losses.append(update.update(errors(u), label, HOW, chip)[0])
+        update.settle()
+        assert len(set(losses)) == 3, "each batch has a chip of its own"
+        pairs = zip(net.trained, before, strict=True)
+        assert (
+            max((p.detach() - q).abs().max().item() for p, q in pairs)
+            < 3.1 * HOW.learning_rate
+        )
+        moments = [optimizer.state[p]["exp_avg"] for p in net.trained]
+        results.append((losses, moments))
+    (losses, moments), (wanted_losses, wanted_moments) = results
+    assert losses == pytest.approx(wanted_losses, 1e-4)
+    for moment, wanted in zip(moments, wanted_moments, strict=True):
+        bound = 1e-3 * float(wanted.abs().max())
+        torch.testing.assert_close(moment, wanted, rtol=0, atol=bound)
+
+
+def test_the_gradient_is_that_at_the_weights_of_the_chip() -> None:
+    how = {"weight_bits": 3, "weight_error": 0.1}
+    results = []
+    for written in (False, True):
+        net = network("spintronic")
+        update, optimizer = updates(net, FusedUpdates)
+        seen = Training(network=net, seed=5, variability=Variability(**how))
+        chip, _ = next(seen.chips(0, 6))
+        assert chip.programming is not None
+        if written:
+            values = chip.programming.program([p.detach() for p in net.trained])
+            for parameter, value in zip(net.trained, values, strict=True):
+                parameter.data.copy_(value)
+            update, optimizer = updates(net, FusedUpdates)
+            chip = IDEAL
+        loss, _ = update.update(*batch(20), HOW, chip)
+        update.settle()
+        results.append([loss, *(optimizer.state[p]["exp_avg"] for p in net.trained)])
+    for found, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(torch.as_tensor(found), torch.as_tensor(wanted))
 
 
 @pytest.mark.parametrize("how", [FusedUpdates, TorchUpdates])

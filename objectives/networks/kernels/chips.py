@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..programming import Programming
+from ..reading import Reading
 from .layout import Floats
 
 
@@ -25,6 +27,14 @@ class Chip:
     """Factor on each parameter that deviates, by its name, (neurons,)."""
     s: NDArray[np.float64] | None = None
     """Factor on the amplification, (neurons,)."""
+    fixed_drive: float | None = None
+    """Factor on the fixed drive of all neurons."""
+    clock: float | None = None
+    """Factor on the time between two input points."""
+    programming: Programming | None = None
+    """Its weights; ``programming.programmed`` writes them to the network."""
+    reading: Reading | None = None
+    """Errors of what is read."""
     noise_per_sqrt_ns: NDArray[np.float64] | None = None
     """Standard deviation of the noise of a neuron in 1 ns, in 1/√ns, (neurons,)."""
     normals: Floats | None = None

@@ -236,6 +236,8 @@ class Pass:
         self._interval = kernel.jump_interval(chip, self.n_points)
         neurons = kernel.neurons(chip)
         step_ns = kernel.dt_ns / kernel.n_steps
+        if chip.clock is not None:
+            step_ns *= chip.clock
         deviation = math.sqrt(step_ns * self._interval) / kernel.pointwise.parts
         constants = kernel.pointwise.constants(neurons, step_ns, deviation)
         self._constants = layout.in_groups(constants).reshape(-1)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..programming import programmed
+from ..reading import Reading
 from . import driver, learning
 from .chips import IDEAL, Chip
 from .kernel import Kernel, Pass
@@ -85,8 +87,9 @@ class TorchUpdates(Updates):
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         self._optimizer.zero_grad()
-        loss = self._loss(u, label, descent.label_smoothing, chip)
-        torch.autograd.backward(loss)
+        with programmed(self._network, chip.programming):
+            loss = self._loss(u, label, descent.label_smoothing, chip)
+            torch.autograd.backward(loss)
         for parameter in self._network.parameters():
             if parameter.grad is not None and parameter.grad.isnan().any():
                 return loss.item(), False
@@ -145,8 +148,7 @@ class FusedUpdates(Updates):
         *_, w_out, bias_out = parameters
         n_readout = w_out.numel() + bias_out.numel()
         self._network = slice(0, len(self._parameters) - n_readout)
-        readout = self._parameters[self._network.stop :]
-        self._readout = _Readout(readout, bias_out.numel(), w_out.shape[-1])
+        self._readout = _Readout(bias_out.numel(), w_out.shape[-1])
         self._parts: list[_Part] = []
         self._sizes = (0, 0)
 
@@ -160,15 +162,22 @@ class FusedUpdates(Updates):
         blocks = list(layout.blocks(len(series)))
         scale = (np.float32(1.0 / labels.size), np.float32(descent.label_smoothing))
         self._allocate(series.shape[1], labels.shape[1] if labels.ndim > 1 else 1)
-        self._readout.begin()
+        parameters = self._program(chip)
+        self._readout.begin(parameters[self._network.stop :])
+        normals = None
+        if chip.reading is not None:
+            normals = chip.reading.draw_normals(self._parts[0].shape_read(len(series)))
 
         def take(first: int) -> float:
             part = self._parts[first]
             loss = 0.0
-            part.begin(self._parameters[self._network], chip)
+            part.begin(parameters[self._network], chip)
             for rows, n_series in blocks[first :: len(self._parts)]:
                 block = layout.pad(series[rows], n_series)
                 part.pass_.forward(block, n_series)
+                if chip.reading is not None:
+                    own = normals if normals is None else normals[rows]
+                    part.distort(chip.reading, n_series, len(labels[rows]), own)
                 loss += part.read_out(labels[rows], n_series, scale)
                 part.pass_.backward(block, n_series)
             return loss
@@ -179,6 +188,14 @@ class FusedUpdates(Updates):
             part.pass_.deliver(self._gradient[self._network])
             self._readout.deliver(part.sums, self._gradient[self._network.stop :])
         return sum(losses) / labels.size, self._step(descent)
+
+    def _program(self, chip: Chip) -> Floats:
+        """Return the joined parameters of the chip."""
+        if chip.programming is None:
+            return self._parameters
+        exact = [torch.empty_like(tensor) for tensor in self._tensors]
+        _split(self._parameters, exact)
+        return _join(chip.programming.program(exact))
 
     def _allocate(self, n_points: int, n_read: int) -> None:
         """Make a part for each core, unless there are some for series as long."""
@@ -225,9 +242,8 @@ class _Readout:
     Outputs and features are padded to a multiple of WIDTH.
     """
 
-    def __init__(self, joined: Floats, n_outputs: int, n_features: int) -> None:
-        """Use ``joined``, the readout's part of the joined parameters."""
-        self._joined = joined
+    def __init__(self, n_outputs: int, n_features: int) -> None:
+        """Reserve the memory."""
         self.n_outputs = n_outputs
         self.outputs = round_up(n_outputs, WIDTH)
         self.features = round_up(n_features, WIDTH)
@@ -247,9 +263,9 @@ class _Readout:
         self._weighed = np.empty(len(self._weights.place), np.float32)
         self.arrays = tuple(self._weighed[part] for part in parts.values())
 
-    def begin(self) -> None:
-        """Take the present weights and biases."""
-        driver.weigh(self._joined, *self._weights, _ONE, _ZERO, self._weighed)
+    def begin(self, joined: Floats) -> None:
+        """Take the readout's part of the joined parameters."""
+        driver.weigh(joined, *self._weights, _ONE, _ZERO, self._weighed)
 
     def deliver(self, sums: Floats, gradient: Floats) -> None:
         """Add sums, (features + 1, outputs), to the gradient."""
@@ -287,6 +303,21 @@ class _Part:
         """Take parameters and a chip, and clear the sums."""
         self.pass_.begin(parameters, chip)
         self.sums.fill(0.0)
+
+    def shape_read(self, n_batch: int) -> tuple[int, int, int]:
+        """Return the shape of the values read of a batch, (series, points, neurons)."""
+        return n_batch, self._n_read * self._n_averaged, len(self.pass_.places)
+
+    def distort(
+        self, reading: Reading, n_series: int, n_own: int, normals: Tensor | None
+    ) -> None:
+        """Disturb the values read of the first ``n_own`` series of a block."""
+        pass_ = self.pass_
+        used = pass_.read[: pass_.n_read * n_series * pass_.stride]
+        by_point = used.reshape(pass_.n_read, n_series, pass_.stride)[:, :n_own]
+        values = torch.from_numpy(by_point[..., pass_.places].swapaxes(0, 1))
+        distorted = reading.distort(values, normals).numpy()
+        by_point[..., pass_.places] = distorted.swapaxes(0, 1)
 
     def read_out(
         self, label: NDArray[Any], n_series: int, scale: tuple[np.float32, np.float32]

@@ -77,6 +77,23 @@ def test_the_table_reaches_the_objective_and_survives_the_database() -> None:
     assert "variability" not in spec().params({"tau_ns": 2.0}).model_dump(mode="json")
 
 
+def test_errors_of_a_chip_are_written_only_where_there_are_some() -> None:
+    how = {"gain_error": 0.02, "readout_bits": 8, "in_training": True}
+    written = Variability(**how).model_dump()
+    absent = Variability(gain_error=0.0, readout_bits=None).model_dump()
+    assert absent == Variability().model_dump()
+    assert absent.keys() == {
+        "tau_spread",
+        "s_spread",
+        "input_noise",
+        "weight_bits",
+        "draws",
+    }
+    assert written == absent | how
+    assert Variability(gain_error=0.02).is_random
+    assert not Variability(readout_bits=8, weight_bits=4).is_random
+
+
 def test_a_sweep_varies_the_hardware() -> None:
     study = swept(variability={"draws": 2}, fixed={"variability.weight_bits": 5})
     assert study.parameters == ("variability.tau_spread", "variability.weight_bits")
