@@ -101,26 +101,15 @@ def draw_chip(
         if measured is not None and column in measured.columns:
             values = np.array(measured.factors(column))[rows]
             return None if (values == 1.0).all() else values
-        if spread == 0.0:
-            return None
-        random = stream(seed, f"variability/{name}/{number}")
-        z = random.standard_normal(exists.shape)[exists]
-        sigma = log_normal_sigma(spread)
-        factor: Array = np.exp(sigma * z - sigma**2 / 2)
-        return factor
+        return _draw_factors(seed, f"{name}/{number}", spread, exists)
 
     varied: dict[str, Array] = {}
     for name, key in variability.spreads.items():
         own = factors(name.removesuffix("_ns"), name, getattr(variability, key))
         if own is not None:
             varied[name] = own
-    chip = Chip(
-        factors=varied,
-        s=factors("s", "s", variability.s_spread),
-        programming=_programming(variability, seed, number),
-        reading=_reading(variability, seed, number),
-    )
-    chip = _with_common_factors(chip, variability, seed, number, network.n_neurons)
+    chip = Chip(factors=varied, s=factors("s", "s", variability.s_spread))
+    chip = _with_errors(chip, variability, seed, number, network.n_neurons)
     if normals is None:
         return chip
     noise = _noise_per_sqrt_ns(variability, network, rows, varied)
@@ -128,17 +117,37 @@ def draw_chip(
     return replace(chip, noise_per_sqrt_ns=noise, **how)
 
 
-def _with_common_factors(
+def _draw_factors(
+    seed: int, name: str, spread: float, exists: NDArray[np.bool_]
+) -> Array | None:
+    """Draw a factor for each neuron, log-normal with mean 1; None: exactly 1."""
+    if spread == 0.0:
+        return None
+    z = stream(seed, f"variability/{name}").standard_normal(exists.shape)[exists]
+    sigma = log_normal_sigma(spread)
+    factors: Array = np.exp(sigma * z - sigma**2 / 2)
+    return factors
+
+
+def _with_errors(
     chip: Chip, variability: Variability, seed: int, number: int | str, n_neurons: int
 ) -> Chip:
-    """Return the chip with factors on gain, bias and clock."""
+    """Return the chip with the errors that all its neurons share, those of its weights
+    and those of its readout."""
     gain = _draw_factor(seed, f"gain/{number}", variability.gain_error)
     s = chip.s
     if gain is not None:
         s = gain * (np.ones(n_neurons) if s is None else s)
     bias = _draw_factor(seed, f"bias/{number}", variability.bias_error)
     clock = _draw_factor(seed, f"clock/{number}", variability.clock_error)
-    return replace(chip, s=s, fixed_drive=bias, clock=clock)
+    return replace(
+        chip,
+        s=s,
+        fixed_drive=bias,
+        clock=clock,
+        programming=_programming(variability, seed, number),
+        reading=_reading(variability, seed, number),
+    )
 
 
 def _draw_factor(seed: int, name: str, spread: float) -> float | None:

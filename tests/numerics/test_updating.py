@@ -139,7 +139,7 @@ def test_losses_moments_and_weights_are_those_of_torch(
         )  # Adam divides by the size of a gradient, be it rounding
 
 
-ERRORS = {
+ERRORS: dict[str, Any] = {
     "gain_error": 0.1,
     "bias_error": 0.1,
     "clock_error": 0.1,
@@ -184,7 +184,7 @@ def test_batches_on_chips_with_all_errors_move_the_exact_weights_as_by_torch(
 
 
 def test_the_gradient_is_that_at_the_weights_of_the_chip() -> None:
-    how = {"weight_bits": 3, "weight_error": 0.1}
+    how: dict[str, Any] = {"weight_bits": 3, "weight_error": 0.1}
     results = []
     for written in (False, True):
         net = network("spintronic")
