@@ -12,7 +12,7 @@ straight-through estimator (Y. Bengio et al., arXiv:1308.3432).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,12 @@ def programmed(network: Any, how: Programming | None) -> Iterator[None]:
         yield
     finally:
         _write(parameters, exact)
+
+
+def quantise_network(network: Any, bits: int | None) -> AbstractContextManager[None]:
+    """Round every trained tensor of a network within a context; None: leave it as it
+    is."""
+    return programmed(network, Programming(seed=0, number=0, bits=bits))
 
 
 @torch.no_grad()

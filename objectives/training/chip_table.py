@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from ..hardware.physics import spread_layers
-from ..networks.simulated_chips import quantise_network
+from ..networks.programming import quantise_network
 
 if TYPE_CHECKING:
     from ..networks.layered import LayeredNetwork

@@ -35,7 +35,8 @@ from hpo.contract import (
 from ..data.examples import Examples, Split
 from ..hardware.variability import Variability
 from ..networks.kernels.sizes import CHIPS
-from ..networks.simulated_chips import Training, quantise_network
+from ..networks.programming import quantise_network
+from ..networks.simulated_chips import Training
 from . import artifacts, chip_table, thermal_check
 from .checkpoint import identify
 from .drive import measure_drive
