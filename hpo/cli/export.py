@@ -86,7 +86,7 @@ def export(arguments: argparse.Namespace) -> int:
     `hpo import` reads a backup, also into another database, where the study continues
     as if it had never moved. A table is for other programs.
 
-    The database keeps the network of the first fresh seed of each confirmed trial. Its
+    The database keeps of each confirmed trial the network of least training loss. Its
     description is written beside it as .json:
     `hpo.objectives.training.artifacts.load_network(FILE)` reads both.
 

@@ -91,7 +91,7 @@ def export(arguments: argparse.Namespace) -> int:
 def trace(arguments: argparse.Namespace) -> int:
     """Plot the neurons of a network over time, on series of the test set.
 
-    The database keeps the network of the first fresh seed of each confirmed trial. The
+    The database keeps of each confirmed trial the network of least training loss. The
     plot shows the input channels (at most eight), and in every layer the neuron that
     separates the series best.
 

@@ -231,7 +231,8 @@ class Outcome(ObjectiveOutput):
     curve: tuple[Score, ...] = ()
     """The scores that ``on_epoch`` received; empty under ``Protocol.CONFIRM``."""
     loss_curve: tuple[Number, ...] = ()
-    """Mean training loss of each epoch (not finite after a divergence)."""
+    """Mean training loss of each epoch (not finite after a divergence). The last one
+    decides which network is kept, and whether a training has failed."""
     diverged: bool = False
     """Whether training met a non-finite number; such predictions count as wrong."""
     info: dict[str, Fact] = Field(default_factory=dict)
@@ -257,8 +258,9 @@ class Outcome(ObjectiveOutput):
     the solved equation if there is one); empty without chips."""
     network: StrictBytes | None = None
     """Under ``Protocol.CONFIRM``, the trained network as safetensors with its
-    description in the header (``hpo.objectives.networks.network_file``). The worker
-    keeps the network of the first fresh seed, if it has at most 16 MB."""
+    description in the header (``hpo.objectives.networks.network_file``). Of the fresh
+    seeds of a configuration (on the first split), the network with the least last value of ``loss_curve`` is
+    kept (of equals the first), if it has at most 16 MB."""
 
     @property
     def claimed(self) -> float:

@@ -101,11 +101,13 @@ def read_members_of_trial(
     return read_members(connection, slot.scalar_one())
 
 
-def read_network(connection: Connection, name: str, confirmation: int) -> bytes | None:
-    """Return the stored network of a confirmation, or None."""
-    kept = ask(connection, sql.SELECT_NETWORK, name=name, confirmation=confirmation)
-    data: bytes | None = kept.scalar()
-    return data
+def read_network(
+    connection: Connection, name: str, source: int
+) -> tuple[int, bytes] | None:
+    """Return the stored network of a confirmed trial, after the number of its training;
+    or None."""
+    row = ask(connection, sql.SELECT_NETWORK, name=name, source=source).first()
+    return None if row is None else (row.number, row.data)
 
 
 def list_open_studies(connection: Connection) -> list[tuple[str, int, int]]:

@@ -139,6 +139,9 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
     Raises:
         LeaseLostError: another worker holds the slot now.
     """
+    if end.network is not None:
+        # one at a time: else two could both find theirs to be the best
+        lock_study_by_id(connection, claim.study_id)
     row = _settle(connection, claim.owner, end, claim.slot_amendments)
     if row is not None:
         return row.failures or end.state == SlotState.FAILED

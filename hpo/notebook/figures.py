@@ -209,7 +209,7 @@ class Figures:
     def plot_confusion_matrix(self) -> go.Figure:
         """Draw the confusion matrix of the stored network on the held-out test set.
 
-        This network is that of the first fresh seed of the best trial's confirmation.
+        Of the best trial's confirmation, this is the network of least training loss.
 
         Raises:
             StudyError: there is no stored network (yet), or it is no classifier.

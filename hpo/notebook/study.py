@@ -346,7 +346,7 @@ class Study(Figures):
     ) -> Any:
         """Return a trained network, as a PyTorch module: ``network(x)``.
 
-        The database keeps the network of the first fresh seed of each confirmed trial.
+        The database keeps of each confirmed trial the network of least training loss.
         ``x`` is (batch, time, channels), float32, normalised and padded as the task
         says; the output is (1, batch, classes).
 

@@ -38,6 +38,7 @@ class Member:
     scored_at: tuple[int, ...]
     """The epoch of each score of ``curve``."""
     loss_curve: tuple[float, ...]
+    """Mean training loss of each epoch; read without curves, of the last one alone."""
     diverged: bool
     info: Mapping[str, Any]
     seconds: float

@@ -1,6 +1,6 @@
 """Kept networks: choose one in the ledger, restore its weights, write its file.
 
-The ledger keeps the network of the first fresh seed of every confirmed trial.
+The ledger keeps of every confirmed trial the network of least training loss.
 """
 
 from __future__ import annotations
@@ -44,29 +44,18 @@ def choose(
         StudyError: there is no such trial, or it has no network.
     """
     chosen = _trial(result, trial)
-    slot = _first_fresh_seeds(result).get(chosen.number)
-    if slot is not None:
-        data = ledger.network(result.spec.name, slot.number)
-        if data is not None:
-            return KeptNetwork(result=result, trial=chosen, slot=slot, data=data)
-    confirmed = ", ".join(map(str, sorted(_first_fresh_seeds(result))))
+    stored = ledger.network(result.spec.name, chosen.number)
+    if stored is not None:
+        number, data = stored
+        for slot in result.confirm:
+            if slot.number == number and slot.members:
+                return KeptNetwork(result=result, trial=chosen, slot=slot, data=data)
+    trained = {slot.source or 0 for slot in result.confirm if slot.members}
+    confirmed = ", ".join(map(str, sorted(trained)))
     raise StudyError(
         f"{result.spec.name}, trial {chosen.number}: no network is stored. Only"
         f" confirmed trials have one: {confirmed or 'none yet'}."
     )
-
-
-def _first_fresh_seeds(result: Result) -> dict[int, Trial]:
-    """Return the finished training of the first fresh seed of each confirmed trial."""
-    confirm = result.spec.confirm
-    return {
-        slot.source: slot
-        for slot in result.confirm
-        if confirm is not None
-        and slot.source is not None
-        and confirm.fresh_seed(slot.number) == 0
-        and slot.members
-    }
 
 
 def _trial(result: Result, number: int | None) -> Trial:

@@ -165,10 +165,10 @@ class TrialRun:
         return member
 
     def _storable_network(self, outcome: Outcome) -> bytes | None:
-        """Return the network of the first fresh seed, which is stored beside its
-        score."""
+        """Return the network, if it is one of the study's own split, and not too
+        large."""
         data = outcome.network
-        if data is None or self._claim.fresh_seed != 0:
+        if data is None or self._claim.split != 0:
             return None
         if len(data) > LARGEST:
             size = f"its {len(data):,} bytes exceed {LARGEST:,}"

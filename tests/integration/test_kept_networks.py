@@ -21,7 +21,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.objectives.networks.network_file import read_description
 from hpo.postgres.connect import Storage
 from hpo.study.spec import StudySpec
-from hpo.study.trials import StudySnapshot, StudyState
+from hpo.study.trials import StudySnapshot, StudyState, Trial
 from hpo.views.figures.style import safe
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
@@ -58,25 +58,27 @@ def stored(url: str) -> dict[int, int]:
         }
 
 
-def first_seeds(snapshot: StudySnapshot) -> dict[int, int]:
-    """The same of what should be kept: of every confirmed trial the first fresh
-    seed."""
-    fresh = [slot for slot in snapshot.confirm if slot.number % 3 == 0]
-    return {slot.number: slot.members[0].seed for slot in fresh}
+def best_seeds(snapshot: StudySnapshot) -> dict[int, int]:
+    """The same of what should be kept: of every confirmed trial the network of least
+    training loss."""
+    best: dict[int | None, Trial] = {}
+    for slot in sorted(snapshot.confirm, key=lambda slot: slot.members[0].loss_curve):
+        best.setdefault(slot.source, slot)
+    return {slot.number: slot.members[0].seed for slot in best.values()}
 
 
-def test_of_each_confirmed_trial_the_first_fresh_seed_is_kept_as_long_as_the_trial(
+def test_of_each_confirmed_trial_the_network_of_least_training_loss_is_kept(
     database_url: str,
 ) -> None:
     with ledger_at(database_url) as ledger:
         ledger.register(small())
         run_workers(database_url, "toy", 2)
-        before = first_seeds(ledger.snapshot("toy"))
+        before = best_seeds(ledger.snapshot("toy"))
         assert len(before) == 2
         assert stored(database_url) == before
         interventions.extend(ledger, "toy", 24)
         run_workers(database_url, "toy", 1)
-        after = first_seeds(ledger.snapshot("toy"))
+        after = best_seeds(ledger.snapshot("toy"))
         assert after.keys() > before.keys(), "other trials are the best"
         assert stored(database_url) == after
         interventions.delete_study(ledger, "toy")

@@ -86,18 +86,20 @@ def test_the_confirmed_network_is_exported_and_has_the_score_of_its_confirmation
 ) -> None:
     user = Owner(tmp_path, database_url)
     best = user.result.confirmations[0]
-    name = f"trial {best.source}, fresh seed 1 of 2"
+    losses = [member.loss_curve[-1] for member in best.members]
+    kept = losses.index(min(losses))
+    name = f"trial {best.source}, fresh seed {kept + 1} of 2"
     out, err = user.run("export", "small", "--network", "kept/best.safetensors")
     assert out == "kept/best.safetensors\nkept/best.json\n"
     assert err == ""
     assert (
         accuracy(user.spec, tmp_path / "kept" / "best.safetensors")
-        == best.step_scores[0]
+        == best.step_scores[kept]
     )
 
     about = json.loads((tmp_path / "kept" / "best.json").read_text(encoding="utf-8"))
     scores = about["scores"]
-    assert scores["score"] == best.step_scores[0]
+    assert scores["score"] == best.step_scores[kept]
     assert (
         scores["solved_score"] == scores["trial_confirmed_scores"][0] == best.scores[0]
     )

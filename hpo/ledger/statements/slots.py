@@ -11,7 +11,7 @@ _MINE = "id = :slot_id AND worker = :worker AND attempts = :attempt AND token = 
 _HELD = """
 WITH
 held AS (
-  SELECT id, losses_in_a_row FROM hpo_ledger.slots
+  SELECT id, study_id, source, number, losses_in_a_row FROM hpo_ledger.slots
   WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
     AND token IS NOT DISTINCT FROM :token AND state = 'running'
   FOR UPDATE),
@@ -113,12 +113,31 @@ SELECT id FROM held"""
 Parameters: the owner's, and the fields of a ``Checkpoint``.
 """
 
-SETTLE_SLOT = f"""{_HELD}{_MEMBER}
+_LAST_LOSS = "coalesce({curve}[cardinality({curve})], 'NaN')"
+"""The training loss of the last epoch; NaN, which PostgreSQL sorts last, of none."""
+_OTHER_LOSS = _LAST_LOSS.format(curve="loss_curve")
+_OWN_LOSS = _LAST_LOSS.format(curve="(CAST(:m_loss_curve AS float8[]))")
+_NETWORK = f"""others AS (
+  SELECT
+    slots.id, ({_OTHER_LOSS}, slots.number) < ({_OWN_LOSS}, held.number) AS is_better
+  FROM held
+  JOIN hpo_ledger.slots USING (study_id, source)
+  JOIN hpo_ledger.networks n ON n.slot_id = slots.id
+  JOIN hpo_ledger.members m ON m.slot_id = slots.id
+  WHERE CAST(:network AS bytea) IS NOT NULL AND phase = 'confirm'
+    AND slots.id <> held.id),
 kept AS (
   INSERT INTO hpo_ledger.networks (slot_id, data)
   SELECT id, CAST(:network AS bytea) FROM held
   WHERE CAST(:network AS bytea) IS NOT NULL
+    AND NOT EXISTS (SELECT FROM others WHERE is_better)
   ON CONFLICT (slot_id) DO UPDATE SET data = excluded.data),
+worse AS (
+  DELETE FROM hpo_ledger.networks USING others
+  WHERE slot_id = others.id AND NOT is_better),
+"""
+
+SETTLE_SLOT = f"""{_HELD}{_MEMBER}{_NETWORK}
 settled AS (
   UPDATE hpo_ledger.slots
   SET state = :state, score = CAST(:score AS float8), costs = CAST(:costs AS float8[]),
@@ -192,7 +211,9 @@ FROM settled"""
 
 Optuna ignores failed and excluded trials; an excluded one is left there as
 ``optuna_tables.exclude_trial`` leaves it. Parameters: the owner's; the last member's,
-null if all are stored; its ``network``, null if it is not to be stored; the slot's end
+null if all are stored; its ``network``, null if it is not to be stored (of all that
+retrain a trial, the one of least training loss stays; of equals the first); the
+slot's end
 (``claim_records.End``; ``settled_at`` is null for now); the ``numbers`` of its steps;
 keys and texts of its user and system attributes.
 """

@@ -131,11 +131,12 @@ SELECT
   study_id, slot_id, member, seed, m.score, epochs, diverged, info, seconds,
   CASE WHEN :curves THEN curve END AS curve,
   CASE WHEN :curves THEN scored_at END AS scored_at,
-  CASE WHEN :curves THEN loss_curve END AS loss_curve
+  CASE WHEN :curves THEN loss_curve ELSE loss_curve[cardinality(loss_curve):]
+  END AS loss_curve
 FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
 WHERE {which}
 ORDER BY slot_id, member"""
-"""Curves are null without ``curves``."""
+"""Without ``curves`` they are null, and that of losses has the last one alone."""
 SELECT_MEMBERS_OF_SLOT = _SELECT_MEMBERS.format(which="slot_id = :slot_id")
 SELECT_MEMBERS = _SELECT_MEMBERS.format(which="study_id = ANY(:ids)")
 SELECT_CONFIRMED_MEMBERS = _SELECT_MEMBERS.format(
@@ -154,10 +155,10 @@ WHERE study_id = (SELECT optuna_study_id FROM hpo_ledger.studies WHERE id = :stu
   WHERE study_id = :study_id AND optuna_trial_id = trial_id)"""
 
 SELECT_NETWORK = """
-SELECT data FROM hpo_ledger.networks
+SELECT number, data FROM hpo_ledger.networks
 JOIN hpo_ledger.slots ON slots.id = slot_id
 JOIN hpo_ledger.studies ON studies.id = study_id
-WHERE name = :name AND phase = 'confirm' AND number = :confirmation"""
+WHERE name = :name AND phase = 'confirm' AND source = :source"""
 
 SELECT_EARLIER_STUDIES = """
 SELECT DISTINCT ON (s.id) s.name, s.spec, s.about, l.params, l.score

@@ -188,7 +188,7 @@ CREATE_NETWORKS = """
 CREATE TABLE IF NOT EXISTS hpo_ledger.networks (
   slot_id bigint PRIMARY KEY REFERENCES hpo_ledger.slots ON DELETE CASCADE,
   data bytea NOT NULL)"""
-"""The network of the first fresh seed of each confirmed trial."""
+"""Of each confirmed trial the network of least training loss."""
 
 CREATE_NOTICES = """
 CREATE TABLE IF NOT EXISTS hpo_ledger.notices (

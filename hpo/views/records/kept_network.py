@@ -1,6 +1,6 @@
 """A kept network, its facts as JSON, and its neurons over time as numbers.
 
-The ledger keeps the network of the first fresh seed of every confirmed trial.
+The ledger keeps of every confirmed trial the network of least training loss.
 """
 
 from __future__ import annotations

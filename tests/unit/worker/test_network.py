@@ -32,13 +32,16 @@ WEIGHTS = ToyMember(
 
 
 class Kept:
-    """A ledger that keeps networks of these confirmations."""
+    """A ledger that keeps the networks of these trainings, by the trial that they
+    confirm."""
 
-    def __init__(self, *numbers: int) -> None:
+    def __init__(self, numbers: dict[int, int]) -> None:
         self.numbers = numbers
 
-    def network(self, name: str, confirmation: int) -> bytes | None:
-        return WEIGHTS if confirmation in self.numbers else None
+    def network(self, name: str, source: int) -> tuple[int, bytes] | None:
+        if source not in self.numbers:
+            return None
+        return self.numbers[source], WEIGHTS
 
 
 def study(**changes: Any) -> Result:
@@ -66,16 +69,14 @@ def study(**changes: Any) -> Result:
 
 def chosen(**wanted: int) -> KeptNetwork:
     """Return the network that is chosen where those of trials 1 and 2 are stored."""
-    ledger: Any = Kept(10, 20)
+    ledger: Any = Kept({1: 10, 2: 21})
     return network.choose(study(), ledger, **wanted)
 
 
-def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for() -> (
-    None
-):
+def test_the_network_of_the_best_trial_is_chosen_or_what_is_asked_for() -> None:
     best = chosen()
     assert best.name == "trial 1, fresh seed 1 of 10"
-    assert chosen(trial=2).name == "trial 2, fresh seed 1 of 10"
+    assert chosen(trial=2).name == "trial 2, fresh seed 2 of 10"
     others = {
         "noise": 0.02,
         "sleep_s": 0.0,
@@ -117,7 +118,7 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for()
 def test_a_missing_network_is_refused(
     result: Result, trial: int | None, message: str
 ) -> None:
-    ledger: Any = Kept(10)
+    ledger: Any = Kept({1: 10})
     with pytest.raises(StudyError, match=re.escape(message)):
         network.choose(result, ledger, trial)
 
@@ -126,7 +127,7 @@ def test_a_confirmation_that_failed_keeps_no_network() -> None:
     result = study()
     failed = snapshots.confirmation(1, 0, None)
     alone = snapshots.snapshot(result.spec, tuple(result.search), (failed,))
-    ledger: Any = Kept(10)
+    ledger: Any = Kept({1: 10})
     with pytest.raises(StudyError, match="Only confirmed trials have one: none yet"):
         network.choose(alone, ledger)
 
