@@ -259,8 +259,8 @@ class Outcome(ObjectiveOutput):
     network: StrictBytes | None = None
     """Under ``Protocol.CONFIRM``, the trained network as safetensors with its
     description in the header (``hpo.objectives.networks.network_file``). Of the fresh
-    seeds of a configuration (on the first split), the network with the least last value of ``loss_curve`` is
-    kept (of equals the first), if it has at most 16 MB."""
+    seeds of a configuration (on the first split), the network with the least last value
+    of ``loss_curve`` is kept (of equals the first), if it has at most 16 MB."""
 
     @property
     def claimed(self) -> float:
