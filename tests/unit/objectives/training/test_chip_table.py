@@ -15,7 +15,7 @@ import torch
 import trainings
 from numpy.typing import NDArray
 
-from hpo.objectives.networks.simulated_chips import quantise_network
+from hpo.objectives.networks.programming import quantise_network
 from hpo.objectives.training import chip_table
 from hpo.objectives.training.solved_equation import finer_steps
 
