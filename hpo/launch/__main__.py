@@ -85,6 +85,15 @@ _SLURM = {
             ),
         ),
         argument(
+            "--repeat",
+            type=at_least(2, 1000),
+            metavar="N",
+            help=(
+                "run N searches, with `seed` and the next ones, as studies NAME-seed0"
+                " …, and show how their results scatter"
+            ),
+        ),
+        argument(
             "--no-confirm", action="store_true", help="stop before the confirmation"
         ),
     ),
@@ -254,6 +263,10 @@ def launch(arguments: argparse.Namespace) -> int:
             enlarge the budget of the study; finished trials are kept
         hpo launch seqdigits --name wide --set fixed.width=64 --set stop.target=0.9
             run a study of another name with other values
+        hpo launch seqdigits --repeat 10 --set confirm.splits=5
+            run ten searches, seqdigits-seed0 to seqdigits-seed9, each confirmed on five
+            splits of the data; the report has the median over searches and its
+            quartiles. Run it again to resume
         hpo launch wide.toml --begin-from seqdigits
             run a new study whose first trials are the best of an earlier one:
             docs/how-to/warm-start.md
@@ -269,6 +282,10 @@ def launch(arguments: argparse.Namespace) -> int:
             check the file and show what would run, with --executor slurm also the job
             script
     """
+    if arguments.repeat is not None:
+        from hpo.launch import replicating
+
+        return replicating.run(arguments)
     from hpo.launch import run
 
     return run.run(arguments)

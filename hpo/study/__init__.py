@@ -15,6 +15,7 @@ __all__ = [
     "pareto",
     "progress",
     "python_values",
+    "replication",
     "result",
     "rules",
     "seeds",

@@ -13,6 +13,7 @@ __all__ = [
     "parameters",
     "pictures",
     "plotted",
+    "replication",
     "style",
     "tolerances",
     "traces",

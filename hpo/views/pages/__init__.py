@@ -1,3 +1,11 @@
 """Pages of HTML: the report, the dashboard's pages, searches side by side."""
 
-__all__ = ["metrics", "overview", "page", "report", "side_by_side", "traces"]
+__all__ = [
+    "metrics",
+    "overview",
+    "page",
+    "replication",
+    "report",
+    "side_by_side",
+    "traces",
+]

@@ -16,12 +16,14 @@ from hpo.contract import QUANTILES, Baseline, Thermal
 from hpo.statistics import intervals
 from hpo.study import effort, networks, splits, tolerances
 from hpo.study.networks import Confirmation, Yield
+from hpo.study.replication import Replication
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.splits import SplitScores
 from hpo.study.tolerances import Card, Limit
 from hpo.study.trials import Amendment, Listed, SlotState, Trial
 from hpo.views.sentences import caveats, verdict
+from hpo.views.sentences import replication as sentences
 
 _MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
 _CONFIRMED = ("failed", "scores", "checked", "step_scores", "step_mean", "step_std")
@@ -328,6 +330,30 @@ def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, An
 
 def _amendment(item: Amendment) -> dict[str, Any]:
     return {**item.stored(), "steps": [step.score for step in item.steps]}
+
+
+# --- several searches ---
+
+
+def replication(repeated: Replication) -> dict[str, Any]:
+    """Return the record of the same search with several study seeds: distributions of
+    scores, and every search."""
+    searches = []
+    for result in repeated.results:
+        named = result.confirmed
+        record = {"study": result.name, "seed": result.spec.seed, "confirmed": None}
+        if named is not None:
+            record["confirmed"] = confirmation(result.spec, named)
+        searches.append(record)
+    return {
+        "study": repeated.name,
+        "verdict": sentences.verdict(repeated),
+        "confirmed": repeated.scores,
+        "simulated": repeated.simulated,
+        "on_first_split": repeated.on_first_split,
+        "claimed": repeated.claimed,
+        "searches": searches,
+    }
 
 
 # --- lineage ---

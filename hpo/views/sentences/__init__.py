@@ -6,6 +6,7 @@ __all__ = [
     "formatting",
     "progress",
     "ranking",
+    "replication",
     "splits",
     "task_data",
     "tolerances",

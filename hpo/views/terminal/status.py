@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from hpo.errors import advise
+from hpo.study.replication import Replication
 from hpo.study.result import Result
 from hpo.study.trials import (
     MAX_LOSSES,
@@ -19,7 +20,13 @@ from hpo.study.trials import (
     WorkerInfo,
     WorkerState,
 )
-from hpo.views.sentences import caveats, comparison, progress, verdict
+from hpo.views.sentences import (
+    caveats,
+    comparison,
+    progress,
+    replication,
+    verdict,
+)
 from hpo.views.sentences.formatting import (
     NOTHING,
     cut,
@@ -104,6 +111,16 @@ def of_launch(
             f"dashboard  hpo dashboard{storage}",
         ],
     )
+
+
+def of_replication(repeated: Replication) -> list[str]:
+    """Return the last output of ``hpo launch --repeat``: verdict, and a row for each
+    search."""
+    first, *more = replication.verdict(repeated)
+    rows = replication.rows(repeated)
+    table = [list(rows[0]), *(list(row.values()) for row in rows)]
+    verdict_lines = [f"{repeated.name}: {first}", *(f"  {text}" for text in more)]
+    return _blocks(verdict_lines, text_tables.columns(table))
 
 
 def best(result: Result, top: int) -> list[str]:
