@@ -16,7 +16,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 FILE = Path(__file__).with_name("imperfections.toml")
-_SPREAD = "spread"
+SPREAD = "spread"
+"""The entry that stands for the spread of any parameter."""
 
 
 class Imperfection(BaseModel):
@@ -61,10 +62,10 @@ def find(name: str) -> Imperfection:
     """
     if name in known():
         return known()[name]
-    parameter = name.removesuffix(f"_{_SPREAD}")
+    parameter = name.removesuffix(f"_{SPREAD}")
     if parameter == name:
         return Imperfection(label=name)
-    spread = known()[_SPREAD]
-    label = f"{_SPREAD} of {parameter}"
-    needs = spread.needs.replace(_SPREAD, label)
+    spread = known()[SPREAD]
+    label = f"{SPREAD} of {parameter}"
+    needs = spread.needs.replace(SPREAD, label)
     return spread.model_copy(update={"label": label, "needs": needs})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +16,18 @@ from numpy.typing import NDArray
 from hpo.contract import Protocol, Trace
 
 from ..data import load
-from ..data.examples import Split
+from ..data.examples import Examples, Split
 from ..hardware.variability import Variability
+from ..networks.input_errors import InputErrors
+from ..networks.kernels.chips import Chip
 from .member import LayeredMember, trace_fields
 from .recipe import Measure
-from .scoring import SCORING_BATCH, Hardware, ideal_accuracy, score
+from .scoring import SCORING_BATCH, Hardware, count_right, ideal_accuracy, score
 from .solved_equation import finer_steps, solving_steps
+from .tolerances import MAX_SERIES
+
+ONE_POINT = 0.01
+"""The loss of accuracy that a tolerance costs."""
 
 
 class Classifier(LayeredMember):
@@ -48,6 +55,29 @@ class Classifier(LayeredMember):
         if hardware is None or variability is not self._params.variability:
             hardware = self._simulate_chips(variability, n_kept=0)
         return hardware.accuracies(self.network, self._split.score)
+
+    def _measure_chip(
+        self, network: Any, examples: Examples, chip: Chip, errors: InputErrors
+    ) -> tuple[float, bool]:
+        """See ``LayeredMember``."""
+        n, finite = count_right(network, examples, chip, errors)
+        return n / len(examples), finite
+
+    def _allowed_loss(self, score: float) -> float | None:
+        """Return one point, if the accuracy is ten points above that of the largest
+        class."""
+        counts = np.bincount(self._split.score.label)
+        chance = float(counts.max() / counts.sum())
+        return ONE_POINT if score > chance + 10 * ONE_POINT else None
+
+    def _few_series(self, examples: Examples) -> Examples:
+        """Return at most ``MAX_SERIES`` series, evenly spread."""
+        n = min(len(examples), MAX_SERIES)
+        return examples.take(np.arange(n) * len(examples) // n)
+
+    def _n_scored(self, examples: Examples) -> int:
+        """Return the number of series."""
+        return len(examples)
 
     def _extra_info(self, chips: tuple[float, ...]) -> dict[str, float]:
         if not chips:

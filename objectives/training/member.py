@@ -29,15 +29,18 @@ from hpo.contract import (
     Solved,
     TaskParams,
     Thermal,
+    Tolerances,
     UnavailableError,
 )
 
 from ..data.examples import Examples, Split
 from ..hardware.variability import Variability
+from ..networks.input_errors import InputErrors
+from ..networks.kernels.chips import Chip
 from ..networks.kernels.sizes import CHIPS
 from ..networks.programming import quantise_network
 from ..networks.simulated_chips import Training
-from . import artifacts, chip_table, thermal_check
+from . import artifacts, chip_table, thermal_check, tolerances
 from .checkpoint import identify
 from .drive import measure_drive
 from .params import LayeredParams
@@ -117,6 +120,25 @@ class LayeredMember(NetworkMember):
     def _examples(self) -> Examples:
         """Examples of an epoch."""
         return self._split.train
+
+    @abstractmethod
+    def _measure_chip(
+        self, network: Any, examples: Examples, chip: Chip, errors: InputErrors
+    ) -> tuple[float, bool]:
+        """Return the score on a chip, and whether every output is finite."""
+
+    @abstractmethod
+    def _allowed_loss(self, score: float) -> float | None:
+        """Return the loss of score that counts as one; None of a network that has
+        learned nothing."""
+
+    @abstractmethod
+    def _few_series(self, examples: Examples) -> Examples:
+        """Return the series on which tolerances are measured."""
+
+    @abstractmethod
+    def _n_scored(self, examples: Examples) -> int:
+        """Return how many series or points of ``examples`` are scored."""
 
     def _finish(self) -> None:
         """Finish the trained network, before its further tests."""
@@ -214,6 +236,34 @@ class LayeredMember(NetworkMember):
                 relative=relative,
                 remedy=self._remedy,
             )
+
+    def tolerances(self, outcome: Outcome) -> Tolerances | None:
+        """Return what the trained network asks of hardware.
+
+        None if its equation was not solved, if it has learned nothing, or if the
+        kernels cannot compute it.
+        """
+        examples = self._few_series(self._split.score)
+        u = torch.from_numpy(examples.x)
+        network = self.network.cpu()
+        solved = outcome.solved
+        if solved is None or outcome.diverged or not network.computes_fused(u):
+            return None
+        allowed = self._allowed_loss(solved.score)
+        if allowed is None:
+            return None
+        objective: Any = self._objective
+        bench = tolerances.Bench(
+            network=network,
+            examples=examples,
+            measure=self._measure_chip,
+            variability=self._params.variability or objective.variability(),
+            seed=self._member_seed,
+            sign=-1.0 if self._measure().relative else 1.0,
+            allowed=allowed,
+            n_series=self._n_scored(examples),
+        )
+        return tolerances.measure(bench, u, solved.steps_per_point)
 
     def _mean_on_chips(self, variability: Variability) -> float:
         return statistics.fmean(self._on_chips(variability))

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
-from hpo.contract import NetworkMember, NetworkObjective, Protocol, TaskParams
+from hpo.contract import (
+    NetworkMember,
+    NetworkObjective,
+    Outcome,
+    Protocol,
+    TaskParams,
+    Tolerances,
+)
 
 from ..data import TASKS, DataShape, shape
 from ..hardware import physics
@@ -79,6 +86,18 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
                 points=size.points, dt_ns=params.dt_ns
             ),
         }
+
+    def tolerances(
+        self, params: P, task: TaskParams, member_seed: int, outcome: Outcome
+    ) -> Tolerances | None:
+        """Return what a trained network asks of hardware; see
+        ``capabilities.MeasuresTolerances``."""
+        member: Any = self.member(
+            params, task=task, protocol=Protocol.CONFIRM, member_seed=member_seed
+        )
+        member.restore(outcome.network)
+        tolerances: Tolerances | None = member.tolerances(outcome)
+        return tolerances
 
     def member(
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int

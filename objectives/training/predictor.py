@@ -52,6 +52,9 @@ WORST = 10.0
 AGREEMENT = 1e-2
 """Largest relative difference of scores of two refinements that agree."""
 
+TENTH = 0.1
+"""The share of the error that a tolerance costs."""
+
 WINDOW = 100
 """Largest number of points of the test part in a trace."""
 
@@ -253,6 +256,24 @@ class Predictor(LayeredMember):
         hardware = self._hardware(variability)
         values, _ = hardware.chips(self.network, self._split.score, self._nrmse)
         return tuple(values)
+
+    def _measure_chip(
+        self, network: Any, examples: Examples, chip: Chip, errors: InputErrors
+    ) -> tuple[float, bool]:
+        """See ``LayeredMember``."""
+        return self._nrmse(network, examples, chip, errors)
+
+    def _allowed_loss(self, score: float) -> float | None:
+        """Return a tenth of the error, if it is clearly below that of a constant."""
+        return TENTH * score if score < 1.0 - TENTH else None
+
+    def _few_series(self, examples: Examples) -> Examples:
+        """Return the one series there is."""
+        return examples
+
+    def _n_scored(self, examples: Examples) -> int:
+        """Return the number of points that are read."""
+        return int(examples.label.shape[1])
 
     def _hardware(self, variability: Variability) -> Hardware:
         """Return chips whose neurons jump once per point: noise of a long series takes
