@@ -44,7 +44,7 @@ from .solved_equation import finer_steps
 
 CHIPS = 2
 """Simulated chips for random errors."""
-MAX_SERIES = 600
+MAX_SERIES = 500
 """Series that are scored, evenly spread over the data."""
 MAX_POWER = 0.5
 """Largest thermal power that is tried: half of saturation."""
