@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,9 +19,7 @@ MAX_POINTS = 500
 _DIGITS = 4
 
 
-def measure_ranges(
-    network: LayeredNetwork, u: Tensor
-) -> dict[str, tuple[float, ...]]:
+def measure_ranges(network: LayeredNetwork, u: Tensor) -> dict[str, tuple[float, ...]]:
     """Return quantiles of a network of one member by quantity; see
     ``contract.Tolerances``.
 
