@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli import devices, networks
-from hpo.errors import HpoError, StudyError
+from hpo.errors import StudyError
 from hpo.files import check_ending, writing
 from hpo.views.sentences import formatting
 
@@ -28,7 +28,7 @@ def export(arguments: argparse.Namespace) -> int:
     check_ending(target, ".csv")
     threshold_ma = None
     if arguments.device is not None:
-        threshold_ma = _threshold_ma(arguments.device)
+        threshold_ma = devices.threshold_ma("hpo export", arguments.device)
     kept = networks.choose(arguments)
     member: Any = network.restore(kept)
     if not hasattr(member, "chip_table"):
@@ -47,21 +47,6 @@ def export(arguments: argparse.Namespace) -> int:
         table.write(draft)
     print(target, *_sizes(table, threshold_ma), *lines, sep="\n")
     return 0
-
-
-def _threshold_ma(name: str) -> float:
-    """Return the current of a drive of 1 gamma.
-
-    Raises:
-        HpoError: the device is unknown, or has no such current.
-    """
-    threshold_ma = devices.read("hpo export", name).threshold_ma
-    if threshold_ma is None:
-        raise HpoError(
-            f"hpo export: device {name} has no threshold_ma, the current of a drive of"
-            " 1 gamma. Add it to a table of your own: --device FILE.toml:NAME."
-        )
-    return threshold_ma
 
 
 def _score(kept: KeptNetwork, score: float, how: str) -> str:

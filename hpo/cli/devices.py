@@ -42,6 +42,22 @@ def read(
         return kind(**{**base, **changes})
 
 
+def threshold_ma(command: str, device: str) -> float:
+    """Return the current at which a device begins to oscillate, in mA: a drive of 1 γ.
+
+    Raises:
+        HpoError: the name is unknown, or its table has none.
+    """
+    current = read(command, device).threshold_ma
+    if current is None:
+        raise HpoError(
+            f"{command}: device {device!r} has no `threshold_ma`, the current at which"
+            " it begins to oscillate. Add it to a table of your own: --device"
+            " FILE.toml:NAME."
+        )
+    return current
+
+
 def _table(command: str, device: str) -> dict[str, Any]:
     """Return the table of a device, of ours or as ``FILE.toml:NAME``."""
     from hpo.objectives.hardware import thermal

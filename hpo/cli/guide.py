@@ -1,4 +1,4 @@
-"""``hpo guide``: the design rules of a spintronic network, with numbers put in."""
+"""``hpo guide``: how to choose the hyper-parameters of a spintronic network."""
 
 from __future__ import annotations
 
@@ -47,33 +47,35 @@ def _option(name: str) -> str:
         "--device",
         metavar="NAME",
         default="nano-oscillator",
-        help=(
-            "oscillator for the thermal power, by name or as FILE.toml:NAME "
-            "(default: nano-oscillator, 0.001)"
-        ),
+        help=("oscillator, by name or as FILE.toml:NAME (default: nano-oscillator)"),
     ),
     *_device_numbers(),
     JSON,
 )
 def guide(arguments: argparse.Namespace) -> int:
-    """Explain how to choose hyper-parameters of a spintronic network for a time scale.
+    """Explain how to choose hyper-parameters of a spintronic network for your input and
+    your oscillators.
 
-    Prints the design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the
-    energy consumption of the network, the thermal power of your oscillators, and a
-    study with a [space] to search. Choose an oscillator of docs/how-to/thermal.md or of
-    your own table (--device FILE.toml:NAME), or give its volume, magnetisation and
-    frequency, or its linewidth.
+    Prints what works for these oscillators: relaxation time, range of drives, thermal
+    power, learning rate; then the design rules of arXiv:2408.02835, Eq. (9)-(11), and
+    what a limited drive leaves of them; then a study with a [space] to search. Choose
+    an oscillator of docs/how-to/thermal.md or of your own table (--device
+    FILE.toml:NAME), or give its relaxation time, range of drives, volume, magnetisation
+    and frequency, or its linewidth.
 
     Examples:
         hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
             for your own recording: 100 time points, 10 ns apart, of two channels
-        hpo guide --device vortex-mtj --temperature-k 77
-            for an oscillator of known thermal power, cooled
-        hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
+        hpo guide --device vortex-mtj --temperature-k 77 --dt-ns 15
+            for a known oscillator, cooled
+        hpo guide --tau-ns 3 --drive-high 2.5
+            for the default oscillator with your relaxation time and range of drives
+        hpo guide --dt-ns 0.5 --json | jq .tau_ns
             print one number for a program
     """
     from hpo import objectives
     from hpo.objectives import guide as rules
+    from hpo.objectives import guide_page
     from hpo.study.messages import explained
 
     given = vars(arguments)
@@ -89,6 +91,5 @@ def guide(arguments: argparse.Namespace) -> int:
         result = rules.guide(rules.Sizes(**numbers), device)
         values = asdict(result)
         shared = {name: values[name] for name in values if name in model.model_fields}
-        shared["tau_ns"] = result.tau_ns["best"]
         model(**shared)  # check that the objective accepts it
-    return tell(arguments, values, rules.page(result, device))
+    return tell(arguments, values, guide_page.page(result, device))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo.cli import devices
 from hpo.cli.common import looking, tell, terminal_width
 from hpo.console import JSON, STORAGE, STUDY_OR_ONLY, argument, at_least, command
-from hpo.errors import HpoError, StudyError
+from hpo.errors import StudyError
 
 if TYPE_CHECKING:
     from hpo.study.networks import Confirmation
@@ -60,7 +60,7 @@ def tolerances(arguments: argparse.Namespace) -> int:
 
     threshold_ma = None
     if arguments.device is not None:
-        threshold_ma = _threshold_ma(arguments.device)
+        threshold_ma = devices.threshold_ma("hpo tolerances", arguments.device)
     with looking(arguments) as ledger:
         result = ledger.result(ledger.named(arguments.study))
     item = _choose(result, arguments.trial)
@@ -78,31 +78,6 @@ def tolerances(arguments: argparse.Namespace) -> int:
     first, second = tables
     record = {"study": result.name, "trial": item.source, **record}
     return tell(arguments, record, words.how(card), "", *first, "", *second)
-
-
-def _threshold_ma(device: str) -> float:
-    """Return the threshold current of a device of ``hpo guide``.
-
-    Raises:
-        HpoError: the name is unknown, or its table has none.
-    """
-    from hpo.objectives.hardware import thermal
-    from hpo.study.messages import did_you_mean, explained
-
-    file, _, name = device.rpartition(":")
-    with explained("hpo tolerances", thermal.Oscillator):
-        tables = thermal.read_tables(Path(file)) if file else thermal.read_tables()
-    known = [key for key in tables if "threshold_ma" in tables[key]]
-    if name not in tables:
-        raise HpoError(
-            f"hpo tolerances: unknown device {device!r}. {did_you_mean(name, known)}"
-        )
-    if name not in known:
-        raise HpoError(
-            f"hpo tolerances: device {device!r} has no `threshold_ma`, the current at"
-            f" which it begins to oscillate. Add it, or use one of: {', '.join(known)}."
-        )
-    return float(tables[name]["threshold_ma"])
 
 
 def _choose(result: Result, number: int | None) -> Confirmation:

@@ -36,6 +36,14 @@ LEAST_UPDATES = 32
 """Updates per epoch, if there are enough series for batches of ``LEAST_BATCH``."""
 LEAST_BATCH = 4
 """Series that the kernels process at a time."""
+GOOD_TAU_PER_POINT = (1.0, 2.0, 14.0)
+"""Relaxation times in points of input, with a limited drive: least, first to try,
+largest (docs/records/hardware.md, "Rules of thumb")."""
+GOOD_RATE = 0.0165
+"""S lr0 dt in 1/ns: 0.015 to 0.018 in three searches of the digits whose S differs
+40-fold."""
+GOOD_CUT_OFF = 0.02
+"""f_cut dt: searches of the digits end at 0.007 to 0.03."""
 UPDATES = 2500
 """Updates of a training, within ``MOST_EPOCHS``. The digits need 4,500 for a confirmed
 93.9 %."""
@@ -115,6 +123,28 @@ def learning_rates(*, dt_ns: float) -> Span:
     Span(low=0.003, high=3.0)
     """
     return _span(0.003 / dt_ns, 3 / dt_ns, physics.MAX_LEARNING_RATE)
+
+
+def good_relaxation_times_ns(dt_ns: float) -> physics.RecommendedRange:
+    """Return the relaxation times that suit inputs ``dt_ns`` apart under a limited
+    drive.
+
+    >>> good_relaxation_times_ns(2.0).best
+    4.0
+    """
+    physics.positive("relaxation time", dt_ns=dt_ns)
+    low, best, high = (share * dt_ns for share in GOOD_TAU_PER_POINT)
+    return physics.RecommendedRange(low=low, best=best, high=high)
+
+
+def good_learning_rate(*, dt_ns: float, s: float) -> float:
+    """Return the learning rate of searches of the digits, scaled as the weights are.
+
+    >>> round(good_learning_rate(dt_ns=1.0, s=0.5), 4)
+    0.033
+    """
+    physics.positive("learning rate", dt_ns=dt_ns, s=s)
+    return GOOD_RATE / (dt_ns * s)
 
 
 def space(*, dt_ns: float, points: int) -> dict[str, Span]:

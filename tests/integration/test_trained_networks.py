@@ -47,7 +47,7 @@ MISTAKES = [
     ("export small --chip w", "w: expected the ending .csv, got none."),
     (
         "export small --chip w.csv --device nano-oscillator",
-        "device nano-oscillator has no threshold_ma, the current of a drive of 1 gamma",
+        "device 'nano-oscillator' has no `threshold_ma`, the current at which it",
     ),
     (
         "export small --network /proc/b.safetensors",

@@ -17,34 +17,69 @@ from hpo.study import file
 Said = Callable[..., str]
 
 
-def test_every_rule_is_explained_with_its_equation(
-    said: Said,
-) -> None:
+def test_what_works_stands_before_the_rules_of_the_paper(said: Said) -> None:
     page = said("guide", "--dt-ns", "0.5")
+    works = page[: page.index("B. What the paper advises")]
+    paper = page[len(works) :]
     for text in (
-        "τ = 14.12 × 0.5 = 7.06 ns",
-        "= 2.824 ns to 14.12 / 0.4 × 0.5 = 17.65 ns",
-        "N = 0.5 × 32 + 0.5 × 32 = 32",
-        "(Eq. 11, Eq. 9)",
-        "(Eq. 10)",
-        "1 / (0.5 × 0.5 × √32) = 0.7071 per ns",
-        "I × Δt = 0.5 × 0.7071 × √32 × 0.5 = 1\n",
-        "lr = 0.7071 / 100 = 0.007071",
-        "96 neurons × 100 fJ + 2896 synapses × 10 fJ = 38.56 pJ in 100 ns",
-        "64 points × 0.5 ns = 32 ns per series: 12.34 pJ",
+        "1. Drive: from 0 to 3 γ\n",
+        "I = 1.5 γ + 1.5 γ tanh((D - 1.5 γ) / 1.5 γ),",
+        "τ = 2 × 0.5 = 1 ns, from 0.5 to 7 ns",
+        "lr0 = 0.0165 / (0.5 × 0.5) = 0.066\n",
+        "f_cut = 0.02 / 0.5 = 0.04 per ns",
         (
             "E = 2 Ms V B = 2 × 800 kA/m × 50,000 nm³ × 1.45 GHz / (28 GHz/T) ="
             " 4.143e-18 J"
         ),
         "x_th = kT / E = 1.381e-23 × 300 / 4.143e-18 = 0.001\n",
-        (
-            "noise = √(2 x_th / τ) = √(2 × 0.001 / 7.06) = 0.01683 per √ns at the"
-            " recommended τ"
-        ),
+        "√(2 × 0.001 / 1) = 0.04472 per √ns at the recommended τ",
+        "96 neurons × 100 fJ + 2896 synapses × 10 fJ = 38.56 pJ in 100 ns",
+        "64 points × 0.5 ns = 32 ns per series: 12.34 pJ",
+    ):
+        assert text in works
+    for text in (
+        "τ = 14.12 × 0.5 = 7.06 ns, from 2.824 to 17.65 ns",
+        "N = 0.5 × 32 + 0.5 × 32 = 32",
+        "(Eq. 11, Eq. 9)",
+        "(Eq. 10)",
+        "1 / (0.5 × 0.5 × √32) = 0.7071 per ns",
+        "I × Δt = 0.5 × 0.7071 × √32 × 0.5 = 1\n",
+        "1.5 γ × Δt = 1.5 × 0.5 / 1 = 0.75, below the paper's 1",
+        "The drive saturates at <|W|> = 0.75 × 0.7071 = 0.5303 per ns.",
+        "1.5 / 14.12 = 0.11: Eq. (11) asks for 14.12 γ there.",
+        "lr = 0.7071 / 100 = 0.007071",
         "thermal_power = 0.001\n",
+        'drive_limit = "smooth"\ndrive_low = 0.0\ndrive_high = 3.0\n',
+    ):
+        assert text in paper
+    assert max(map(len, page.splitlines())) <= 100
+
+
+def test_the_advice_follows_relaxation_time_and_drives(said: Said) -> None:
+    page = said("guide", "--tau-ns", "20", "--drive-low=-1", "--drive-high", "2.5")
+    for text in (
+        "1. Drive: from -1 to 2.5 γ\n",
+        "I = 0.75 γ + 1.75 γ tanh((D - 0.75 γ) / 1.75 γ),",
+        "your τ = 20 ns is 20 Δt: outside 1 to 14 ns",
+        "Present the points 10 ns apart: --dt-ns 10",
+        "per √ns at the device's τ",
+        "1.75 γ × Δt = 1.75 × 1 / 20 = 0.0875, below the paper's 1",
+        "= 0.0875 × 0.3536 = 0.03094 per ns",
+        "tau_ns = 20.0\n",
+        "drive_low = -1.0\ndrive_high = 2.5\n",
     ):
         assert text in page
-    assert max(map(len, page.splitlines())) <= 100
+
+
+def test_the_drives_of_a_known_device_are_currents(said: Said) -> None:
+    page = said("guide", "--device", "vortex-mtj", "--dt-ns", "15")
+    for text in (
+        "from memory: oscillates above about 3 mA",
+        "3 mA: from 0 to 6.9 mA, bias 6 mA.",
+        "your τ = 26.5 ns is 1.77 Δt: within 15 to 210 ns",
+        "tau_ns = 26.5\n",
+    ):
+        assert text in page
 
 
 @pytest.mark.parametrize(
@@ -123,7 +158,7 @@ def test_a_device_may_be_of_a_file_of_ones_own(mine: Path, said: Said) -> None:
         ),
         (
             "--dt-ns 0",
-            "recommended relaxation time: expected `dt_ns > 0`, got dt_ns=0.0. Us",
+            "relaxation time: expected `dt_ns > 0`, got dt_ns=0.0. Use another",
         ),
         ("--dt-ns 5000", "dt_ns: expected at most 1000, got 5000.0."),
         (f"--width {'9' * 400}", "int too large to convert to float"),
@@ -136,6 +171,16 @@ def test_what_cannot_be_is_refused(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"error: hpo guide: {text.format(mine=mine)}")
+
+
+def test_a_device_that_was_never_driven_with_the_bias_is_named(said: Said) -> None:
+    page = said("guide", "--device", "spin-hall-mtj")
+    assert "0.3 mA: from 0 to 0.51 mA, bias 0.6 mA.\n" in page
+    assert "bias, 2 γ, lies outside: nobody has driven this device so. The\n" in page
+    assert "drive_low = 0.0\ndrive_high = 3.0\n" in page
+    study = tomllib.loads(page[page.index('objective = "spintronic"') :])
+    named = {"name": "guided", "budget": {"trials": 1}}
+    assert file.validate({**named, **study}, where="guide").fixed["tau_ns"] == 1.81
 
 
 @pytest.mark.parametrize("dt_ns", ["0.0001", "1", "1000"])
@@ -171,7 +216,9 @@ def test_every_further_table_that_it_shows_can_be_taken(table: str, said: Said) 
 
 def test_json_has_names_with_units(said: Said) -> None:
     found = json.loads(said("guide", "--json", "--channels", "2", "--classes", "3"))
-    assert found["tau_ns"] == {"low": 5.648, "best": 14.12, "high": pytest.approx(35.3)}
+    assert found["tau_ns"] == 2.0
+    paper = {"low": 5.648, "best": 14.12, "high": pytest.approx(35.3)}
+    assert found["paper"]["tau_ns"] == paper
     assert found["n_synapses"] == 2896 + 16 - 7 * 32
     assert found["presentation_ns"] == 64.0
     assert found["energy_pj"] == pytest.approx(
