@@ -47,6 +47,7 @@ PAPER = {
     "density_intra": 0.5,
     "f_cut_per_ns": 0.1,
     "thermal_power": 0.0,
+    "drive_limit": "none",
     "epochs": 60,
 }
 OURS = {
@@ -59,6 +60,7 @@ OURS = {
     "density_intra": 0.8746,
     "f_cut_per_ns": 0.007261,
     "thermal_power": 1e-3,
+    "drive_limit": "none",
     "epochs": 100,
 }
 CHANGES: Mapping[str, tuple[str, ...]] = {

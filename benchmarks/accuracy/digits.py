@@ -113,7 +113,7 @@ class Oscillators:
         part."""
         objective = ablation.spec().objective_impl
         fixed: Any = {"layers": 1, "width": 96, "coupling": self.coupling}
-        fixed |= {"thermal_power": 1e-3, "max_step_ns": 0.25}
+        fixed |= {"thermal_power": 1e-3, "drive_limit": "none", "max_step_ns": 0.25}
         params = objective.Params(**fixed, **setting)
         network = objective.network(params, [seed], channels=1, outputs=10)
         size = network.layouts[0].block if self.noise else len(parts[0])

@@ -32,6 +32,7 @@ FIXED = {
         "max_step_ns": 0.35,
     },
     "thermal_power": 1e-3,
+    "drive_limit": "none",
 }
 CHANGES: dict[str, dict[str, Any]] = {
     "as confirmed": {},

@@ -78,6 +78,7 @@ def study(n: int, seed: int, members: int, folds: int, directory: Path) -> Study
             "max_step_ns": 0.35,
             "lr_decay": 5.0,
             "thermal_power": 1e-3,
+            "drive_limit": "none",
         },
         "space": space,
         "sampler": {"name": "kriging-believer"},

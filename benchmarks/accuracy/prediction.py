@@ -222,6 +222,7 @@ class Oscillators:
             "layers": 1,
             "width": UNITS,
             "thermal_power": 1e-3,
+            "drive_limit": "none",
         }
         fixed |= {
             "f_cut_per_ns": 0.0

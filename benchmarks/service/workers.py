@@ -45,6 +45,7 @@ def _rate(storage: Storage, name: str, workers: int) -> float:
         "objective": "spintronic",
         "budget": {"trials": TRIALS, "window": 8, "members": 1, "epochs": EPOCHS},
         "task": {"name": "sequential-digits"},
+        "fixed": {"thermal_power": 0.0, "drive_limit": "none"},
         "space": {"tau_ns": {"low": 5.0, "high": 30.0}},
         "sampler": {"name": "random"},
         "pruner": {"name": "none"},

@@ -8,13 +8,14 @@ The amplitude x of a spintronic oscillator i of layer n+1, its drive I and its o
 y::
 
     dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                      Eq. (1), (3)
-    I     = S (W_ext y_n + W_int y_{n+1} + b) + b_fixed,   b_fixed = 2 γ   Eq. (4)
+    D     = S (W_ext y_n + W_int y_{n+1} + b) + b_fixed,   b_fixed = 2 γ   Eq. (4)
+    I     = limit(D)                                           ``drive_limit``
     dy/dt = -2π f_cut y + dx/dt                                         Eq. (5)
 
-The paper's network, Eq. (3), has no non-linear damping, Q = 0, σ = 1, and no thermal
-power, x_th = 0; ``networks.oscillator`` explains how Eq. (1) and (3) agree and what the
-thermal power is, ``networks.highpass`` holds Eq. (5), and ``networks.layered`` the
-synapses. Layer 0 receives the input u in place of y_n.
+The paper's network, Eq. (3), has no non-linear damping, Q = 0, σ = 1, no thermal
+power, x_th = 0, and no limit, I = D; ``networks.oscillator`` explains how Eq. (1) and
+(3) agree and what the thermal power is, ``networks.highpass`` holds Eq. (5), and
+``networks.layered`` the synapses. Layer 0 receives the input u in place of y_n.
 
 ============  =============  ====  ==================================================
 paper symbol  code name      unit  meaning
@@ -43,7 +44,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ..training import Amplification, LearningRate, LearningRateDecay
-from .device import Device, Parameter, parameter
+from .device import Device, DriveLimit, Parameter, parameter
 from .functions import exp, log, maximum, sqrt
 
 ThermalTraining = Annotated[
@@ -72,7 +73,8 @@ class Spintronic(Device):
     """A spintronic oscillator and its filter, and hyper-parameters of a network of
     them.
 
-    The defaults are the optimum and the architecture of arXiv:2408.02835.
+    The defaults are the optimum and the architecture of arXiv:2408.02835, with two
+    properties of hardware that the paper has not: thermal power, and a limited drive.
     """
 
     system = "oscillator"
@@ -119,8 +121,21 @@ class Spintronic(Device):
             ),
         ),
     ] = 1.0
+    drive_limit: DriveLimit = "smooth"
+    drive_high: Annotated[
+        float,
+        Field(
+            ge=-1e6,
+            le=1e6,
+            description=(
+                "largest drive if it is limited, in units of the nominal damping 1 /"
+                " tau_ns, which is the threshold of oscillation; junctions work at 1.2"
+                " to 2.5 (arXiv:1302.4770)"
+            ),
+        ),
+    ] = 3.0
     thermal_power: Parameter = parameter(
-        0.0,
+        1e-3,
         ge=0,
         le=0.1,
         per_layer=False,

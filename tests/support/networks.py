@@ -51,12 +51,12 @@ def tiny(
     """Three layers of four neurons, two channels, three outputs, float64; and what is
     changed.
 
-    ``warm``: a spintronic network with thermal power.
+    ``spintronic``: the paper's equation; ``warm``: with thermal power.
     """
     physics: dict[str, Any] = {"tau_ns": 1 / GAMMA, "s": 0.5, "max_step_ns": np.inf}
-    physics |= {"spintronic": {}, "warm": {"thermal_power": THERMAL}, "ctrnn": {}}[kind]
     if kind != "ctrnn":
-        physics |= {"f_cut_per_ns": 0.1}
+        power = {"spintronic": 0.0, "warm": THERMAL}[kind]
+        physics |= {"thermal_power": power, "drive_limit": "none", "f_cut_per_ns": 0.1}
     names = {*physics, *STEPPING, *OSCILLATOR}
     physics |= {name: changes.pop(name) for name in names & changes.keys()}
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": 4}
