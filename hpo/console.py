@@ -23,6 +23,8 @@ from typing import Any, NoReturn
 from hpo.errors import HpoError, near_miss, printable
 
 EXIT_ERROR = 1
+EXIT_NO_RESULT = 5
+"""Exit status of a study that has ended without a complete trial."""
 COMMANDS = {
     "launch": "launch.__main__:launch",
     "worker": "worker.__main__:worker",

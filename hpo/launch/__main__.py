@@ -249,7 +249,8 @@ def launch(arguments: argparse.Namespace) -> int:
     not depend on the number of workers, nor on stops. At most budget.window workers
     have work at a time (docs/explanation/window.md).
 
-    Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C.
+    Exit status: 0 done, 1 failed or timed out, 5 done without a complete trial, 130
+    after Ctrl-C.
 
     Examples:
         hpo launch seqdigits

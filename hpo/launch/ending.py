@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from hpo.console import EXIT_ERROR, Terminated, later
+from hpo.console import EXIT_ERROR, EXIT_NO_RESULT, Terminated, later
 from hpo.errors import HpoError
 from hpo.launch.executors import GRACE_S, Executor
 from hpo.launch.options import LaunchOptions
@@ -142,6 +142,8 @@ class LaunchEnd:
                 f"{self._name}: all {len(failed)} confirmations failed; the last:"
                 f" {formatting.last_line(failed[-1].message)}\nnext: {step}"
             )
+        if result.lacks_complete_trial:
+            return EXIT_NO_RESULT
         return 0
 
     def _show(self, result: Result, outcome: str, report: Path | None) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from hpo.contract import Protocol, Solved, Thermal, Tolerances, facts
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Estimate
+from hpo.study.failed_trainings import FailedTrainings, find_failed
 from hpo.study.spec import StudySpec
 from hpo.study.splits import SplitScores, by_split
 from hpo.study.tables import ParamValue
@@ -38,7 +39,8 @@ class Member:
     scored_at: tuple[int, ...]
     """The epoch of each score of ``curve``."""
     loss_curve: tuple[float, ...]
-    """Mean training loss of each epoch; read without curves, of the last one alone."""
+    """Mean training loss of each epoch; read without curves, of the first and
+    the last."""
     diverged: bool
     info: Mapping[str, Any]
     seconds: float
@@ -266,6 +268,11 @@ class Confirmation(Networks):
         return max(
             (solved.trained_steps_per_point for solved in self.checks), default=None
         )
+
+    @property
+    def failed_trainings(self) -> FailedTrainings | None:
+        """The networks that failed to learn; None if none did, or all."""
+        return find_failed([m.loss_curve for m in self.members], self.scores)
 
     @property
     def ignores_seed(self) -> bool:

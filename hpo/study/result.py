@@ -201,7 +201,7 @@ class Result:
     @property
     def cost_columns(self) -> Sequence[str]:
         """Names of these costs, then of the objective's other costs."""
-        return ()
+        return list(dict.fromkeys((*self.costs, *self.spec.about.costs)))
 
     @property
     def ranking(self) -> Sequence[Trial]:
@@ -309,6 +309,11 @@ class Result:
         """Scores of the simplest models on its task, the best first; see
         ``objectives``."""
         return sorted(self.snapshot.baselines, key=lambda one: -self.sign * one.score)
+
+    @property
+    def lacks_complete_trial(self) -> bool:
+        """Whether it has ended without a complete trial, and so without a result."""
+        return self.state == StudyState.DONE and not self.contenders
 
     @property
     def chance(self) -> Baseline | None:
@@ -492,11 +497,6 @@ class Front(Result):
         """Names of the costs that a front is searched for."""
         return self.spec.costs
 
-    @property
-    def cost_columns(self) -> Sequence[str]:
-        """Names of these costs, then of the objective's other costs."""
-        return list(dict.fromkeys((*self.costs, *self.spec.about.costs)))
-
     @cached_property
     def front(self) -> Sequence[Trial]:
         """Complete trials that no other beats in score and costs, cheapest first."""
@@ -595,8 +595,6 @@ def _score(trial: Trial) -> float:
 def mean_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
     """Return mean costs over the networks of trials, by name, of all that the objective
     has."""
-    if not spec.costs:
-        return {}
     infos = [member.info for trial in trials for member in trial.members]
     costs = {}
     for name in spec.about.costs:

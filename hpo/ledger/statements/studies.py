@@ -131,12 +131,12 @@ SELECT
   study_id, slot_id, member, seed, m.score, epochs, diverged, info, seconds,
   CASE WHEN :curves THEN curve END AS curve,
   CASE WHEN :curves THEN scored_at END AS scored_at,
-  CASE WHEN :curves THEN loss_curve ELSE loss_curve[cardinality(loss_curve):]
-  END AS loss_curve
+  CASE WHEN :curves THEN loss_curve
+       ELSE loss_curve[1:1] || loss_curve[cardinality(loss_curve):] END AS loss_curve
 FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
 WHERE {which}
 ORDER BY slot_id, member"""
-"""Without ``curves`` they are null, and that of losses has the last one alone."""
+"""Without ``curves`` they are null, and that of losses has its first and last one."""
 SELECT_MEMBERS_OF_SLOT = _SELECT_MEMBERS.format(which="slot_id = :slot_id")
 SELECT_MEMBERS = _SELECT_MEMBERS.format(which="study_id = ANY(:ids)")
 SELECT_CONFIRMED_MEMBERS = _SELECT_MEMBERS.format(

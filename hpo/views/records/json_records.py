@@ -234,9 +234,9 @@ def _tested(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """Return a confirmation; ``scores`` are the claim, on the solved equation if
     ``checked``."""
-    cost: dict[str, Any] = {}
+    cost: dict[str, Any] = {"costs": item.all_costs}
     if item.costs:
-        cost = {"cost": spec.cost_record(item.costs), "costs": item.all_costs}
+        cost["cost"] = spec.cost_record(item.costs)
     return {
         **cost,
         **_picked(item, ("source", "params", "search_score", "mean", "std")),
@@ -247,6 +247,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         **_picked(item, _CONFIRMED),
         "step_gap": item.step_mean - item.mean if item.checked else None,
         **_picked(item, _STEPS),
+        "failed_trainings": _failed_trainings(item),
         "thermal": _thermal(item.thermal),
         "chips": item.chips or None,
         "yield": _yield(networks.chip_yield(spec, item.simulated)),
@@ -285,6 +286,13 @@ def _splits(found: Sequence[SplitScores]) -> dict[str, Any]:
         "each": [_picked(split, names) for split in found],
     }
     return {"splits": record}
+
+
+def _failed_trainings(item: Confirmation) -> dict[str, Any] | None:
+    found = item.failed_trainings
+    if found is None:
+        return None
+    return {**asdict(found), "mean": found.mean, "std": found.std}
 
 
 def _yield(chips: Yield | None) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from hpo.study.networks import Confirmation, Yield
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
+from hpo.views.sentences import failed_trainings
 from hpo.views.sentences.formatting import capital, joined, score_text, shown
 
 SOLVED = "on the solved equation"
@@ -279,6 +280,8 @@ def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
     """Return these scores as cells of a table, by column."""
     columns = {}
     thermal = item.thermal
+    if item.failed_trainings is not None:
+        columns["failed trainings"] = failed_trainings.cell(spec, item)
     if item.checked:
         columns[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
     if thermal is not None:

@@ -15,7 +15,13 @@ from hpo.study.networks import Confirmation
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import StudyState, Trial
-from hpo.views.sentences import caveats, splits, tolerances
+from hpo.views.sentences import (
+    caveats,
+    failed_trainings,
+    incomplete,
+    splits,
+    tolerances,
+)
 from hpo.views.sentences.comparison import against, beside, gap_text
 from hpo.views.sentences.formatting import (
     joined,
@@ -142,6 +148,7 @@ class SearchWords:
             return [*self._searched(), self._best_value(), gap, beside(self.result)]
         return [
             self._confirmed(item),
+            failed_trainings.clause(self.spec, item),
             *splits.clauses(self.spec, item),
             *_uncertainty(self.result, item),
             *self._claims(item),
@@ -206,7 +213,8 @@ class SearchWords:
         if not score:
             if self.result.progress.settled == 0:
                 return ["no trial has finished yet"]
-            return [f"no trial is complete: {ended(self.result)}"]
+            ways = f"no trial is complete: {ended(self.result)}"
+            return [ways, incomplete.remedy(self.result)]
         so_far = " so far" if self.result.state == StudyState.OPEN else ""
         text = f"{self.named()}{so_far} {self._name}{score} ({self._how()})"
         return [text, self._not_confirmed()]

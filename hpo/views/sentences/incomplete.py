@@ -1,0 +1,52 @@
+"""What to do about a study that has ended without a complete trial."""
+
+from __future__ import annotations
+
+import shlex
+
+from hpo.errors import advise
+from hpo.study.result import Result
+from hpo.study.trials import SlotState
+from hpo.views.sentences.formatting import joined
+
+
+def remedy(result: Result) -> str:
+    """Say what to do; empty while there is a complete trial, or the study runs."""
+    if not result.lacks_complete_trial:
+        return ""
+    steps = []
+    if result.ended(SlotState.FAILED):
+        steps.append(_of_failed(result))
+    if any(trial.state == SlotState.PRUNED for trial in result.search):
+        steps.append(_of_pruned(result))
+    if not steps:
+        steps.append("all trials are excluded: launch the study under another name")
+    return joined(steps)
+
+
+def _of_failed(result: Result) -> str:
+    name = shlex.quote(result.name)
+    own = f"hpo.load({result.name!r})"
+    errors = advise(f"hpo trials {name} --state failed", f"{own}.trials")
+    retry = advise(f"hpo resume {name} --retry", f"{own}.retry()")
+    return f"correct what failed (`{errors}`), then retry: `{retry}`"
+
+
+def _of_pruned(result: Result) -> str:
+    """Say how to get a trial past the pruner."""
+    spec = result.spec
+    name = shlex.quote(result.name)
+    more = 2 * result.snapshot.trials
+    extend = advise(
+        f"hpo resume {name} --trials {more}",
+        f"hpo.load({result.name!r}).extend({more})",
+    )
+    without = 'with [pruner] name = "none"'
+    if spec.is_function:
+        without = "with --pruner none"
+        if not spec.pruner.prunes:
+            without = "with a function that prunes less"
+    new = f"launch it under another name {without}"
+    if result.snapshot.search_end is not None:
+        return f"no trial got past pruning: {new}"
+    return f"no trial got past pruning: add trials (`{extend}`), or {new}"

@@ -1,0 +1,92 @@
+"""What views say of trainings that failed, of the winner's costs, and of a study that
+has ended without a complete trial."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import unescape
+
+import pytest
+import snapshots
+
+from hpo.study.result import Result
+from hpo.study.trials import SlotState, StudyState, Trial
+from hpo.views.pages import report as page
+from hpo.views.records import json_records
+from hpo.views.sentences import verdict
+from hpo.views.terminal import status
+
+FAILED = (
+    "2 of 4 trainings failed (training loss at least 0.52, of the others at most"
+    " 0.11); the two others 92.0 ± 5.7 %"
+)
+
+
+def fresh_seed(index: int, score: float, loss: float) -> Trial:
+    own = snapshots.confirmation(1, index, score)
+    (network,) = own.members
+    info = {"n_synapses": 4192, "energy_pj": 24.7}
+    return replace(own, members=(replace(network, loss_curve=(1.1, loss), info=info),))
+
+
+def confirmed() -> Result:
+    best = snapshots.slot(1, SlotState.COMPLETE, members=(snapshots.member(0, (0.9,)),))
+    networks = ((0.96, 0.001), (0.34, 1.13), (0.88, 0.11), (0.5, 0.52))
+    fresh = [fresh_seed(k, *network) for k, network in enumerate(networks)]
+    spec = snapshots.spec(confirm={"members": 4}, reported=None)
+    return snapshots.snapshot(spec, (best,), tuple(fresh), state=StudyState.DONE)
+
+
+def test_trainings_that_failed_are_counted_in_every_view() -> None:
+    result = confirmed()
+    assert FAILED in verdict.clauses(result)
+    assert FAILED in unescape(page.html(result))
+    assert f"  {FAILED}" in status.of_launch(result, report=None, storage="", width=80)
+    record = json_records.study(result)["confirmations"][0]["failed_trainings"]
+    assert (record["failed"], record["least_loss"]) == ((1, 3), 0.52)
+
+
+def test_the_costs_of_the_winner_stand_beside_it_in_every_view() -> None:
+    result = confirmed()
+    lines = [line.split() for line in status.best(result, 1)]
+    assert ["energy", "(pJ)", "24.7"] in lines
+    assert ["synapses", "4,192"] in lines
+    assert "energy (pJ)" in page.html(result)
+    record = json_records.study(result)["confirmations"][0]
+    assert record["costs"] == {"energy_pj": 24.7, "n_synapses": 4192}
+
+
+def ended(*states: SlotState) -> Result:
+    trials = [snapshots.slot(n, state) for n, state in enumerate(states)]
+    return snapshots.snapshot(
+        snapshots.spec(reported=None), tuple(trials), state=StudyState.DONE
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "what"),
+    [
+        (
+            ended(SlotState.PRUNED, SlotState.PRUNED),
+            "no trial got past pruning: add trials (`hpo resume toy-study --trials"
+            ' 120`), or launch it under another name with [pruner] name = "none"',
+        ),
+        (
+            ended(SlotState.FAILED, SlotState.EXCLUDED),
+            "correct what failed (`hpo trials toy-study --state failed`), then retry:"
+            " `hpo resume toy-study --retry`",
+        ),
+        (
+            ended(SlotState.EXCLUDED),
+            "all trials are excluded: launch the study under another name",
+        ),
+    ],
+)
+def test_a_study_that_ends_without_a_complete_trial_says_what_to_do(
+    result: Result, what: str
+) -> None:
+    first, second, *_ = verdict.clauses(result)
+    assert first.startswith("no trial is complete: ")
+    assert second == what
+    assert what in unescape(page.html(result))
+    assert what in json_records.study(result)["verdict"]
