@@ -6,7 +6,7 @@ last training losses do: a network has failed if it has kept more than a third o
 loss of the first epoch (the median of all networks), or if its loss is not finite.
 
 This counts only where a clean gap parts the networks: the least loss of those that
-failed is at least three times the largest of the others.
+failed is at least four times the largest of the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST_KEPT = 1 / 3
-GAP = 3.0
+GAP = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
