@@ -61,11 +61,6 @@ class Guide:
     thermal_power: float
     thermal_noise_per_sqrt_ns: float
 
-    @property
-    def bias_fits(self) -> bool:
-        """Whether the fixed bias lies within the range of the drive."""
-        return self.drive_low <= BIAS <= self.drive_high
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 from .data import advice
 from .guide import BIAS, Guide
 from .hardware import physics, thermal
 
-ASSUMED_LOW = 0.0
-ASSUMED_HIGH = 3.0
-"""Drives of a study where the device's do not contain the bias."""
 COLUMNS = 94
 """Width of the lines of a source."""
 
@@ -130,8 +128,8 @@ density_inter = {g.density_inter}
 density_intra = {g.density_intra}
 thermal_power = {g.thermal_power:.3g}
 drive_limit = "smooth"
-drive_low = {low}
-drive_high = {high}
+drive_low = {g.drive_low}
+drive_high = {g.drive_high}
 ema_decay = 0.8
 {tau}
 [space]
@@ -177,13 +175,9 @@ def _study(numbers: Guide, device: thermal.Oscillator) -> str:
     if device.tau_ns is not None:
         tau = f"tau_ns = {device.tau_ns}\n"
         del ranges["tau_ns"]
-    low = numbers.drive_low if numbers.bias_fits else ASSUMED_LOW
-    high = numbers.drive_high if numbers.bias_fits else ASSUMED_HIGH
     lines = [f"{name} = {span}" for name, span in ranges.items()]
     return _STUDY.format(
         g=numbers,
-        low=low,
-        high=high,
         tau=tau,
         ranges="\n".join(lines),
         further=_FURTHER,
@@ -215,14 +209,14 @@ def _drive(numbers: Guide, device: thermal.Oscillator) -> list[str]:
         f" {middle:.4g} γ) / {half:.4g} γ),"
     )
     lines.append("with D = S (W y + b) + 2 γ.")
-    if numbers.bias_fits:
-        return lines
-    return [
-        *lines,
-        "The fixed bias, 2 γ, lies outside: nobody has driven this device so. The",
-        f"study below has {ASSUMED_LOW:g} to {ASSUMED_HIGH:g} γ: try these currents on"
-        " a device first.",
-    ]
+    if not low <= BIAS <= high:
+        rest = middle + half * math.tanh((BIAS - middle) / half)
+        lines += [
+            f"The bias lies outside: without input, {rest:.3g} γ of it act. On digits,"
+            " a range of 1.7 γ",
+            "cost 1.7 points beside 3 γ (two networks each).",
+        ]
+    return lines
 
 
 def _relaxation(numbers: Guide, device: thermal.Oscillator) -> list[str]:

@@ -91,5 +91,6 @@ def guide(arguments: argparse.Namespace) -> int:
         result = rules.guide(rules.Sizes(**numbers), device)
         values = asdict(result)
         shared = {name: values[name] for name in values if name in model.model_fields}
+        shared["drive_limit"] = "smooth"
         model(**shared)  # check that the objective accepts it
     return tell(arguments, values, guide_page.page(result, device))

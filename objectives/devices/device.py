@@ -82,6 +82,9 @@ DriveLimit = Annotated[
         )
     ),
 ]
+REACH = 1.8
+"""Largest distance of a bias from the middle of a smooth limit, in half ranges: beyond
+it, less than a tenth of a change of the drive passes."""
 DriveBound = Annotated[
     float,
     Field(
@@ -389,25 +392,27 @@ class Device(LayeredParams):
         return self
 
     def _check_bias(self, device: Self) -> None:
-        """Refuse a bias outside the bounds of the drive, or on the clip.
+        """Refuse a bias where the limit passes hardly a change of the drive, or none.
 
         Args:
             device: the device with the values of one layer.
         """
         bias = device.fixed_drive()
         low, high = device.drive_bounds()
-        if self.drive_limit == "smooth" and low <= bias <= high:
+        reach = REACH if self.drive_limit == "smooth" else 1.0
+        unit = (high - low) / (self.drive_high - self.drive_low)
+        middle = (self.drive_high + self.drive_low) / 2.0
+        room = reach * (self.drive_high - self.drive_low) / 2.0
+        if abs(bias / unit - middle) < room:
             return
-        if self.drive_limit == "hard" and low < bias < high:
-            return
-        where = "the bias lies outside the bounds of the drive"
-        if low <= bias <= high:
-            where = "the bias lies on the clip, where no drive has a slope"
-        share = bias * (self.drive_high - self.drive_low) / (high - low)
+        where = "the bias lies outside the bounds of the drive, or on the clip"
+        if self.drive_limit == "smooth":
+            where = "at the bias, less than a tenth of a change of the drive passes"
         raise ValueError(
-            f"drive_limit: {where}: expected a bias between"
-            f" drive_low={self.drive_low} and drive_high={self.drive_high}, got"
-            f" {share:.4g} in the same unit. Change a bound."
+            f"drive_limit: {where}: expected a bias between {middle - room:.4g} and"
+            f" {middle + room:.4g}, got {bias / unit:.4g} in the same unit as"
+            f" drive_low={self.drive_low} and drive_high={self.drive_high}. Change a"
+            " bound."
         )
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hpo.cli import main
+from hpo.objectives.hardware import thermal
 from hpo.study import file
 
 Said = Callable[..., str]
@@ -160,6 +161,10 @@ def test_a_device_may_be_of_a_file_of_ones_own(mine: Path, said: Said) -> None:
             "--dt-ns 0",
             "relaxation time: expected `dt_ns > 0`, got dt_ns=0.0. Use another",
         ),
+        (
+            "--drive-high 1.4",
+            "drive_limit: at the bias, less than a tenth of a change of the drive",
+        ),
         ("--dt-ns 5000", "dt_ns: expected at most 1000, got 5000.0."),
         (f"--width {'9' * 400}", "int too large to convert to float"),
     ],
@@ -173,14 +178,23 @@ def test_what_cannot_be_is_refused(
     assert err.startswith(f"error: hpo guide: {text.format(mine=mine)}")
 
 
-def test_a_device_that_was_never_driven_with_the_bias_is_named(said: Said) -> None:
-    page = said("guide", "--device", "spin-hall-mtj")
-    assert "0.3 mA: from 0 to 0.51 mA, bias 0.6 mA.\n" in page
-    assert "bias, 2 γ, lies outside: nobody has driven this device so. The\n" in page
-    assert "drive_low = 0.0\ndrive_high = 3.0\n" in page
+@pytest.mark.parametrize("device", [n for n in thermal.read_tables()])
+def test_every_known_device_can_be_the_neuron_of_a_study(
+    device: str, said: Said
+) -> None:
+    page = said("guide", "--device", device)
     study = tomllib.loads(page[page.index('objective = "spintronic"') :])
     named = {"name": "guided", "budget": {"trials": 1}}
-    assert file.validate({**named, **study}, where="guide").fixed["tau_ns"] == 1.81
+    spec = file.validate({**named, **study}, where="guide")
+    table = thermal.read_tables()[device]
+    assert spec.fixed["drive_high"] == table["drive_high"]
+    assert spec.fixed.get("tau_ns") == table.get("tau_ns")
+
+
+def test_what_is_left_of_a_bias_beyond_the_drives_is_told(said: Said) -> None:
+    page = said("guide", "--device", "spin-hall-mtj")
+    assert "0.3 mA: from 0 to 0.51 mA, bias 0.6 mA.\n" in page
+    assert "The bias lies outside: without input, 1.59 γ of it act." in page
 
 
 @pytest.mark.parametrize("dt_ns", ["0.0001", "1", "1000"])

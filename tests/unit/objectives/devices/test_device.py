@@ -402,14 +402,18 @@ def test_its_module_counts_as_source() -> None:
         ),
         (
             {"drive_limit": "hard", "drive_high": 2.0},
-            "drive_limit: the bias lies on the clip, where no drive has a slope:"
-            " expected a bias between drive_low=0.0 and drive_high=2.0, got 2 in the"
-            " same unit. Change a bound.",
+            "drive_limit: the bias lies outside the bounds of the drive, or on the"
+            " clip: expected a bias between 0 and 2, got 2 in the same unit as"
+            " drive_low=0.0 and drive_high=2.0. Change a bound.",
         ),
         (
             {"drive_limit": "smooth", "drive_low": 2.5, "tau_ns": (1.0, 2.0, 0.3)},
-            "drive_limit: the bias lies outside the bounds of the drive: expected a"
-            " bias between drive_low=2.5 and drive_high=3.0, got 2 in the same unit.",
+            "drive_limit: at the bias, less than a tenth of a change of the drive"
+            " passes: expected a bias between 2.3 and 3.2, got 2 in the same unit as",
+        ),
+        (
+            {"drive_limit": "smooth", "drive_high": 1.4},
+            "a bias between -0.56 and 1.96, got 2 in the same unit as drive_low=0.0",
         ),
     ],
 )
@@ -426,7 +430,7 @@ def test_the_limit_of_a_class_is_checked_at_launch(
     limit = {"__annotations__": {"drive_limit": str}, "drive_limit": "hard"}
     own = type("Own", (Device,), {"__module__": __name__, "rate": _leak, **limit})
     monkeypatch.setitem(globals(), "Own", own)
-    with pytest.raises(LookupError, match="drive_limit: the bias lies on the clip"):
+    with pytest.raises(LookupError, match="drive_limit: the bias lies outside the b"):
         objectives.load(f"{__name__}:Own")
 
 
