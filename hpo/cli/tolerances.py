@@ -92,9 +92,9 @@ def _choose(result: Result, number: int | None) -> Confirmation:
     if number is None and result.confirmed is not None:
         return result.confirmed
     confirmed = ", ".join(str(item.source) for item in result.tested)
-    what = "no trial" if number is None else f"trial {number}"
+    what = "no trial is" if number is None else f"trial {number} is not"
     raise StudyError(
-        f"study {result.name!r}: {what} is confirmed, and only confirmed networks are"
+        f"study {result.name!r}: {what} confirmed, and only confirmed networks are"
         f" measured. Confirmed: {confirmed or 'none yet'}."
     )
 

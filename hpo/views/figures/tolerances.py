@@ -14,6 +14,7 @@ from hpo.study.tolerances import Card, Limit
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREY, VERMILLION
 from hpo.views.sentences.tolerances import (
+    BETTER,
     hardware_text,
     interval_text,
     loss_text,
@@ -33,8 +34,8 @@ def figure(spec: StudySpec, card: Card) -> go.Figure:
     drawn = style.style(go.Figure(), height=140 + 30 * len(limits))
     drawn.add_trace(_hardware(limits))
     kinds = (
-        ("tolerated", [one for one in limits if not one.beyond_hardware], BLUE),
-        ("beyond hardware", [one for one in limits if one.beyond_hardware], VERMILLION),
+        ("hardware suffices", [x for x in limits if not x.beyond_hardware], BLUE),
+        (f"needs {BETTER}", [x for x in limits if x.beyond_hardware], VERMILLION),
     )
     for name, some, colour in kinds:
         if some:

@@ -29,6 +29,7 @@ QUANTITIES = {
 }
 """Names of quantities; ``input`` to ``bias`` are S W."""
 STATES = ("x", "y")
+BETTER = "better than hardware has"
 _MOST_NEEDS = 3
 
 
@@ -43,7 +44,7 @@ def remark(spec: StudySpec, item: Confirmation) -> str:
     text = f"needs {joined(needs[:_MOST_NEEDS], ', ')}"
     if len(needs) > _MOST_NEEDS:
         text += f" and {len(needs) - _MOST_NEEDS} more"
-    return f"{text}: more than hardware has (hpo tolerances {spec.name})"
+    return f"{text}: {BETTER} (hpo tolerances {spec.name})"
 
 
 def need(spec: StudySpec, item: Confirmation, limit: Limit) -> str:
@@ -121,7 +122,7 @@ def limit_rows(spec: StudySpec, card: Card) -> list[dict[str, str]]:
     rows = []
     for limit in card.limits:
         about = limit.about
-        verdict = "beyond hardware" if limit.beyond_hardware else ""
+        verdict = BETTER if limit.beyond_hardware else ""
         rows.append(
             {
                 "imperfection": about.label,
