@@ -80,8 +80,9 @@ def amount_text(about: Imperfection, amount: float) -> str:
     '3.2 %'
     """
     if about.unit == "%":
-        return f"{100 * amount:.2g} %"
-    return f"{amount:.2g} {about.unit}".strip()
+        amount *= 100.0
+    digits = ".0f" if amount >= 100.0 else ".2g"
+    return f"{amount:{digits}} {about.unit}".strip()
 
 
 def tolerance_text(about: Imperfection, one: Tolerance) -> str:
