@@ -44,8 +44,8 @@ RESULT = measured()
 
 def test_the_verdict_names_what_hardware_does_not_have() -> None:
     assert (
-        "needs a coupling faster than 0.039 ns, a common gain within 0.25 %: better than"
-        " hardware has (hpo tolerances toy-study)"
+        "needs a coupling faster than 0.039 ns, a common gain within 0.25 %: better"
+        " than hardware has (hpo tolerances toy-study)"
     ) in verdict.verdict(RESULT)
 
 
