@@ -62,7 +62,7 @@ def write(
     ]
     summary = prose.SUMMARY.format(
         counts=_counts(answers),
-        drives=_drives_text(driven),
+        drives=_drives_text(driven) + _limits_text(answers, evidences),
         accuracy=_peak(answers, evidences),
         table=_verdicts(answers),
     )
@@ -96,7 +96,8 @@ def verdict_text(answer: Answer) -> str:
     return f"{Kind.DEPENDS}: holds with {titles(yes)}; not with {titles(no)}"
 
 
-def _found(plain: Cell | None) -> str:
+def found_text(plain: Cell | None) -> str:
+    """Return a verdict, with the share of the resamples if it is not settled."""
     if plain is None:
         return "–"
     share = "" if plain.is_settled else f" ({plain.share:.0%})"
@@ -175,6 +176,23 @@ def _drives_text(driven: Mapping[str, Any]) -> str:
     )
 
 
+def _limits_text(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
+    """Say how many claims hold with a limit of the drive, too."""
+    hold = [a for a in answers if a.plain and a.plain.finding.verdict is Verdict.YES]
+    text = ""
+    for reading in readings.LIMITS:
+        own = [a.cells[reading.name] for a in hold if reading.name in a.cells]
+        point = evidences[reading.name].at_optimum() if own else None
+        if point is not None:
+            text += prose.LIMITED_SHORT.format(
+                title=reading.title,
+                accuracy=spread_text(n.accuracy / 100 for n in point.networks),
+                kept=sum(cell.finding.verdict is Verdict.YES for cell in own),
+                n=len(own),
+            )
+    return text
+
+
 def _drives(driven: Mapping[str, Any]) -> str:
     """Quantiles and shares of the drives by layer, medians over the networks."""
     if not driven:
@@ -196,7 +214,7 @@ def _verdicts(answers: Sequence[Answer]) -> str:
     rows = [
         [
             answer.claim.text,
-            _found(answer.plain),
+            found_text(answer.plain),
             words.get(answer.kind, str(answer.kind)),
         ]
         for answer in answers

@@ -83,6 +83,9 @@ A rule judges each claim. A percentage is the share of resamples in which it hol
 DRIVES_SHORT = """\
 **They concern an equation, not hardware.** At the paper's point our networks drive their oscillators with {low} to +{high} times the threshold current; junctions work up to about 3. Of the drives, {above} % exceed that and {below} % have the other sign ({n} networks). The paper's own Eq. (11) asks for τ / Δt = 14."""
 
+LIMITED_SHORT = """\
+ Trained with a {title}, the point has {accuracy}, and {kept} of the {n} claims that hold without a limit hold."""
+
 DRIVES = """\
 I / γ at the paper's point, Δt = 1 ns: 1 is the threshold of oscillation, 2 the fixed bias. The rule of Eq. (9) and (11), a cumulative drive of 1, is τ / Δt = 14 in this unit.
 Quantiles over neurons, the test half and eight times per point, on the solved equation; each is the median over the ten networks of `fig2b`, trained again."""

@@ -98,6 +98,24 @@ CONTROL = Reading(
     title="our default, fewer networks",
     why="the plain reading again, with as few points and networks as the others",
 )
+LIMITS = tuple(
+    Reading(
+        name=f"limit-{bound}",
+        title=f"drive of 0 to {bound} γ",
+        why=(
+            "the paper's equation has no bound; published devices were driven with one"
+            " sign, up to 2.3 γ"
+        ),
+        changes={
+            "drive_limit": "smooth",
+            "drive_low": 0.0,
+            "drive_high": float(bound),
+        },
+        n_networks=5,
+    )
+    for bound in (5, 3)
+)
+"""With currents that exist, or nearly."""
 OTHERS = (
     Reading(
         name="f-cut-0.02",
@@ -193,23 +211,7 @@ OTHERS = (
         )
         for power in (1e-3, 1e-2)
     ),
-    *(
-        Reading(
-            name=f"limit-{bound}",
-            title=f"drive of 0 to {bound} γ",
-            why=(
-                "the paper's drives have no bound; junctions were driven up to 2.3 γ,"
-                " and with one sign"
-            ),
-            changes={
-                "drive_limit": "smooth",
-                "drive_low": 0.0,
-                "drive_high": float(bound),
-            },
-            n_networks=5,
-        )
-        for bound in (3, 5)
-    ),
+    *LIMITS,
     Reading(
         name="decay",
         title="learning-rate decay × 8",

@@ -15,7 +15,14 @@ from reproduction.claims import Answer, together
 from reproduction.data import spread_text
 from reproduction.evidence import Evidence
 from reproduction.measures import Verdict
-from reproduction.page import put, table, titles, together_text, verdict_text
+from reproduction.page import (
+    found_text,
+    put,
+    table,
+    titles,
+    together_text,
+    verdict_text,
+)
 from reproduction.readings import Reading
 
 COLOURS = {Verdict.YES: GREEN, Verdict.PARTLY: ORANGE, Verdict.NO: VERMILLION}
@@ -37,6 +44,7 @@ def write(
     )
     parts = [
         summary,
+        _limited(answers, evidences),
         prose.SENSITIVITY,
         together_text(answers),
         "## Verdicts\n\n" + _verdicts(answers),
@@ -72,6 +80,21 @@ def _summary(
 def _accuracy(found: Evidence) -> str:
     point = found.at_optimum()
     return spread_text(n.accuracy / 100 for n in point.networks) if point else "–"
+
+
+def _limited(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
+    """The claims without and with a limit of the drive."""
+    shown = [r for r in (readings.PLAIN, *readings.LIMITS) if r.name in evidences]
+    if shown == [readings.PLAIN]:
+        return ""
+    rows = [["*accuracy at 1 ns*", *(_accuracy(evidences[r.name]) for r in shown)]]
+    for answer in answers:
+        cells = [found_text(answer.cells.get(reading.name)) for reading in shown]
+        rows.append([answer.claim.text, *cells])
+    head = ["the paper says", *(reading.title for reading in shown)]
+    return (
+        "## With currents that exist\n\n" + prose.LIMITED + "\n\n" + table(head, rows)
+    )
 
 
 def _verdicts(answers: Sequence[Answer]) -> str:
