@@ -111,9 +111,9 @@ LIMITS = tuple(
             "drive_low": 0.0,
             "drive_high": float(bound),
         },
-        n_networks=5,
+        n_networks=n,
     )
-    for bound in (5, 3)
+    for bound, n in ((5, 3), (3, 5))
 )
 """With currents that exist, or nearly."""
 OTHERS = (
