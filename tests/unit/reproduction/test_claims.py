@@ -373,6 +373,17 @@ def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
         assert written.read_text("utf-8") == committed.read_text("utf-8")
 
 
+def test_the_equation_is_the_papers_unless_a_reading_says_another() -> None:
+    """Whatever the defaults of the device are."""
+    changes = {reading.name: reading.changes for reading in readings.ALL}
+    for job in jobs.JOBS:
+        spec = job.declared
+        if spec.objective == "spintronic" and job.figure != "search":
+            values = spec.params(spec.point(0), epochs=1).model_dump()
+            for name, papers in (("drive_limit", "none"), ("thermal_power", 0.0)):
+                assert values[name] == changes[job.reading].get(name, papers), job.name
+
+
 def test_what_is_missing_is_known() -> None:
     job = next(job for job in jobs.JOBS if job.name == "fig4")
     made = study("fig4", lambda p: 0.9)
