@@ -40,10 +40,9 @@ GOOD_TAU_PER_POINT = (1.0, 2.0, 14.0)
 """Relaxation times in points of input, with a limited drive: least, first to try,
 largest (docs/records/hardware.md, "Rules of thumb")."""
 GOOD_RATE = 0.0165
-"""S lr0 dt in 1/ns: 0.015 to 0.018 in three searches of the digits whose S differs
-40-fold."""
-GOOD_CUT_OFF = 0.02
-"""f_cut dt: searches of the digits end at 0.007 to 0.03."""
+"""S lr0 dt in 1/ns: searches of the digits end at 0.011 to 0.018, whatever S is."""
+GOOD_CUT_OFF = 0.01
+"""f_cut dt: searches of the digits end at 0.006 to 0.03."""
 UPDATES = 2500
 """Updates of a training, within ``MOST_EPOCHS``. The digits need 4,500 for a confirmed
 93.9 %."""

@@ -27,7 +27,7 @@ def test_what_works_stands_before_the_rules_of_the_paper(said: Said) -> None:
         "I = 1.5 γ + 1.5 γ tanh((D - 1.5 γ) / 1.5 γ),",
         "τ = 2 × 0.5 = 1 ns, from 0.5 to 7 ns",
         "lr0 = 0.0165 / (0.5 × 0.5) = 0.066\n",
-        "f_cut = 0.02 / 0.5 = 0.04 per ns",
+        "f_cut = 0.01 / 0.5 = 0.02 per ns",
         (
             "E = 2 Ms V B = 2 × 800 kA/m × 50,000 nm³ × 1.45 GHz / (28 GHz/T) ="
             " 4.143e-18 J"
