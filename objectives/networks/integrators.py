@@ -24,6 +24,10 @@ polynomial through the last outputs. Only outputs are extrapolated. The input is
 constant over a point, so its part of the drive is exact, also after a jump. Before the
 first step the network was at rest, so earlier outputs are those at rest.
 
+**A delay** of δ steps, of the outputs that enter the drives: the mean is that over the
+step from -δ to 1 - δ (``delayed``). Whole steps take earlier outputs, so that the rest
+of the delay, below 2, lies among the last ones.
+
 Two errors of second order remain. A drive that changes within a step acts through more
 than its mean, and the outputs have a kink after a jump of the input. So three outputs
 gain no order over two. They gain a factor, since the error of the extrapolation itself
@@ -72,8 +76,43 @@ integrator.
 
 The kernels have these integrators, and no others.
 """
-_N_PAST = max(map(len, EXTRAPOLATION.values())) - 1
-"""Number of outputs in ``Past``, beside the one now."""
+_N_PAST = 2
+"""Number of outputs in ``Past``, beside the one now, without a delay."""
+
+
+class Delayed(NamedTuple):
+    """How the mean output over a step follows from the outputs before."""
+
+    steps: int
+    """Whole steps of the delay: the newest output is that of so many steps ago."""
+    weights: tuple[float, float, float]
+    """Weights of this output and of the two before it."""
+
+
+def whole_steps(delay_steps: float) -> int:
+    """Return the whole steps of a delay, so that the rest is below 2."""
+    return max(0, math.floor(delay_steps) - 1)
+
+
+def delayed(name: str, delay_steps: float) -> Delayed:
+    """Return the weights for a delay, a number of steps; 0: ``EXTRAPOLATION``.
+
+    The polynomial p through the last outputs has p(0), p(-1) and p(-2) = y_n, y_(n-1)
+    and y_(n-2). With the rest f of the delay, the mean of p over the step from -f to
+    1 - f is that of its powers, m1 = 1/2 - f and m2 = 1/3 - f + f².
+    """
+    weights = EXTRAPOLATION[name]
+    if delay_steps == 0.0:
+        return Delayed(0, weights)
+    steps = whole_steps(delay_steps)
+    rest = delay_steps - steps
+    first = 0.5 - rest
+    second = 1.0 / 3.0 - rest + rest**2
+    if weights[2] == 0.0:
+        return Delayed(steps, (1.0 + first, -first, 0.0))
+    newest = 1.0 + 1.5 * first + 0.5 * second
+    return Delayed(steps, (newest, -2.0 * first - second, 0.5 * (first + second)))
+
 
 MAX_EXPONENT = 40.0
 """Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay
@@ -133,20 +172,34 @@ above ``1/dt_ns``."""
 INTEGRATORS = (*EXTRAPOLATION, *RUNGE_KUTTA)
 
 
-def _extrapolate_output(dynamics: Dynamics, state: State, past: Past, name: str) -> Any:
-    """Return the mean output over the next step, by an integrator's weights."""
-    weights = EXTRAPOLATION[name]
+def _outputs(dynamics: Dynamics, state: State, past: Past, n: int) -> Past:
+    """Return the last outputs, newest first, with those at rest before the first."""
     outputs = (dynamics.output(state), *past)
-    at_rest = outputs[-1:] * (len(weights) - len(outputs))
-    return sum(w * y for w, y in zip(weights, outputs + at_rest, strict=False) if w)
+    return outputs + outputs[-1:] * (n - len(outputs))
+
+
+def _extrapolate_output(
+    dynamics: Dynamics, state: State, past: Past, delay: Delayed
+) -> Any:
+    """Return the mean output over the next step."""
+    outputs = _outputs(dynamics, state, past, delay.steps + _N_PAST + 1)
+    outputs = outputs[delay.steps :]
+    return sum(w * y for w, y in zip(delay.weights, outputs, strict=False) if w)
 
 
 def integrate(
-    name: str, dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
+    name: str,
+    dynamics: Dynamics,
+    state: State,
+    past: Past,
+    u: Tensor,
+    dt_ns: float,
+    delay_steps: float = 0.0,
 ) -> State:
     """Return the state one step later, by an integrator of ``INTEGRATORS``.
 
-    The input ``u`` is constant over the step of ``dt_ns``.
+    The input ``u`` is constant over the step of ``dt_ns``. Those of
+    ``EXTRAPOLATION`` have a delay, but for ``exponential``.
     """
     if name in RUNGE_KUTTA:
 
@@ -154,7 +207,8 @@ def integrate(
             return dynamics.rate(stage, dynamics.drive(dynamics.output(stage), u))
 
         return RUNGE_KUTTA[name].step(slope, state, dt_ns)
-    drive = dynamics.drive(_extrapolate_output(dynamics, state, past, name), u)
+    delay = delayed(name, delay_steps)
+    drive = dynamics.drive(_extrapolate_output(dynamics, state, past, delay), u)
     if name == "ab3":
         rk4 = RUNGE_KUTTA["rk4"]
         return rk4.step(lambda stage: dynamics.rate(stage, drive), state, dt_ns)
@@ -172,6 +226,8 @@ class Stepping:
     """Least number of equal steps between two points."""
     max_step_ns: float = 0.5
     """Longest step; it may raise the number of steps."""
+    coupling_delay_ns: float = 0.0
+    """Age of the outputs that enter the drives."""
 
     device: Any = None
     """The ``hpo.objectives.devices.Device`` of the neurons, with its parameters."""
@@ -225,6 +281,20 @@ class Stepping:
         """Length of a step, in ns."""
         return self.dt_ns / self.n_steps
 
+    @property
+    def delay_steps(self) -> float:
+        """The delay of the outputs, as a number of steps."""
+        return self.coupling_delay_ns / self.step_ns
+
+    def delayed_output(self, dynamics: Dynamics, state: State, past: Past) -> Tensor:
+        """Return the outputs that enter the drives now, linear between two steps."""
+        whole = math.floor(self.delay_steps)
+        rest = self.delay_steps - whole
+        outputs = _outputs(dynamics, state, past, whole + 2)
+        if rest == 0.0:
+            return outputs[whole]
+        return (1.0 - rest) * outputs[whole] + rest * outputs[whole + 1]
+
     def advance(
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor
     ) -> tuple[State, Past]:
@@ -241,8 +311,12 @@ class Stepping:
 
         This is the reference of ``kernels.driver``: change both.
         """
-        after = integrate(self.integrator, dynamics, state, past, u, self.step_ns)
-        return after, (dynamics.output(state), *past)[:_N_PAST]
+        delay = self.delay_steps
+        after = integrate(
+            self.integrator, dynamics, state, past, u, self.step_ns, delay
+        )
+        n_past = whole_steps(delay) + _N_PAST
+        return after, (dynamics.output(state), *past)[:n_past]
 
 
 def _move(state: State, dt_ns: float, slope: State) -> State:

@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from ..hardware.physics import at_least_one, spread_layers
 from .drawing import Architecture, antisymmetrise
 from .dynamics import NOMINAL, DeviceDynamics, Neurons, Synapses
-from .integrators import EXTRAPOLATION, Past, Stepping
+from .integrators import EXTRAPOLATION, Past, Stepping, delayed
 from .kernels.autograd import fused_series
 from .kernels.chips import IDEAL, Chip, scale_values, steps_between_jumps
 from .kernels.kernel import Kernel, NeuronValues, Pointwise
@@ -153,9 +153,9 @@ class LayeredNetwork(nn.Module, ABC):
             layout=self.layouts[member],
             pointwise=self.pointwise(noisy),
             neurons=self.neurons,
-            integrator=self.physics.integrator,
             n_steps=self.physics.n_steps,
             dt_ns=self.physics.dt_ns,
+            delay=delayed(self.physics.integrator, self.physics.delay_steps),
             reads=self.physics.device.reads,
             features=self.features,
         )
@@ -395,7 +395,8 @@ class LayeredNetwork(nn.Module, ABC):
         drives = []
         past = Past()
         for u_point in u.unbind(dim=-2):
-            drives.append(dynamics.drive(dynamics.output(states[-1]), u_point))
+            y = self.physics.delayed_output(dynamics, states[-1], past)
+            drives.append(dynamics.drive(y, u_point))
             state, past = self.physics.advance(dynamics, states[-1], past, u_point)
             states.append(state)
         series = {

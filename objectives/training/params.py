@@ -150,6 +150,10 @@ Integrator = Annotated[
 ]
 
 
+_WITH_DELAY = ("exponential-ab2", "exponential-ab3", "ab3")
+"""Integrators that extrapolate outputs, and so have a delay."""
+
+
 class LayeredParams(ObjectiveParams):
     """Hyper-parameters of a layered network and of its training.
 
@@ -227,6 +231,15 @@ class LayeredParams(ObjectiveParams):
         description="least number of equal steps into which dt_ns is divided",
     )
     max_step_ns: MaxStep = 0.5
+    coupling_delay_ns: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description=(
+            "delay of the coupling, in ns: the outputs that enter the drives are those"
+            " of so long ago; the input is not delayed"
+        ),
+    )
     threads: int = Field(
         default=1,
         ge=1,
@@ -267,6 +280,16 @@ class LayeredParams(ObjectiveParams):
                 f"max_step_ns: expected `dt_ns / max_step_ns <= {MAX_STEPS}`, got"
                 f" max_step_ns={self.max_step_ns}, dt_ns={self.dt_ns}. Raise"
                 " max_step_ns."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _integrator_has_a_delay(self) -> Self:
+        if self.coupling_delay_ns and self.integrator not in _WITH_DELAY:
+            names = ", ".join(_WITH_DELAY)
+            raise ValueError(
+                f"coupling_delay_ns: a delay needs one of the integrators {names}, got"
+                f" integrator={self.integrator!r}. Use one of these."
             )
         return self
 
@@ -316,5 +339,11 @@ def features(params: LayeredParams) -> Features:
 
 def stepping(params: LayeredParams) -> dict[str, Any]:
     """Return the arguments of ``Stepping`` in ``params``."""
-    names = ("dt_ns", "integrator", "steps_per_point", "max_step_ns")
+    names = (
+        "dt_ns",
+        "integrator",
+        "steps_per_point",
+        "max_step_ns",
+        "coupling_delay_ns",
+    )
     return {name: getattr(params, name) for name in names}

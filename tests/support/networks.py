@@ -151,7 +151,7 @@ def of_layers(value: Any) -> Floats:
     return np.reshape(np.array(value, float), (-1, 1))
 
 
-class _Equations:
+class Equations:
     """Eq. (1) to (8) of one member on a chip, with x, or ln x without thermal power.
 
     All neurons exist: all layers have one width.
@@ -214,15 +214,17 @@ class _Equations:
             state = np.stack([np.log(state[0]), state[1]])
 
         def slope(t: float, flat: Floats) -> Floats:
-            return self._rate(flat.reshape(state.shape), u).ravel()
+            return self.rate(flat.reshape(state.shape), u).ravel()
 
         how: Any = {"method": "DOP853", "rtol": 1e-10, "atol": 1e-13}
         after = solve_ivp(slope, (0.0, time_ns), state.ravel(), **how).y[:, -1]
         after = after.reshape(state.shape)
         return np.stack([np.exp(after[0]), after[1]]) if logarithmic else after
 
-    def _rate(self, state: Floats, u: Floats) -> Floats:
-        w, y = self.weights, self.outputs(state)
+    def rate(self, state: Floats, u: Floats, entering: Floats | None = None) -> Floats:
+        """Return the slope of a state; ``entering``: outputs of some time ago."""
+        own = self.outputs(state)
+        w, y = self.weights, own if entering is None else entering
         below = np.stack([w["w_in"] @ u, *(w["w_inter"] @ y[:-1, :, None])[..., 0]])
         bracket = below + (w["w_intra"] @ y[..., None])[..., 0] + w["bias"]
         drive = self._limit(self.s * bracket + self.bias)  # Eq. (4), (7)
@@ -234,7 +236,7 @@ class _Equations:
             1 + p.q * x
         )  # Eq. (1) over x
         dx = x * growth + (0.0 if self.cold else self.gamma * self.power)
-        dy = dx - 2 * np.pi * of_layers(p.f_cut_per_ns) * y  # Eq. (5)
+        dy = dx - 2 * np.pi * of_layers(p.f_cut_per_ns) * own  # Eq. (5)
         return np.stack([growth if self.cold else dx, dy])
 
     def jump(self, state: Floats, normals: Floats, time_ns: float) -> Floats:
@@ -259,7 +261,7 @@ def solved_by_scipy(
         u: input, (time, channels); on a chip with noise, of the first series.
         chip: the chip of the network.
     """
-    equations, physics = _Equations(network, chip), network.physics
+    equations, physics = Equations(network, chip), network.physics
     state, per_point = equations.start(), chip.jumps_per_point or 1
     for k in range(len(u) * per_point):
         time_ns = physics.dt_ns / per_point

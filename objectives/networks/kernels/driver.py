@@ -5,27 +5,29 @@ between two inputs, divided into ``n_steps`` steps; see ``integrators``. A step
 multiplies the weights with the mean outputs v over the step, and calls a pointwise
 function of the device by its address::
 
-    I(n)             = W v(n) + held                  held: input, bias, fixed drive
+    I(n)             = W v(n-d) + held                held: input, bias, fixed drive
     s(n+1), y(n+1)   = advance(s(n), I(n))
     v(n+1)           = a y(n+1) + b y(n) + c y(n-1)   extrapolated over the next step
 
 Backwards, with the adjoints J, P and A of I, v and s::
 
-    G                = a P(n+1) + b P(n+2) + c P(n+3) + entering   adjoint of y(n+1)
+    G                = a P(m+1) + b P(m+2) + c P(m+3) + entering   adjoint of y(n+1)
     A(n), J(n)       = pull(A(n+1), G)
     P(n)             = W^T J(n)
-    gradient        += J(n) v(n)^T
+    gradient        += J(n) v(n-d)^T
+
+with the whole steps d of a delay of the outputs, and m = n + d.
 
 =======  ===============  ======================================
 symbol   code             shape
 =======  ===============  ======================================
 s        states           (states, row)
 y        outputs          (2, row), the last two, in turn
-v        values           (steps + 1, row), or (2, row) in turn
+v        values           (steps + d + 1, row), or (d + 2, row) in turn
 I        drive            (row,)
 slopes   kept             (steps, kept, row)
 J        drive_adjoints   (steps of a point, row)
-P        pulled           (4, row), in turn
+P        pulled           (d + 4, row), in turn
 A        adjoints         (states, row)
 =======  ===============  ======================================
 
@@ -91,6 +93,8 @@ class PassShape(NamedTuple):
     n_kept: int
     reads: int
     """Index of the state that is read; -1: the output."""
+    delay: int
+    """Whole steps of the delay of the outputs."""
     walk: Walk
     extrapolation: tuple[np.float32, np.float32, np.float32]
     """Weights of the last three outputs in the mean output over a step."""
@@ -253,18 +257,15 @@ def forward(
     mode = flush_subnormals()
     held, drive, outputs, values, states, _ = work
     row = shape.walk.row
+    ring = len(values) // row if keep else shape.delay + 2
     per_point = shape.n_series * shape.stride
     silent = shape.n_points - len(read) // per_point
     for t in range(shape.n_points):
         _hold(u, t, network, shape, held)
         for step in range(t * shape.n_steps, (t + 1) * shape.n_steps):
-            value = step % 2
-            coming = (step + 1) % 2
-            slopes = 0
-            if keep:
-                value = step
-                coming = step + 1
-                slopes = step * shape.n_kept
+            value = step % ring
+            coming = (step + 1 + shape.delay) % ring
+            slopes = step * shape.n_kept if keep else 0
             _drive(values, value * row, network, shape, (held, drive))
             _advance(step, (coming * row, slopes * row), shape, device, work, jumps)
         if t >= silent:
@@ -278,18 +279,21 @@ def forward(
 
 
 @inline
-def _pull_back(step: Any, k: Any, network: Any, shape: Any, work: Any) -> None:
+def _pull_back(
+    step: Any, k: Any, network: Any, shape: Any, work: Any, number: Any
+) -> None:
     """Write P = W^T J; for a sparse network, add the gradient in the same pass over the
     weights.
 
-    J is the drive adjoint of a step, the k-th one of a point.
+    J is the drive adjoint of a step, the k-th one of a point. ``number`` is its number
+    since the start of the series.
     """
     structure, weights = network
     values, drive_adjoints, zeros, pulled, sums = work
     row = shape.walk.row
     n = shape.n_columns
     at = k * row
-    to = step % 4 * row
+    to = number % (shape.delay + 4) * row
     if structure.dense:
         for i in range(len(structure.spans)):
             span = structure.spans[i]
@@ -377,17 +381,24 @@ def _collect_sparse(
 
 
 @inline
-def _pull(step: Any, k: Any, shape: Any, device: Any, work: Any, events: Any) -> None:
-    """Run the adjoint of a step, the k-th one of a point."""
+def _pull(
+    step: Any, k: Any, shape: Any, device: Any, work: Any, events: Any, number: Any
+) -> None:
+    """Run the adjoint of a step, the k-th one of a point.
+
+    ``number`` is its number since the start of the series.
+    """
     pull, constants = device
     _, kept, _, drive_adjoints, pulled, adjoints, _, entered, _ = work
     row = shape.walk.row
+    ring = shape.delay + 4
+    late = number + shape.delay
     arrays = (
         pointer(kept, step * shape.n_kept * row),
         pointer(adjoints, 0),
-        pointer(pulled, (step + 1) % 4 * row),
-        pointer(pulled, (step + 2) % 4 * row),
-        pointer(pulled, (step + 3) % 4 * row),
+        pointer(pulled, (late + 1) % ring * row),
+        pointer(pulled, (late + 2) % ring * row),
+        pointer(pulled, (late + 3) % ring * row),
         pointer(entered, 0),
         pointer(constants, 0),
         pointer(drive_adjoints, k * row),
@@ -404,23 +415,23 @@ def backward(
     device: Any,
     work: Any,
     interval: int,
+    before: int,
 ) -> None:
     """Run the adjoint of ``forward``, from the last step to the first.
 
-    It goes on from the adjoints and pull-backs in ``work``: zeros at the last segment,
-    and then what the segment after it has left, after a number of steps that 4 divides.
+    It goes on from the adjoints and pull-backs that the segment after it has left in
+    ``work``; zeros at the last one.
 
     Args:
-        u: as in ``forward``.
+        u, shape: as in ``forward``.
         entering: adjoint of the values read, (points read, series, stride).
-        shape: as in ``forward``.
         network: ``layout.Structure``; weights between neurons, amplified, as pull-backs
             take them.
         device: address of the adjoint of the step, and constants of each group.
         work: values and kept, as ``forward`` left them; held, drive_adjoints, pulled,
             adjoints; a row of zeros, and one for the entering adjoint; gradients of
             weights, inputs and biases, added to: see ``Layout.gradient``.
-        interval: steps from jump to jump, 0 for none.
+        interval, before: steps from jump to jump, 0 for none; before the segment.
     """
     mode = flush_subnormals()
     structure = network[0]
@@ -437,13 +448,13 @@ def backward(
         for k in range(n_steps - 1, -1, -1):
             step = t * n_steps + k
             jump = 1 if _is_jump_due(step, interval) else 0
-            _pull(step, k, shape, device, work, (enters, jump))
+            _pull(step, k, shape, device, work, (enters, jump), before + step)
             enters = 0
-            _pull_back(step, k, network, shape, own)
+            _pull_back(step, k, network, shape, own, before + step)
         _add_steps(drive_adjoints, shape, held)
         if structure.dense:
-            all_work = (values, drive_adjoints, held, sums)
-            _collect_dense(u, t, structure.spans, shape, all_work)
+            parts = (values, drive_adjoints, held, sums)
+            _collect_dense(u, t, structure.spans, shape, parts)
         else:
             _collect_sparse(u, t, len(structure.targets), shape, held, sums)
     restore_subnormals(mode)

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..integrators import EXTRAPOLATION
+from ..integrators import Delayed
 from ..readout import LAST, Features
 from . import driver, sizes
 from .chips import IDEAL, Chip, steps_between_jumps
@@ -107,11 +107,11 @@ class Kernel:
     pointwise: Pointwise
     neurons: Callable[[Chip], NeuronValues]
     """A function that returns the neurons of a chip."""
-    integrator: str
-    """A key of ``EXTRAPOLATION``."""
     n_steps: int
     """Equal steps from one input point to the next."""
     dt_ns: float
+    delay: Delayed
+    """How the mean output over a step follows from the outputs before."""
     reads: int = -1
     """Index of the state whose change since rest is read; -1: the output."""
     features: Features = LAST
@@ -195,6 +195,7 @@ class Pass:
         row = layout.row
         keep = int(self._keep)
         read = self.n_read * layout.block * self.stride
+        late = self.kernel.delay.steps * row
         return allocate(
             weights=len(layout.weights.place),
             held=row,
@@ -202,12 +203,12 @@ class Pass:
             outputs=2 * row,
             states=steps.n_states * row,
             read=read,
-            values=(n_steps + 1 if keep else 2) * row,
+            values=(n_steps + 1 if keep else 2) * row + late,
             kept=(n_steps + 1) * steps.n_kept * row * keep + 1,
             entering=read * keep,
             sums=len(layout.gradient.place) * layout.fold * keep,
             drive_adjoints=self.kernel.n_steps * row * keep,
-            pulled=4 * row * keep,
+            pulled=(4 * row + late) * keep,
             adjoints=steps.n_states * row * keep,
             zeros=layout.n_columns * keep,
             entered=row * keep,
@@ -262,6 +263,7 @@ class Pass:
         last = len(self._starts) - 1
         for k in range(last + 1):
             if k > 0:
+                self._turn_values(k)
                 self._states[k] = [part.copy() for part in self._carried()]
             self._go(u, n_series, k, self._keep and k == last)
         read = self.read[: self.n_read * n_series * self.stride]
@@ -290,6 +292,7 @@ class Pass:
                 (self.kernel.pointwise.pull, self._constants),
                 self._backward,
                 self._interval,
+                self._starts[k] * self.kernel.n_steps,
             )
 
     def _go(self, u: Floats, n_series: int, k: int, keep: bool) -> None:
@@ -297,11 +300,13 @@ class Pass:
         kernel = self.kernel
         steps = self.kernel.pointwise
         row = kernel.layout.row
+        late = kernel.delay.steps * row
         if k == 0:
             self._work["states"][:] = self._rest[:-1].reshape(-1)
             self._work["outputs"][:row] = self._rest[-1]
             self._work["outputs"][row:] = self._rest[-1]
-            self._work["values"][:row] = self._rest[-1]
+            values = self._work["values"][: row + late]
+            values.reshape(-1, row)[:] = self._rest[-1]
         if keep and steps.n_kept > 0:  # a device may keep its first state
             start = (steps.n_kept - 1) * row
             self._work["kept"][start : start + row] = self._work["states"][:row]
@@ -323,7 +328,16 @@ class Pass:
     def _carried(self) -> list[Floats]:
         """Return the arrays that carry over between two segments."""
         row = self.kernel.layout.row
-        return [*self._arrays("outputs", "states"), self._work["values"][:row]]
+        late = self.kernel.delay.steps * row
+        return [*self._arrays("outputs", "states"), self._work["values"][: row + late]]
+
+    def _turn_values(self, k: int) -> None:
+        """Begin the values, used in turn, with those that segment k takes first."""
+        late = self.kernel.delay.steps
+        values = self._work["values"].reshape(-1, self.kernel.layout.row)
+        end = (self._starts[k] - self._starts[k - 1]) * self.kernel.n_steps
+        last = [(end + i) % (late + 2) for i in range(late + 1)]
+        values[: late + 1] = values[last]
 
     def _arrays(self, *names: str) -> tuple[Floats, ...]:
         return tuple(self._work[name] for name in names)
@@ -352,7 +366,7 @@ class Pass:
         entry = layout.widths[0]
         if layout.dense:
             entry = round_up(entry, sizes.WIDTH)
-        newest, older, oldest = map(np.float32, EXTRAPOLATION[kernel.integrator])
+        newest, older, oldest = map(np.float32, kernel.delay.weights)
         return PassShape(
             n_points=n_points,
             n_steps=kernel.n_steps,
@@ -367,6 +381,7 @@ class Pass:
             per_column=per_column,
             n_kept=kernel.pointwise.n_kept,
             reads=kernel.reads,
+            delay=kernel.delay.steps,
             walk=layout.walk(n_series),
             extrapolation=(newest, older, oldest),
         )
