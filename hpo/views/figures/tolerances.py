@@ -34,7 +34,7 @@ def figure(spec: StudySpec, card: Card) -> go.Figure:
     drawn = style.style(go.Figure(), height=140 + 30 * len(limits))
     drawn.add_trace(_hardware(limits))
     kinds = (
-        ("hardware suffices", [x for x in limits if not x.beyond_hardware], BLUE),
+        ("good hardware suffices", [x for x in limits if not x.beyond_hardware], BLUE),
         (f"needs {BETTER}", [x for x in limits if x.beyond_hardware], VERMILLION),
     )
     for name, some, colour in kinds:

@@ -123,16 +123,15 @@ def limit_rows(spec: StudySpec, card: Card) -> list[dict[str, str]]:
     rows = []
     for limit in card.limits:
         about = limit.about
-        verdict = BETTER if limit.beyond_hardware else ""
-        rows.append(
-            {
-                "imperfection": about.label,
-                f"costs {loss_text(spec)}": tolerance_text(about, limit.median),
-                "interval": interval_text(limit),
-                "hardware has": hardware_text(about),
-                "": verdict,
-            }
-        )
+        row = {
+            "imperfection": about.label,
+            f"costs {loss_text(spec)}": tolerance_text(about, limit.median),
+            "interval": interval_text(limit),
+            "hardware has": hardware_text(about),
+        }
+        if card.beyond_hardware:
+            row[""] = f"needs {BETTER}" if limit.beyond_hardware else ""
+        rows.append(row)
     return rows
 
 
