@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from torch import Tensor
 from hpo.contract import QUANTILES
 
 from ..hardware.physics import spread_layers
+from ..networks.integrators import Stepping
 from ..networks.layered import LayeredNetwork
 
 Array = NDArray[np.float64]
@@ -37,7 +40,8 @@ def measure_ranges(network: LayeredNetwork, u: Tensor) -> dict[str, tuple[float,
     gamma = _damping(network)
     values = {"drive": _existing(network, series["drive"] / gamma)}
     if network.physics.drive_limit != "none":
-        asked = _drive_before_limit(network, series["y"][:, :, :, :-1], u)
+        y = _delay(series["y"][:, :, :, :-1], network.physics)
+        asked = _drive_before_limit(network, y, u)
         values["drive_asked"] = _existing(network, asked / gamma)
     values |= _weights(network, gamma)
     for name in ("x", "y"):
@@ -50,6 +54,16 @@ def _damping(network: LayeredNetwork) -> Tensor:
     tau_ns = network.physics.device.values().get("tau_ns", 1.0)
     by_layer = spread_layers(tau_ns, len(network.widths), "tau_ns")
     return 1.0 / torch.tensor(by_layer)[:, None, None, None]
+
+
+def _delay(y: Tensor, physics: Stepping) -> Tensor:
+    """Return the outputs that enter the drives, linear between two points."""
+    points = physics.coupling_delay_ns / physics.dt_ns
+    whole = math.floor(points)
+    now = torch.arange(y.shape[3])
+    late = y[:, :, :, (now - whole).clamp(min=0)]
+    later = y[:, :, :, (now - whole - 1).clamp(min=0)]
+    return late + (points - whole) * (later - late)
 
 
 def _drive_before_limit(network: LayeredNetwork, y: Tensor, u: Tensor) -> Tensor:
