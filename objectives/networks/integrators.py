@@ -256,12 +256,13 @@ class Stepping:
 
     def at_clock(self, factor: float | None) -> Self:
         """Return a copy with ``factor`` times the time between points, in as many
-        steps; None: this one."""
+        steps; None: this one. The delay is that of the nominal clock, in steps."""
         if factor is None:
             return self
         return replace(
             self,
             dt_ns=factor * self.dt_ns,
+            coupling_delay_ns=factor * self.coupling_delay_ns,
             steps_per_point=self.n_steps,
             max_step_ns=math.inf,
         )

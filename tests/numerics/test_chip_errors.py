@@ -3,6 +3,7 @@ solution of their own in float64."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,13 @@ def test_an_error_of_a_chip_is_that_of_the_equation(key: str, name: str) -> None
     reference, fused = computed(network, u, **{key: 0.2})
     np.testing.assert_allclose(reference, wanted, rtol=0, atol=1e-5)
     np.testing.assert_allclose(fused, wanted, rtol=0, atol=1e-5)
+
+
+def test_a_delay_is_that_of_the_nominal_clock() -> None:
+    network = strong()
+    network.physics = replace(network.physics, coupling_delay_ns=0.3)
+    reference, fused = computed(network, inputs(1, 6), clock_error=0.2)
+    np.testing.assert_allclose(fused, reference, rtol=0, atol=1e-5)
 
 
 def test_programmed_weights_are_those_of_the_equation() -> None:
