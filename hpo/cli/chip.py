@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from hpo.cli import devices, networks
 from hpo.errors import StudyError
 from hpo.files import check_ending, writing
-from hpo.views.sentences import formatting
 
 if TYPE_CHECKING:
     from hpo.views.records.kept_network import KeptNetwork
@@ -51,6 +50,8 @@ def export(arguments: argparse.Namespace) -> int:
 
 def _score(kept: KeptNetwork, score: float, how: str) -> str:
     """Return a line on the score of the test part."""
+    from hpo.views.sentences import formatting
+
     spec = kept.result.spec
     shown = formatting.score_text(spec, score)
     return f"{spec.about.metric} {shown} {how}, on the test part by the solved equation"
