@@ -241,3 +241,12 @@ def test_a_worker_started_by_hand_gives_texts_the_hashes_of_all(
         own = subprocess.run(line, env=environment, capture_output=True, check=True)
     scores = {slot.score for slot in ledger.snapshot("a").search}
     assert scores == {float(own.stdout)}
+
+
+def test_a_study_whose_trials_are_all_pruned_ends_with_a_status_of_its_own(
+    user: User,
+) -> None:
+    write(user.directory, "trial.suggest_float('x', 0, 1)\nraise optuna.TrialPruned")
+    out, _ = launch(user, "--trials", "3", status=5)
+    assert "no trial is complete: 3 pruned" in out
+    assert "no trial got past pruning: add trials (`hpo resume train --trials 6`)" in out
