@@ -249,4 +249,6 @@ def test_a_study_whose_trials_are_all_pruned_ends_with_a_status_of_its_own(
     write(user.directory, "trial.suggest_float('x', 0, 1)\nraise optuna.TrialPruned")
     out, _ = launch(user, "--trials", "3", status=5)
     assert "no trial is complete: 3 pruned" in out
-    assert "no trial got past pruning: add trials (`hpo resume train --trials 6`)" in out
+    assert (
+        "no trial got past pruning: add trials (`hpo resume train --trials 6`)" in out
+    )
