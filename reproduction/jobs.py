@@ -103,7 +103,6 @@ def _jobs() -> Iterator[Job]:
             reading=_plain(study),
             is_broad=study == "fig3c",
         )
-    yield Job(name="seqdigits", study="seqdigits", figure="search")
     yield Job(name="seqdigits-ctrnn", study=_own("seqdigits-ctrnn"), figure="search")
     yield Job(name="seqdigits-tpe", study=_own("seqdigits-tpe"), figure="search")
     yield Job(
