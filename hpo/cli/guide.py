@@ -53,8 +53,7 @@ def _option(name: str) -> str:
     JSON,
 )
 def guide(arguments: argparse.Namespace) -> int:
-    """Explain how to choose hyper-parameters of a spintronic network for your input and
-    your oscillators.
+    """Explain how to choose hyper-parameters for your input and your oscillators.
 
     Prints what works for these oscillators: relaxation time, range of drives, thermal
     power, learning rate; then the design rules of arXiv:2408.02835, Eq. (9)-(11), and
