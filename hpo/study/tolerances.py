@@ -14,13 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpo.contract import Tolerance, Tolerances
-from hpo.objectives.hardware import imperfections
+from hpo.objectives.hardware import imperfections, thermal
 from hpo.objectives.hardware.imperfections import Imperfection
 from hpo.study.networks import Confirmation
 from hpo.study.result import Result
 
 LEVEL = 0.95
 """Confidence of the interval of a median, where there are networks enough."""
+_FIELDS = thermal.Oscillator.model_fields
+DRIVES = (_FIELDS["drive_low"].default, _FIELDS["drive_high"].default)
+"""Drives at which oscillators are operated, over the damping."""
 _BEYOND = {"lost": -1, "at": 0, "kept": 1}
 
 
@@ -75,6 +78,16 @@ class Card:
     ranges: Mapping[str, tuple[float, ...]]
     """Medians over the networks of ``contract.QUANTILES``, by quantity; the least and
     the largest are those of all networks."""
+
+    @property
+    def operated(self) -> bool:
+        """Whether oscillators are operated at all of its drives."""
+        if self.drive_unit != "gamma" or "drive" not in self.ranges:
+            return True
+        least, *_, largest = self.ranges["drive"]
+        low, high = DRIVES
+        slack = 0.01 * (high - low)
+        return low - slack <= least and largest <= high + slack
 
     @property
     def beyond_hardware(self) -> list[Limit]:

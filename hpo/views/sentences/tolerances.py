@@ -38,6 +38,23 @@ def remark(spec: StudySpec, item: Confirmation) -> str:
     card = tolerances.of(item)
     if card is None:
         return ""
+    return joined([drive_text(spec, card), _needs(spec, item, card)])
+
+
+def drive_text(spec: StudySpec, card: Card) -> str:
+    """Say that the oscillators are driven harder than any are; mostly empty."""
+    if card.operated or spec.about.system != "oscillator":
+        return ""
+    least, *_, largest = card.ranges["drive"]
+    low, high = tolerances.DRIVES
+    return (
+        f"drives its oscillators with {least:.2g} to {largest:.2g} times the threshold"
+        f" current, which are operated at {low:g} to {high:g} times"
+    )
+
+
+def _needs(spec: StudySpec, item: Confirmation, card: Card) -> str:
+    """Say what the networks need that hardware does not have; mostly empty."""
     needs = [need(spec, item, limit) for limit in card.beyond_hardware]
     if not needs:
         return ""

@@ -11,6 +11,7 @@ import snapshots
 from hpo.contract import Outcome
 from hpo.contract.facts import member_info
 from hpo.study import tolerances
+from hpo.study.file import validate
 from hpo.study.result import Result
 from hpo.study.tolerances import Card
 from hpo.views.figures import tolerances as figures
@@ -40,6 +41,12 @@ def card(result: Result) -> Card:
 
 
 RESULT = measured()
+SPINTRONIC: dict[str, Any] = {
+    "objective": "spintronic",
+    "budget": {"trials": 1},
+    "space": {"s": {"low": 0.1, "high": 0.2}},
+    "sampler": {"name": "random"},
+}
 
 
 def test_the_verdict_names_what_hardware_does_not_have() -> None:
@@ -47,6 +54,17 @@ def test_the_verdict_names_what_hardware_does_not_have() -> None:
         "needs a coupling faster than 0.039 ns, a common gain within 0.25 %: better"
         " than hardware has (hpo tolerances toy-study)"
     ) in verdict.verdict(RESULT)
+
+
+def test_the_verdict_says_that_no_oscillator_is_driven_so() -> None:
+    spec = validate({**SPINTRONIC, "name": "digits"}, where="test")
+    own = card(RESULT)
+    assert words.drive_text(spec, own) == ""
+    hard = replace(own, ranges={"drive": (-11.0, 0.0, 1.0, 2.0, 3.0, 9.0, 19.0)})
+    assert words.drive_text(spec, hard) == (
+        "drives its oscillators with -11 to 19 times the threshold current, which are"
+        " operated at 0 to 3 times"
+    )
 
 
 def test_each_imperfection_has_a_row() -> None:
