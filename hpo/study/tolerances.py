@@ -22,7 +22,10 @@ from hpo.study.result import Result
 LEVEL = 0.95
 """Confidence of the interval of a median, where there are networks enough."""
 _FIELDS = thermal.Oscillator.model_fields
-DRIVES = (_FIELDS["drive_low"].default, _FIELDS["drive_high"].default)
+DRIVES: tuple[float, float] = (
+    _FIELDS["drive_low"].default,
+    _FIELDS["drive_high"].default,
+)
 """Drives at which oscillators are operated, over the damping."""
 _BEYOND = {"lost": -1, "at": 0, "kept": 1}
 
