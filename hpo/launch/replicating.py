@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hpo.console import EXIT_ERROR
 from hpo.errors import SpecError, expected
 from hpo.files import check_ending
 from hpo.launch import executors, plan
@@ -49,7 +50,10 @@ def run(arguments: Namespace) -> int:
             if study.spec.name in done:
                 say(f"{study.spec.name}: finished already")
                 continue
-            ends.append(Launch(each, study, storage).run())
+            end = Launch(each, study, storage).run()
+            if end == EXIT_ERROR:  # timed out, with a message
+                return end
+            ends.append(end)
         results = [ledger.result(study.spec.name) for study in studies]
     _show(Replication(name, results), options, path)
     return max(ends, default=0)
