@@ -3,7 +3,9 @@
 From some seeds a network does not learn, though others of the same configuration do.
 The mean of both describes neither. Test scores must not decide which is which, so the
 last training losses do: a network has failed if it has kept more than a third of the
-loss of the first epoch (the median of all networks), or if its loss is not finite.
+loss that it began with, or if its loss is not finite. It began with the loss of the
+first epoch (the median of all networks), but with no more than that of a network that
+knows the classes' shares alone: a large learning rate raises the loss at first.
 
 This counts only where a clean gap parts the networks: the least loss of those that
 failed is at least four times the largest of the others.
@@ -47,7 +49,9 @@ class FailedTrainings:
 
 
 def find_failed(
-    loss_curves: Sequence[Sequence[float]], scores: Sequence[float]
+    loss_curves: Sequence[Sequence[float]],
+    scores: Sequence[float],
+    chance: float | None = None,
 ) -> FailedTrainings | None:
     """Return the networks that failed; None if none did, or all.
 
@@ -55,11 +59,15 @@ def find_failed(
         loss_curves: of each network the training loss of each epoch, or of the first
             and the last.
         scores: of each network.
+        chance: accuracy of the largest class, if the networks classify.
     """
     if not loss_curves or not all(loss_curves):
         return None
     last = [_finite(curve[-1]) for curve in loss_curves]
-    most = MOST_KEPT * statistics.median(curve[0] for curve in loss_curves)
+    first = statistics.median(curve[0] for curve in loss_curves)
+    if chance is not None:
+        first = min(first, chance_loss(chance))
+    most = MOST_KEPT * first
     kept = [loss for loss in last if loss > most]
     lost = [loss for loss in last if loss <= most]
     if not kept or not lost or min(kept) < GAP * max(lost):
@@ -70,6 +78,23 @@ def find_failed(
         largest_loss=max(lost),
         others=tuple(s for s, loss in zip(scores, last, strict=True) if loss <= most),
     )
+
+
+def chance_loss(share: float) -> float:
+    """Return a lower bound of the entropy of classes, in nats, by the share of the
+    largest.
+
+    Exact for classes of equal size, and for two.
+
+    Examples:
+        >>> [round(chance_loss(share), 3) for share in (0.1, 1 / 3, 0.5, 0.87, 1.0)]
+        [2.303, 1.099, 0.693, 0.386, 0.0]
+    """
+    if not 0.0 < share < 1.0:
+        return 0.0
+    rest = 1.0 - share
+    two_classes = -share * math.log(share) - rest * math.log(rest)
+    return max(-math.log(share), two_classes)
 
 
 def _finite(loss: float) -> float:

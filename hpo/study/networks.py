@@ -192,6 +192,8 @@ class Confirmation(Networks):
     n_seeds: int
     """Number of fresh seeds in all."""
     failed: int
+    chance: float | None = None
+    """Accuracy of the largest class, if known."""
 
     def __repr__(self) -> str:
         """Return the claim and the parameters, for a notebook."""
@@ -272,7 +274,8 @@ class Confirmation(Networks):
     @property
     def failed_trainings(self) -> FailedTrainings | None:
         """The networks that failed to learn; None if none did, or all."""
-        return find_failed([m.loss_curve for m in self.members], self.scores)
+        curves = [m.loss_curve for m in self.members]
+        return find_failed(curves, self.scores, self.chance)
 
     @property
     def ignores_seed(self) -> bool:

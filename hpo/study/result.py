@@ -273,8 +273,16 @@ class Result:
             members=tuple(own.members[0] for own in scored),
             splits_of=splits_of,
             n_seeds=confirm.networks,
+            chance=self._largest_class,
             failed=sum(own.state == SlotState.FAILED for own in fresh),
         )
+
+    @property
+    def _largest_class(self) -> float | None:
+        """The accuracy of chance: the share of the largest class; None if unknown."""
+        if self.chance is None or not self.spec.is_accuracy:
+            return None
+        return self.chance.score
 
     @cached_property
     def tested(self) -> Sequence[Confirmation]:

@@ -47,6 +47,14 @@ def test_a_loss_that_is_not_finite_has_failed() -> None:
     assert found.failed == (2, 3)
 
 
+def test_a_loss_that_is_large_at_first_hides_no_failure() -> None:
+    """As with a large learning rate; three classes have ln 3."""
+    assert find_failed(curves(*CHIRPS, first=4.0), SCORES) is None
+    found = find_failed(curves(*CHIRPS, first=4.0), SCORES, chance=1 / 3)
+    assert found is not None
+    assert found.failed == (0, 2, 5, 8)
+
+
 def test_networks_without_losses_are_not_judged() -> None:
     assert find_failed([(), ()], [0.9, 0.1]) is None
     assert find_failed([], []) is None
