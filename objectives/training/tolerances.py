@@ -154,7 +154,7 @@ def parameters_changed(
     trained = network.physics
     device = trained.device
     if name in _THERMAL:
-        power = device.thermal_power * amount ** _THERMAL[name]
+        power = _thermal_power(network) * amount ** _THERMAL[name]
         network.physics = trained.with_device_values(thermal_power=power)
     elif name in {field.name for field in fields(Stepping)}:
         change: Any = {name: amount}
@@ -182,14 +182,19 @@ def imperfections_of(
         if name == imperfections.SPREAD:
             chosen |= {spread: imperfections.find(spread) for spread in spreads}
         elif name in _THERMAL:
-            if np.max(getattr(device, "thermal_power", 0.0)) > 0.0:
+            if _thermal_power(network) > 0.0:
                 chosen[name] = about
         elif name == "bias_error":
-            if np.any(device.fixed_drive()):
+            if device.of_layer(0).fixed_drive() != 0.0:
                 chosen[name] = about
         elif name in keys or _has_parameter(network, name, about):
             chosen[name] = about
     return chosen
+
+
+def _thermal_power(network: LayeredNetwork) -> float:
+    """Return the largest thermal power of a layer; 0 without any."""
+    return float(np.max(getattr(network.physics.device, "thermal_power", 0.0)))
 
 
 def _has_parameter(network: LayeredNetwork, name: str, about: Imperfection) -> bool:
@@ -257,7 +262,7 @@ def _amounts(network: LayeredNetwork, name: str, about: Imperfection) -> list[fl
         unit = float(getattr(network.physics, about.times))
         return [unit * level for level in about.levels]
     if name == "thermal_power_higher":
-        most = MAX_POWER / network.physics.thermal_power
+        most = MAX_POWER / _thermal_power(network)
         return [level for level in about.levels if level <= most]
     return list(about.levels)
 

@@ -51,6 +51,14 @@ def test_the_drive_that_acts_lies_within_its_limit() -> None:
     assert found.ranges["bias"][0] < 0 < found.ranges["bias"][-1]
 
 
+def test_layers_may_differ() -> None:
+    layers = {"tau_ns": (8.0, 14.0), "s": (0.2, 0.3), "density_inter": (0.5, 1.0)}
+    found = tolerances(train(**layers), **layers)
+    assert found is not None
+    assert found.ranges["drive"][-1] <= 3.0
+    assert "bias_error" in found.limits
+
+
 def test_a_network_that_has_learned_nothing_is_not_measured() -> None:
     assert tolerances(train(epochs=1, lr0=1e-6), epochs=1, lr0=1e-6) is None
 
