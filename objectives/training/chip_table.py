@@ -57,6 +57,7 @@ _READ_BY_TRAINING = {"thermal_training", "thermal_span"}
 """Fields of a device that its equation does not have."""
 _OF_THE_NETWORK = (
     "dt_ns",
+    "coupling_delay_ns",
     "drive_limit",
     "drive_low",
     "drive_high",

@@ -166,6 +166,8 @@ def test_every_connection_has_its_row_level_and_current(tmp_path: Path) -> None:
             weight = float(row["value"]) / (0.5 * 5.0)
             largest = float(member.network.w_intra.detach().abs().max())
             assert weight == pytest.approx(steps * largest / 7, rel=1e-6)
+    parameters = {r["source"] for r in rows if r["kind"] == "parameter"}
+    assert {"tau_ns", "dt_ns", "coupling_delay_ns", "drive_limit", "q"} <= parameters
     (fixed, _) = [row for row in rows if row["kind"] == "fixed"]
     assert (fixed["value"], fixed["unit"], fixed["current_ma"]) == (
         "2.0",
