@@ -130,16 +130,30 @@ def _take_cold_step(states: Any, at: Any, row: Any, force: Any, g: Any) -> Any:
 
 
 @inline
-def _limit(limit: Any, force: Any, constants: Any, each: Any, of: Any) -> Any:
-    """Return the limited drive, and its slope."""
-    if limit == NONE:
-        return force, splat(ONE, WIDTH)
-    first = load(constants, LIMIT * each + of, WIDTH)
-    second = load(constants, (LIMIT + 1) * each + of, WIDTH)
-    third = load(constants, (LIMIT + 2) * each + of, WIDTH)
-    if limit == SMOOTH:
-        return limit_smooth(force, first, second, third)
-    return limit_hard(force, first, second, third)
+def _limit(
+    limit: Any, keep: Any, drive: Any, constants: Any, kept: Any, walk: Any
+) -> None:
+    """Limit all drives, and keep the slopes of the limit in those of the drive.
+
+    A loop of its own: in that of the steps, its constants would spill registers.
+    """
+    groups, group_stride, repeats, repeat_stride, row = walk
+    each = groups * WIDTH
+    for group in range(groups):
+        of = group * WIDTH
+        first = load(constants, LIMIT * each + of, WIDTH)
+        second = load(constants, (LIMIT + 1) * each + of, WIDTH)
+        third = load(constants, (LIMIT + 2) * each + of, WIDTH)
+        for k in range(repeats):
+            at = group * group_stride + k * repeat_stride
+            force = load(drive, at, WIDTH)
+            if limit == SMOOTH:
+                force, slope = limit_smooth(force, first, second, third)
+            else:
+                force, slope = limit_hard(force, first, second, third)
+            store(drive, at, force)
+            if keep:
+                store(kept, row + at, slope)
 
 
 @inline
@@ -160,6 +174,8 @@ def _advance(variant: int, limit: int, keep: bool) -> CFunc:
         groups, group_stride, repeats, repeat_stride, row = walk
         jump = events[1]
         each = groups * WIDTH
+        if limit != NONE:
+            _limit(limit, keep, drive, constants, kept, walk)
         for group in range(groups):
             of = group * WIDTH
             g = load(constants, G * each + of, WIDTH)
@@ -171,7 +187,6 @@ def _advance(variant: int, limit: int, keep: bool) -> CFunc:
                 at = group * group_stride + k * repeat_stride
                 x = load(states, at, WIDTH)
                 force = load(drive, at, WIDTH)
-                force, limit_slope = _limit(limit, force, constants, each, of)
                 if variant == WARM:
                     after, slope_x, slope_drive = _take_warm_step(x, force, g, source)
                 elif variant == NOISY:
@@ -182,7 +197,9 @@ def _advance(variant: int, limit: int, keep: bool) -> CFunc:
                     )
                 if keep:
                     store(kept, at, slope_x)
-                    store(kept, row + at, slope_drive * limit_slope)
+                    if limit != NONE:
+                        slope_drive = slope_drive * load(kept, row + at, WIDTH)
+                    store(kept, row + at, slope_drive)
                 if keep and variant == COLD:
                     store(kept, 5 * row + at, after)  # x before the next step
                 y_now = load(now, at, WIDTH)
