@@ -254,7 +254,18 @@ class Device(LayeredParams):
     def beyond_kernel(self, integrator: str) -> str:
         """Return the feature that compiled steps lack, as ``name=value``; else
         empty."""
+        own = type(self)
+        if own.limit_drive is not Device.limit_drive:
+            return f"limit_drive of {own.__name__}"
+        if self.readout == "x" and own.moving is not Device.moving:
+            return f"moving of {own.__name__}"
         return ""
+
+    def has_own_equation(self, device: type[Device]) -> bool:
+        """Tell whether it defines a method of the equation anew, as a subclass of
+        ``device``."""
+        own = type(self)
+        return any(getattr(own, n) is not getattr(device, n) for n in _EQUATION)
 
     @property
     def reads(self) -> int:
@@ -438,6 +449,24 @@ class Device(LayeredParams):
         return self
 
 
+_EQUATION = (
+    "states",
+    "noise_parts",
+    "rate",
+    "advance_exactly",
+    "output",
+    "amplitude",
+    "moving",
+    "rest",
+    "rest_under",
+    "fixed_drive",
+    "drive_bounds",
+    "limit_drive",
+    "add_noise",
+    "noise_per_sqrt_ns",
+    "between_jumps",
+)
+"""What makes the equation of a device."""
 _HOOKS = frozenset(
     name
     for name in vars(Device)

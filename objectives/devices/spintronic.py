@@ -39,6 +39,7 @@ unless σ > 1/2.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -269,32 +270,44 @@ class Spintronic(Device):
         return log(after), y + (after - exp(x))
 
     def by_hand(self, noisy: bool) -> Any:
-        """Return the hand-written steps of ``kernels.spintronic``; see there."""
+        """Return the hand-written steps of ``kernels.spintronic``; none for a subclass
+        with an equation of its own."""
         from ..networks.kernels.spintronic import SpintronicSteps
 
+        if self.has_own_equation(Spintronic):
+            return None
         return SpintronicSteps(self, noisy=noisy)
 
     def beyond_kernel(self, integrator: str) -> str:
-        """Return what the kernels lack: Q, σ, and steps without a closed form."""
-        if integrator == "ab3":
-            return f"integrator={integrator!r}"
-        if self.q != 0.0:
-            return f"q={self.q}"
-        return f"sigma={self.sigma}" if self.sigma != 1.0 else ""
+        """Return what the kernels lack: steps without a closed form, and the equation
+        of a subclass whose methods no symbol passes."""
+        if not self.has_own_equation(Spintronic):
+            return f"integrator={integrator!r}" if integrator == "ab3" else ""
+        beyond = super().beyond_kernel(integrator)
+        if beyond:
+            return beyond
+        from ..networks.kernels.generating import generate_steps
+
+        try:
+            generate_steps(self, exact=integrator != "ab3")
+        except ValueError:
+            return f"the equation of {type(self).__name__}"
+        return ""
 
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
         """Return the device without the mean effect of a noise, at rest with that
         noise's power."""
         power = noise_per_sqrt_ns**2 * self.tau_ns / 2.0
         device = self.with_values(thermal_power=power)
-        object.__setattr__(device, "__class__", _Jumping)
+        object.__setattr__(device, "__class__", _jumping(type(self)))
         return device
 
 
-class _Jumping(Spintronic):
-    """An oscillator with simulated noise, whose thermal power comes from that noise."""
+@cache
+def _jumping(device: type[Spintronic]) -> type[Spintronic]:
+    """Return the class with simulated noise, which makes its thermal power.
 
-    @property
-    def _cold(self) -> bool:
-        """The equation between the jumps is Eq. (2)."""
-        return True
+    The equation between the jumps is Eq. (2).
+    """
+    how = {"__module__": device.__module__, "_cold": property(lambda self: True)}
+    return type(device.__name__, (device,), how)

@@ -1,8 +1,9 @@
 """Hand-written compiled steps of the spintronic oscillator with its filter.
 
-arXiv:2408.02835, Eq. (2), (3) and (5), with thermal power, as in
-docs/explanation/equations.md, "Oscillator"; ``steps`` has the closed forms. In a step
-of h ns at constant drive I, x goes to x'::
+arXiv:2408.02835, Eq. (1), (3) and (5), with thermal power, as in
+docs/explanation/equations.md, "Oscillator"; ``steps`` has the closed forms for Q = 0
+and sigma = 1. They hold for any, with sigma I + gamma Q in place of the drive I and
+gamma (1 + Q) in place of gamma. In a step of h ns at constant drive I, x goes to x'::
 
     y' = decay y + gain (x' - x)                                         Eq. (5)
 
@@ -34,6 +35,7 @@ from .compiling import compile_step, inline
 from .elementary import ONE
 from .kernel import Array, NeuronValues
 from .limiting import (
+    HARD,
     KINDS,
     NONE,
     SMOOTH,
@@ -46,9 +48,10 @@ from .sizes import WIDTH
 from .steps import LEAST, add_noise, cold_step, deep_step, warm_step
 
 WARM, NOISY, COLD = range(3)
-G, SOURCE, DECAY, GAIN, KICK, LIMIT = range(6)
-"""Constants: gamma, and gamma times thermal power, both times the step; decay and gain
-of the filter; size of the jumps; and, from the last one on, those of the limit."""
+G, SOURCE, DECAY, GAIN, KICK, SIGMA, DAMPING, LIMIT = range(8)
+"""Constants: gamma (1 + Q), and gamma times thermal power, both times the step; decay
+and gain of the filter; size of the jumps; sigma, and gamma Q times the step; and, from
+the last one on, those of the limit."""
 
 
 class SpintronicSteps:
@@ -68,8 +71,9 @@ class SpintronicSteps:
         self.n_kept = 2 if variant == WARM else 3
         self.n_states = 3 if variant == COLD else 2
         self._limit = KINDS[device.drive_limit]
-        self.advance = int(_advance(variant, self._limit, True).address or 0)
-        self.advance_only = int(_advance(variant, self._limit, False).address or 0)
+        change = (self._limit, device.q != 0.0 or device.sigma != 1.0)
+        self.advance = int(_advance(variant, change, True).address or 0)
+        self.advance_only = int(_advance(variant, change, False).address or 0)
         self.pull = int(_pull(variant).address or 0)
 
     def constants(
@@ -86,7 +90,10 @@ class SpintronicSteps:
         low = neurons.drive_low * step_ns
         high = neurons.drive_high * step_ns
         limit = limit_constants(self._limit, low, high)
-        return np.stack([g, source, np.exp(-c), gain, jump, *limit])
+        q = self._device.q
+        sigma = np.full_like(g, self._device.sigma)
+        oscillator = [g * (1.0 + q), source, np.exp(-c), gain, jump, sigma, g * q]
+        return np.stack([*oscillator, *limit])
 
     def rest(self, neurons: NeuronValues) -> Array:
         """See ``kernel.Pointwise``."""
@@ -130,13 +137,27 @@ def _take_cold_step(states: Any, at: Any, row: Any, force: Any, g: Any) -> Any:
 
 
 @inline
-def _limit(
-    limit: Any, keep: Any, drive: Any, constants: Any, kept: Any, walk: Any
-) -> None:
-    """Limit all drives, and keep the slopes of the limit in those of the drive.
+def _limit(limit: Any, force: Any, first: Any, second: Any, third: Any) -> Any:
+    """Return the limited drive, and its slope."""
+    if limit == SMOOTH:
+        return limit_smooth(force, first, second, third)
+    if limit == HARD:
+        return limit_hard(force, first, second, third)
+    return force, splat(ONE, WIDTH)
 
-    A loop of its own: in that of the steps, its constants would spill registers.
+
+@inline
+def _change_drives(
+    change: Any, keep: Any, drive: Any, constants: Any, kept: Any, walk: Any
+) -> None:
+    """Limit all drives I, and write sigma I + gamma Q in their place, and its slope.
+
+    The slope is kept in place of that of the drive. It is a loop of its own: in that of
+    the steps, its constants would spill registers.
     """
+    limit, material = change
+    if limit == NONE and not material:
+        return
     groups, group_stride, repeats, repeat_stride, row = walk
     each = groups * WIDTH
     for group in range(groups):
@@ -144,16 +165,30 @@ def _limit(
         first = load(constants, LIMIT * each + of, WIDTH)
         second = load(constants, (LIMIT + 1) * each + of, WIDTH)
         third = load(constants, (LIMIT + 2) * each + of, WIDTH)
+        sigma = load(constants, SIGMA * each + of, WIDTH)
+        damping = load(constants, DAMPING * each + of, WIDTH)
         for k in range(repeats):
             at = group * group_stride + k * repeat_stride
             force = load(drive, at, WIDTH)
-            if limit == SMOOTH:
-                force, slope = limit_smooth(force, first, second, third)
-            else:
-                force, slope = limit_hard(force, first, second, third)
+            force, slope = _limit(limit, force, first, second, third)
+            if material:
+                force = fma(sigma, force, damping)
+                slope = sigma * slope
             store(drive, at, force)
             if keep:
                 store(kept, row + at, slope)
+
+
+@inline
+def _keep_slopes(
+    kept: Any, at: Any, row: Any, of_state: Any, of_drive: Any, change: Any
+) -> None:
+    """Keep the slopes of a step; that of a changed drive is in place already."""
+    limit, material = change
+    if limit != NONE or material:
+        of_drive = of_drive * load(kept, row + at, WIDTH)
+    store(kept, at, of_state)
+    store(kept, row + at, of_drive)
 
 
 @inline
@@ -165,8 +200,11 @@ def _jump(after: Any, size: Any, noise: Any, at: Any, row: Any) -> Any:
 
 
 @cache
-def _advance(variant: int, limit: int, keep: bool) -> CFunc:
-    """Return the compiled step of a variant under a limit; see ``driver.forward``."""
+def _advance(variant: int, change: tuple[int, bool], keep: bool) -> CFunc:
+    """Return the compiled step of a variant; see ``driver.forward``.
+
+    ``change``: the limit of the drive, and whether Q is not 0 or sigma not 1.
+    """
 
     def advance(arrays: Any, extrapolation: Any, walk: Any, events: Any) -> None:
         states, drive, constants, noise, now, before, value, kept = arrays
@@ -174,8 +212,7 @@ def _advance(variant: int, limit: int, keep: bool) -> CFunc:
         groups, group_stride, repeats, repeat_stride, row = walk
         jump = events[1]
         each = groups * WIDTH
-        if limit != NONE:
-            _limit(limit, keep, drive, constants, kept, walk)
+        _change_drives(change, keep, drive, constants, kept, walk)
         for group in range(groups):
             of = group * WIDTH
             g = load(constants, G * each + of, WIDTH)
@@ -196,10 +233,7 @@ def _advance(variant: int, limit: int, keep: bool) -> CFunc:
                         states, at, row, force, g
                     )
                 if keep:
-                    store(kept, at, slope_x)
-                    if limit != NONE:
-                        slope_drive = slope_drive * load(kept, row + at, WIDTH)
-                    store(kept, row + at, slope_drive)
+                    _keep_slopes(kept, at, row, slope_x, slope_drive, change)
                 if keep and variant == COLD:
                     store(kept, 5 * row + at, after)  # x before the next step
                 y_now = load(now, at, WIDTH)
