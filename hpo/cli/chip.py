@@ -13,6 +13,9 @@ from hpo.files import check_ending, writing
 if TYPE_CHECKING:
     from hpo.views.records.kept_network import KeptNetwork
 
+SAME_TAU = 0.05
+"""Relative difference of relaxation times that counts as none."""
+
 
 def export(arguments: argparse.Namespace) -> int:
     """Write the table of a kept network, and print what it asks of a chip.
@@ -44,8 +47,37 @@ def export(arguments: argparse.Namespace) -> int:
             )
             lines.append(_score(kept, left, f"with {arguments.bits} bits"))
         table.write(draft)
+    if arguments.device is not None:
+        lines += _differences(arguments.device, kept.params)
     print(target, *_sizes(table, threshold_ma), *lines, sep="\n")
     return 0
+
+
+def _differences(name: str, params: Any) -> list[str]:
+    """Return lines on what the network asks of a device beyond what it was driven with,
+    and on the times of a device of another relaxation time."""
+    device = devices.read("hpo export", name)
+    lines = []
+    low = device.drive_low
+    high = device.drive_high
+    known = f"{name} was driven with {low:g} to {high:g} γ"
+    if params.drive_limit == "none":
+        lines.append(f"{known}; the drive of this network has no limit")
+    elif params.drive_low < low or params.drive_high > high:
+        lines.append(
+            f"{known}; this network needs {params.drive_low:g} to"
+            f" {params.drive_high:g} γ"
+        )
+    tau_ns = getattr(params, "tau_ns", None)
+    if device.tau_ns is not None and isinstance(tau_ns, float):
+        ratio = device.tau_ns / tau_ns
+        if abs(ratio - 1.0) > SAME_TAU:
+            lines.append(
+                f"{name} has τ = {device.tau_ns:g} ns, the network {tau_ns:.4g} ns:"
+                f" present the points {params.dt_ns * ratio:.4g} ns apart, and divide"
+                f" frequencies by {ratio:.4g}; values in γ stay"
+            )
+    return lines
 
 
 def _score(kept: KeptNetwork, score: float, how: str) -> str:
