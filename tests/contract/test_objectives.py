@@ -19,6 +19,14 @@ from hpo.objectives.networks.network_file import read_description
 from hpo.objectives.training import LayeredObjective
 
 _NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
+ERRORS = {
+    "gain_error": 0.02,
+    "clock_jitter": 0.02,
+    "offset_error": 0.01,
+    "weight_error": 0.05,
+    "readout_noise": 0.1,
+}
+"""Errors of a chip, of its input, weights and readout."""
 SMALL: dict[str, dict[str, Any]] = {
     "ctrnn": {**_NETWORK, "batch_size": 300},
     "ctrnn-prediction": _NETWORK,
@@ -37,10 +45,15 @@ SMALL: dict[str, dict[str, Any]] = {
                 "weight_bits": 4,
             },
             **{"oscillator_noise_per_sqrt_ns": 0.01, "draws": 2, "in_training": True},
+            **ERRORS,
         },
     },
     "hpo.objectives.baselines.gru:GruObjective": {**_NETWORK, "batch_size": 300},
-    "spintronic-prediction": {**_NETWORK, "thermal_power": 1e-3},
+    "spintronic-prediction": {
+        **_NETWORK,
+        "thermal_power": 1e-3,
+        "variability": {"draws": 2, "in_training": True, **ERRORS},
+    },
     "toy_objective:ToyObjective": {"epochs": 3},
     "toy_objective:ToyLossObjective": {"epochs": 3},
 }
