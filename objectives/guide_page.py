@@ -213,8 +213,8 @@ def _drive(numbers: Guide, device: thermal.Oscillator) -> list[str]:
         rest = middle + half * math.tanh((BIAS - middle) / half)
         lines += [
             f"The bias lies outside: without input, {rest:.3g} γ of it act. On digits,"
-            " a range of 1.7 γ",
-            "cost 1.7 points beside 3 γ (two networks each).",
+            " ranges up to",
+            "1.5, 1.7, 2.3 and 3 γ have 87, 90, 94 and 92 % (two networks each).",
         ]
     return lines
 
