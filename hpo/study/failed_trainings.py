@@ -63,8 +63,11 @@ def find_failed(
     """
     if not loss_curves or not all(loss_curves):
         return None
+    begun = [_finite(curve[0]) for curve in loss_curves]
     last = [_finite(curve[-1]) for curve in loss_curves]
-    first = statistics.median(curve[0] for curve in loss_curves)
+    if last == begun:  # of one epoch, as of a readout that is fitted once
+        return None
+    first = statistics.median(begun)
     if chance is not None:
         first = min(first, chance_loss(chance))
     most = MOST_KEPT * first

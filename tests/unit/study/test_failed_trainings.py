@@ -60,6 +60,18 @@ def test_networks_without_losses_are_not_judged() -> None:
     assert find_failed([], []) is None
 
 
+def test_a_loss_that_is_not_finite_at_first_hides_no_failure() -> None:
+    losses = [(math.nan, math.nan), *curves(0.2, 0.3, 0.2)]
+    found = find_failed(losses, [0.1, 0.9, 0.8, 0.9])
+    assert found is not None
+    assert found.failed == (0,)
+
+
+def test_a_training_of_one_epoch_keeps_the_loss_that_it_began_with() -> None:
+    """As a readout that is fitted once: a loss five times another is no failure."""
+    assert find_failed([(1e-3,), (1e-3,), (2e-4,)], [0.2, 0.2, 0.1]) is None
+
+
 @pytest.mark.parametrize("median", [0.003, 0.03, 0.1])
 def test_ten_networks_that_scatter_raise_hardly_an_alarm(median: float) -> None:
     """Losses that scatter by a factor of 1.8 (logarithmically normal)."""
