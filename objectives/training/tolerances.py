@@ -172,11 +172,15 @@ def imperfections_of(
 ) -> dict[str, Imperfection]:
     """Return the imperfections that a network can have, by name.
 
-    Those that its kernels cannot compute are left out: the reference takes minutes.
+    Left out are those that its kernels cannot compute (the reference takes minutes),
+    and spreads whose place measured devices take.
     """
     device = network.physics.device
     keys = type(variability).model_fields
-    spreads = [*variability.spreads.values(), "s_spread"]
+    by_column = {**variability.spreads, "s": "s_spread"}
+    measured = variability.measured()
+    columns = measured.columns if measured is not None else {}
+    spreads = [key for name, key in by_column.items() if name not in columns]
     chosen: dict[str, Imperfection] = {}
     for name, about in imperfections.known().items():
         if name == imperfections.SPREAD:
@@ -246,6 +250,10 @@ def _limits(bench: Bench, base: float) -> dict[str, Tolerance]:
     network = bench.network
     for name, about in imperfections_of(network, bench.variability).items():
         amounts = _amounts(network, name, about)
+        if about.chips != "signs":
+            amounts = worse_than(amounts, about, _own_amount(bench, name))
+        if not amounts:
+            continue
 
         def loss(amount: float, name: str = name, about: Imperfection = about) -> float:
             return bench.loss(base, name, about, amount)
@@ -254,6 +262,35 @@ def _limits(bench: Bench, base: float) -> dict[str, Tolerance]:
             amounts, loss, bench.allowed, even=about.fewer_is_worse
         )
     return found
+
+
+def _own_amount(bench: Bench, name: str) -> float | None:
+    """Return the amount of an imperfection that the network was made for; None: none.
+
+    Other amounts take its place, so milder ones are no imperfection: a network that has
+    learned with a delay loses without it.
+    """
+    physics = bench.network.physics
+    for place in (bench.variability, physics, physics.device):
+        own = getattr(place, name, None)
+        if own:
+            return float(own)
+    return None
+
+
+def worse_than(
+    amounts: Sequence[float], about: Imperfection, own: float | None
+) -> list[float]:
+    """Return the amounts that are worse than ``own``; None: all.
+
+    >>> worse_than([8, 6, 4], Imperfection(label="bits", unit="bits"), 6.0)
+    [4]
+    """
+    if own is None:
+        return list(amounts)
+    if about.fewer_is_worse:
+        return [amount for amount in amounts if amount < own]
+    return [amount for amount in amounts if amount > own]
 
 
 def _amounts(network: LayeredNetwork, name: str, about: Imperfection) -> list[float]:

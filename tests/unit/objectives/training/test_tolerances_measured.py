@@ -58,6 +58,15 @@ def test_layers_may_differ() -> None:
     assert "bias_error" in found.limits
 
 
+def test_only_amounts_beyond_those_of_training_are_tried() -> None:
+    """A network that has learned with a delay loses without it."""
+    own = {"coupling_delay_ns": 1.0, "q": 0.3}
+    found = tolerances(train(**own), **own)
+    assert found is not None
+    assert found.limits["coupling_delay_ns"].amount > 1.0
+    assert found.limits["q"].amount > 0.3
+
+
 def test_a_network_that_has_learned_nothing_is_not_measured() -> None:
     assert tolerances(train(epochs=1, lr0=1e-6), epochs=1, lr0=1e-6) is None
 
