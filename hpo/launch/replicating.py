@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hpo.console import EXIT_ERROR
+from hpo.console import EXIT_ERROR, EXIT_NO_RESULT
 from hpo.errors import SpecError, expected
 from hpo.files import check_ending
 from hpo.launch import executors, plan
@@ -45,7 +45,6 @@ def run(arguments: Namespace) -> int:
     with sigterm_as_interrupt(), open_storage(options.storage) as storage:
         ledger = Ledger(storage)
         done = _list_done(ledger, studies)
-        ends = []
         for study in studies:
             if study.spec.name in done:
                 say(f"{study.spec.name}: finished already")
@@ -53,10 +52,11 @@ def run(arguments: Namespace) -> int:
             end = Launch(each, study, storage).run()
             if end == EXIT_ERROR:  # timed out, with a message
                 return end
-            ends.append(end)
         results = [ledger.result(study.spec.name) for study in studies]
     _show(Replication(name, results), options, path)
-    return max(ends, default=0)
+    if any(result.lacks_complete_trial for result in results):
+        return EXIT_NO_RESULT
+    return 0
 
 
 def _list_studies(arguments: Namespace) -> tuple[str, list[ChosenStudy]]:

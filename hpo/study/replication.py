@@ -90,7 +90,8 @@ class Replication:
     @property
     def on_first_split(self) -> Distribution | None:
         """The mean scores on the split of the search; None where there is one split."""
-        means = [item.splits[0].mean for item in self.confirmed if item.splits]
+        splits = [split for item in self.confirmed for split in item.splits]
+        means = [split.mean for split in splits if split.number == 0]
         return self._over(means)
 
     @property

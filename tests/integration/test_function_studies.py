@@ -252,3 +252,10 @@ def test_a_study_whose_trials_are_all_pruned_ends_with_a_status_of_its_own(
     assert (
         "no trial got past pruning: add trials (`hpo resume train --trials 6`)" in out
     )
+
+
+def test_searches_without_a_complete_trial_have_that_status_again(user: User) -> None:
+    write(user.directory, "trial.suggest_float('x', 0, 1)\nraise optuna.TrialPruned")
+    options = ("--trials", "2", "--repeat", "2")
+    launch(user, *options, status=5)
+    launch(user, *options, status=5)  # finished already
