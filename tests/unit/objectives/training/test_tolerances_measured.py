@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 
 from hpo import objectives
-from hpo.contract import MeasuresTolerances, Outcome, Tolerance, Tolerances
+from hpo.contract import (
+    MeasuresTolerances,
+    Outcome,
+    Protocol,
+    Tolerance,
+    Tolerances,
+)
+from hpo.objectives.devices import Device, Parameter, parameter
 from hpo.objectives.hardware import imperfections
-from hpo.objectives.training.tolerances import find_tolerance
+from hpo.objectives.hardware.variability import Variability
+from hpo.objectives.training.tolerances import find_tolerance, imperfections_of
 
 TRAINED: dict[str, Any] = {
     **{"layers": 2, "width": 12, "epochs": 6, "batch_size": 30},
@@ -65,6 +73,34 @@ def test_only_amounts_beyond_those_of_training_are_tried() -> None:
     assert found is not None
     assert found.limits["coupling_delay_ns"].amount > 1.0
     assert found.limits["q"].amount > 0.3
+
+
+class Ring(Device):
+    """A device with a field that is called as one of an oscillator is."""
+
+    states = ("x",)
+    tau_ns: Parameter = parameter(10.0, gt=0, description="relaxation time")
+    q: float = 0.8
+
+    def rate(self, x: Any, drive: Any) -> Any:
+        return (self.q * drive - x / self.tau_ns,)
+
+    def output(self, x: Any) -> Any:
+        return x
+
+
+def test_the_damping_of_an_oscillator_is_one_of_oscillators_alone() -> None:
+    objective = objectives.load(f"{__name__}:Ring")
+    values = {"layers": 1, "width": 4}
+    member: Any = objective.member(
+        objective.Params(**values),
+        task=objective.tasks["sequential-digits"](),
+        protocol=Protocol.CONFIRM,
+        member_seed=1,
+    )
+    found = imperfections_of(member.network, Variability())
+    assert "coupling_delay_ns" in found
+    assert "q" not in found
 
 
 def test_a_network_that_has_learned_nothing_is_not_measured() -> None:
