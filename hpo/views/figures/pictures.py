@@ -122,6 +122,9 @@ def drawn(figure: go.Figure) -> Figure:
     panels[0].set_ylabel(plain(layout.yaxis.title.text or ""))
     if layout.yaxis.range:
         panels[0].set_ylim(*layout.yaxis.range)
+    if layout.yaxis.ticktext:
+        names_of_rows = [plain(text) for text in layout.yaxis.ticktext]
+        panels[0].set_yticks(list(layout.yaxis.tickvals), names_of_rows)
     marks: dict[str, Any] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()

@@ -14,6 +14,7 @@ from hpo.contract.facts import member_info
 from hpo.study.replication import Distribution, Replication
 from hpo.study.result import Result
 from hpo.study.trials import SlotState
+from hpo.views.figures import pictures
 from hpo.views.figures import replication as figures
 from hpo.views.pages import replication as pages
 from hpo.views.sentences import replication as sentences
@@ -75,6 +76,10 @@ def test_a_search_is_a_row_of_the_table_and_of_the_figure() -> None:
     means = next(one for one in drawn.data if one.name == "confirmed, mean ± std")
     assert list(means.x) == pytest.approx([93.0, 90.0, 95.0, 95.0])
     assert list(means.y) == [0, 1, 3, 4]
+    (panel,) = pictures.drawn(drawn).axes
+    assert [label.get_text() for label in panel.get_yticklabels()] == [
+        f"toy-seed{seed}" for seed in range(5)
+    ]
     assert "toy: 5 searches" in pages.html(REPEATED)
 
 
