@@ -22,9 +22,9 @@ A. What works, by searches of digits with a limited drive
 
 1. Drive: from {g.drive_low:.4g} to {g.drive_high:.4g} γ
 {drive}
-   Trained without a limit, networks use -12 to 25 γ, which no junction survives.
-   Clipped to 0 to 3 γ afterwards, they fall from 95 to 17 %; trained within, they
-   have 96 %.
+   Trained without a limit, networks use -12 to 25 γ, which no junction is driven with.
+   Clipped to 3 γ afterwards, they fall from 95 to 19 %; trained within 0 to 3 γ,
+   they have 96 %.
 
 2. Relaxation time: τ from 1 to 14 Δt, where accuracy is level; begin with 2 Δt
 {tau}
