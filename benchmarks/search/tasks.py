@@ -116,7 +116,7 @@ def mnist1d() -> dict[str, Any]:
 
 SEQDIGITS = Task(
     name="seqdigits",
-    study=HERE.parents[1] / "studies" / "seqdigits.toml",
+    study=HERE / "seqdigits.toml",
     recorded={
         "fixed.thermal_power": 0.0,
         "fixed.drive_limit": "none",
