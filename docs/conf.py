@@ -60,7 +60,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(.*\.)?[PT]"),  # type variables
     (
         "py:.*",
-        r"Score|Share|Steps|Line|Number|Fact|Field|FieldInfo|NoneType|Ge|Strict\w+|PydanticUndefined",
+        r"Score|Share|Steps|Line|Number|Fact|Field|FieldInfo|NoneType|Ge|MinLen|MaxLen|Strict\w+|PydanticUndefined",
     ),  # bounds of an Outcome
     ("py:.*", r"hpo\.contract\.\w+\._\w+"),
     ("py:.*", r"hpo\.study\.(spec\.StudySpec|trials\.StudySnapshot)"),  # no entries

@@ -60,13 +60,14 @@ def _differences(name: str, params: Any) -> list[str]:
     lines = []
     low = device.drive_low
     high = device.drive_high
+    remedy = f"Train one within them: hpo guide --device {name}"
     known = f"{name} was driven with {low:g} to {high:g} γ"
     if params.drive_limit == "none":
-        lines.append(f"{known}; the drive of this network has no limit")
+        lines.append(f"{known}; the drive of this network has no limit. {remedy}")
     elif params.drive_low < low or params.drive_high > high:
         lines.append(
             f"{known}; this network needs {params.drive_low:g} to"
-            f" {params.drive_high:g} γ"
+            f" {params.drive_high:g} γ. {remedy}"
         )
     tau_ns = getattr(params, "tau_ns", None)
     if device.tau_ns is not None and isinstance(tau_ns, float):
