@@ -421,7 +421,8 @@ def _shorten(
 
     Its name is another one, so that it is never mixed with what it is a look at; a name
     and a budget that were ``given`` stay. It begins at the reported point, if there is
-    one in the space; what is not reported has the objective's default.
+    one in the space (without what is fixed); what is not reported has the objective's
+    default.
     """
     budget = spec.budget.model_dump()
     few = {**QUICK, "members": spec.about.task.folds}
@@ -436,7 +437,11 @@ def _shorten(
         rung = max(1, least["epochs"] // 4 // every) * every
         halving = {"min_resource": rung, "reduction_factor": 2}
         tree["pruner"] = {"name": "successive-halving", **halving}
-    reported = spec.reported_params
+    reported = {
+        name: value
+        for name, value in spec.reported_params.items()
+        if name not in spec.fixed
+    }
     fits = reported and spec.in_space(reported).keys() == reported.keys()
     is_free = spec.warm_start is None and not spec.constraints
     if spec.selects and fits and is_free:

@@ -223,7 +223,7 @@ def test_a_study_that_somebody_changes_by_hand(user: User) -> None:
 def test_an_accuracy_in_per_cent_fails_with_advice(user: User) -> None:
     write(user.directory, "return 100 * trial.suggest_float('x', 0.5, 1)")
     options = ("--metric", "accuracy", "--direction", "maximize", "--trials", "2")
-    launch(user, *options)
+    launch(user, *options, status=5)
     (slot, *_) = user.snapshot("train").search
     assert slot.state == SlotState.FAILED
     assert "an accuracy must be a fraction from 0 to 1" in str(slot.message)

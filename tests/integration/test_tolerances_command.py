@@ -45,7 +45,7 @@ def test_the_command_prints_tolerances_and_ranges(user: User) -> None:
     lines = {line.split("  ")[0]: line for line in out.splitlines()}
     assert "0.5 to 2 %" in lines["common gain"]
     assert " γ " in lines["drive that acts"]
-    assert out.count(" mA ") == 5
+    assert out.count(" mA ") == 6
 
     out, _ = user.run("tolerances", "measured", "--json")
     record = json.loads(out)

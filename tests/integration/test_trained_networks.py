@@ -146,8 +146,8 @@ def test_its_weights_are_written_for_a_chip_with_the_score_that_few_bits_leave(
     assert exact == f"accuracy {100 * score:.1f} % as trained, {end}"
     assert re.fullmatch(rf"accuracy [\d.]+ % with 3 bits, {end}", left)
     assert drives == (
-        "spin-hall-mtj was driven with 0 to 1.7 γ; this network needs 0 to 3 γ."
-        " Train one within them: hpo guide --device spin-hall-mtj"
+        "spin-hall-mtj was driven with 0 to 1.7 γ; the drive of this network has no"
+        " limit. Train one within them: hpo guide --device spin-hall-mtj"
     )
     assert times == (
         "spin-hall-mtj has τ = 1.81 ns, the network 14.12 ns: present the points"

@@ -179,7 +179,8 @@ def test_batches_on_chips_with_all_errors_move_the_exact_weights_as_by_torch(
     (losses, moments), (wanted_losses, wanted_moments) = results
     assert losses == pytest.approx(wanted_losses, 1e-4)
     for moment, wanted in zip(moments, wanted_moments, strict=True):
-        bound = 1e-3 * float(wanted.abs().max())
+        # a value may round to another level of the converter
+        bound = 2e-2 * float(wanted.abs().max())
         torch.testing.assert_close(moment, wanted, rtol=0, atol=bound)
 
 
