@@ -24,10 +24,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpo.contract import NetworkObjective, Protocol
-from hpo.objectives.data import load
 from hpo.study.trials import StudySnapshot, Trial, trained
 from reproduction import data
+from reproduction.networks import train_again
 
 STEPS_PER_POINT = 8
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
@@ -81,20 +80,11 @@ def quantile(measured: Mapping[str, Any], which: float, layer: int) -> float:
 
 
 def _measure(snapshot: StudySnapshot, slot: Trial, seed: int) -> dict[str, Any]:
-    torch.set_num_threads(1)
-    spec = snapshot.spec
-    objective = spec.objective_impl
-    assert isinstance(objective, NetworkObjective)
-    params = spec.params(slot.params, epochs=spec.budget.epochs)
-    member: Any = objective.member(
-        params, task=spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed
-    )
-    outcome = member.train(lambda progress: None)
-    shown = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed).score
-    by_layer = _drives(member.network, shown.x)
+    network, score, inputs = train_again(snapshot, slot, seed)
+    by_layer = _drives(network, inputs)
     return {
         "seed": seed,
-        "score": outcome.score,
+        "score": score,
         "drive": [_digits(np.quantile(own, QUANTILES)) for own in by_layer],
         "above_3": _digits([(own > 3.0).mean() for own in by_layer]),
         "above_5": _digits([(own > 5.0).mean() for own in by_layer]),

@@ -24,11 +24,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpo.contract import NetworkObjective, Protocol
-from hpo.objectives.data import load
 from hpo.objectives.training.solved_equation import finer_steps
 from hpo.study.trials import StudySnapshot, Trial, trained
 from reproduction import data, readings
+from reproduction.networks import train_again
 from reproduction.readings import Reading
 
 DENSITIES = (0.2, 0.5, 1.0)
@@ -110,18 +109,8 @@ def spectral_mean(series: NDArray[np.floating[Any]], dt_ns: float) -> float:
 def _measure(
     snapshot: StudySnapshot, slot: Trial, seed: int, reading: Reading
 ) -> dict[str, Any]:
-    torch.set_num_threads(1)
-    spec = snapshot.spec
-    objective = spec.objective_impl
-    assert isinstance(objective, NetworkObjective)
-    params = spec.params(slot.params, epochs=spec.budget.epochs)
-    member: Any = objective.member(
-        params, task=spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed
-    )
-    outcome = member.train(lambda progress: None)
-    shown = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed).score
-    u = torch.from_numpy(shown.x)
-    network = member.network
+    network, score, inputs = train_again(snapshot, slot, seed)
+    u = torch.from_numpy(inputs)
     with nullcontext() if reading.as_a_map else finer_steps(network, STEPS_PER_POINT):
         x = network.trajectories(u)["x"][
             0, :, :, 1:
@@ -131,7 +120,7 @@ def _measure(
     saturated = [(layer < SATURATED) | (layer > 1.0 - SATURATED) for layer in by_layer]
     return {
         "seed": seed,
-        "score": outcome.score,
+        "score": score,
         "mean": [_digits(layer.mean()) for layer in by_layer],
         "saturated": [_digits(states.mean()) for states in saturated],
         "frequency": [_digits(spectral_mean(layer, dt_ns)) for layer in by_layer],
