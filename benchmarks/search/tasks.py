@@ -119,7 +119,6 @@ SEQDIGITS = Task(
     study=HERE / "seqdigits.toml",
     recorded={
         "fixed.thermal_power": 0.0,
-        "fixed.drive_limit": "none",
         "fixed.max_step_ns": 0.35,
         "fixed.ema_decay": 0.0,
         "budget.score_every": 1,

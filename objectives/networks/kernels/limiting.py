@@ -18,8 +18,6 @@ from .simd import absolute, copysign, fma, where_less
 NONE, SMOOTH, HARD = range(3)
 KINDS = {"none": NONE, "smooth": SMOOTH, "hard": HARD}
 """Limits by the names that a device has for them."""
-N_CONSTANTS = 3
-"""Constants of a limit: see ``limit_constants``."""
 _LARGEST = np.float32(40.0)
 """Beyond it, tanh is 1 and its slope e^-80."""
 _FOUR = np.float32(4.0)
