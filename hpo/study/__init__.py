@@ -6,6 +6,7 @@ __all__ = [
     "dimensions",
     "edges",
     "effort",
+    "failed_trainings",
     "file",
     "functions",
     "hashing",

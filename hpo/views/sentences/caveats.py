@@ -280,8 +280,10 @@ def cells(spec: StudySpec, item: Confirmation) -> dict[str, str]:
     """Return these scores as cells of a table, by column."""
     columns = {}
     thermal = item.thermal
-    if item.failed_trainings is not None:
-        columns["failed trainings"] = failed_trainings.cell(spec, item)
+    found = item.failed_trainings
+    if found is not None:
+        n = len(item.members)
+        columns["failed trainings"] = failed_trainings.cell(spec, found, n)
     if item.checked:
         columns[AT_STEP] = score_text(spec, item.step_mean, item.step_std)
     if thermal is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hpo.study.failed_trainings import FailedTrainings
 from hpo.study.networks import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.views.sentences.formatting import score_text
@@ -20,24 +21,21 @@ def clause(spec: StudySpec, item: Confirmation) -> str:
         f"training loss at least {found.least_loss:.2g}, of the others at most"
         f" {found.largest_loss:.2g}"
     )
-    return f"{_count(item)} trainings failed ({gap}); {_others(spec, item)}"
+    count = _count(found, len(item.members))
+    return f"{count} trainings failed ({gap}); {_others(spec, found)}"
 
 
-def cell(spec: StudySpec, item: Confirmation) -> str:
-    """Return the same in a table: ``4 of 10; the six others 92.4 ± 5.2 %``."""
-    return f"{_count(item)}; {_others(spec, item)}"
+def cell(spec: StudySpec, found: FailedTrainings, n: int) -> str:
+    """Return the same of ``n`` trainings in a table: ``4 of 10; the six others 92.4 ±
+    5.2 %``."""
+    return f"{_count(found, n)}; {_others(spec, found)}"
 
 
-def _count(item: Confirmation) -> str:
-    found = item.failed_trainings
-    n_failed = len(found.failed) if found else 0
-    return f"{n_failed} of {len(item.members)}"
+def _count(found: FailedTrainings, n: int) -> str:
+    return f"{len(found.failed)} of {n}"
 
 
-def _others(spec: StudySpec, item: Confirmation) -> str:
-    found = item.failed_trainings
-    if found is None:
-        return ""
+def _others(spec: StudySpec, found: FailedTrainings) -> str:
     score = score_text(spec, found.mean, found.std)
     n = len(found.others)
     if n == 1:
