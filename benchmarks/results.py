@@ -28,7 +28,7 @@ from benchmarks.service.overviews import Cost, Overviews
 from benchmarks.service.population import BEAT_S, LARGE_TRIALS, WORKERS
 from benchmarks.service.scale import ROUND_TRIP_S, Begin, Load
 from benchmarks.service.workers import Throughput
-from hpo.objectives.networks.kernels.sizes import DENSE
+from hpo.objectives.networks.kernels.sizes import least_dense_share
 
 _PACKAGES = (
     "torch",
@@ -131,10 +131,11 @@ _LAYOUTS = """\
 ### Dense or sparse
 
 Microseconds per series, forward and back, of a spintronic network in the dense layout /
-in the sparse one, alone, the best of many. From a share of {dense} of the possible
-weights on, `sizes.DENSE`, a network is laid out densely: that must follow from the
-masks alone, since last bits depend on it. (Sparse blocks have 32 series: of a batch of
-20, 12 are empty.) `layouts.py` measures this with the rest of this section.
+in the sparse one, alone, the best of many. From a share of {shares} of the possible
+weights on, a network that is trained with such batches is laid out densely: that must
+follow from masks and batch size, not from the host, since last bits depend on it.
+(Sparse blocks have 32 series: of a batch of 20, 12 are empty.) `layouts.py` measures
+this with the rest of this section.
 """
 _SERVICE = """\
 CPU milliseconds of the worker's process per trial, training aside, once the study holds
@@ -441,7 +442,8 @@ def _layouts(targets: Mapping[str, Found]) -> list[str]:
         return []
     columns = [(name, batch) for name in targets for batch in BATCHES]
     titles = [f"{name and f'{name}, '}batch {batch}" for name, batch in columns]
-    lines = [_LAYOUTS.format(dense=DENSE), row(["width", "density", *titles])]
+    shares = ", ".join(f"{least_dense_share(batch):.2f}" for batch in BATCHES)
+    lines = [_LAYOUTS.format(shares=shares), row(["width", "density", *titles])]
     lines.append(row(["---:"] * (2 + len(columns))))
     for width, density in dict.fromkeys(key[:2] for key in crossings):
         own = [crossings.get((width, density, *column)) for column in columns]

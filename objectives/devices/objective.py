@@ -53,4 +53,10 @@ class DeviceObjective(LayeredObjective[Device]):
 
         sizes = Architecture(channels=channels, outputs=outputs, **architecture(params))
         physics = Stepping(device=params, **stepping(params))
-        return DeviceNetwork(seeds, sizes, physics=physics, threads=params.threads)
+        return DeviceNetwork(
+            seeds,
+            sizes,
+            physics=physics,
+            threads=params.threads,
+            batch_size=params.batch_size,
+        )

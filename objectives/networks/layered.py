@@ -68,6 +68,7 @@ class LayeredNetwork(nn.Module, ABC):
         backend: "reference" computes by the equations of the module, "fused" by the CPU
             kernel, "auto" by the kernel where it can.
         threads: cores among which the kernel divides the series of a batch.
+        batch_size: series of an update, for which the kernel lays out the weights.
 
     Raises:
         ValueError: there are no seeds, a density is outside [0, 1], or a parameter of
@@ -93,6 +94,7 @@ class LayeredNetwork(nn.Module, ABC):
         dtype: torch.dtype = torch.float32,
         backend: Backend = "auto",
         threads: int = 1,
+        batch_size: int = 120,
     ) -> None:
         """Draw a member for each of ``seeds``."""
         super().__init__()
@@ -103,6 +105,7 @@ class LayeredNetwork(nn.Module, ABC):
         """Neurons of each layer."""
         self.backend: Backend = backend
         self.threads = threads
+        self.batch_size = batch_size
         layers = len(self.widths)
         for name, value in {**physics.device.values(), "s": physics.device.s}.items():
             spread_layers(value, layers, name)
@@ -419,7 +422,10 @@ class LayeredNetwork(nn.Module, ABC):
     def layouts(self) -> list[Layout]:
         """The memory layout of each member, for the kernels."""
         masks = zip(self.mask_in, self.mask_inter, self.mask_intra, strict=True)
-        return [Layout.from_masks(*member, widths=self.widths) for member in masks]
+        return [
+            Layout.from_masks(*member, widths=self.widths, batch_size=self.batch_size)
+            for member in masks
+        ]
 
     def _check_input(self, u: Tensor) -> None:
         members, _, channels = self.w_in.shape

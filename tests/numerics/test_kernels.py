@@ -132,12 +132,14 @@ def test_wide_dense_networks_agree(kind: str, noise: float, batch: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "density", "dense"), [(5, 1.0, True), (64, 0.6, True), (64, 0.5, False)]
+    ("batch", "density", "dense"),
+    [(128, 1.0, True), (128, 0.5, False), (20, 0.5, True), (20, 0.2, False)],
 )
-def test_the_layout_follows_from_the_share_of_weights(
-    width: int, density: float, dense: bool
+def test_the_layout_follows_from_weights_and_batch(
+    batch: int, density: float, dense: bool
 ) -> None:
-    own = network(width=width, density_inter=density, density_intra=density)
+    densities = {"density_inter": density, "density_intra": density}
+    own = network(width=64, batch_size=batch, **densities)
     assert own.layouts[0].dense == dense
 
 

@@ -62,7 +62,11 @@ def tiny(
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": 4}
     densities = {"density_inter": 0.6, "density_intra": 0.4}
     how: dict[str, Any] = {"dtype": torch.float64}
-    how |= {n: changes.pop(n) for n in ("dtype", "backend", "threads") if n in changes}
+    how |= {
+        n: changes.pop(n)
+        for n in ("dtype", "backend", "threads", "batch_size")
+        if n in changes
+    }
     architecture = Architecture(**{**sizes, **densities, **changes})
     own = {name: physics.pop(name) for name in physics.keys() - STEPPING}
     device = (Ctrnn() if kind == "ctrnn" else Spintronic()).with_values(**own)

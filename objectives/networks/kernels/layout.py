@@ -8,8 +8,8 @@ dense [series][neuron], up to BLOCK series. Neurons without synapses pad every l
 sparse [neuron][series], SERIES series for any batch. Only existing neurons and weights
     are computed.
 
-The masks alone decide between them, never the host, because last bits depend on the
-layout.
+The masks and the batch size of training decide between them, never the host, because
+last bits depend on the layout.
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .sizes import BLOCK, DENSE, FOLD, PADDING, SERIES, TILE, WIDTH, round_up
+from .sizes import (
+    BLOCK,
+    FOLD,
+    PADDING,
+    SERIES,
+    TILE,
+    WIDTH,
+    least_dense_share,
+    round_up,
+)
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
@@ -202,6 +211,7 @@ class Layout:
         mask_inter: Tensor,
         mask_intra: Tensor,
         widths: tuple[int, ...],
+        batch_size: int,
     ) -> Layout:
         """Return the layout of a network with weights where the masks are true.
 
@@ -210,6 +220,7 @@ class Layout:
             mask_inter: bool, (layers - 1, width, width), [target, source].
             mask_intra: bool, (layers, width, width), [target, source].
             widths: neurons of each layer, the first ones of ``width``.
+            batch_size: series of an update.
         """
         n_layers, width = mask_intra.shape[:2]
         exists = np.flatnonzero(np.arange(width) < np.array(widths)[:, None])
@@ -222,7 +233,7 @@ class Layout:
         possible = 0
         for layer, (first, end) in enumerate(pairwise(ends)):
             possible += (end - first) * (end - ends[max(layer - 1, 0)])
-        if np.count_nonzero(between >= 0) >= DENSE * possible:
+        if np.count_nonzero(between >= 0) >= least_dense_share(batch_size) * possible:
             return _dense(widths, between, inputs, bias)
         return _sparse(widths, between, inputs, bias)
 

@@ -17,13 +17,8 @@ SERIES = 32
 AVX2."""
 FOLD = 8
 """Lanes in the gradient sum of one weight of a sparse network."""
-DENSE = 0.55
-"""Least share of the possible weights between neurons for the dense layout.
-
-The best share is 0.2 to 0.5 for batches of 20 and 0.6 to 0.9 for those of 120, with
-vectors of 256 and of 512 bits: ``python -m benchmarks networks``. With this one,
-neither loses more than a factor of 1.4.
-"""
+ABSENT = 0.3
+"""Share of absent weights from which sparse products of full blocks are faster."""
 MAX_TRAJECTORY = 2**27
 """Most floats of a kept trajectory: 512 MB. Longer ones are computed again, segment by
 segment."""
@@ -38,6 +33,21 @@ CHIPS = 4
 _SEGMENT = 4
 """Segments are multiples of these points: arrays used in turn are then back at their
 start."""
+
+
+def least_dense_share(batch_size: int) -> float:
+    """Return the least share of the possible weights for the dense layout.
+
+    Sparse blocks have SERIES places: a batch of 20 leaves 12 of 32 empty, and pays for
+    them. By width and processor, both layouts are equally fast at shares of 0.5 to 0.7
+    with batches of 120, and of 0.2 to 0.5 with those of 20. Dense is faster from 0.1 on
+    with those of 10. See ``python -m benchmarks networks``.
+
+    >>> [round(least_dense_share(batch), 2) for batch in (128, 120, 20, 10)]
+    [0.7, 0.64, 0.33, 0.01]
+    """
+    filled = batch_size / round_up(batch_size, SERIES)
+    return filled - ABSENT
 
 
 def round_up(n: int, multiple: int) -> int:
