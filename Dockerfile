@@ -4,10 +4,11 @@ ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181
 
 # What the project depends on, as requirements/ pins it: a layer that a new revision leaves as it is.
 FROM ${PYTHON_IMAGE} AS dependencies
-ENV PIP_NO_CACHE_DIR=1 PATH=/opt/hpo/bin:$PATH
+ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 PATH=/opt/hpo/bin:$PATH
 RUN python -m venv /opt/hpo
 COPY requirements /requirements
-RUN /requirements/install.sh python
+RUN /requirements/install.sh python \
+ && { python -m compileall -q -j 0 /opt/hpo/lib || true; }
 
 # The project, with the revision that its results name: there is no git in the image. The kernels
 # are compiled into a cache of the image's own, from which every container takes a copy (start.sh).

@@ -87,11 +87,11 @@ $(PY):
 	  { echo "error: $(PYTHON) must be able to make a virtual environment. On Debian: apt install python3-venv"; exit 1; }
 
 $(VENV)/.ready: pyproject.toml $(wildcard requirements/*) | $(PY)
-	@echo "installing into $(VENV) (a few minutes the first time) ..."
+	@echo "installing into $(VENV) (a minute the first time) ..."
 	@requirements/install.sh $(PY)
 	@echo "the project itself ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	@echo "compiling the kernels, a minute or so ..."
+	@echo "compiling the kernels ..."
 	@$(PY) -m hpo.objectives.training.warm_up
 	@touch $@
 
