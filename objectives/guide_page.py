@@ -170,7 +170,6 @@ def page(numbers: Guide, device: thermal.Oscillator) -> str:
 def _study(numbers: Guide, device: thermal.Oscillator) -> str:
     """Return a study file: the values of a device are fixed, the rest is searched."""
     ranges = advice.space(dt_ns=numbers.dt_ns, points=numbers.points)
-    del ranges["s"]  # fixed
     tau = ""
     if device.tau_ns is not None:
         tau = f"tau_ns = {device.tau_ns}\n"

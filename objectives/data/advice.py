@@ -15,9 +15,6 @@ from typing import NamedTuple
 
 from ..hardware import physics
 
-AMPLIFICATIONS = (0.01, 1.0)
-"""Range of ``s``, as in the shipped studies: the digits end at 0.16, the paper has
-0.5."""
 ROTATIONS = (1.0, 30.0)
 """Range of radians per point; antisymmetric reservoirs remember longest at 8 to 12."""
 RIDGES = (1e-8, 1e-2)
@@ -112,16 +109,15 @@ def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
 
 
 def learning_rates(*, dt_ns: float) -> Span:
-    """Return learning rates: three decades, up to the largest of any study.
+    """Return learning rates for S = 0.5, in proportion to 1 / dt, as the weights of
+    Eq. (11) are.
 
-    They are in proportion to 1 / dt, as the weights of Eq. (11) are. Those are in
-    proportion to 1 / S, too, but S is searched. The best networks of GunPoint and of
-    the digits have S lr0 = 0.005 to 0.06: within the range at 1 ns for S = 0.02 to 1.
+    The best networks of GunPoint and of the digits have S lr0 = 0.005 to 0.06 at 1 ns.
 
     >>> learning_rates(dt_ns=1.0)
-    Span(low=0.003, high=3.0)
+    Span(low=0.003, high=0.5)
     """
-    return _span(0.003 / dt_ns, 3 / dt_ns, physics.MAX_LEARNING_RATE)
+    return _span(0.003 / dt_ns, 0.5 / dt_ns, physics.MAX_LEARNING_RATE)
 
 
 def good_relaxation_times_ns(dt_ns: float) -> physics.RecommendedRange:
@@ -147,11 +143,13 @@ def good_learning_rate(*, dt_ns: float, s: float) -> float:
 
 
 def space(*, dt_ns: float, points: int) -> dict[str, Span]:
-    """Return the search space of a network that classifies: the four ranges that matter
-    most."""
+    """Return the search space of a network that classifies: the three ranges that
+    matter most.
+
+    The amplification S is no part of it: only S times the learning rate matters.
+    """
     return {
         "tau_ns": relaxation_times_ns(dt_ns=dt_ns, points=points),
-        "s": Span(*AMPLIFICATIONS),
         "lr0": learning_rates(dt_ns=dt_ns),
         "f_cut_per_ns": cut_offs_per_ns(dt_ns=dt_ns, points=points),
     }
