@@ -109,8 +109,9 @@ def _write_picture(
     if others:
         return pictures.write(side_by_side.figure([result, *others]), path)
     overlays = ledger.overlays(result.spec)
-    if result.spec.drawn is None:
-        figure = main.of_study(result, overlays)
+    drawn = result.spec.drawn
+    if drawn is None or drawn.kind == "map":
+        figure = main.declared_figure(result) or main.of_study(result, overlays)
         if figure is not None:
             return pictures.write(figure, path)
     chart = declared.chart(result, overlays)

@@ -186,9 +186,10 @@ def _refuse_enqueued(study: LockedStudy, number: int) -> None:
 
 
 def _refuse_sweep(study: LockedStudy, advice: str) -> None:
-    if study.spec.curves:
+    if study.spec.has_points:
+        kind = "sweep" if study.spec.curves else "grid"
         raise study.refusal(
-            f"it is a sweep, and its points are in its file. {advice}:"
+            f"it is a {kind}, and its points are in its file. {advice}:"
             f" {advise(*OTHER_NAME)}."
         )
 

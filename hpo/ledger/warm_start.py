@@ -60,9 +60,10 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
     first.
 
     They have the same objective, task, data and metric: the values of a task include
-    the hash of its data, not their path. A sweep has none.
+    the hash of its data, not their path. A sweep or a grid
+    has none.
     """
-    if spec.kind == StudyKind.SWEEP:
+    if spec.has_points or spec.kind == StudyKind.SWEEP:
         return []
     matches = []
     for row in ask(

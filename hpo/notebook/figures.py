@@ -16,9 +16,9 @@ from hpo.study.result import Front, Search, Sweep
 from hpo.views.figures import (
     contour,
     convergence,
-    declared,
     front,
     importance,
+    main,
     networks,
     parallel,
     parameters,
@@ -193,7 +193,7 @@ class Figures:
 
     def plot_figure(self) -> go.Figure:
         """Draw the figure that the study file declares in ``[figure]``, or that of a
-        sweep.
+        sweep or a grid of two parameters.
 
         Raises:
             StudyError: the study file declares none.
@@ -201,10 +201,10 @@ class Figures:
         result = self._result()
         with self._asking():
             others = self._ledger.overlays(result.spec)
-        chart = declared.chart(result, others)
-        if chart is None:
+        figure = main.declared_figure(result, others)
+        if figure is None:
             raise self._refuse("plot_figure", "a [figure]", "none", "plot_slice")
-        return declared.figure(chart)
+        return figure
 
     def plot_confusion_matrix(self) -> go.Figure:
         """Draw the confusion matrix of the stored network on the held-out test set.

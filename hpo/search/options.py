@@ -45,6 +45,17 @@ def check(spec: StudySpec, where: str) -> None:
         _check_enough_data(spec, where)
         _check_splits(spec, where)
         constraints.check(spec, where)
+    if not spec.sampler.is_grid:
+        _check_sampler(spec, where)
+    pruner = PRUNERS[spec.pruner.name]
+    _check_options(pruner, spec.pruner, f"{where}: pruner")
+    try:
+        pruner(**spec.pruner.options)
+    except Exception as error:
+        raise _refusal(spec.pruner, f"{where}: pruner", error) from None
+
+
+def _check_sampler(spec: StudySpec, where: str) -> None:
     name = spec.sampler.name
     sampler = SAMPLERS.get(name) or objectives.sampler(name)
     _check_options(sampler, spec.sampler, f"{where}: sampler")
@@ -57,12 +68,6 @@ def check(spec: StudySpec, where: str) -> None:
         raise SpecError(f"{where}: sampler: {error}") from None
     except Exception as error:  # whatever its code makes of an odd option
         raise _refusal(spec.sampler, f"{where}: sampler", error) from None
-    pruner = PRUNERS[spec.pruner.name]
-    _check_options(pruner, spec.pruner, f"{where}: pruner")
-    try:
-        pruner(**spec.pruner.options)
-    except Exception as error:
-        raise _refusal(spec.pruner, f"{where}: pruner", error) from None
 
 
 def _check_options(
@@ -114,10 +119,10 @@ def _check_splits(spec: StudySpec, where: str) -> None:
 
 
 def extremes(spec: StudySpec) -> Iterator[dict[str, Any]]:
-    """Yield the points of a sweep; of a search, draws with every range at its upper
-    end."""
-    if spec.sweep is not None:
-        yield from map(spec.point, range(spec.sweep.size))
+    """Yield the points of a sweep or a grid; of another search, draws with every range
+    at its upper end."""
+    if spec.has_points:
+        yield from map(spec.point, range(spec.budget.trials))
         return
     for params in islice(constraints.draws(spec, spec.seed, {}), constraints.DRAWS):
         ends = dict(params)

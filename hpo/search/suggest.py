@@ -50,7 +50,7 @@ def suggest(
     see ``visible``. Only a study that ``learns`` reads it. ``enqueued`` values are kept
     as they are, as by Optuna's ``enqueue_trial``.
     """
-    if spec.sweep is not None:
+    if spec.has_points:
         return Suggestion(params=spec.point(number))
     fixed = {**spec.warm_start_params(number), **(enqueued or {})}
     is_feasible = constraints.make_filter(spec, fixed)

@@ -428,7 +428,7 @@ def _shorten(
     few = {**QUICK, "members": spec.about.task.folds}
     least = {key: min(budget[key], most) for key, most in few.items()}
     least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
-    if spec.sweep is not None:
+    if spec.has_points:
         del least["trials"]  # it measures every point
     tree = {key: raw[key] for key in raw.keys() - {"stop"}}
     tree["budget"] = {**raw.get("budget", {}), **least}
@@ -443,7 +443,7 @@ def _shorten(
         if name not in spec.fixed
     }
     fits = reported and spec.in_space(reported).keys() == reported.keys()
-    is_free = spec.warm_start is None and not spec.constraints
+    is_free = not (spec.warm_start or spec.constraints or spec.has_points)
     if spec.selects and fits and is_free:
         point = spec.in_space({**spec.about.defaults, **reported})
         tree["warm_start"] = {"points": [point]}

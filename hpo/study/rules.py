@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hpo.contract import Protocol
 from hpo.errors import expected
+from hpo.study import grid
 from hpo.study.messages import Broken, did_you_mean
 from hpo.study.parameters import check_known
 from hpo.study.spec import StudySpec
@@ -29,6 +30,7 @@ _APART = (
     ),
     (["stop"], "[cost]", "as it compares scores alone"),
     (["constraints"], "a sweep", "which visits points of its own"),
+    (["constraints", "warm_start"], "a grid", "which visits points of its own"),
 )
 """Tables, what none of them may stand beside, and why."""
 
@@ -43,6 +45,8 @@ def check_tables(spec: StudySpec) -> Broken:
             yield f"{key}: only for a function of a script; {of}. Remove it."
     yield from _check_exclusions(spec)
     yield from _check_sampler(spec)
+    if spec.sampler.is_grid:
+        yield from grid.check(spec)
     yield from _check_rungs(spec)
     folds = spec.about.task.folds
     if spec.budget.members % folds:
@@ -54,7 +58,9 @@ def check_tables(spec: StudySpec) -> Broken:
             spec, "confirm.yield_above", spec.confirm.yield_above
         )
     yield from _check_costs(spec)
-    if spec.figure is not None:
+    if spec.figure is not None and spec.figure.kind == "map":
+        yield from _check_map(spec, spec.figure)
+    elif spec.figure is not None:
         yield from _check_figure(spec, spec.figure)
     if spec.reported is not None:
         yield from _check_accuracy(spec, "reported.score", spec.reported.score)
@@ -68,6 +74,7 @@ def _check_exclusions(spec: StudySpec) -> Broken:
         _UNSELECTED: not spec.selects,
         "[cost]": bool(spec.costs),
         "a sweep": spec.sweep is not None,
+        "a grid": spec.sampler.is_grid,
     }
     for tables, other, why in _APART:
         for table in tables:
@@ -168,6 +175,18 @@ def _check_figure(spec: StudySpec, figure: Figure) -> Broken:
             key = f"figure.reference.{index}.{name}"
             for value in values:
                 yield from _check_accuracy(spec, key, value)
+
+
+def _check_map(spec: StudySpec, figure: Figure) -> Broken:
+    if len(spec.mapped) != 2:
+        rule = 'sampler.name = "grid" and two parameters of several values'
+        yield f'figure.kind: "map" needs {rule}. Use kind = "scatter".'
+    if figure.x is not None and figure.x not in spec.mapped:
+        rule = f"{spec.mapped[0]} or {spec.mapped[1]}"
+        yield expected("figure.x", rule, repr(figure.x), "Change it.")
+    for key in ("log_x", "marks", "overlay", "reference", "colour", "colour_labels"):
+        if getattr(figure, key):
+            yield f"figure.{key}: not for a map. Remove it."
 
 
 def _check_colour(spec: StudySpec, name: str, known: Sequence[str]) -> Broken:

@@ -28,7 +28,7 @@ from hpo.contract import (
 )
 from hpo.errors import OTHER_NAME, advise, expected
 from hpo.script import Script, is_script
-from hpo.study import hashing, tables
+from hpo.study import grid, hashing, tables
 from hpo.study.dimensions import (
     LAYERS,
     Curve,
@@ -584,10 +584,22 @@ class StudySpec(StudyTable):
 
     @property
     def drawn(self) -> tables.Figure | None:
-        """The figure that the file declares; a sweep without one is drawn as curves."""
-        if self.figure is None and self.sweep is not None:
+        """The figure that the file declares; without one, a sweep is drawn as curves,
+        and a grid of two parameters as a map."""
+        if self.figure is not None:
+            return self.figure
+        if self.sweep is not None:
             return tables.Figure(kind="curves")
-        return self.figure
+        if len(self.mapped) == 2:
+            return tables.Figure(kind="map")
+        return None
+
+    @property
+    def mapped(self) -> list[str]:
+        """The parameters of a grid that have several values; none of other studies."""
+        if not self.sampler.is_grid:
+            return []
+        return [name for name, values in self.grid.items() if len(values) > 1]
 
     @property
     def curves(self) -> tuple[Curve, ...]:
@@ -627,9 +639,20 @@ class StudySpec(StudyTable):
         own annotation."""
         return self.dimensions[name].choices is None and self.parameter(name).whole
 
+    @property
+    def has_points(self) -> bool:
+        """Whether the study file gives every point: those of a sweep, or of a grid."""
+        return self.sweep is not None or self.sampler.is_grid
+
+    @cached_property
+    def grid(self) -> Mapping[str, Sequence[ParamValue]]:
+        """The values of each parameter of a grid, in the order of ``in_order``."""
+        return grid.axes(self)
+
     def point(self, number: int) -> dict[str, ParamValue]:
-        """Return the parameters of trial ``number`` of a sweep."""
-        assert self.sweep is not None
+        """Return the parameters of trial ``number`` of a sweep or a grid."""
+        if self.sweep is None:
+            return grid.point(self.grid, number)
         params = self.sweep.points[number][2]
         return {
             name: self.parameter(name).typed(params[name]) for name in self.parameters

@@ -96,8 +96,8 @@ class _Choice(BaseModel):
         return dict(self.model_extra or {})
 
 
-SAMPLERS = "tpe|random|qmc|gp|cmaes|nsga2|kriging-believer"
-UNLEARNING = ("random", "qmc")
+SAMPLERS = "tpe|random|qmc|grid|gp|cmaes|nsga2|kriging-believer"
+UNLEARNING = ("random", "qmc", "grid")
 """Samplers that learn nothing from earlier trials."""
 _SAMPLER = (
     f'one of {SAMPLERS.replace("|", ", ")}, or your own as "package.module:Class"'
@@ -113,6 +113,11 @@ class Sampler(_Choice):
     def is_own(self) -> bool:
         """Whether it is a user's own, at ``package.module:Class``."""
         return ":" in self.name
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether it visits all combinations of values."""
+        return self.name == "grid"
 
     @property
     def learns(self) -> bool:
@@ -354,7 +359,7 @@ _COMPARISON = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
 class Figure(StudyTable):
     """The ``[figure]`` table."""
 
-    kind: Literal["curves", "scatter"]
+    kind: Literal["curves", "scatter", "map"]
     title: str = ""
     x_label: str = ""
     y_label: str = ""
@@ -367,7 +372,7 @@ class Figure(StudyTable):
     """Published values, drawn beside the measured ones: one table for each."""
     x: Annotated[str, Field(min_length=1)] | None = None
     """Scatter: a parameter, or the fact ``info.NAME`` of a network, median over
-    members."""
+    members. Map: one of its two parameters."""
     colour: str | None = None
     """Scatter: a rule ``A < B`` between parameters or numbers that divides the points
     in two."""

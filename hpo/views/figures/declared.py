@@ -107,7 +107,7 @@ class Chart:
 
 def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
     """Return the numbers of the study's figure; None if it declares none and is no
-    sweep.
+    sweep, or if it is a map.
 
     ``others`` are the existing studies of ``figure.overlay``. Those are drawn that have
     points, the same metric and the same kind of x, numbers or names; curves never
@@ -115,7 +115,7 @@ def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
     """
     spec = result.spec
     figure = spec.drawn
-    if figure is None:
+    if figure is None or figure.kind == "map":
         return None
     own = _groups([result], figure)
     at_home = sum(len(group.points) for group in own)

@@ -7,10 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 import plotly.graph_objects as go
 
 from hpo.study.result import Front, Result, Search, Sweep
-from hpo.views.figures import convergence, declared, front
+from hpo.views.figures import convergence, declared, front, score_map
 from hpo.views.figures.plotted import Plotted
 
 Results = Sequence[Result]
+
+
+def declared_figure(result: Result, others: Results = ()) -> go.Figure | None:
+    """Return the figure that a study declares: a map, curves or a scatter; None if it
+    declares none, and is neither a sweep nor a grid of two parameters."""
+    own = score_map.score_map(result)
+    if own is not None:
+        return score_map.figure(own)
+    chart = declared.chart(result, others)
+    if chart is None:
+        return None
+    return declared.figure(chart)
 
 
 def _of_search(result: Result, others: Results) -> go.Figure:
@@ -21,15 +33,10 @@ def _of_front(result: Result, others: Results) -> go.Figure:
     return front.figure(Plotted(result))
 
 
-def _of_sweep(result: Result, others: Results) -> go.Figure | None:
-    chart = declared.chart(result, others)
-    return None if chart is None else declared.figure(chart)
-
-
 _DRAW: Mapping[type[Result], Callable[[Result, Results], go.Figure | None]] = {
     Search: _of_search,
     Front: _of_front,
-    Sweep: _of_sweep,
+    Sweep: declared_figure,
 }
 
 

@@ -12,6 +12,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpo.files import check_ending, writing
 from hpo.views.figures.palette import GRID, INK
 
@@ -109,16 +111,19 @@ def drawn(figure: go.Figure) -> Figure:
     drawing = canvas(max(5.2, 4.2 * len(names)), 3.6)
     (panels,) = drawing.subplots(1, len(names), sharey=True, squeeze=False)
     places = dict(zip(names, panels, strict=True))
+    _prepare(layout.yaxis, panels[0].set_yscale, panels[0].set_yticks)
+    for name, axes in places.items():
+        axis = layout[name.replace("x", "xaxis", 1)]
+        _prepare(axis, axes.set_xscale, axes.set_xticks)
+        axes.set_xlabel(plain(axis.title.text or ""))
     for trace in figure.data:
         if trace.visible is not False:
-            _draw(places[trace.xaxis or "x"], trace)
+            name = trace.xaxis or "x"
+            x = _place(trace.x, layout[name.replace("x", "xaxis", 1)])
+            _draw(places[name], trace, x, _place(trace.y, layout.yaxis))
     for shape in layout.shapes:
         name = shape.xref.split()[0]
         _draw_shape(places.get(name, panels[0]), shape)
-    for name, axes in places.items():
-        axis = layout[name.replace("x", "xaxis", 1)]
-        axes.set_xscale("log" if axis.type == "log" else "linear")
-        axes.set_xlabel(plain(axis.title.text or ""))
     panels[0].set_ylabel(plain(layout.yaxis.title.text or ""))
     if layout.yaxis.range:
         panels[0].set_ylim(*layout.yaxis.range)
@@ -129,16 +134,40 @@ def drawn(figure: go.Figure) -> Figure:
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         marks |= zip(labels, handles, strict=True)
-    if len(marks) > 1:
+    is_map = any(trace.type == "heatmap" for trace in figure.data)
+    if len(marks) > 1 or (marks and is_map):
         handles = list(marks.values())
         drawing.legend(handles, list(marks), loc="outside upper center", ncols=2)
     return drawing
 
 
-def _draw(axes: Axes, trace: Any) -> None:
-    """Draw a trace: a band, markers, a line, or both, with error bars."""
-    x = list(trace.x or ())
-    y = list(trace.y or ())
+def _place(values: Any, axis: Any) -> list[Any]:
+    """Return the positions of values on an axis: of a name, its number."""
+    listed = [] if values is None else list(values)
+    if axis.type != "category":
+        return listed
+    names = list(axis.categoryarray)
+    return [names.index(value) for value in listed]
+
+
+def _prepare(axis: Any, set_scale: Any, set_ticks: Any) -> None:
+    """Give an axis its scale, or its names."""
+    if axis.type == "log":
+        set_scale("log")
+    if axis.type == "category":
+        names = [plain(str(name)) for name in axis.categoryarray]
+        set_ticks(range(len(names)), names)
+
+
+def _draw(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
+    """Draw a trace at its positions: a map, contours, a band, or markers and a line,
+    with error bars."""
+    if trace.type == "heatmap":
+        _draw_heat(axes, trace, x, y)
+        return
+    if trace.type == "contour":
+        _draw_contours(axes, trace, x, y)
+        return
     if trace.fill == "toself":
         axes.fill(x, y, color=trace.fillcolor, alpha=trace.opacity, linewidth=0)
         return
@@ -154,6 +183,42 @@ def _draw(axes: Axes, trace: Any) -> None:
         look["yerr"] = trace.error_y.array
     label = _label(trace.name, trace.showlegend is not False)
     axes.errorbar(x, y, label=label, capsize=2.5, **look)
+
+
+def _draw_heat(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
+    """Draw cells in colours, with their scale at the right."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    scale = [(at, colour) for at, colour in trace.colorscale]
+    edges = _edges(x, axes.get_xscale()), _edges(y, axes.get_yscale())
+    cells = axes.pcolormesh(
+        *edges, _heights(trace), cmap=LinearSegmentedColormap.from_list("map", scale)
+    )
+    label = plain(trace.colorbar.title.text or "")
+    axes.figure.colorbar(cells, ax=axes, label=label)
+
+
+def _draw_contours(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
+    heights = _heights(trace)
+    if np.nanmin(heights) == np.nanmax(heights):
+        return
+    lines = axes.contour(x, y, heights, colors=trace.colorscale[0][1], linewidths=0.7)
+    axes.clabel(lines, fontsize=7)
+
+
+def _heights(trace: Any) -> np.ndarray:
+    """Return the values of cells (rows, columns); NaN where there is none."""
+    return np.array([[np.nan if z is None else z for z in row] for row in trace.z])
+
+
+def _edges(places: list[float], scale: str) -> np.ndarray:
+    """Return the edges between cells at these places, in the middle as drawn."""
+    at = np.log(places) if scale == "log" else np.array(places, dtype=float)
+    middle = (at[1:] + at[:-1]) / 2.0
+    first = 2.0 * at[0] - middle[0]
+    last = 2.0 * at[-1] - middle[-1]
+    edges = np.array([first, *middle, last])
+    return np.exp(edges) if scale == "log" else edges
 
 
 def _marker(marker: Any) -> dict[str, Any]:

@@ -28,10 +28,12 @@ from hpo.views.figures import (
     networks,
     parallel,
     parameters,
+    score_map,
 )
 from hpo.views.figures import tolerances as tolerance_figure
 from hpo.views.figures.networks import Confusion
 from hpo.views.figures.plotted import Plotted
+from hpo.views.figures.score_map import ScoreMap
 from hpo.views.pages.page import (
     Plot,
     Section,
@@ -61,6 +63,7 @@ from hpo.views.sentences.formatting import (
     duration_text,
     joined,
     last_line,
+    metric,
     per_trial,
     plural,
     quantity_label,
@@ -138,6 +141,7 @@ class SearchReport:
         self.spec = result.spec
         self.kept = kept
         self.chart = declared.chart(result, others)
+        self.map = score_map.score_map(result)
         self.plotted = Plotted(result)
         self.words = verdict.of(result)
 
@@ -163,6 +167,8 @@ class SearchReport:
         """Return the figure that the study file declares."""
         chart = self.chart
         spec = self.spec
+        if self.map is not None:
+            return self._map(self.map, warnings)
         if chart is None:
             return None
         how = [verdict.protocol_text(spec), verdict.hardware_text(spec)]
@@ -187,6 +193,25 @@ class SearchReport:
         label = f"{chart.y_label} against {chart.x_label}"
         parts = [plot("figure", label, declared.figure(chart))]
         return Section("figure", text, parts, title=chart.title, warnings=warnings)
+
+    def _map(self, own: ScoreMap, warnings: Sequence[str]) -> Section:
+        """Return the map of a grid of two parameters."""
+        spec = self.spec
+        how = [verdict.protocol_text(spec), verdict.hardware_text(spec)]
+        missing = len(own.x) * len(own.y) - len(own.cells)
+        text = note(
+            "map",
+            networks=plural(spec.budget.members, "network"),
+            how=joined(how),
+            checked=any(trial.checked for trial in self.result.search),
+            points=plural(len(own.x) * len(own.y), "point"),
+            missing=plural(missing, "point") if missing else "",
+            test=intervals.TEST,
+            has_intervals=own.has_intervals,
+        )
+        label = f"Score against {own.labels[0]} and {own.labels[1]}"
+        parts = [grid("map", label, score_map.panels(own), least=430)]
+        return Section("map", text, parts, title=own.title, warnings=warnings)
 
     def main(self) -> Section:
         """Return the convergence of the search."""
@@ -423,7 +448,7 @@ class SweepReport(SearchReport):
         """Return all sections in their order."""
         return (
             self.figure(caveats.warnings(self.result)),
-            None if self.spec.curves else self.parameters(),
+            None if self.spec.curves or self.map else self.parameters(),
             self.points(),
             self.ended(SlotState.FAILED),
             self.ended(SlotState.EXCLUDED),
@@ -431,6 +456,8 @@ class SweepReport(SearchReport):
 
     def points(self) -> Section | None:
         """Return the table of all points."""
+        if self.map is not None:
+            return self._cells(self.map)
         if self.chart is None:
             return None
         rows = {}
@@ -449,7 +476,23 @@ class SweepReport(SearchReport):
                     "n": len(trial.members),
                 }
         table = Table("All points", [rows[number] for number in sorted(rows)])
-        return Section("points", note("points", chart=self.chart), [table])
+        text = note("points", y_label=self.chart.y_label)
+        return Section("points", text, [table])
+
+    def _cells(self, own: ScoreMap) -> Section:
+        """Return the table of the points of a map."""
+        rows = []
+        for cell in own.cells.values():
+            mean = shown(self.spec, cell.estimate.mean)
+            half = NOTHING
+            if cell.half is not None:
+                half = f"{shown(self.spec, cell.half):.2g}"
+            row = {"trial": f"trial {cell.trial.number}"}
+            row |= {name: value_cell(cell.trial.params[name]) for name in own.names}
+            row |= {"mean": f"{mean:.4g}", score_map.HALF: half}
+            rows.append({**row, "n": len(cell.trial.members)})
+        text = note("points", y_label=metric(self.spec))
+        return Section("points", text, [Table("All points", rows)])
 
 
 KINDS: Mapping[type[Result], type[SearchReport]] = {
