@@ -68,7 +68,7 @@ MEANINGS = {
     "SweepTable.curves": "`[[sweep.curves]]`, one table for each curve",
     "Figure.kind": (
         '`"curves"`: medians and quartiles against `x` of a sweep; `"scatter"`: the '
-        "median score of every trial against `x`"
+        "median score of every trial against `x`; `"map"`: a grid of two parameters"
     ),
     "Figure.title": "heading",
     "Figure.x_label": "label of the axis",
@@ -76,7 +76,7 @@ MEANINGS = {
     "Figure.log_x": "logarithmic axis",
     "Sampler.name": (
         "Optuna's `tpe`, `random`, `qmc`, `gp`, `cmaes` or `nsga2`, our "
-        "`kriging-believer`, or your own"
+        "`kriging-believer` or `grid`, or your own"
     ),
     "Pruner.name": "one of Optuna's pruners; `none`: every trial trains to its end",
     "Cost.name": (

@@ -31,8 +31,9 @@ def check(spec: StudySpec) -> Broken:
     counts = spec.sampler.options.get("points", {})
     if isinstance(counts, Mapping):
         yield from _check_names(spec, counts)
-    else:
-        yield from _check_count("sampler.points", counts)
+    elif not _is_count(counts):
+        rule = "a whole number from 2, or a table of them by parameter"
+        yield expected("sampler.points", rule, repr(counts), "Write points = 7.")
     for name, dimension in spec.dimensions.items():
         if _lacks_values(spec, name, dimension):
             yield (
@@ -57,13 +58,13 @@ def _check_names(spec: StudySpec, counts: Mapping[str, Any]) -> Broken:
             yield expected(key, "a parameter of [space]", repr(name), hint)
         elif not _is_free(spec.dimensions[name]):
             yield f"{key}: {name} has choices or steps of its own. Remove one."
-        yield from _check_count(key, count)
+        elif not _is_count(count):
+            rule = "a whole number from 2"
+            yield expected(key, rule, repr(count), f"Write {name} = 7.")
 
 
-def _check_count(key: str, count: Any) -> Broken:
-    if type(count) is not int or not 2 <= count <= MAX_POINTS:
-        rule = "a whole number from 2, or a table of them by parameter"
-        yield expected(key, rule, repr(count), "Write points = 7.")
+def _is_count(count: Any) -> bool:
+    return type(count) is int and 2 <= count <= MAX_POINTS
 
 
 def _is_free(dimension: Dimension) -> bool:
