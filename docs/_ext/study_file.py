@@ -68,7 +68,7 @@ MEANINGS = {
     "SweepTable.curves": "`[[sweep.curves]]`, one table for each curve",
     "Figure.kind": (
         '`"curves"`: medians and quartiles against `x` of a sweep; `"scatter"`: the '
-        "median score of every trial against `x`; `"map"`: a grid of two parameters"
+        'median score of every trial against `x`; `"map"`: a grid of two parameters'
     ),
     "Figure.title": "heading",
     "Figure.x_label": "label of the axis",

@@ -217,7 +217,7 @@ def _add_heat(
         (drawing.update_yaxes, own.names[1], own.labels[1]),
     ):
         update(**axis(own.spec, name), **place)
-        update(title_text=safe(label), showgrid=False, **place)
+        update(title_text=safe(label), showgrid=False, nticks=6, **place)
 
 
 def _add_contours(
