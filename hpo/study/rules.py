@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hpo.contract import Protocol
 from hpo.errors import expected
-from hpo.study import grid
+from hpo.study import grid_rules
 from hpo.study.messages import Broken, did_you_mean
 from hpo.study.parameters import check_known
 from hpo.study.spec import StudySpec
@@ -46,7 +46,7 @@ def check_tables(spec: StudySpec) -> Broken:
     yield from _check_exclusions(spec)
     yield from _check_sampler(spec)
     if spec.sampler.is_grid:
-        yield from grid.check(spec)
+        yield from grid_rules.check(spec)
     yield from _check_rungs(spec)
     folds = spec.about.task.folds
     if spec.budget.members % folds:

@@ -647,7 +647,13 @@ class StudySpec(StudyTable):
     @cached_property
     def grid(self) -> Mapping[str, Sequence[ParamValue]]:
         """The values of each parameter of a grid, in the order of ``in_order``."""
-        return grid.axes(self)
+        points = self.sampler.options.get("points")
+        axes: dict[str, list[ParamValue]] = {}
+        for name, dimension in self.in_order.items():
+            count = grid.count(points, name)
+            values = grid.values(dimension, count, whole=self.is_integer(name))
+            axes[name] = [self.parameter(name).typed(value) for value in values]
+        return axes
 
     def point(self, number: int) -> dict[str, ParamValue]:
         """Return the parameters of trial ``number`` of a sweep or a grid."""
