@@ -208,7 +208,7 @@ def _draw_contours(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
 
 def _heights(trace: Any) -> np.ndarray:
     """Return the values of cells (rows, columns); NaN where there is none."""
-    return np.array([[np.nan if z is None else z for z in row] for row in trace.z])
+    return np.array(trace.z, dtype=float)
 
 
 def _edges(places: list[float], scale: str) -> np.ndarray:

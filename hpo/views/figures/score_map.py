@@ -193,14 +193,13 @@ def _add_heat(
     place = {"row": 1, "col": column}
     across = [position(value) for value in own.x]
     upward = [position(value) for value in own.y]
-    rows = [[values.get((x, y)) for x in own.x] for y in own.y]
-    texts = [[_text(own, own.cells.get((x, y))) for x in own.x] for y in own.y]
+    texts = {place: _text(own, cell) for place, cell in own.cells.items()}
     right = drawing.get_subplot(1, column).xaxis.domain[1]
     heat = go.Heatmap(
         x=across,
         y=upward,
-        z=rows,
-        text=texts,
+        z=_rows(own, values),
+        text=_rows(own, texts),
         colorscale=colours,
         colorbar={
             "title": {"text": safe(title), "side": "right"},
@@ -220,6 +219,14 @@ def _add_heat(
         update(title_text=safe(label), showgrid=False, nticks=6, **place)
 
 
+def _rows(own: ScoreMap, values: Mapping[tuple[ParamValue, ParamValue], Any]) -> Any:
+    """Return values as rows, from the lowest y up; None where there is none."""
+    rows = []
+    for y in own.y:
+        rows.append([values.get((x, y)) for x in own.x])
+    return rows
+
+
 def _add_contours(
     drawing: go.Figure,
     own: ScoreMap,
@@ -232,7 +239,7 @@ def _add_contours(
     lines = go.Contour(
         x=own.x,
         y=own.y,
-        z=[[values.get((x, y)) for x in own.x] for y in own.y],
+        z=_rows(own, values),
         contours={"coloring": "lines", "showlabels": True},
         colorscale=[[0, INK], [1, INK]],
         line={"width": 1},
@@ -265,10 +272,8 @@ def _add_markers(
     drawing.add_trace(points, row=1, col=column)
 
 
-def _text(own: ScoreMap, cell: Cell | None) -> str:
+def _text(own: ScoreMap, cell: Cell) -> str:
     """Return the hover text of a cell."""
-    if cell is None:
-        return ""
     trial = cell.trial
     score = score_text(own.spec, cell.estimate.mean)
     if cell.half is not None:
