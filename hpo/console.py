@@ -48,6 +48,7 @@ COMMANDS = {
     "new": "cli.new:new",
     "params": "cli.params:params",
     "guide": "cli.guide:guide",
+    "fit": "cli.fit:fit",
     "check": "cli.check:check",
     "doctor": "cli.doctor:doctor",
     "storage": "cli.storage:storage",

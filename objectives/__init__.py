@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -208,6 +208,25 @@ def attempt_baselines(*about: Any) -> list[Baseline] | None:
         *about
     )
     return baselines
+
+
+def fit_device(
+    name: str, paths: Sequence[Path], fixed: Mapping[str, float] | None = None
+) -> Any:
+    """Return the parameters of a device, estimated from files of measurements: a
+    ``fitting.result.Fit``.
+
+    Args:
+        name: a device, as ``load`` takes it.
+        paths: files, as ``fitting.recordings`` describes them.
+        fixed: values that are known; all other parameters are estimated.
+
+    Raises:
+        LookupError: there is no such device.
+        ValueError: a file breaks a rule, a name is unknown, or no response fits.
+    """
+    model = load(name).Params
+    return _import("hpo.objectives.fitting.fit:fit")(name, model, paths, fixed)
 
 
 def _make(name: str, base: type, fields: dict[str, Any]) -> Objective[Any, Any]:

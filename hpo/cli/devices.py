@@ -1,11 +1,9 @@
-"""Devices by name: the presets of ``objectives/hardware/devices.toml``, and tables of
-the user's."""
+"""Oscillators by name, for commands; ``hpo.study.devices`` finds their tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo.errors import HpoError
 
@@ -27,10 +25,11 @@ def read(
         HpoError: the name is unknown, or a value is invalid.
     """
     from hpo.objectives.hardware import thermal
+    from hpo.study.devices import find_table
     from hpo.study.messages import explained
 
     changes = changes or {}
-    base = _table(command, device)
+    base = find_table(command, device)
     kind = thermal.choose_kind(changes, base)
     where = f"{command}: {device}"
     if thermal.choose_kind(base) is not kind:
@@ -56,19 +55,3 @@ def threshold_ma(command: str, device: str) -> float:
             " FILE.toml:NAME."
         )
     return current
-
-
-def _table(command: str, device: str) -> dict[str, Any]:
-    """Return the table of a device, of ours or as ``FILE.toml:NAME``."""
-    from hpo.objectives.hardware import thermal
-    from hpo.study.messages import did_you_mean, explained
-
-    file, _, name = device.rpartition(":")
-    with explained(command, thermal.Oscillator):
-        tables = thermal.read_tables(Path(file)) if file else thermal.read_tables()
-    table = tables.get(name)
-    if not isinstance(table, dict):
-        raise HpoError(
-            f"{command}: unknown device {device!r}. {did_you_mean(name, tables)}"
-        )
-    return dict(table)

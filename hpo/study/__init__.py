@@ -3,6 +3,7 @@ moment."""
 
 __all__ = [
     "ask_and_tell",
+    "devices",
     "dimensions",
     "edges",
     "effort",

@@ -22,7 +22,7 @@ from hpo.contract import Description, Protocol
 from hpo.errors import OTHER_NAME, SpecError, StudyError, advise, expected
 from hpo.files import read_toml
 from hpo.script import is_script
-from hpo.study import ask_and_tell, functions
+from hpo.study import ask_and_tell, devices, functions
 from hpo.study.dimensions import SweepTable
 from hpo.study.hashing import flatten
 from hpo.study.messages import (
@@ -135,6 +135,7 @@ def load(
     if given:
         changes = ", ".join(f"{key}={value!r}" for key, value in given.items())
         where += f" with {changes}"
+    raw = devices.fill(raw, path.parent, where)
     if quick and raw.get("objective") == ASK_AND_TELL:
         raise SpecError(
             f"{where}: --quick makes trainings shorter, and ask-and-tell has none. Give"
@@ -163,7 +164,8 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
         SpecError: the first problem, located.
     """
     base = base.absolute()
-    spec = validate(functions.locate(raw, base), where=where)
+    raw = devices.fill(functions.locate(raw, base), base, where)
+    spec = validate(raw, where=where)
     if not spec.has_class:
         return spec
     variability = spec.variability or {}
@@ -517,6 +519,7 @@ def dumps(spec: StudySpec) -> str:
     """The study file of a spec: valid TOML, which ``validate`` turns into an equal
     spec."""
     stored = spec.stored()
+    stored.pop("device", None)  # its values are in the tables
     if not spec.has_class:  # these say how networks train
         del stored["protocol"]
         del stored["budget"]["epochs"]

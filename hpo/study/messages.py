@@ -90,7 +90,7 @@ def explain(
         error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden"
     )
     parts = [str(part) for part in problem["loc"]]
-    if len(parts) > 1 and parts[-1] in ("float", "int", "str", "bool"):
+    if len(parts) > 1 and parts[-1] in ("all", "float", "int", "str", "bool"):
         # pydantic ends the place of a problem in ``float | int`` with the branch
         parts.pop()
     places = [*parts]

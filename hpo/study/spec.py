@@ -109,6 +109,9 @@ class StudySpec(StudyTable):
     tags: Annotated[tuple[_Tag, ...], tables.ASIDE] = ()
     """Words that ``hpo status --tag`` and the filter of the home page look for."""
     objective: str
+    device: Annotated[str | None, tables.ASIDE] = None
+    """Device whose values [fixed] and [variability] take where they have none: a name
+    of `hpo guide`, or FILE.toml:NAME."""
     folder: Annotated[str | None, tables.ASIDE] = None
     """Absolute folder of the script, if the objective is a function."""
     arguments: tuple[str, ...] | None = None

@@ -164,6 +164,12 @@ class Oscillator(BaseModel):
     """Least drive, in units of γ: the current over ``threshold_ma``."""
     drive_high: Positive = 3.0
     """Largest drive that the device was operated with, likewise."""
+    fixed: dict[str, float] = Field(default_factory=dict)
+    """Further parameters of a study, by name."""
+    variability: dict[str, float] = Field(default_factory=dict)
+    """Spread between such devices, as in a study's ``[variability]``."""
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """95 % intervals of what was estimated, by name."""
 
     @model_validator(mode="after")
     def _bounds_are_in_order(self) -> Self:
@@ -292,6 +298,29 @@ def choose_kind(*tables: Mapping[str, Any]) -> type[Oscillator]:
             if key in table:
                 return cls
     return Geometry
+
+
+def study_tables(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a table of a device gives a study: ``[fixed]`` and
+    ``[variability]``.
+
+    The thermal power may be computed. A device of one's own need not have any.
+
+    Raises:
+        ValueError: a value is invalid.
+
+    >>> fixed, _ = study_tables({"tau_ns": 8.0, "fixed": {"f_cut_per_ns": 0.02}})
+    >>> fixed
+    {'tau_ns': 8.0, 'f_cut_per_ns': 0.02}
+    """
+    fixed = {name: table[name] for name in _OF_A_STUDY if name in table}
+    if table.keys() & KINDS.keys():
+        fixed["thermal_power"] = choose_kind(table)(**table).at_rest()
+    fixed |= table.get("fixed", {})
+    return fixed, dict(table.get("variability", {}))
+
+
+_OF_A_STUDY = ("tau_ns", "drive_low", "drive_high")
 
 
 def read_tables(path: Path = DEVICES) -> dict[str, Any]:

@@ -4,6 +4,7 @@ __all__ = [
     "contour",
     "convergence",
     "declared",
+    "fits",
     "front",
     "importance",
     "main",

@@ -1,6 +1,7 @@
 """Pages of HTML: the report, the dashboard's pages, searches side by side."""
 
 __all__ = [
+    "fits",
     "metrics",
     "overview",
     "page",

@@ -2,6 +2,7 @@
 
 __all__ = [
     "exporters",
+    "fits",
     "json_records",
     "kept_network",
     "optuna_records",

@@ -3,6 +3,7 @@
 __all__ = [
     "caveats",
     "comparison",
+    "fits",
     "formatting",
     "progress",
     "ranking",
