@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import show, tell, terminal_width
 from hpo.console import JSON, OPEN, argument, command
 from hpo.errors import HpoError
 from hpo.files import check_ending, check_writable, read_toml, writing
+
+if TYPE_CHECKING:
+    from hpo.objectives.fitting.result import Fit
 
 
 @command(
@@ -76,42 +79,60 @@ def fit(arguments: argparse.Namespace) -> int:
         hpo guide --device lab.toml:stno
             print what works for the oscillator that was measured
     """
-    from hpo import objectives
-    from hpo.study.messages import explained
-    from hpo.views.pages import fits as pages
-    from hpo.views.records import fits as records
-    from hpo.views.sentences import fits as words
-    from hpo.views.terminal import text_tables
-
     file, name = _target(arguments)
     page: Path = arguments.output or Path(f"{name}-fit.html")
     check_ending(page, ".html")
     for path in (file, page):
         check_writable(path)
+    found = _fit(arguments)
+    _write(arguments, found, page)
+    _tell(arguments, found, page)
+    show(arguments, page)
+    return 0
+
+
+def _write(arguments: argparse.Namespace, found: Fit, page: Path) -> None:
+    """Write the preset and the page with the figure."""
+    from hpo.views.pages import fits as pages
+    from hpo.views.records import fits as records
+
+    file, name = _target(arguments)
+    _append(file, name, records.preset(found, arguments.data))
+    with writing(page) as draft:
+        draft.write_text(pages.page(found, arguments.command), encoding="utf-8")
+
+
+def _tell(arguments: argparse.Namespace, found: Fit, page: Path) -> None:
+    """Print what was found, and where it is."""
+    from hpo.views.records import fits as records
+    from hpo.views.sentences import fits as words
+    from hpo.views.terminal import text_tables
+
+    file, name = _target(arguments, is_new=False)
+    preset = f"{file}:{name}"
+    record = {"preset": preset, "figure": str(page), **records.record(found)}
+    lines = text_tables.columns(words.rows(found), width=terminal_width())
+    lines += words.notes(found)
+    tell(arguments, record, words.heading(found), *lines, preset, page)
+
+
+def _fit(arguments: argparse.Namespace) -> Fit:
+    """Return what the files say of the device.
+
+    Raises:
+        HpoError: there is no such device, or a file breaks a rule.
+    """
+    from hpo import objectives
+    from hpo.study.messages import explained
+
     try:
         model = objectives.load(arguments.device).Params
     except LookupError as error:
         raise HpoError(f"{error}.") from None
+    given = _given(arguments.fixed)
     with explained("hpo fit", model):
-        found = objectives.fit_device(
-            arguments.device, arguments.data, _given(arguments.fixed)
-        )
-    _append(file, name, records.preset(found, arguments.data))
-    with writing(page) as draft:
-        draft.write_text(pages.page(found, arguments.command), encoding="utf-8")
-    lines = text_tables.columns(words.rows(found), width=terminal_width())
-    record = {"preset": f"{file}:{name}", "figure": str(page), **records.record(found)}
-    tell(
-        arguments,
-        record,
-        words.heading(found),
-        *lines,
-        *words.notes(found),
-        f"{file}:{name}",
-        page,
-    )
-    show(arguments, page)
-    return 0
+        found: Fit = objectives.fit_device(arguments.device, arguments.data, given)
+    return found
 
 
 def _given(texts: list[str]) -> dict[str, float]:
@@ -133,8 +154,8 @@ def _given(texts: list[str]) -> dict[str, float]:
     return given
 
 
-def _target(arguments: argparse.Namespace) -> tuple[Path, str]:
-    """Return the file and the name of the table to write.
+def _target(arguments: argparse.Namespace, *, is_new: bool = True) -> tuple[Path, str]:
+    """Return the file and the name of the table to write, which ``is_new``.
 
     Raises:
         HpoError: the name is none, or the file has such a table.
@@ -149,7 +170,7 @@ def _target(arguments: argparse.Namespace) -> tuple[Path, str]:
             " lab.toml:stno."
         )
     check_ending(file, ".toml")
-    if file.exists() and name in read_toml(file, HpoError):
+    if is_new and file.exists() and name in read_toml(file, HpoError):
         raise HpoError(
             f"{file}: it has a table [{name}] already. Take another name: --preset"
             f" {file}:NEW."

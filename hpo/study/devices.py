@@ -74,8 +74,10 @@ def _varied(tree: Mapping[str, Any]) -> set[str]:
     """Return the parameters that a study searches or sweeps, of any layer."""
     names = {str(name) for name in tree.get("space", {})}
     sweep = tree.get("sweep", {})
-    curves = sweep.get("curves", []) if isinstance(sweep, Mapping) else []
-    for curve in curves if isinstance(curves, list) else []:
+    curves: Any = ()
+    if isinstance(sweep, Mapping) and isinstance(sweep.get("curves"), list):
+        curves = sweep["curves"]
+    for curve in curves:
         if isinstance(curve, Mapping):
             x = curve.get("x", [])
             names |= {x} if isinstance(x, str) else {*x}

@@ -38,11 +38,16 @@ def figure(fit: Fit) -> go.Figure:
         key = (curve.quantity, curve.time_ns is None)
         groups.setdefault(key, []).append(curve)
     n = len(groups)
+    heights = []
+    titles = []
+    for key in groups:
+        heights += [_PANEL, _RESIDUALS]
+        titles += [_title(*key), ""]
     drawn = make_subplots(
         2 * n,
-        row_heights=[_PANEL, _RESIDUALS] * n,
+        row_heights=heights,
         vertical_spacing=0.16 / (2 * n),
-        subplot_titles=[text for key in groups for text in (_title(*key), "")],
+        subplot_titles=titles,
     )
     drawn.update_annotations(x=0, xanchor="left", font={"size": 13, "color": INK})
     style(drawn, height=n * (_PANEL + _RESIDUALS) + 160)
@@ -71,8 +76,7 @@ def _looks(curves: Sequence[Curve]) -> list[dict[str, Any]]:
     for curve in curves:
         if curve.time_ns is None:
             order = np.argsort(curve.current_ma[:, 0], kind="stable")
-            parts = [("", curve.current_ma[order, 0], order, 0)]
-            looks += [_look(curve, *part) for part in parts]
+            looks.append(_look(curve, "", curve.current_ma[order, 0], order, 0))
             continue
         for trace, time_ns in enumerate(curve.time_ns):
             points = np.isfinite(time_ns)
