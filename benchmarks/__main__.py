@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         "folds": _folds,
         "spoken": _spoken,
         "ablation": _ablation,
+        "tolerant": _tolerant,
         "functions": _functions,
         "finished": _finished,
     }  # of their own; only when named
@@ -132,6 +133,13 @@ def _ablation(say: Callable[[str], None]) -> None:
     with _one_core():
         ablationpage.measure(say)
     ablationpage.write()
+
+
+def _tolerant(say: Callable[[str], None]) -> None:
+    from benchmarks.accuracy import tolerant
+
+    tolerant.measure(say)
+    tolerant.write()
 
 
 def _functions(say: Callable[[str], None]) -> None:

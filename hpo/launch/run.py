@@ -309,7 +309,8 @@ class Launch:
                 view.note(self._how_to_start_a_worker(self._latest))
                 lonely_s = now
                 refused = bool(snapshot.refusing)
-            time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - query_s))))
+            pause_s = 30 * (now - query_s)  # 3 % of a core
+            time.sleep(min(POLL_S[1], max(POLL_S[0], pause_s)))
 
     def _query(self) -> Result | None:
         """Return the study as it is now; None while the database is unreachable."""
