@@ -34,10 +34,15 @@ _LINEAGE = (
     "revision",
     "dirty",
     "cpu",
+    "numerics",
+    "versions.python",
     "versions.numpy",
     "versions.numba",
     "versions.torch",
+    "versions.scikit-learn",
 )
+"""What a file says of the source and of the machine; those measured before 0.3.0 have
+no ``numerics``, see ``hpo.provenance.numerics``."""
 _COLUMNS = ("seed", "score", "diverged", "seconds")
 _INFO = ("n_synapses", "n_train", "n_scored", "cumulative_drive", "mean_weight_per_ns")
 _SOLVED = (

@@ -259,7 +259,7 @@ def gather(
     """What there is of every reading, by its name, and of the figures as few
     networks."""
     found: dict[str, Evidence] = {}
-    for reading in (readings.PLAIN, *readings.OTHERS):
+    for reading in (readings.PLAIN, *readings.OTHERS, *readings.COMBINED):
         own = [job for job in jobs.JOBS if job.reading == reading.name]
         networks = _networks(reading, [j for j in own if not j.is_broad], studies)
         broad = _networks(reading, [j for j in own if j.is_broad], studies)

@@ -118,7 +118,7 @@ def _jobs() -> Iterator[Job]:
         yield _on_split("fig4", split)
         for study in ("fig3a", "fig3b"):
             yield _on_split(study, split, SHIFT_TIMES_NS)
-    for reading in readings.OTHERS:
+    for reading in (*readings.OTHERS, *readings.COMBINED):
         for part in readings.parts(reading):
             yield Job(
                 name=part.name,
@@ -136,11 +136,14 @@ FIGURES = tuple(dict.fromkeys(job.figure for job in JOBS))
 
 
 def chosen(figure: str | None) -> list[Job]:
-    """The jobs of a figure; of None, all.
+    """The jobs of a figure, or the study of this name; of None, all.
 
     Raises:
         HpoError: there is no such figure.
     """
+    alone = [job for job in JOBS if job.name == figure]
+    if alone and figure not in FIGURES:
+        return alone
     if figure is not None and figure not in FIGURES:
         raise HpoError(
             f"FIG={figure}: expected a figure of the reproduction"

@@ -1,8 +1,14 @@
 """What the paper leaves open, read in other ways: each way is a set of studies of its
 own.
 
-The plain reading is that of the figures. Every other one changes one thing, or the two
-that go together, and measures the points by which the claims are judged.
+The plain reading is that of the figures. ``OTHERS`` change one thing each, or the two
+that go together; ``COMBINED`` change several at once. Each measures the points by which
+the claims are judged.
+
+Four choices that one loop in PyTorch settles at once (the cut-off, the readout, the
+step and the limit of the drive) are crossed: with the readings that change one of them,
+``COMBINED`` are a fractional factorial of eight out of sixteen (defining relation
+I = -ABCD), so a main effect is not mixed with the interaction of two choices.
 """
 
 from __future__ import annotations
@@ -29,9 +35,13 @@ SHIFT_TIMES_NS = (0.25, 0.63, 1.0, 1.6, 4.0)
 DENSITIES = ((1.0, 0.0), (1.0, 0.1), (1.0, 1.0), (0.2, 1.0), (0.2, 0.2))
 """Between and within layers: the points of Fig. 4 that claims are about, besides the
 optimum."""
+MORE_DENSITIES = (0.1, 0.35, 0.75)
+"""Of all connections, to tell where the optimum is."""
 SPLITS = (1, 2)
 """Of the images, besides split 0: there the point at 1 ns is measured, too."""
 N_SEEDS = 10
+FEW = 3
+"""Networks per point where a reading is only looked at."""
 N_BROAD = 1
 """Networks per point, and of the broad set."""
 N_OUTER = (3, 10)
@@ -53,6 +63,15 @@ FIXED: Mapping[str, ParamValue] = {
     "drive_limit": "none",
 }
 """Of the study files, with the paper's equation: no thermal power, no limit."""
+PAPERS = "spintronic"
+OTHER_NETWORKS = "reproduction.objective:OtherNetworks"
+"""The objective of what ``spintronic`` has no parameter for."""
+TIED = "f_cut 0.1/Δt"
+READOUT = "readout of x"
+MAP = "one step per point"
+LIMITED = "drive of 0 to 3 γ"
+CROSSED = (TIED, READOUT, MAP, LIMITED)
+"""The choices that are crossed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +82,9 @@ class Reading:
     title: str
     why: str
     """Why the paper can be read so."""
+    chosen: tuple[str, ...] = ()
+    """The crossed choices that it takes, of ``CROSSED``."""
+    objective: str = PAPERS
     changes: Mapping[str, ParamValue] = field(default_factory=dict)
     """Parameters that are others than in the figures."""
     epochs: int = 60
@@ -98,6 +120,15 @@ CONTROL = Reading(
     title="our default, fewer networks",
     why="the plain reading again, with as few points and networks as the others",
 )
+ONE_STEP: Mapping[str, ParamValue] = {"integrator": "exponential", "max_step_ns": 1e4}
+"""Of a point, whatever its length."""
+
+
+def _limit(bound: int) -> dict[str, ParamValue]:
+    """Return the parameters of a drive between 0 and ``bound`` γ."""
+    return {"drive_limit": "smooth", "drive_low": 0.0, "drive_high": float(bound)}
+
+
 LIMITS = tuple(
     Reading(
         name=f"limit-{bound}",
@@ -106,12 +137,9 @@ LIMITS = tuple(
             "the paper's equation has no bound; published devices were driven with one"
             " sign, up to 2.3 γ"
         ),
-        changes={
-            "drive_limit": "smooth",
-            "drive_low": 0.0,
-            "drive_high": float(bound),
-        },
+        changes=_limit(bound),
         n_networks=n,
+        chosen=(LIMITED,) if bound == 3 else (),
     )
     for bound, n in ((5, 3), (3, 5))
 )
@@ -138,6 +166,7 @@ OTHERS = (
         ),
         f_cut_times_dt=0.1,
         matters=True,
+        chosen=(TIED,),
     ),
     Reading(
         name="literal",
@@ -163,6 +192,7 @@ OTHERS = (
         why="the paper has filters between layers, and nothing follows the last layer",
         changes={"readout": "x"},
         matters=True,
+        chosen=(READOUT,),
     ),
     Reading(
         name="map",
@@ -171,9 +201,10 @@ OTHERS = (
             "an explicit loop over the points; the networks are maps, and scored as"
             " such"
         ),
-        changes={"integrator": "exponential", "max_step_ns": 1e4},
+        changes=ONE_STEP,
         matters=True,
         as_a_map=True,
+        chosen=(MAP,),
     ),
     Reading(
         name="start",
@@ -209,7 +240,7 @@ OTHERS = (
                 "thermal_span": 1.0,
             },
         )
-        for power in (1e-3, 1e-2)
+        for power in (1e-4, 1e-3, 1e-2)
     ),
     *LIMITS,
     Reading(
@@ -221,9 +252,78 @@ OTHERS = (
         ),
         changes={"lr_decay": 8.077 / 8},
     ),
+    Reading(
+        name="raw-pixels",
+        title="input from 0 to 16",
+        why="the pixels of the data set are from 0 to 16; their scale is not given",
+        objective=OTHER_NETWORKS,
+        changes={"input_gain": 16.0},
+        n_networks=FEW,
+    ),
+    Reading(
+        name="one-mask",
+        title="one mask for all seeds",
+        why="the ten runs differ in the initialisation of trainable parameters",
+        objective=OTHER_NETWORKS,
+        changes={"mask_seed": 0},
+        n_networks=FEW,
+    ),
+    Reading(
+        name="readout-s",
+        title="readout amplified by S",
+        why="Fig. 1 has an amplification before the SoftMax, too",
+        objective=OTHER_NETWORKS,
+        changes={"readout_gain": 0.5},
+        n_networks=FEW,
+    ),
 )
+"""With one choice that is another, or the two that go together."""
+COMBINED = (
+    Reading(
+        name="loop",
+        title="plain PyTorch loop",
+        why=(
+            "a loop over the points filters with 0.1/Δt, reads x, and makes one step"
+            " per point"
+        ),
+        changes={"readout": "x", **ONE_STEP},
+        f_cut_times_dt=0.1,
+        n_networks=5,
+        as_a_map=True,
+        chosen=(TIED, READOUT, MAP),
+    ),
+    Reading(
+        name="tied-map-limit-3",
+        title="0.1/Δt, one step, 0 to 3 γ",
+        why="several choices at once",
+        changes={**ONE_STEP, **_limit(3)},
+        f_cut_times_dt=0.1,
+        n_networks=FEW,
+        as_a_map=True,
+        chosen=(TIED, MAP, LIMITED),
+    ),
+    Reading(
+        name="x-map-limit-3",
+        title="readout of x, one step, 0 to 3 γ",
+        why="several choices at once",
+        changes={"readout": "x", **ONE_STEP, **_limit(3)},
+        n_networks=FEW,
+        as_a_map=True,
+        chosen=(READOUT, MAP, LIMITED),
+    ),
+    Reading(
+        name="tied-x-limit-3",
+        title="0.1/Δt, readout of x, 0 to 3 γ",
+        why="several choices at once",
+        changes={"readout": "x", **_limit(3)},
+        f_cut_times_dt=0.1,
+        n_networks=FEW,
+        chosen=(TIED, READOUT, LIMITED),
+    ),
+)
+"""With three of the crossed choices at once."""
 
-ALL = (PLAIN, CONTROL, *OTHERS)
+ALL = (PLAIN, CONTROL, *OTHERS, *COMBINED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,8 +340,8 @@ def parts(reading: Reading) -> list[Part]:
     """The studies of a reading.
 
     The first has the curve of Fig. 2(b), and points of Fig. 4; ``-shifts`` the outer
-    curves of Fig. 3(a, b), ``-broad`` a broad set, as Fig. 3(c) has, and ``-split1``
-    and ``-split2`` the point at 1 ns.
+    curves of Fig. 3(a, b), ``-broad`` a broad set, as Fig. 3(c) has, ``-densities``
+    more points of Fig. 4, and ``-split1`` and ``-split2`` the point at 1 ns.
     """
     name = f"reading-{reading.name}"
     densities = [
@@ -258,9 +358,14 @@ def parts(reading: Reading) -> list[Part]:
             for dt_ns in SHIFT_TIMES_NS
         ],
         "-broad": [_point(reading, **values) for values in _broad_set(reading)],
+        "-densities": [
+            _point(reading, 1.0, density_inter=density, density_intra=density)
+            for density in MORE_DENSITIES
+        ],
     }
     members = {
         "": reading.n_networks,
+        "-densities": reading.n_networks,
         "-shifts": N_OUTER[reading.matters],
         "-broad": N_BROAD,
     }
@@ -331,7 +436,9 @@ def _overrides(
         )
         for number, point in enumerate(sorted(points, key=lambda p: -p["dt_ns"]))
     ]
+    other = (f"objective={reading.objective}",) if reading.objective != PAPERS else ()
     return (
+        *other,
         f"budget.epochs={reading.epochs}",
         f"budget.members={members}",
         f"fixed={_inline(kept)}",

@@ -244,6 +244,8 @@ def choose_updates(
     may jump."""
     if not isinstance(network, LayeredNetwork) or len(network.bias) > 1:
         return TorchUpdates(network, optimizer)
+    if type(network).forward is not LayeredNetwork.forward:
+        return TorchUpdates(network, optimizer)  # the kernels know only that readout
     if not network.computes_fused(torch.from_numpy(next(examples.batches(1)).x)):
         return TorchUpdates(network, optimizer)
     n = network
