@@ -7,6 +7,9 @@ whole test half::
 
     mean       of x, over series, points and neurons of a layer
     saturated  share of these states with x below 0.1 or above 0.9
+    balanced   share of the neurons of a layer that are as Fig. 1 shows them: mean x,
+               over series and points, between 0.4 and 0.6, and saturated less than
+               half of the time
     frequency  mean frequency, in 1/ns, of the power spectrum of x over a series, its
                mean removed; that of the input likewise
 """
@@ -38,6 +41,8 @@ STEPS_PER_POINT = 8
 """With which a network is replayed on the solved equation, unless it is a map."""
 SATURATED = 0.1
 """How near to 0 or 1 an amplitude is saturated."""
+BALANCED = 0.1
+"""How near to 1/2 the mean of a neuron is, that Fig. 1 could show."""
 
 
 def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
@@ -45,7 +50,7 @@ def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
     was done."""
     path = folder / "layers.json"
     known = _tree(folder)
-    if known.get(reading.name, {}).get("spec_hash") == snapshot.spec.hash:
+    if _is_recorded(known.get(reading.name, {}), snapshot):
         return
     found: dict[float, list[Any]] = {}
     for slot in trained(snapshot.search):
@@ -63,6 +68,13 @@ def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
             found[density] = [_measure(snapshot, slot, seed, reading) for seed in seeds]
     known[reading.name] = {"spec_hash": snapshot.spec.hash, "densities": found}
     data.write_whole(_text(known), path)
+
+
+def _is_recorded(own: Mapping[str, Any], snapshot: StudySnapshot) -> bool:
+    """Whether the layers of a study were measured, and all that is measured now."""
+    rows = [row for rows in own.get("densities", {}).values() for row in rows]
+    complete = all("balanced" in row for row in rows)
+    return own.get("spec_hash") == snapshot.spec.hash and complete
 
 
 def read(folder: Path) -> dict[str, dict[float, list[dict[str, Any]]]]:
@@ -118,11 +130,17 @@ def _measure(
     by_layer = [layer.swapaxes(1, 2) for layer in x]
     dt_ns = network.physics.dt_ns
     saturated = [(layer < SATURATED) | (layer > 1.0 - SATURATED) for layer in by_layer]
+    balanced = [
+        (np.abs(layer.mean(axis=(0, 2)) - 0.5) <= BALANCED)
+        & (states.mean(axis=(0, 2)) < 0.5)
+        for layer, states in zip(by_layer, saturated, strict=True)
+    ]
     return {
         "seed": seed,
         "score": score,
         "mean": [_digits(layer.mean()) for layer in by_layer],
         "saturated": [_digits(states.mean()) for states in saturated],
+        "balanced": [_digits(neurons.mean()) for neurons in balanced],
         "frequency": [_digits(spectral_mean(layer, dt_ns)) for layer in by_layer],
         "input_frequency": _digits(spectral_mean(u.numpy().swapaxes(1, 2), dt_ns)),
     }
