@@ -18,6 +18,9 @@ python -m reproduction run --fig fig4
     one figure
 python -m reproduction run --missing
     only what there are no data of
+python -m reproduction run --fig fig2b --check
+    train three networks of it again, and say what differs from the committed data;
+    nothing is written; exit status 1 if a network is outside the noise of its point
 python -m reproduction run --fig fig4 --set budget.epochs=2 --docs /tmp/try
     a quick trial of it, written somewhere else
 python -m reproduction draw
@@ -37,7 +40,7 @@ def parser() -> Parser:
     p.add_argument(
         "--fig",
         metavar="FIG",
-        help="one figure, fig2b ... fig4, or one reading: literal, map, ...",
+        help="one figure, fig2b ... fig4, one reading: literal, map, ..., or one study",
     )
     p.add_argument(
         "--set",
@@ -51,6 +54,18 @@ def parser() -> Parser:
         "--missing",
         action="store_true",
         help="leave out what there are finished data of",
+    )
+    p.add_argument(
+        "--check",
+        action="store_true",
+        help="compare networks with the committed data; without a database",
+    )
+    p.add_argument(
+        "--networks",
+        type=at_least(1),
+        default=3,
+        metavar="N",
+        help="of each study that is checked (default: 3)",
     )
     p.add_argument(
         "--workers", type=at_least(1), metavar="N", help="default: one per core"
@@ -69,6 +84,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         p.error(
             "argument --set: needs --docs, so that the committed data stay as they are"
         )
+    if arguments.check and (
+        arguments.action == "draw"
+        or arguments.overrides
+        or arguments.missing
+        or arguments.workers
+    ):
+        p.error(
+            "--check goes with run, --fig, --networks and --docs alone: it trains some"
+            " networks as they were trained"
+        )
     if arguments.action == "draw" and (
         arguments.fig or arguments.overrides or arguments.workers
     ):
@@ -76,8 +101,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     docs = arguments.docs or Path("docs")
 
     def run() -> int:
-        from reproduction import runs
+        from reproduction import checking, runs
 
+        if arguments.check:
+            same = checking.check(arguments.fig, arguments.networks, docs)
+            return 0 if same else 1
         if arguments.action == "run":
             missing = arguments.missing
             runs.run(

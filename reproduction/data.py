@@ -30,7 +30,7 @@ from hpo.study.trials import (
 from hpo.views.records import json_records
 
 FORMAT = 1
-_LINEAGE = (
+LINEAGE = (
     "revision",
     "dirty",
     "cpu",
@@ -65,7 +65,7 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "state": snapshot.state,
         "created_at": snapshot.created_at,
         "now": snapshot.now,
-        "lineage": {key: value for key, value in lineage.items() if key in _LINEAGE},
+        "lineage": {key: value for key, value in lineage.items() if key in LINEAGE},
         "spec": snapshot.spec.stored(),
         "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }

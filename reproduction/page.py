@@ -20,6 +20,7 @@ from reproduction.claims import (
     Cell,
     Kind,
     arithmetic,
+    reading_of,
     together,
     undecided,
 )
@@ -52,6 +53,7 @@ def write(
         prose.ABOUT,
         _strays(studies),
         "## The claims\n\n" + prose.RULES + "\n\n" + _claims(answers),
+        _changed(answers),
         _undecided(evidences, theirs),
         _arithmetic(studies),
         _drives(driven),
@@ -88,12 +90,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def verdict_text(answer: Answer) -> str:
-    """The verdict over all readings, with those on which it depends."""
-    if answer.kind is not Kind.DEPENDS:
+    """The verdict over all readings: under how many it holds, and what turns it."""
+    held = answer.count(Verdict.YES)
+    partly = answer.count(Verdict.PARTLY)
+    n = len(answer.judged)
+    if answer.kind is Kind.UNKNOWN or n == 0:
         return str(answer.kind)
-    yes = answer.settled(holds=True)
-    no = answer.settled(holds=False)
-    return f"{Kind.DEPENDS}: holds with {titles(yes)}; not with {titles(no)}"
+    text = f"{answer.kind}: holds under {held} of {n}"
+    if partly:
+        text += f", partly under {partly}"
+    turned = answer.turned_by()
+    if turned:
+        text += f"; turned by {titles(turned)}"
+    return text
 
 
 def found_text(plain: Cell | None) -> str:
@@ -107,7 +116,11 @@ def found_text(plain: Cell | None) -> str:
 def titles(names: Iterable[str]) -> str:
     """Return the titles of readings."""
     known = {reading.name: reading.title for reading in readings.ALL}
-    return ", ".join(known[name] for name in names)
+    found = []
+    for key in names:
+        name = reading_of(key)
+        found.append(known[name] + key.removeprefix(name))
+    return ", ".join(found)
 
 
 def together_text(answers: Sequence[Answer]) -> str:
@@ -138,12 +151,14 @@ def together_text(answers: Sequence[Answer]) -> str:
 
 def _counts(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
-    measured = [len(a.cells.keys() - {readings.CONTROL.name}) for a in answers]
+    measured = [len({reading_of(key) for key in a.judged}) for a in answers]
     return (
         f"Of {len(answers)} claims of arXiv:2408.02835 about spintronic networks,"
-        f" {counts[Kind.YES]} are reproduced and {counts[Kind.NO]} are not, under each"
-        f" of {min(measured)} to {max(measured)} readings. The others depend on the"
-        f" reading ({counts[Kind.DEPENDS]}) or cannot be decided ({counts[Kind.OPEN]})."
+        f" {counts[Kind.YES]} hold under every reading that we measured,"
+        f" {counts[Kind.NO]} fail under every one, and {counts[Kind.PARTLY]} hold at"
+        f" most in part. The others depend on the reading ({counts[Kind.DEPENDS]}) or"
+        f" cannot be decided ({counts[Kind.OPEN]}). A claim has {min(measured)} to"
+        f" {max(measured)} readings."
     )
 
 
@@ -209,16 +224,25 @@ def _drives(driven: Mapping[str, Any]) -> str:
 
 def _verdicts(answers: Sequence[Answer]) -> str:
     """A row for each claim, in words that fit two screens."""
-    words = {Kind.NO: "not reproduced", Kind.DEPENDS: "depends", Kind.OPEN: "undecided"}
-    rows = [
-        [
-            answer.claim.text,
-            found_text(answer.plain),
-            words.get(answer.kind, str(answer.kind)),
-        ]
-        for answer in answers
+    words = {Kind.NO: "fails", Kind.DEPENDS: "depends", Kind.OPEN: "undecided"}
+    rows = []
+    for answer in answers:
+        counts = [answer.count(verdict) for verdict in Verdict]
+        rows.append(
+            [
+                answer.claim.text,
+                found_text(answer.plain),
+                " / ".join(map(str, counts)),
+                words.get(answer.kind, str(answer.kind)),
+            ]
+        )
+    head = [
+        "the paper says",
+        "our default reading",
+        "readings: holds / partly / fails",
+        "verdict",
     ]
-    return table(["the paper says", "our default reading", "all readings"], rows)
+    return table(head, rows)
 
 
 def _strays(studies: Studies) -> str:
@@ -256,6 +280,17 @@ def _claims(answers: Sequence[Answer]) -> str:
         )
     head = ["The paper says", "where", "measured", "our default", "verdict", "rule"]
     return table(head, rows)
+
+
+def _changed(answers: Sequence[Answer]) -> str:
+    """The claims whose rule or verdict is another than in the former version."""
+    rows = []
+    for answer in answers:
+        before, why = prose.BEFORE[answer.claim.short]
+        now = verdict_text(answer).partition(";")[0]
+        rows.append([answer.claim.text, before, now, why])
+    head = ["The paper says", "before", "now", "why"]
+    return "### What changed\n\n" + prose.CHANGED + "\n\n" + table(head, rows)
 
 
 def _undecided(evidences: Mapping[str, Evidence], theirs: Curve) -> str:

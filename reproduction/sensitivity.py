@@ -11,7 +11,7 @@ import numpy as np
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import GREEN, ORANGE, VERMILLION
 from reproduction import prose, readings
-from reproduction.claims import Answer, together
+from reproduction.claims import OVER_ALL, Answer, Cell, reading_of, together
 from reproduction.data import spread_text
 from reproduction.evidence import Evidence
 from reproduction.measures import Verdict
@@ -21,7 +21,6 @@ from reproduction.page import (
     table,
     titles,
     together_text,
-    verdict_text,
 )
 from reproduction.readings import Reading
 
@@ -47,7 +46,7 @@ def write(
         _limited(answers, evidences),
         prose.SENSITIVITY,
         together_text(answers),
-        "## Verdicts\n\n" + _verdicts(answers),
+        "## What decides\n\n" + prose.DECIDES + "\n\n" + _verdicts(answers),
         "## Readings\n\n" + _readings(measured, evidences),
         "## What was measured under each\n\n"
         + prose.MEASURED
@@ -98,8 +97,21 @@ def _limited(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> st
 
 
 def _verdicts(answers: Sequence[Answer]) -> str:
-    rows = [[a.claim.text, a.claim.place, verdict_text(a)] for a in answers]
-    return table(["The paper says", "where", "verdict"], rows)
+    """For each claim, under how many readings it holds, and what decides."""
+    rows = []
+    for answer in answers:
+        effects = answer.effects()
+        known = [effects.get(choice) for choice in readings.CROSSED]
+        rows.append(
+            [
+                answer.claim.text,
+                *(str(answer.count(verdict)) for verdict in Verdict),
+                titles(answer.turned_by()) or "–",
+                *("–" if effect is None else f"{effect:+.2f}" for effect in known),
+            ]
+        )
+    head = ["The paper says", *Verdict, "turned by", *readings.CROSSED]
+    return table(head, rows)
 
 
 def _readings(measured: Sequence[Reading], evidences: Mapping[str, Evidence]) -> str:
@@ -133,19 +145,36 @@ def _rule(answer: Answer) -> str:
     return f"*Rule:* {whole}." + (f" *Partly:* {part}." if part else "")
 
 
+def _matrix(answers: Sequence[Answer]) -> list[tuple[str, dict[str, Cell]]]:
+    """The rows of the picture: a claim, and its cells by the name of a reading."""
+    rows = []
+    for answer in answers:
+        short = answer.claim.short
+        rows.append((short, dict(answer.cells)))
+        if answer.claim.over_all is not None:
+            of_all = {
+                reading_of(key): cell
+                for key, cell in answer.cells.items()
+                if key != reading_of(key)
+            }
+            rows.append((f"{short}, {OVER_ALL}", of_all))
+    return rows
+
+
 def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) -> None:
     """A row per claim, a column per reading; colour and sign of a cell are its
     verdict."""
     from matplotlib.colors import to_rgba
 
+    rows = _matrix(answers)
     with pictures.style():
-        figure = pictures.canvas(9.0, 0.9 + 0.3 * len(answers))
+        figure = pictures.canvas(0.45 * len(measured) + 2.5, 0.9 + 0.3 * len(rows))
         axes = figure.add_subplot()
         axes.grid(visible=False)
-        colours = np.ones((len(answers), len(measured), 4))
-        for row, answer in enumerate(answers):
+        colours = np.ones((len(rows), len(measured), 4))
+        for row, (_, cells) in enumerate(rows):
             for column, reading in enumerate(measured):
-                if cell := answer.cells.get(reading.name):
+                if cell := cells.get(reading.name):
                     colours[row, column] = to_rgba(COLOURS[cell.finding.verdict], 0.45)
                     text = f"{SIGNS[cell.finding.verdict]} {100 * cell.share:.0f}"
                     look: dict[str, Any] = {
@@ -154,13 +183,13 @@ def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) ->
                     }
                     axes.text(column, row, text, ha="center", va="center", **look)
         axes.imshow(colours, aspect="auto", interpolation="nearest")
-        axes.set_yticks(range(len(answers)), [a.claim.short for a in answers])
+        axes.set_yticks(range(len(rows)), [short for short, _ in rows])
         axes.set_xticks(
             range(len(measured)), [r.title for r in measured], rotation=35, ha="left"
         )
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
-        axes.set_ylim(len(answers) - 0.5, -0.5)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(-0.5, len(measured) - 0.5)
         for side in axes.spines.values():
             side.set_visible(False)
