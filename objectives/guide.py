@@ -2,8 +2,9 @@
 scale, oscillators of a given relaxation time, temperature and range of drives.
 
 What works stands first, by searches with a limited drive (docs/records/hardware.md).
-Beside it stand the design rules of arXiv:2408.02835, Eq. (9)-(11), and what the limit
-leaves of them.
+After it stand the design rules of arXiv:2408.02835, Eq. (9)-(11): those first that
+hold under most readings of the paper (docs/reproduction.md), each with what we measured
+and what the limit leaves of it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BIAS = 2.0
 class PaperRules:
     """Hyper-parameters by the design rules of the paper."""
 
-    tau_ns: dict[str, float]
+    tau_ns: float
     f_cut_per_ns: float
     weight_per_ns: float
     cumulative_drive: float
@@ -132,7 +133,7 @@ def _paper_rules(sizes: Sizes) -> PaperRules:
         s=sizes.s, mean_weight_per_ns=weight, fan_in=sizes.fan_in
     )
     return PaperRules(
-        tau_ns=physics.recommended_tau_ns(sizes.dt_ns)._asdict(),
+        tau_ns=physics.recommended_tau_ns(sizes.dt_ns),
         f_cut_per_ns=physics.recommended_f_cut_per_ns(sizes.dt_ns),
         weight_per_ns=weight,
         cumulative_drive=physics.cumulative_drive(

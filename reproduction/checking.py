@@ -4,6 +4,7 @@ anything."""
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ from hpo.errors import HpoError
 from hpo.study.networks import Member
 from hpo.study.trials import StudySnapshot, Trial, trained
 from hpo.views.sentences.formatting import duration_text
+from hpo.worker.crew import THREADS
 from hpo.worker.provenance import of_this_process
 from reproduction import data, jobs
 from reproduction.jobs import Job
@@ -78,13 +80,19 @@ def check(figure: str | None, n_networks: int, docs: Path) -> bool:
     """
     folder = docs / "reproduction"
     chosen = [job for job in jobs.chosen(figure) if job.figure != "search"]
-    studies = data.read_all(folder, [job.name for job in chosen])
-    there = [job for job in chosen if _is_there(job, studies.get(job.name))]
-    if not there:
+    if not data.read_all(folder, [job.name for job in chosen]):
         raise HpoError(
             f"{folder}: no data of {figure or 'any figure'} to check. Searches are not"
             " checked. Measure first: make reproduce"
         )
+    return check_jobs(chosen, n_networks, folder)
+
+
+def check_jobs(chosen: Sequence[Job], n_networks: int, folder: Path) -> bool:
+    """Train some networks of each study again; see ``check``."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # as workers have it
+    studies = data.read_all(folder, [job.name for job in chosen])
+    there = [job for job in chosen if _is_there(job, studies.get(job.name))]
     picked = {job.name: pick(studies[job.name], n_networks) for job in there}
     seconds = [member.seconds for own in picked.values() for _, member in own]
     _say(

@@ -19,6 +19,11 @@ from reproduction.measures import TOLERANCE, Finding, Judge, Verdict, alike
 
 OVER_ALL = "over all entries"
 """What is added to the name of a reading for ``Claim.over_all``."""
+MOST = 0.9
+"""Share of the readings from which on a claim holds under most, if it surely fails
+under none."""
+FEWEST = 5
+"""Readings under which a claim must have been judged, for a verdict over all."""
 SETTLED = 0.9
 """Share of the resamples from which on a verdict is not one of chance."""
 
@@ -27,10 +32,12 @@ class Kind(StrEnum):
     """What becomes of a claim over all readings."""
 
     YES = "reproduced"
+    MOST = "under most readings"
     PARTLY = "at most in part"
     NO = "not reproduced under any reading"
     DEPENDS = "depends on the reading"
     OPEN = "cannot be decided"
+    FEW = "judged under too few readings"
     UNKNOWN = "not measured"
 
 
@@ -108,19 +115,28 @@ class Answer:
 
     @property
     def kind(self) -> Kind:
-        """The verdict over all readings where they agree, or else by those that settle
-        it."""
+        """The verdict over all readings where they agree, or nearly; else by those that
+        settle it."""
         if self.plain is None:
             return Kind.UNKNOWN
+        if len(self.judged) < FEWEST:
+            return Kind.FEW
         yes = self.settled(holds=True)
         no = self.settled(holds=False)
         if yes and no:
             return Kind.DEPENDS
+        return self._agreed if yes or no else Kind.OPEN
+
+    @property
+    def _agreed(self) -> Kind:
+        """The verdict where no two readings surely disagree."""
+        n = len(self.judged)
         held = self.count(Verdict.YES)
-        if 0 < held < len(self.judged) or not (yes or no):
-            return Kind.OPEN
-        if held:
+        if held == n:
             return Kind.YES
+        if held:
+            surely = bool(self.settled(holds=True)) and held >= MOST * n
+            return Kind.MOST if surely else Kind.OPEN
         return Kind.PARTLY if self.count(Verdict.PARTLY) else Kind.NO
 
     def turned_by(self) -> list[str]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from hpo.contract import ObjectiveParams
 from hpo.objectives.devices.device import Device
 from hpo.objectives.devices.objective import DeviceObjective
 from hpo.objectives.devices.spintronic import Spintronic
@@ -36,7 +37,7 @@ class OtherNetworks(DeviceObjective):
     """Trains networks of ``OtherSpintronic``."""
 
     name = "reproduction.objective:OtherNetworks"
-    Params: ClassVar[type[BaseModel]] = OtherSpintronic
+    Params: ClassVar[type[ObjectiveParams]] = OtherSpintronic
     system = Spintronic.system
 
     def network(

@@ -15,6 +15,7 @@ from hpo.views.figures.declared import chart
 from hpo.views.sentences import formatting
 from reproduction import drives, evidence, prose, readings
 from reproduction.claims import (
+    OVER_ALL,
     SETTLED,
     Answer,
     Cell,
@@ -60,7 +61,7 @@ def write(
         "## Accuracy\n\n" + _accuracy(studies, evidences, theirs),
         *(_figure(name, studies, there, answers) for name in prose.FIGURES),
         prose.OPEN_POINTS,
-        "## What was run\n\n" + _runs(studies) + "\n\n" + prose.AGAIN,
+        "## What was run\n\n" + _runs(studies) + "\n\n" + _again(studies),
     ]
     summary = prose.SUMMARY.format(
         counts=_counts(answers),
@@ -99,10 +100,24 @@ def verdict_text(answer: Answer) -> str:
     text = f"{answer.kind}: holds under {held} of {n}"
     if partly:
         text += f", partly under {partly}"
+    if answer.claim.over_all is not None:
+        text += f" ({_by_mean(answer)})"
     turned = answer.turned_by()
     if turned:
         text += f"; turned by {titles(turned)}"
     return text
+
+
+def _by_mean(answer: Answer) -> str:
+    """Under how many readings it holds by either mean of the weights."""
+    parts = []
+    for words, own in (
+        ("⟨|W|⟩ over connections", {k for k in answer.judged if k == reading_of(k)}),
+        (OVER_ALL, {k for k in answer.judged if k != reading_of(k)}),
+    ):
+        held = sum(answer.cells[k].finding.verdict is Verdict.YES for k in own)
+        parts.append(f"{words}: {held} of {len(own)}")
+    return ", ".join(parts)
 
 
 def found_text(plain: Cell | None) -> str:
@@ -154,11 +169,11 @@ def _counts(answers: Sequence[Answer]) -> str:
     measured = [len({reading_of(key) for key in a.judged}) for a in answers]
     return (
         f"Of {len(answers)} claims of arXiv:2408.02835 about spintronic networks,"
-        f" {counts[Kind.YES]} hold under every reading that we measured,"
-        f" {counts[Kind.NO]} fail under every one, and {counts[Kind.PARTLY]} hold at"
-        f" most in part. The others depend on the reading ({counts[Kind.DEPENDS]}) or"
-        f" cannot be decided ({counts[Kind.OPEN]}). A claim has {min(measured)} to"
-        f" {max(measured)} readings."
+        f" {counts[Kind.YES] + counts[Kind.MOST]} hold under all or most of the"
+        f" {max(measured)} readings that we measured, {counts[Kind.PARTLY]} hold in"
+        f" part at most, and {counts[Kind.NO]} never. The others depend on the reading"
+        f" ({counts[Kind.DEPENDS]}), are undecided ({counts[Kind.OPEN]}), or have too"
+        f" few readings yet ({counts[Kind.FEW]}).**"
     )
 
 
@@ -224,7 +239,14 @@ def _drives(driven: Mapping[str, Any]) -> str:
 
 def _verdicts(answers: Sequence[Answer]) -> str:
     """A row for each claim, in words that fit two screens."""
-    words = {Kind.NO: "fails", Kind.DEPENDS: "depends", Kind.OPEN: "undecided"}
+    words = {
+        Kind.YES: "holds",
+        Kind.MOST: "holds under most",
+        Kind.NO: "fails",
+        Kind.DEPENDS: "depends",
+        Kind.OPEN: "undecided",
+        Kind.FEW: "few readings",
+    }
     rows = []
     for answer in answers:
         counts = [answer.count(verdict) for verdict in Verdict]
@@ -473,6 +495,12 @@ def _runs(studies: Studies) -> str:
         " more."
     )
     return table(head, rows) + "\n\n" + told
+
+
+def _again(studies: Studies) -> str:
+    """Say what comes out when the data are measured again."""
+    total = sum(core_seconds(snapshot) for snapshot in studies.values())
+    return prose.AGAIN.format(total=formatting.duration_text(total))
 
 
 def _machine(snapshot: StudySnapshot) -> str:

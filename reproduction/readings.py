@@ -324,6 +324,14 @@ COMBINED = (
 """With three of the crossed choices at once."""
 
 ALL = (PLAIN, CONTROL, *OTHERS, *COMBINED)
+PARTS = {
+    "": "curve of Fig. 2 (b), points of Fig. 4",
+    "-shifts": "outer curves of Fig. 3 (a, b)",
+    "-broad": "broad set",
+    "-densities": "more densities",
+    "-split1": "other splits",
+}
+"""The studies of a reading by the end of their names, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,7 @@ def draw(docs: Path) -> None:
     answers = claims.answer_all(evidences)
     driven = drives.read(folder)
     drawn += page.write(studies, evidences, answers, driven, drawn, docs)
-    drawn += sensitivity.write(answers, evidences, docs)
+    drawn += sensitivity.write(answers, evidences, studies, docs)
     for path in drawn:
         print(path)
 

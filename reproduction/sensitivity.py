@@ -13,7 +13,7 @@ from hpo.views.figures.palette import GREEN, ORANGE, VERMILLION
 from reproduction import prose, readings
 from reproduction.claims import OVER_ALL, Answer, Cell, reading_of, together
 from reproduction.data import spread_text
-from reproduction.evidence import Evidence
+from reproduction.evidence import Evidence, Studies
 from reproduction.measures import Verdict
 from reproduction.page import (
     found_text,
@@ -29,7 +29,10 @@ SIGNS = {Verdict.YES: "✓", Verdict.PARTLY: "~", Verdict.NO: "✗"}
 
 
 def write(
-    answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path
+    answers: Sequence[Answer],
+    evidences: Mapping[str, Evidence],
+    studies: Studies,
+    docs: Path,
 ) -> list[Path]:
     """Write the page and draw the matrix; nothing where the plain reading alone was
     measured."""
@@ -46,7 +49,10 @@ def write(
         _limited(answers, evidences),
         prose.SENSITIVITY,
         together_text(answers),
-        "## What decides\n\n" + prose.DECIDES + "\n\n" + _verdicts(answers),
+        "## What decides\n\n"
+        + prose.DECIDES.format(missing=_missing(evidences, studies))
+        + "\n\n"
+        + _verdicts(answers),
         "## Readings\n\n" + _readings(measured, evidences),
         "## What was measured under each\n\n"
         + prose.MEASURED
@@ -143,6 +149,22 @@ def _details(answers: Sequence[Answer]) -> str:
 def _rule(answer: Answer) -> str:
     whole, _, part = answer.claim.rule.partition("; partly: ")
     return f"*Rule:* {whole}." + (f" *Partly:* {part}." if part else "")
+
+
+def _missing(evidences: Mapping[str, Evidence], studies: Studies) -> str:
+    """Say what was not measured, by readings and parts of readings."""
+    names = [r.title for r in readings.ALL if r.name not in evidences]
+    lines = [f"- all of {'; '.join(names)}"] if names else []
+    measured = [
+        r for r in (*readings.OTHERS, *readings.COMBINED) if r.name in evidences
+    ]
+    for end, words in readings.PARTS.items():
+        lacking = [r.title for r in measured if f"reading-{r.name}{end}" not in studies]
+        if len(lacking) == len(measured):
+            lines.append(f"- {words}: all readings but our default")
+        elif lacking:
+            lines.append(f"- {words}: {'; '.join(lacking)}")
+    return "\n**Not measured yet:**\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _matrix(answers: Sequence[Answer]) -> list[tuple[str, dict[str, Cell]]]:

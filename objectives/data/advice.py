@@ -88,7 +88,7 @@ def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
     """Return two decades of relaxation times for series of ``points``, ``dt_ns`` apart.
 
     They go from about a point to the length of a series, as in the shipped studies of
-    28 to 784 points. The paper's range, ``physics.recommended_tau_ns``, lies within.
+    28 to 784 points. The paper's, ``physics.recommended_tau_ns``, lies within.
 
     >>> relaxation_times_ns(dt_ns=1.0, points=150)
     Span(low=2.0, high=200.0)

@@ -33,7 +33,8 @@ Value = TypeVar("Value")
 PAPER_DT_NS = 1.0
 PAPER_TAU_NS = 14.12
 PAPER_WINDOW_NS = (0.4, 2.5)
-"""Input time scales at which the optimum keeps its accuracy (Fig. 2b)."""
+"""Input time scales at which the optimum keeps its accuracy, as the paper has it (Fig.
+2b); it does so under no reading of the paper (docs/reproduction.md)."""
 PAPER_F_CUT_PER_NS = 0.1
 """Reproduces the paper's accuracy; the paper does not give it."""
 LEARNING_RATE_PER_WEIGHT = 0.01
@@ -113,24 +114,17 @@ def recommended_learning_rate(*, dt_ns: float, s: float, fan_in: float) -> float
     return LEARNING_RATE_PER_WEIGHT * weight  # text below Eq. (11)
 
 
-def recommended_tau_ns(dt_ns: float) -> RecommendedRange:
-    """Relaxation times, in ns, that suit inputs ``dt_ns`` apart; all of them are above
-    ``dt_ns``.
+def recommended_tau_ns(dt_ns: float) -> float:
+    """Relaxation time, in ns, of the paper's optimum for inputs ``dt_ns`` apart.
 
-    τ / Δt at the paper's optimum, and at the ends of the window in which that network
-    keeps its accuracy. The ratio is what counts: Eq. (2)-(5) stay the same when times
-    are multiplied by a factor and τ with them, and weights and f_cut are divided by it.
+    The ratio is what counts: Eq. (2)-(5) stay the same when times are multiplied by a
+    factor and τ with them, and weights and f_cut are divided by it.
 
-    >>> tuple(round(tau, 2) for tau in recommended_tau_ns(1.0))
-    (5.65, 14.12, 35.3)
+    >>> recommended_tau_ns(0.5)
+    7.06
     """
     positive("recommended relaxation time", dt_ns=dt_ns)
-    fastest, slowest = PAPER_WINDOW_NS
-    return RecommendedRange(
-        low=dt_ns * PAPER_TAU_NS / slowest,
-        best=dt_ns * PAPER_TAU_NS / PAPER_DT_NS,
-        high=dt_ns * PAPER_TAU_NS / fastest,
-    )
+    return PAPER_TAU_NS * dt_ns / PAPER_DT_NS
 
 
 def recommended_f_cut_per_ns(dt_ns: float) -> float:

@@ -39,7 +39,9 @@ def test_what_works_stands_before_the_rules_of_the_paper(said: Said) -> None:
     ):
         assert text in works
     for text in (
-        "τ = 14.12 × 0.5 = 7.06 ns, from 2.824 to 17.65 ns",
+        "τ = 14.12 × 0.5 = 7.06 ns\n",
+        "no\n   reading has it. Accuracy stays within 2 points over a factor of 1",
+        "Measured: fails under every reading. The best have 20 to 120 times as much",
         "N = 0.5 × 32 + 0.5 × 32 = 32",
         "(Eq. 11, Eq. 9)",
         "(Eq. 10)",
@@ -231,8 +233,7 @@ def test_every_further_table_that_it_shows_can_be_taken(table: str, said: Said) 
 def test_json_has_names_with_units(said: Said) -> None:
     found = json.loads(said("guide", "--json", "--channels", "2", "--classes", "3"))
     assert found["tau_ns"] == 2.0
-    paper = {"low": 5.648, "best": 14.12, "high": pytest.approx(35.3)}
-    assert found["paper"]["tau_ns"] == paper
+    assert found["paper"]["tau_ns"] == 14.12
     assert found["n_synapses"] == 2896 + 16 - 7 * 32
     assert found["presentation_ns"] == 64.0
     assert found["energy_pj"] == pytest.approx(
