@@ -234,10 +234,9 @@ def weights_of_fast_inputs(evidence: Evidence) -> Finding | None:
     slope = float(np.polyfit(np.log(times), np.log(weights), 1)[0])
     wanted = WINDOW_NS[1] / WINDOW_NS[0]
     fold = wanted**-slope
-    own = ", ".join(f"{w:.2f}" for w in weights)
     text = (
-        f"⟨|W|⟩ at {', '.join(f'{x:g}' for x in times)} ns, at the best of three"
-        f" learning rates: {own} per ns; by a power law {fold:.2f}-fold from"
+        f"⟨|W|⟩ {weights[0]:.2f} per ns at {times[0]:g} ns, {weights[-1]:.2f} at"
+        f" {times[-1]:g} ns; over {len(times)} times {fold:.2f}-fold from"
         f" {WINDOW_NS[1]} to {WINDOW_NS[0]} ns, where Eq. (11) has {wanted:.2g}"
     )
     return Finding(text, scale(fold >= 1.2, fold > 1.0))

@@ -304,7 +304,9 @@ OPEN_POINTS = """\
 AGAIN = """\
 `docs/reproduction/*.json` hold every network: its parameters, seed, accuracy, seconds and measured drive, and the revision, processor and versions that measured it. Files since 0.3.0 have a hash of the numerics, too.
 
-**Today's source does not give the bits of older files.** Training adds in another order since. Of ten networks trained again, none is equal to the bit, and all lie within the noise of their point; they differ by -4.5 to +2.1 points, -0.4 on average (three each of `fig2b` at 0.63 and 1 ns, two of `reading-thermal-1e-3-split1`, two of `fig4` at half of all connections; on another type of CPU: Intel Xeon). Two networks of `reading-loop`, measured on that machine by an earlier revision, are equal to the bit.
+**Today's source does not give the bits of older files.** Training adds in another order since. Of ten networks trained again, none is equal to the bit, and all lie within the noise of their point: they differ by -4.5 to +2.1 points, -0.4 on average.
+These are three each of `fig2b` at 0.63 and 1 ns, two of `reading-thermal-1e-3-split1`, and two of `fig4` at half of all connections. They were trained again on another type of CPU, too (Intel Xeon).
+Two networks of `reading-loop`, measured on that machine by an earlier revision, are equal to the bit.
 `make reproduce FIG=fig2b CHECK=1` trains three networks of each study again, says for each whether it is equal to the bit, within noise or outside, and names what differs in source and machine. It writes nothing. *Within noise*: where one more network of the point lies in 99 of 100 cases, by the committed ones. A network at 1 ns takes 4 to 7 s of one core, one of 0.05 to 10 ns 1 to 40 s.
 
 `make reproduce` measures all again, in {total} of one core when these files were measured. It says how many medians lie within the committed quartiles."""
