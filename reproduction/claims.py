@@ -530,9 +530,9 @@ CLAIMS = (
         short="x around 1/2",
         place="Fig. 1",
         rule=(
-            "in every layer half of the neurons or more are as Fig. 1 shows them: mean"
-            " x between 0.4 and 0.6, and x within 0.1 of 0 or 1 less than half of the"
-            " time; partly: a tenth of them"
+            "half of the neurons of every layer, or more, are as in Fig. 1: mean x from"
+            " 0.4 to 0.6, within 0.1 of 0 or 1 less than half of the time; partly: a"
+            " tenth of them"
         ),
         judge=architecture.around_half,
     ),

@@ -153,18 +153,18 @@ def _rule(answer: Answer) -> str:
 
 def _missing(evidences: Mapping[str, Evidence], studies: Studies) -> str:
     """Say what was not measured, by readings and parts of readings."""
-    names = [r.title for r in readings.ALL if r.name not in evidences]
-    lines = [f"- all of {'; '.join(names)}"] if names else []
-    measured = [
-        r for r in (*readings.OTHERS, *readings.COMBINED) if r.name in evidences
-    ]
-    for end, words in readings.PARTS.items():
-        lacking = [r.title for r in measured if f"reading-{r.name}{end}" not in studies]
-        if len(lacking) == len(measured):
-            lines.append(f"- {words}: all readings but our default")
-        elif lacking:
-            lines.append(f"- {words}: {'; '.join(lacking)}")
-    return "\n**Not measured yet:**\n\n" + "\n".join(lines) + "\n" if lines else ""
+    rows = [[r.title, "all"] for r in readings.ALL if r.name not in evidences]
+    for reading in (*readings.OTHERS, *readings.COMBINED):
+        lacking = [
+            words
+            for end, words in readings.PARTS.items()
+            if f"reading-{reading.name}{end}" not in studies
+        ]
+        if lacking and reading.name in evidences:
+            rows.append([reading.title, ", ".join(lacking)])
+    if not rows:
+        return ""
+    return "\n**Not measured yet:**\n\n" + table(["reading", "what"], rows) + "\n"
 
 
 def _matrix(answers: Sequence[Answer]) -> list[tuple[str, dict[str, Cell]]]:
