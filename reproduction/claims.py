@@ -20,8 +20,8 @@ from reproduction.measures import TOLERANCE, Finding, Judge, Verdict, alike
 OVER_ALL = "over all entries"
 """What is added to the name of a reading for ``Claim.over_all``."""
 MOST = 0.9
-"""Share of the readings from which on a claim holds under most, if it surely fails
-under none."""
+"""Share of the readings from which on a claim holds under most, if it fails under
+none."""
 FEWEST = 5
 """Readings under which a claim must have been judged, for a verdict over all."""
 SETTLED = 0.9
@@ -123,21 +123,19 @@ class Answer:
             return Kind.FEW
         yes = self.settled(holds=True)
         no = self.settled(holds=False)
+        if yes and self._holds_under_most:
+            n = len(self.judged)
+            return Kind.YES if self.count(Verdict.YES) == n else Kind.MOST
         if yes and no:
             return Kind.DEPENDS
-        return self._agreed if yes or no else Kind.OPEN
+        if self.count(Verdict.YES) or not (yes or no):
+            return Kind.OPEN
+        return Kind.PARTLY if self.count(Verdict.PARTLY) else Kind.NO
 
     @property
-    def _agreed(self) -> Kind:
-        """The verdict where no two readings surely disagree."""
-        n = len(self.judged)
+    def _holds_under_most(self) -> bool:
         held = self.count(Verdict.YES)
-        if held == n:
-            return Kind.YES
-        if held:
-            surely = bool(self.settled(holds=True)) and held >= MOST * n
-            return Kind.MOST if surely else Kind.OPEN
-        return Kind.PARTLY if self.count(Verdict.PARTLY) else Kind.NO
+        return held >= MOST * len(self.judged) and not self.count(Verdict.NO)
 
     def turned_by(self) -> list[str]:
         """The readings with one other choice that surely turn its verdict under our

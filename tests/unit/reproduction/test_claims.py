@@ -309,7 +309,7 @@ EIGHT = dict.fromkeys(
         ({"plain": ("holds", 75), "map": ("fails", 0)}, Kind.OPEN),
         ({"plain": ("holds", 75), "map": ("holds", 75)}, Kind.OPEN),
         ({"plain": ("partly", 50), "map": ("holds", 100)}, Kind.OPEN),
-        ({"plain": ("partly", 50), **EIGHT, "map": ("holds", 90)}, Kind.MOST),
+        ({"plain": ("partly", 3), **EIGHT, "map": ("holds", 90)}, Kind.MOST),
         ({"map": ("holds", 100)}, Kind.UNKNOWN),
     ],
 )
