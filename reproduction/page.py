@@ -167,13 +167,13 @@ def together_text(answers: Sequence[Answer]) -> str:
 def _counts(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
     measured = [len({reading_of(key) for key in a.judged}) for a in answers]
+    most = counts[Kind.YES] + counts[Kind.MOST]
     return (
-        f"Of {len(answers)} claims of arXiv:2408.02835 about spintronic networks,"
-        f" {counts[Kind.YES] + counts[Kind.MOST]} hold under all or most of the"
-        f" {max(measured)} readings that we measured, {counts[Kind.PARTLY]} hold in"
-        f" part at most, and {counts[Kind.NO]} never. The others depend on the reading"
-        f" ({counts[Kind.DEPENDS]}), are undecided ({counts[Kind.OPEN]}), or have too"
-        f" few readings yet ({counts[Kind.FEW]}).**"
+        f"Of {len(answers)} claims of arXiv:2408.02835, {most} hold under all or most"
+        f" of {max(measured)} readings, {counts[Kind.PARTLY]} in part at most,"
+        f" {counts[Kind.NO]} never. Of the others {counts[Kind.DEPENDS]} depend on the"
+        f" reading, {counts[Kind.OPEN]} are undecided, {counts[Kind.FEW]} have too few"
+        " readings yet.**"
     )
 
 
@@ -239,14 +239,6 @@ def _drives(driven: Mapping[str, Any]) -> str:
 
 def _verdicts(answers: Sequence[Answer]) -> str:
     """A row for each claim, in words that fit two screens."""
-    words = {
-        Kind.YES: "holds",
-        Kind.MOST: "holds under most",
-        Kind.NO: "fails",
-        Kind.DEPENDS: "depends",
-        Kind.OPEN: "undecided",
-        Kind.FEW: "few readings",
-    }
     rows = []
     for answer in answers:
         counts = [answer.count(verdict) for verdict in Verdict]
@@ -254,15 +246,13 @@ def _verdicts(answers: Sequence[Answer]) -> str:
             [
                 answer.claim.text,
                 found_text(answer.plain),
-                " / ".join(map(str, counts)),
-                words.get(answer.kind, str(answer.kind)),
+                "/".join(map(str, counts)),
             ]
         )
     head = [
         "the paper says",
         "our default reading",
-        "readings: holds / partly / fails",
-        "verdict",
+        "readings: holds/partly/fails",
     ]
     return table(head, rows)
 

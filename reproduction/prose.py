@@ -130,7 +130,7 @@ SUMMARY = """\
 
 {accuracy}But the paper does not give the filter cut-off, and we tuned it at 1 ns. With half that cut-off the peak moves to 1.6 ns.
 
-A plain PyTorch loop implies a cut-off of 0.1/Δt, readout of x, and one step per point. As trained it has 88 to 91 % from 1 to 2.5 ns; on the solved equation the same networks have 53 % at 1 ns and 15 % at 2.5 ns (medians of 5).
+A plain PyTorch loop implies a cut-off of 0.1/Δt, readout of x, and one step per point. As trained it has 88 to 91 % from 1 to 2.5 ns; on the solved equation, 53 % at 1 ns, 15 % at 2.5 ns (medians of 5).
 
 ![Accuracy against input time scale](reproduction/fig2b.svg)
 
@@ -138,10 +138,10 @@ Medians and quartiles of 30 networks (at the ends 10), on the [solved equation](
 
 {table}
 
-A percentage: the share of resamples in which it holds, if fewer than 90 % agree. [What decides](records/sensitivity.md#what-decides), [every number](records/reproduction.md), [what changed](records/reproduction.md#what-changed); `make reproduce` measures, `make reproduce FIG=fig2b CHECK=1` checks three networks."""
+A percentage: the share of resamples in which it holds, if below 90 %. [What decides](records/sensitivity.md#what-decides), [every number](records/reproduction.md), [what changed](records/reproduction.md#what-changed); `make reproduce` measures, `make reproduce FIG=fig2b CHECK=1` checks three networks."""
 
 DRIVES_SHORT = """\
-**The claims concern an equation, not hardware.** At the paper's point our oscillators have drives of {low} to +{high} times the threshold current γ; [published devices](records/hardware.md#devices) had up to 2.3. Above 3 γ are {above} % of them, below 0 {below} % ({n} networks). Its Eq. (11) asks for τ / Δt = 14."""
+**The claims concern an equation, not hardware.** At the paper's point drives are {low} to +{high} times the threshold current γ, {above} % of them above 3 γ, {below} % below 0 ({n} networks); [published devices](records/hardware.md#devices) had up to 2.3."""
 
 LIMITED_SHORT = """\
  With a {title}, the point has {accuracy}; of the claims measured so, {n} hold without the limit and {kept} with it."""
