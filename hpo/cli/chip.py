@@ -39,14 +39,9 @@ def export(arguments: argparse.Namespace) -> int:
             f" {kept.result.spec.objective!r}. Export its tensors: --network FILE."
         )
     with writing(target) as draft:
-        table, score = member.chip_table(threshold_ma=threshold_ma)
-        lines = [_score(kept, score, "as trained")]
-        if arguments.bits is not None:
-            table, left = member.chip_table(
-                bits=arguments.bits, threshold_ma=threshold_ma
-            )
-            lines.append(_score(kept, left, f"with {arguments.bits} bits"))
+        table = member.chip_table(bits=arguments.bits, threshold_ma=threshold_ma)
         table.write(draft)
+    lines = [_score(kept, score, how) for how, score in table.scores.items()]
     if arguments.device is not None:
         lines += _differences(arguments.device, kept.params)
     print(target, *_sizes(table, threshold_ma), *lines, sep="\n")

@@ -4,6 +4,7 @@ unit.
 A row has these columns; what does not apply is empty::
 
     kind         layer   neuron  source       value and unit
+    score                        how          metric of the test part, solved equation
     parameter    number          name         of the device and of the network
     input_shift                  channel      u = (x - input_shift) / input_scale
     input_scale                  channel
@@ -75,6 +76,12 @@ class ChipTable:
 
     rows: tuple[Row, ...]
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the test part: as trained, and with rounded weights."""
+        scores = [row for row in self.rows if row["kind"] == "score"]
+        return {row["source"]: row["value"] for row in scores}
+
     def count(self, *kinds: str) -> int:
         """Return the number of rows of these kinds."""
         return sum(row["kind"] in kinds for row in self.rows)
@@ -103,6 +110,8 @@ def chip_table(
     scaling: Mapping[str, Any] | None = None,
     bits: int | None = None,
     threshold_ma: float | None = None,
+    scores: Mapping[str, float] | None = None,
+    metric: str = "",
 ) -> ChipTable:
     """Return the table of a network of one member.
 
@@ -112,8 +121,13 @@ def chip_table(
         scaling: ``shift`` and ``scale`` of each channel of the input; None: as it is.
         bits: round every tensor as ``[variability] weight_bits`` does; None: exact.
         threshold_ma: current of a drive of 1 gamma; None: without currents.
+        scores: of the test part, by what was done to the network.
+        metric: what they are.
     """
-    rows = [*_parameters(network, params), *_scaling(scaling), *_fixed(network)]
+    rows: list[Row] = []
+    for how, score in (scores or {}).items():
+        rows.append({"kind": "score", "source": how, "value": score, "unit": metric})
+    rows += [*_parameters(network, params), *_scaling(scaling), *_fixed(network)]
     with quantise_network(network, bits):
         for name in ("bias", "w_in", "w_inter", "w_intra", "w_out", "bias_out"):
             rows += _weights(network, name, bits)

@@ -319,23 +319,27 @@ class LayeredMember(NetworkMember):
 
     def chip_table(
         self, *, bits: int | None = None, threshold_ma: float | None = None
-    ) -> tuple[ChipTable, float]:
-        """Return the table to programme a chip by, and the score that it leaves.
+    ) -> ChipTable:
+        """Return the table to programme a chip by, with the scores as trained and with
+        ``bits``.
 
         Args:
             bits, threshold_ma: see ``chip_table``.
         """
         scaling = self._split.scaling
-        with quantise_network(self.network, bits):
-            score = self.solved_score()
-        table = chip_table.chip_table(
+        scores = {"as trained": self.solved_score()}
+        if bits is not None:
+            with quantise_network(self.network, bits):
+                scores[f"with {bits} bits"] = self.solved_score()
+        return chip_table.chip_table(
             self.network,
             self._params,
             scaling=asdict(scaling) if scaling else None,
             bits=bits,
             threshold_ma=threshold_ma,
+            scores=scores,
+            metric=self._objective.metric,
         )
-        return table, score
 
     def restore(self, data: bytes) -> None:
         """Set the weights to stored ones; see ``NetworkMember.restore``."""

@@ -141,7 +141,7 @@ def test_the_table_alone_gives_the_answers_of_the_network(
     with torch.no_grad():
         for weight in network.parameters():
             weight *= 10.0
-    table, _ = member.chip_table(bits=bits)
+    table = member.chip_table(bits=bits)
     series = np.random.default_rng(0).uniform(size=(7, POINTS, 1))
     with torch.no_grad(), quantise_network(network, bits), finer_steps(network, 64):
         logits = network(torch.from_numpy(series.astype(np.float32)))[0].numpy()
@@ -152,8 +152,14 @@ def test_the_table_alone_gives_the_answers_of_the_network(
 
 def test_every_connection_has_its_row_level_and_current(tmp_path: Path) -> None:
     member = trainings.member("spintronic", width=(6, 4), layers=2, tau_ns=5.0)
-    table, _ = member.chip_table(bits=4, threshold_ma=0.3)
+    table = member.chip_table(bits=4, threshold_ma=0.3)
     rows = read_back(table, tmp_path / "chip.csv")
+    assert [(row["kind"], row["source"], row["unit"]) for row in rows[:2]] == [
+        ("score", "as trained", "accuracy"),
+        ("score", "with 4 bits", "accuracy"),
+    ]
+    with quantise_network(member.network, 4):
+        assert float(rows[1]["value"]) == member.solved_score()
     counts = Counter(row["kind"] for row in rows)
     kinds = ("input", "below", "within", "readout")
     assert sum(counts[kind] for kind in kinds) == member.network.n_synapses
