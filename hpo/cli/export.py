@@ -84,7 +84,8 @@ def export(arguments: argparse.Namespace) -> int:
     """Write a study as a table or a backup, or one of its trained networks.
 
     `hpo import` reads a backup, also into another database, where the study continues
-    as if it had never moved. A table is for other programs.
+    as if it had never moved. It holds the source of modules of your own, such as a
+    device. A table is for other programs.
 
     The database keeps of each confirmed trial the network of least training loss. Its
     description is written beside it as .json:
@@ -119,8 +120,12 @@ def _write_backup(arguments: argparse.Namespace) -> int:
     from hpo.ledger import backup
 
     with opened_storage(arguments) as storage:
-        backup.export(storage, arguments.study, arguments.backup)
+        sources = backup.export(storage, arguments.study, arguments.backup)
     print(arguments.backup)
+    for own in sources.found:
+        print(f"with the source of {own.path}")
+    for name, why in sources.missing.items():
+        print(f"without the source of {name}: {why}")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    if arguments.write_source is not None and arguments.dry_run:
+        parser.error("argument --write-source: not allowed with --dry-run")
     is_url = "://" in arguments.source
     is_there = is_url or Path(arguments.source).exists()
     if arguments.optuna_study is not None and not is_there:
@@ -54,6 +57,12 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
         action="store_true",
         help="only check the file, or the study of Optuna",
     ),
+    argument(
+        "--write-source",
+        type=Path,
+        metavar="FOLDER",
+        help="of a backup, write the source of its own modules alone; import nothing",
+    ),
     STORAGE,
     JSON,
     check=_check,
@@ -63,6 +72,10 @@ def import_(arguments: argparse.Namespace) -> int:
 
     A truncated or changed backup is refused, and nothing is imported. An unfinished
     study continues in its new database with the same results as if it had never moved.
+
+    A backup may hold the source of a device, an objective or a sampler of somebody's
+    own. It is never run by an import, and written only if you say so: at a terminal you
+    are asked, else nothing is written without --write-source.
 
     Of a study of Optuna, its finished trials are copied, with parameters,
     distributions, values, reported values and attributes; Optuna sees the copy, too. A
@@ -84,6 +97,8 @@ def import_(arguments: argparse.Namespace) -> int:
     from hpo.ledger import optuna_source
 
     path = Path(arguments.source)
+    if arguments.write_source is not None:
+        return _write_source(arguments, path)
     if optuna_source.is_source(arguments.source):
         return _import_optuna(arguments)
     if path.exists() or path.suffix in (".jsonl", ".gz") or path.parent != Path():
@@ -100,7 +115,8 @@ def _import_backup(arguments: argparse.Namespace, path: Path) -> int:
 
     if arguments.dry_run:
         study = backup.check(path, arguments.name)
-        return tell(arguments, _record(study), f"{path} is valid: {_summary(study)}")
+        valid = f"{path} is valid: {_summary(study)}"
+        return tell(arguments, _record(study), valid, *_list_sources(study))
     with opened_storage(arguments) as storage:
         study = backup.restore(storage, path, arguments.name)
         result = Ledger(storage).result(study.spec.name)
@@ -110,7 +126,50 @@ def _import_backup(arguments: argparse.Namespace, path: Path) -> int:
         f"imported {_summary(study)}",
         f"show it: hpo status {study.spec.name}{storage_option(arguments.storage)}",
         *next_step(arguments, result),
+        *_list_sources(study),
+        *_offer_sources(arguments, path, study),
     )
+
+
+def _write_source(arguments: argparse.Namespace, path: Path) -> int:
+    """Write the source of a study's own modules, and nothing else."""
+    from hpo.ledger import backup, backup_sources
+
+    study = backup.check(path, arguments.name)
+    sources = study.header.sources
+    if not sources:
+        raise StudyError(f"{path}: it holds no source of modules of its own.")
+    written = backup_sources.write(sources, arguments.write_source)
+    record = {"study": study.spec.name, "written": list(map(str, written))}
+    return tell(arguments, record, *written)
+
+
+def _list_sources(study: Backup) -> list[str]:
+    """Return a line per module whose source a backup holds."""
+    return [
+        f"it holds the source of {own.path}, {len(own.text.splitlines())} lines"
+        for own in study.header.sources
+    ]
+
+
+def _offer_sources(
+    arguments: argparse.Namespace, path: Path, study: Backup
+) -> list[str]:
+    """Ask at a terminal whether to write the source of a study's own modules; return
+    lines on what was done."""
+    from hpo.ledger import backup_sources
+
+    sources = study.header.sources
+    if not sources:
+        return []
+    if sys.stdin.isatty() and sys.stdout.isatty() and not arguments.json:
+        names = ", ".join(str(own.path) for own in sources)
+        question = f"Write somebody's code into this folder: {names}? [y/N] "
+        if input(question).strip().lower() in ("y", "yes"):
+            written = backup_sources.write(sources, Path())
+            return [f"written, not run: {own}" for own in written]
+    do = f"hpo import {shlex.quote(str(path))} --write-source FOLDER"
+    return [f"it is not written; read it before you run it: {do}"]
 
 
 def _record(study: Backup) -> dict[str, Any]:

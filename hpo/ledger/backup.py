@@ -21,9 +21,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from hpo.errors import StudyError
-from hpo.ledger import backup_file, events, optuna_tables, snapshots, writing
+from hpo.ledger import (
+    backup_file,
+    backup_sources,
+    events,
+    optuna_tables,
+    snapshots,
+    writing,
+)
 from hpo.ledger.backup_file import BackupError, BackupLine
 from hpo.ledger.backup_lines import Addition, Backup, Header, Record, open_backup
+from hpo.ledger.backup_sources import Sources
 from hpo.ledger.claim_records import End
 from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row, ask, schema
@@ -53,8 +61,10 @@ In a file, such keys name trials by number."""
 # --- out ---
 
 
-def export(storage: Storage, study: str, path: Path) -> None:
+def export(storage: Storage, study: str, path: Path) -> Sources:
     """Write a snapshot of a study to a backup file; its workers need not stop.
+
+    Return the source of its own modules, which the file holds as far as it is found.
 
     Raises:
         StudyError: there is no such study.
@@ -66,14 +76,17 @@ def export(storage: Storage, study: str, path: Path) -> None:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         row = snapshots.find_study(connection, study)
+        sources = backup_sources.collect(snapshots.restore_spec(row), row.code)
         header = {
             "software": importlib.metadata.version("hpo-dynamics"),
             "written_at": row.now,
             "study": row,
             "additions": list(_read_additions(connection, row.optuna_study_id)),
+            "sources": list(sources.found),
         }
         lines = _read_records(connection, row.id)
         backup_file.write(path, Header.model_validate(header, strict=False), lines)
+    return sources
 
 
 def _read_records(connection: Connection, study_id: int) -> Iterator[Record]:

@@ -13,8 +13,9 @@ from annotated_types import Ge, Le
 from pydantic import AfterValidator, AllowInfNan, AwareDatetime, Strict
 
 from hpo.contract import MAX_SCORE
-from hpo.ledger import backup_file
+from hpo.ledger import backup_file, backup_sources
 from hpo.ledger.backup_file import CHANGED, BackupError, BackupLine
+from hpo.ledger.backup_sources import SourceLine
 from hpo.ledger.schema import SCHEMA_VERSION
 from hpo.search import space
 from hpo.study import file
@@ -151,6 +152,7 @@ class Header(BackupLine):
     written_at: AwareDatetime
     study: StudyLine
     additions: list[Addition]
+    sources: list[SourceLine]
 
 
 @dataclass(kw_only=True)
@@ -184,6 +186,7 @@ def open_backup(path: Path, name: str | None) -> tuple[Backup, Iterator[Record]]
             f"{where}: the study's name differs from its spec's: name={study.name!r}, "
             f"spec.name={study.spec.get('name')!r}. {CHANGED}"
         )
+    backup_sources.check(header.sources, study.code, where)
     named = {**study.spec, "name": name or study.name}
     spec = file.restore(named, study.about, f"{where}: spec")
     backup = Backup(header=header, spec=spec, place=where)

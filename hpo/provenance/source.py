@@ -76,7 +76,7 @@ def hash_imports(
 @cache
 def read_module(name: str) -> Module | None:
     """Read a module that an objective may consist of; None for other modules."""
-    path = _path(name)
+    path = find(name)
     return None if path is None else read_source(name, path)
 
 
@@ -167,7 +167,7 @@ def _git(root: Path, *arguments: str) -> str | None:
     return run.stdout.strip()
 
 
-def _path(name: str) -> Path | None:
+def find(name: str) -> Path | None:
     """Return the file of a module that counts; None for other names.
 
     Nothing is imported: a package is searched on the disk.

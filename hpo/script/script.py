@@ -118,21 +118,31 @@ class Script:
         with one_process, seeded(seed), patch.object(sys, "argv", argv):
             yield
 
+    def find(self, name: str) -> Path | None:
+        """Return the file of a module that counts, the script among them; None for
+        other names."""
+        return self._find_beside(name) or source.find(name)
+
+    def _find_beside(self, name: str) -> Path | None:
+        if name == self.path.stem:
+            return self.path
+        inner = self.path.parent.joinpath(*name.split("."))
+        for path in (inner.with_suffix(".py"), inner / "__init__.py"):
+            if path.is_file():
+                return path
+        return None
+
     def hashes(self) -> dict[str, str]:
         """Return a hash of the script, and of each module that it imports and that is
         not installed.
 
         Comments, docstrings and blank lines do not count.
         """
-        folder = self.path.parent
 
         def read(name: str) -> source.Module | None:
-            if name == self.path.stem:
-                return source.read_source(name, self.path)
-            inner = folder.joinpath(*name.split("."))
-            for path in (inner.with_suffix(".py"), inner / "__init__.py"):
-                if path.is_file():
-                    return source.read_source(name, path)
+            path = self._find_beside(name)
+            if path is not None:
+                return source.read_source(name, path)
             return source.read_module(name)
 
         return source.hash_imports([self.path.stem], read)

@@ -13,6 +13,7 @@ import optuna
 import optuna_dashboard
 import pytest
 import sqlalchemy as sa
+import toy_objective
 from searches import reported
 from servers import database
 from settling import claim, member
@@ -230,14 +231,27 @@ def test_whatever_does_not_fit_the_database_is_undone(
 
 def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) -> None:
     packed = tmp_path / "toy.jsonl.gz"
-    assert hpo("export", "toy", "--backup", packed) == f"{packed}\n"
+    assert (
+        hpo("export", "toy", "--backup", packed)
+        == f"{packed}\nwith the source of toy_objective.py\n"
+    )
     told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
-    assert hpo("import", packed, "--dry-run") == f"{packed} is valid: toy, {told}"
+    lines = len(Path(toy_objective.__file__).read_text().splitlines())
+    holds = f"it holds the source of toy_objective.py, {lines} lines\n"
+    assert (
+        hpo("import", packed, "--dry-run") == f"{packed} is valid: toy, {told}{holds}"
+    )
     assert (
         hpo("import", packed, "--name", "copy")
         == f"imported copy, {told}show it: hpo status copy\nnext: no worker serves this"
         " study; start some with `hpo worker --study copy`, or launch it again\n"
+        f"{holds}it is not written; read it before you run it: hpo import {packed}"
+        " --write-source FOLDER\n"
     )
+    folder = tmp_path.with_name("source")
+    file_of_it = folder / "toy_objective.py"
+    assert hpo("import", packed, "--write-source", folder) == f"{file_of_it}\n"
+    assert file_of_it.read_text() == Path(toy_objective.__file__).read_text()
     record = {"study": "third", "state": "open", "trials": 24, "settled": 3}
     record |= {"running": 1, "complete": 1, "pruned": 1, "failed": 1, "excluded": 0}
     assert (
@@ -248,10 +262,9 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     assert hpo("status", "third", status=0).startswith("third: open")
     hpo("stop", "copy")
     hpo("export", "copy", "--backup", packed.with_name("stopped.jsonl"))
-    assert (
-        hpo("import", packed.with_name("stopped.jsonl"), "--name", "again")
-        == f"imported again, {told}show it: hpo status again\nnext: `hpo resume"
-        " again`\n"
+    said = hpo("import", packed.with_name("stopped.jsonl"), "--name", "again")
+    assert said.startswith(
+        f"imported again, {told}show it: hpo status again\nnext: `hpo resume again`\n"
     )
     assert "a study of the same spec" in hpo("import", packed, status=1)
     assert hpo("import", packed, "--name", "../../x", status=1).startswith(

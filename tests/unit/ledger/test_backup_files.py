@@ -51,6 +51,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     study |= {"baselines": [{"name": "chance", "score": 0.1}]}
     header = {"hpo_backup": SCHEMA_VERSION, "software": "0.3.0", "written_at": AT}
     header |= {"study": {**study, "created_at": AT}, "additions": []}
+    header |= {"sources": []}
     records: list[dict[str, Any]] = []
     for number, state in enumerate(["complete", "pruned", "running"]):
         running = state == "running"
