@@ -4,6 +4,7 @@ __all__ = [
     "backup",
     "backup_file",
     "backup_lines",
+    "backup_sources",
     "claim_records",
     "confirming",
     "events",
