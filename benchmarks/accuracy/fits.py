@@ -3,7 +3,10 @@
 Each data set has an oscillator of its own, drawn about ``TRUTH``, and white noise of a
 share of the range of the values; ``slow`` noise has a correlation of 0.8 between
 neighbours. ``population`` has ten oscillators whose thresholds have a spread, and asks
-for its interval. Every data set is a line of JSON, so a run may stop and go on.
+for its interval. ``rest-thermal`` and ``power-thermal`` have the thermal noise of the
+oscillator itself, whose mean obeys the equation of the fit only about: the exact mean
+at rest, and the mean of 100 traces. Every data set is a line of JSON, so a run may stop
+and go on.
 
     python -m benchmarks.accuracy.fits --out fits.jsonl --sets 100
     python -m benchmarks.accuracy.fits --table fits.jsonl
@@ -12,8 +15,10 @@ for its interval. Every data set is a line of JSON, so a run may stop and go on.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,10 +41,12 @@ SCATTER = 0.3
 """Of the logarithm of each parameter, between data sets."""
 SPREAD = 0.1
 """Of the oscillators of a population, relative."""
-KINDS = ("rest", "power", "output", "population")
+KINDS = ("rest", "power", "output", "population", "rest-thermal", "power-thermal")
 LEVELS = (0.003, 0.01, 0.03)
 POINTS_AT_REST = 40
 DEVICES = 10
+SHOTS = 100
+THERMAL_STEP_NS = 0.02
 SUBSTEPS = 16
 """Of the simulated data: more than a fit takes."""
 
@@ -71,7 +78,8 @@ def measure(kind: str, level: float, correlation: float, seed: int) -> dict[str,
         estimates = dict(found.estimates)
     intervals = {}
     for name, one in estimates.items():
-        intervals[name] = [truth[name], one.low, one.high, one.is_determined]
+        value = one.value if math.isfinite(one.value) else None
+        intervals[name] = [truth[name], one.low, one.high, one.is_determined, value]
     return {
         "kind": kind,
         "level": level,
@@ -87,11 +95,11 @@ def simulate(
 ) -> Recording:
     """Return noisy values of one oscillator, in arbitrary units on a background."""
     time_ns = None
-    quantity = "power"
-    if kind == "rest":
+    quantity = kind.partition("-")[0]
+    if quantity == "rest":
+        quantity = "power"
         current = np.linspace(0.2, 8.0, POINTS_AT_REST)[:, None]
     else:
-        quantity = kind
         time_ns = np.tile(2.0 * np.arange(50.0), (2, 1))
         current = np.zeros((2, 50))
         current[:, 4:24] = np.array([[4.0], [8.0]])
@@ -109,11 +117,49 @@ def simulate(
     device = device.with_values(**values)
     per_ma = quantities.drive_per_ma(device, threshold)
     x = response.respond(device, plain, per_ma, SUBSTEPS)[0]
+    if kind == "rest-thermal":
+        x = mean_at_rest(current, truth)
+    elif kind == "power-thermal":
+        x = mean_of_shots(current, truth, random)
     noise = random.standard_normal(x.shape)
     for point in range(1, x.shape[1]):
         kept = correlation * noise[:, point - 1]
         noise[:, point] = kept + math.sqrt(1.0 - correlation**2) * noise[:, point]
     return replace(plain, value=250.0 * (x + level * np.ptp(x) * noise) + 10.0)
+
+
+def mean_at_rest(current: Any, truth: dict[str, float]) -> Any:
+    """Return the mean power of oscillators with thermal noise, (currents, 1).
+
+    Its distribution is exp(((r - 1) x - r x²/2) / x_th), with the current r over the
+    threshold: that of the Fokker-Planck equation of the complex amplitude.
+    """
+    x = np.linspace(1e-6, 1.2, 24_001)
+    ratio = current / truth["threshold_ma"]
+    exponent = ((ratio - 1.0) * x - ratio * x**2 / 2.0) / truth["thermal_power"]
+    weights = np.exp(exponent - exponent.max(1, keepdims=True))
+    return (weights * x).sum(1, keepdims=True) / weights.sum(1, keepdims=True)
+
+
+def mean_of_shots(current: Any, truth: dict[str, float], random: Any) -> Any:
+    """Return the mean power of simulated traces with thermal noise, (traces, points):
+    Euler-Maruyama steps of the complex amplitude, of ``hardware.thermal``."""
+    tau_ns = truth["tau_ns"]
+    shape = (len(current), SHOTS)
+    x_th = truth["thermal_power"]
+
+    def draw(variance: float) -> Any:
+        parts = random.standard_normal((2, *shape)) * math.sqrt(variance / 2.0)
+        return parts[0] + 1j * parts[1]
+
+    c = draw(x_th)
+    shown = []
+    for drive in (current / (truth["threshold_ma"] * tau_ns)).T:
+        shown.append((np.abs(c) ** 2).mean(1))
+        for _ in range(round(2.0 / THERMAL_STEP_NS)):
+            rate = -c / tau_ns + drive[:, None] * (1.0 - np.abs(c) ** 2) * c
+            c = c + THERMAL_STEP_NS * rate / 2.0 + draw(THERMAL_STEP_NS * x_th / tau_ns)
+    return np.stack(shown, axis=1)
 
 
 def _spread(level: float, random: Any) -> dict[str, Any]:
@@ -132,16 +178,22 @@ def _spread(level: float, random: Any) -> dict[str, Any]:
 
 
 def jobs(sets: int) -> Iterator[tuple[str, float, float, int]]:
-    """Yield the data sets: of traces ``sets`` at each level, of devices at rest, which
-    take less time, three times as many."""
+    """Yield the data sets: ``sets`` at each level, and of devices at rest, which take
+    less time, three times as many."""
+    for seed, level in itertools.product(range(sets), LEVELS):
+        yield "power", level, 0.0, seed
+        yield "output", level, 0.0, seed
+    for seed, level in itertools.product(range(3 * sets), LEVELS):
+        yield "rest", level, 0.0, seed
     for seed in range(sets):
-        for level in LEVELS:
-            for part in range(3):
-                yield "rest", level, 0.0, 3 * seed + part
-            yield "power", level, 0.0, seed
-            yield "output", level, 0.0, seed
-            yield "population", level, 0.0, seed
         yield "power", 0.01, 0.8, seed
+    for seed in range(3 * sets):
+        yield "rest-thermal", 0.003, 0.0, seed
+        yield "rest-thermal", 0.03, 0.0, seed
+    for seed in range(sets):
+        yield "power-thermal", 0.003, 0.0, seed
+    for seed, level in itertools.product(range(sets), LEVELS):
+        yield "population", level, 0.0, seed
 
 
 def run(out: Path, sets: int) -> None:
@@ -161,8 +213,8 @@ def table(out: Path) -> list[str]:
     """Return the lines of a Markdown table: coverage with its 95 % interval."""
     lines = [
         "| data | parameter | noise | sets | bounded | truth within | 95 % interval |"
-        " determined |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        " determined | median / truth |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     cases: dict[tuple[str, str, str], list[Any]] = {}
     for line in out.read_text("utf-8").splitlines():
@@ -177,7 +229,7 @@ def table(out: Path) -> list[str]:
         bounded = [one for one in found if one[1] is not None or one[2] is not None]
         held = [
             (low is None or low <= truth) and (high is None or truth <= high)
-            for truth, low, high, _ in bounded
+            for truth, low, high, *_ in bounded
         ]
         share = interval = "–"
         if bounded:
@@ -185,9 +237,11 @@ def table(out: Path) -> list[str]:
             share = f"{100 * sum(held) / len(held):.1f} %"
             interval = f"{100 * low:.1f} to {100 * high:.1f} %"
         determined = sum(one[3] for one in found)
+        ratios = [one[4] / one[0] for one in found if one[3] and one[4]]
+        median = f"{statistics.median(ratios):.3f}" if ratios else "–"
         lines.append(
             f"| {kind} | `{name}` | {noise} | {len(found)} | {len(bounded)} |"
-            f" {share} | {interval} | {determined} |"
+            f" {share} | {interval} | {determined} | {median} |"
         )
     return lines
 

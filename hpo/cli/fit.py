@@ -69,6 +69,9 @@ def fit(arguments: argparse.Namespace) -> int:
     tau_ns, too, and f_cut_per_ns only as output. A study names the device that is
     written: device = "lab.toml:stno".
 
+    Intervals are for white noise of the read-out. They lack the error of the equation
+    itself, such as that of its mean effect of thermal noise.
+
     Examples:
         hpo fit spintronic --data traces.csv --preset lab.toml:stno
             estimate all parameters, and write the table [stno] into lab.toml

@@ -28,6 +28,8 @@ MOST_DRAWN = len(COLOURS)
 """Largest number of devices at rest, or of traces, in a panel."""
 _PANEL = 260
 _RESIDUALS = 150
+_GAP = 60
+_FOOT = 120
 """Pixels."""
 
 
@@ -38,6 +40,7 @@ def figure(fit: Fit) -> go.Figure:
         key = (curve.quantity, curve.time_ns is None)
         groups.setdefault(key, []).append(curve)
     n = len(groups)
+    height = n * (_PANEL + _RESIDUALS) + 2 * n * _GAP + _FOOT
     heights = []
     titles = []
     for key in groups:
@@ -46,11 +49,11 @@ def figure(fit: Fit) -> go.Figure:
     drawn = make_subplots(
         2 * n,
         row_heights=heights,
-        vertical_spacing=0.16 / (2 * n),
+        vertical_spacing=_GAP / height,
         subplot_titles=titles,
     )
     drawn.update_annotations(x=0, xanchor="left", font={"size": 13, "color": INK})
-    style(drawn, height=n * (_PANEL + _RESIDUALS) + 160)
+    style(drawn, height=height)
     for number, ((quantity, at_rest), curves) in enumerate(groups.items()):
         row = 2 * number + 1
         for place, look in enumerate(_looks(curves)):
@@ -59,7 +62,8 @@ def figure(fit: Fit) -> go.Figure:
         drawn.update_yaxes(title_text=quantity, row=row)
         drawn.update_yaxes(title_text="residual / σ", row=row + 1)
         drawn.update_xaxes(matches=f"x{row}" if row > 1 else "x", row=row + 1)
-        drawn.update_xaxes(title_text=x_title, row=row + 1)
+        drawn.update_xaxes(title_text=x_title, title_standoff=4, row=row + 1)
+        drawn.update_xaxes(showticklabels=False, row=row)
         zero = {"color": GREY, "width": 1, "dash": "dot"}
         drawn.add_hline(y=0.0, line=zero, row=row + 1, col=1)
     return drawn
