@@ -12,7 +12,7 @@ from hpo.console import Parser, answer, at_least
 
 _EXAMPLES = """\
 python -m reproduction run
-    measure everything, which takes three to four hours on two cores, and write the
+    measure everything, which takes about eight hours on two cores, and write the
     documents; stopped or killed, the same command goes on
 python -m reproduction run --fig fig4
     one figure

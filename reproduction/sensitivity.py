@@ -50,7 +50,10 @@ def write(
         prose.SENSITIVITY,
         together_text(answers),
         "## What decides\n\n"
-        + prose.DECIDES.format(missing=_missing(evidences, studies))
+        + prose.DECIDES.format(
+            none="" if any(a.effects() for a in answers) else ": so far, none was",
+            missing=_missing(evidences, studies),
+        )
         + "\n\n"
         + _verdicts(answers),
         "## Readings\n\n" + _readings(measured, evidences),
