@@ -172,8 +172,8 @@ def _counts(answers: Sequence[Answer]) -> str:
         f"Of {len(answers)} claims of arXiv:2408.02835, {most} hold under all or most"
         f" of {max(measured)} readings, {counts[Kind.PARTLY]} in part at most,"
         f" {counts[Kind.NO]} never. Of the others {counts[Kind.DEPENDS]} depend on the"
-        f" reading, {counts[Kind.OPEN]} are undecided, {counts[Kind.FEW]} have too few"
-        " readings yet.**"
+        f" reading, {counts[Kind.OPEN]} are undecided; readings are too few for"
+        f" {counts[Kind.FEW]}.**"
     )
 
 
