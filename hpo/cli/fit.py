@@ -88,10 +88,25 @@ def fit(arguments: argparse.Namespace) -> int:
     for path in (file, page):
         check_writable(path)
     found = _fit(arguments)
+    _check_found(found)
     _write(arguments, found, page)
     _tell(arguments, found, page)
     show(arguments, page)
     return 0
+
+
+def _check_found(found: Fit) -> None:
+    """Refuse a fit that says nothing of the device.
+
+    Raises:
+        HpoError: no parameter has an end of an interval, and none was given.
+    """
+    estimates = [one.estimate for one in found.parameters.values()]
+    if not found.fixed and all(one.is_unseen for one in estimates):
+        raise HpoError(
+            "hpo fit: the data determine no parameter, so nothing is written. Measure"
+            " below and above the threshold current, with less noise."
+        )
 
 
 def _write(arguments: argparse.Namespace, found: Fit, page: Path) -> None:

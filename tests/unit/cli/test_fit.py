@@ -118,6 +118,11 @@ def test_a_program_reads_what_was_found(said: Said, lab: Path) -> None:
             " thermal_power=1e-3.",
         ),
         (
+            "spintronic --data flat.csv",
+            "hpo fit: the data determine no parameter, so nothing is written. Measure"
+            " below and above the threshold current, with less noise.",
+        ),
+        (
             "spintronic --data sweep.csv --preset lab",
             "--preset lab: expected FILE.toml:NAME. Write for instance --preset"
             " lab.toml:stno.",
@@ -133,9 +138,17 @@ def test_a_mistake_is_refused_before_anything_is_written(
     line: str, message: str, lab: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (lab / "old.toml").write_text("[a]\ntau_ns = 1.0\n")
+    noise = [0.3, -0.5, 0.9, 0.1, -0.8, 0.4, -0.2, 0.7, -0.6, 0.0]
+    _write_powers(lab / "flat.csv", [0.1 * k for k in range(10)], noise[::-1])
+    before = sorted(lab.iterdir())
     assert main.main(["fit", *line.split()]) == 1
     assert capsys.readouterr().err == f"error: {message}\n"
-    assert sorted(path.name for path in lab.iterdir()) == ["old.toml", "sweep.csv"]
+    assert sorted(lab.iterdir()) == before
+
+
+def _write_powers(path: Path, currents: list[float], powers: list[float]) -> None:
+    rows = [f"{i},{p}" for i, p in zip(currents, powers, strict=True)]
+    path.write_text("\n".join(["current_ma,power", *rows]) + "\n")
 
 
 @pytest.mark.parametrize(
