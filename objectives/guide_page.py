@@ -24,7 +24,7 @@ A. What works, by searches of digits with a limited drive
 {drive}
    Trained without a limit, networks use -12 to 25 γ, which no junction is driven with.
    Clipped to 3 γ afterwards, they fall from 95 to 19 %; trained within 0 to 3 γ,
-   networks have 95 to 96 %.
+   networks have 94 to 96 %.
 
 2. Relaxation time: τ from 1 to 14 Δt, where accuracy is level; begin with 2 Δt
 {tau}
