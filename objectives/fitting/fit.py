@@ -87,7 +87,10 @@ def fit_one(
     try:
         fitted, found = estimation.estimate(model)
     except estimation.NoFitError as error:
-        remedy = "Correct the currents, or the device's `rate` and `rest`."
+        remedy = (
+            "Give several currents, in mA, at which the value changes; or correct the"
+            " device's `rate` and `rest`."
+        )
         refuse(where, f"{error}", f"none in the data of {name}", remedy)
     estimates = {one.name: found.get(one.name, UNKNOWN) for one in unknown}
     drive = _drive(fitted, found, fixed)

@@ -107,8 +107,8 @@ def test_a_device_that_stays_nowhere_is_refused() -> None:
         fit.fit_one("a", Growing(), [own], {})
     assert str(caught.value) == (
         "traces.csv: expected a device that comes to rest under a constant current, got"
-        " none in the data of a. Correct the currents, or the device's `rate` and"
-        " `rest`."
+        " none in the data of a. Give several currents, in mA, at which the value"
+        " changes; or correct the device's `rate` and `rest`."
     )
 
 
