@@ -38,7 +38,7 @@ cpu() {
   "$@" --no-deps --require-hashes -r "$here/torch.txt" 2> "$scratch/said"
 }
 echo "PyTorch ..."
-fetch_uv
+fetch_uv || echo "note: uv cannot be had here: pip installs, more slowly" >&2
 if ! cpu pip; then
   grep -q 'No matching distribution found' "$scratch/said" || { cat "$scratch/said" >&2; exit 1; }
   echo "  Fetching its build for CPUs with uv, some 200 MB ..."
