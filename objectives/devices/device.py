@@ -326,6 +326,8 @@ class Device(LayeredParams):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Collect the parameters; ``advance_exactly`` integrates a device that has it.
 
+        A ``rate`` that is defined anew has no solution but one that its class, or a
+        later one, defines: that of a parent solves another equation.
         An inherited field with another default keeps its type, bounds and description.
 
         Raises:
@@ -342,10 +344,20 @@ class Device(LayeredParams):
         cls.Hardware = Variability.of(cls.parameters)
         hardware: Any = cls.Hardware | None
         cls.model_fields["variability"].annotation = hardware
+        if cls._defined_by("rate") < cls._defined_by("advance_exactly"):
+            cls.advance_exactly = None
         integrator = cls.model_fields["integrator"]
+        is_exponential = integrator.default.startswith("exponential")
+        if cls.advance_exactly is None and is_exponential:
+            integrator.default = "ab3"
         if cls.advance_exactly is not None and integrator.default == "ab3":
             integrator.default = "exponential-ab3"
         cls.model_rebuild(force=True)
+
+    @classmethod
+    def _defined_by(cls, method: str) -> int:
+        """Return which class defines ``method``: 0 for this one, 1 for its parent."""
+        return [method in vars(one) for one in cls.__mro__].index(True)
 
     @classmethod
     def _keep_meanings(cls) -> None:

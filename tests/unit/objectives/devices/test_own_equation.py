@@ -11,7 +11,7 @@ import pytest
 import torch
 from networks import assert_kernel_agrees, inputs, make_chip
 
-from hpo.objectives.devices import Device, exp
+from hpo.objectives.devices import Device, exp, parameter
 from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.networks.drawing import Architecture
 from hpo.objectives.networks.integrators import Stepping
@@ -63,16 +63,35 @@ def test_a_rate_and_a_jump_of_its_own_count(name: str) -> None:
         "rate": lambda self, x, y, drive: (0.1 * drive - x, drive - y),
         "add_noise": lambda self, x, y, noise: (x + noise[0], y),
     }
-    how = {"__module__": __name__, name: hooks[name]}
-    fields = {"integrator": "ab3"} if name == "rate" else {}
-    own = network(type("Own", (Spintronic,), how), **fields)
+    own = network(
+        type("Own", (Spintronic,), {"__module__": __name__, name: hooks[name]})
+    )
     chip = make_chip(own, 5, noise=0.05 if name == "add_noise" else 0.0)
     u = inputs(4, 5).float()
     found = own.outputs(u, 3, chip).detach()
     own.backend = "reference"
     torch.testing.assert_close(found, own.outputs(u, 3, chip).detach())
-    parent = network(Spintronic, **fields).outputs(u, 3, chip)
+    parent = network(Spintronic).outputs(u, 3, chip)
     assert (found - parent).abs().max() > 1e-4
+
+
+class Damped(Spintronic):
+    """With a term that vanishes at its default."""
+
+    damping: float = parameter(0.0, ge=0, description="of the square of x")
+
+    def rate(self, x: Any, y: Any, drive: Any) -> Any:
+        """Return dx/dt and dy/dt."""
+        slope, filtered = super().rate(x, y, drive)
+        extra = self.damping * x * x / self.tau_ns
+        return slope - extra, filtered - extra
+
+
+def test_a_rate_of_its_own_is_not_stepped_by_the_solution_of_another() -> None:
+    assert Damped.advance_exactly is None
+    u = inputs(4, 5).float()
+    without, with_it = (network(Damped, damping=d).outputs(u, 3) for d in (0.0, 1.0))
+    assert (without - with_it).abs().max() > 1e-3
 
 
 class Relaxing(Spintronic):
