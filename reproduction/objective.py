@@ -59,4 +59,10 @@ class OtherNetworks(DeviceObjective):
         kind: type[DeviceNetwork] = OtherNetwork
         if params.input_gain == params.readout_gain == 1.0:
             kind = DeviceNetwork  # trained by the kernels alone
-        return kind(seeds, sizes, physics=physics, threads=params.threads)
+        return kind(
+            seeds,
+            sizes,
+            physics=physics,
+            threads=params.threads,
+            batch_size=params.batch_size,
+        )

@@ -27,8 +27,8 @@ PREDICTION_STEPS_PER_POINT = 14
 """As in ``studies/narma10.toml``: with fewer, the readout learns the errors of the
 integration."""
 MOST_BATCH = 120
-"""Largest number of series per update: the paper's. The search of the digits prefers
-20."""
+"""Largest number of series per update: the paper's. Searches of the digits end at 10 to
+60."""
 LEAST_UPDATES = 32
 """Updates per epoch, if there are enough series for batches of ``LEAST_BATCH``."""
 LEAST_BATCH = 4

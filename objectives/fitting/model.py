@@ -78,10 +78,8 @@ class Model:
     def with_noise_of(self, theta: Values) -> Model:
         """Return the model with the noise that is left at a set of parameters."""
         noises = []
-        for recording, residual in zip(
-            self.recordings, self._left(theta[None]), strict=True
-        ):
-            noises.append(_noise(recording, residual[0]))
+        for recording, residual in zip(self.recordings, self._left(theta), strict=True):
+            noises.append(_noise(recording, residual))
         return replace(self, noises=noises)
 
     def responses(self, thetas: Values) -> list[Values]:
@@ -128,14 +126,13 @@ class Model:
             found.append(scale * response[0] + offset)
         return found
 
-    def _left(self, thetas: Values) -> list[Values]:
-        """Return the residuals, (sets, traces, points), over ``Recording.sd``."""
+    def _left(self, theta: Values) -> list[Values]:
+        """Return the residuals of each recording, (traces, points), over
+        ``Recording.sd``."""
         found = []
-        for recording, curve in zip(
-            self.recordings, self.curves(thetas[0]), strict=True
-        ):
+        for recording, curve in zip(self.recordings, self.curves(theta), strict=True):
             left = recording.value - curve
-            found.append((left / _relative_sd(recording))[None])
+            found.append(left / _relative_sd(recording))
         return found
 
     def _design(
