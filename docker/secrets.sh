@@ -8,7 +8,7 @@ if ! chmod 700 secrets 2>/dev/null; then
   exit 1
 fi
 made=
-for name in owner worker dashboard; do
+for name in owner worker reader dashboard; do
   [ -s "secrets/$name" ] && continue
   LC_ALL=C tr -dc 'A-Za-z0-9' </dev/urandom | head -c 32 >"secrets/$name.new"
   mv "secrets/$name.new" "secrets/$name"
@@ -37,15 +37,16 @@ elif [ -n "${SUDO_UID:-}" ]; then
   chmod 444 secrets/*
 else
   chown 999:10001 secrets/owner
-  chown 10001:999 secrets/worker
+  chown 10001:999 secrets/worker secrets/reader
   chown 10001:10001 secrets/dashboard
-  chmod 440 secrets/owner secrets/worker
+  chmod 440 secrets/owner secrets/worker secrets/reader
   chmod 400 secrets/dashboard
 fi
 echo "made:${made:- nothing, it is all there}"
 cat <<TEXT
 secrets/owner      PostgreSQL, role hpo: owns the tables
 secrets/worker     PostgreSQL, role hpo_worker: works on studies
+secrets/reader     PostgreSQL, role hpo_reader: the dashboard's, which cannot write
 secrets/dashboard  the password that a browser asks for, with any user name
 .env               what docker-compose.yml asks for: HPO_WORKERS is how many workers there are
 

@@ -4,6 +4,7 @@
 --
 --     psql URL -v role=hpo_worker -v password_file=FILE -f docker/worker-role.sql
 --
+-- With -v reads=1 it is the role of dashboards, which reads and cannot write.
 -- Without password_file the role keeps the password that it has: set one by `\password hpo_worker`,
 -- which no log of the server holds. A superuser, on a server that serves nothing else, adds
 -- -v alone=1: the role then reaches no other database that is there, and makes no large objects,
@@ -30,10 +31,18 @@ REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public, hpo_ledger TO :"role";
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public, hpo_ledger TO :"role";
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public, hpo_ledger TO :"role";
-REVOKE INSERT, UPDATE, DELETE ON alembic_version, version_info, hpo_ledger.version FROM :"role";
-REVOKE UPDATE, DELETE ON hpo_ledger.events FROM :"role";
+REVOKE ALL ON ALL TABLES IN SCHEMA public, hpo_ledger FROM :"role";
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA public, hpo_ledger FROM :"role";
+GRANT SELECT ON ALL TABLES IN SCHEMA public, hpo_ledger TO :"role";
+\if :{?reads}
+  \set who dashboards
+\else
+  \set who workers
+  GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public, hpo_ledger TO :"role";
+  GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public, hpo_ledger TO :"role";
+  REVOKE INSERT, UPDATE, DELETE ON alembic_version, version_info, hpo_ledger.version FROM :"role";
+  REVOKE UPDATE, DELETE ON hpo_ledger.events FROM :"role";
+\endif
 \if :{?alone}
   SELECT format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC, %I', datname, :'role')
   FROM pg_database WHERE datname <> current_database() \gexec
@@ -63,7 +72,7 @@ BEGIN
   END IF;
 END $$;
 COMMIT;
-\echo workers connect as :role
+\echo :who connect as :role
 SELECT format('it also can: %s; a superuser denies that by -v alone=1', string_agg(what, ', ' ORDER BY what))
 FROM (SELECT 'connect to database ' || datname FROM pg_database
       WHERE datallowconn AND datname <> current_database()

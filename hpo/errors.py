@@ -28,6 +28,10 @@ class StorageError(HpoError):
     """The database cannot be used: address, credentials, kind or version."""
 
 
+class NothingYetError(StorageError):
+    """There is no database yet, or it lacks our tables: no study was ever launched."""
+
+
 class StudyError(HpoError):
     """The study in the database does not allow this operation."""
 

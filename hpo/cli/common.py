@@ -37,25 +37,32 @@ def looking(arguments: argparse.Namespace) -> Iterator[LedgerReader]:
     """Open the ledger for a command that changes nothing, in half the time.
 
     Raises:
+        NothingYetError: there is no study yet, and no table.
         StorageError: the database cannot be reached, or went away meanwhile.
     """
     from hpo.ledger.reader import LedgerReader
 
-    with opened_storage(arguments) as storage:
+    with opened_storage(arguments, creates=False) as storage:
         yield LedgerReader(storage)
 
 
 @contextmanager
-def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
-    """Open the database that ``--storage`` names.
+def opened_storage(
+    arguments: argparse.Namespace, *, creates: bool = True
+) -> Iterator[Storage]:
+    """Open the database that ``--storage`` names; ``creates`` as in ``open_storage``.
 
     Raises:
+        NothingYetError: nothing may be created, and there is no embedded server.
         StorageError: it cannot be reached, or went away meanwhile.
     """
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import answering
 
-    with open_storage(arguments.storage) as storage, answering(storage.place()):
+    with (
+        open_storage(arguments.storage, creates=creates) as storage,
+        answering(storage.place()),
+    ):
         yield storage
 
 

@@ -141,7 +141,6 @@ def _serve(
     from hpo.dashboard import server
     from hpo.dashboard.app import DashboardApp
     from hpo.dashboard.guard import Guard, host_name
-    from hpo.ledger.schema import schema
     from hpo.postgres.connect import open_storage
 
     # it warns of trials without a plot
@@ -151,7 +150,7 @@ def _serve(
     if arguments.trusted_proxy is not None:
         proxy = str(arguments.trusted_proxy)
     site = DashboardApp(
-        lambda: open_storage(arguments.storage, prepare=schema),
+        lambda: open_storage(arguments.storage, creates=False),
         option=storage_option(arguments.storage),
     )
     try:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,17 +133,20 @@ def _equation(about: dict[str, Any], cache: str) -> Finding:
 
 def of_storage(url: str | None) -> Iterator[Finding]:
     """Examine the database at ``url``, by default the one that commands use."""
-    from hpo.errors import StorageError
+    from hpo.errors import NothingYetError, StorageError
     from hpo.ledger.schema import schema
-    from hpo.postgres.connect import open_storage
+    from hpo.postgres.connect import has_tables, open_storage
 
     try:
-        with open_storage(url) as storage:
-            with storage.engine.connect() as connection:
-                schema.is_current(connection)  # another release's is refused
-            yield Finding("storage", storage.describe())
+        with open_storage(url, creates=False) as storage:
+            found = storage.describe()
+            if not has_tables(storage, schema):  # another release's are refused
+                found += "; the first launch makes its tables"
+            yield Finding("storage", found)
             if (encryption := storage.encryption()) is not None:
                 yield _encryption(*encryption)
+    except NothingYetError:
+        yield Finding("storage", "none yet; the first launch makes an embedded server")
     except StorageError as error:
         yield Finding("storage", str(error), "error")
 
@@ -162,18 +166,20 @@ def _encryption(encrypted: bool, verified: bool) -> Finding:
 
 
 def of_site() -> Finding:
-    """Examine the file of defaults."""
+    """Examine the defaults, and whether the cluster that they name answers."""
     from hpo import config
     from hpo.errors import HpoError
+    from hpo.launch import executors
 
     try:
         file = config.find()
-        executor = config.load().launch.executor
+        site = config.load()
+        executors.reach(site)
     except HpoError as error:
         return Finding("site", str(error), "error")
     if file is None:
-        return Finding("site", "no hpo.toml")
-    return Finding("site", f"{file}: executor {executor}")
+        return Finding("site", f"no hpo.toml; executor {site.launch.executor}")
+    return Finding("site", f"{file}: executor {site.launch.executor}")
 
 
 def _space() -> Finding:
@@ -183,7 +189,13 @@ def _space() -> Finding:
     directory = home
     while not directory.exists():
         directory = directory.parent
-    free = shutil.disk_usage(directory).free
     remedy = "Free some space, or set HPO_HOME to another disk."
+    try:
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        text = f"{home}: cannot write to {directory}: {error.strerror}"
+        remedy = "Set HPO_HOME to a directory of yours: logs and studies go there."
+        return Finding("data directory", text, "error", remedy)
+    free = shutil.disk_usage(directory).free
     text = f"{home}, {free / 1e9:.0f} GB free"
     return _checked("data directory", text, free > _MIN_FREE_BYTES, remedy)

@@ -119,7 +119,7 @@ def _write_backup(arguments: argparse.Namespace) -> int:
     """Write a backup of the study to a file, and print its name."""
     from hpo.ledger import backup
 
-    with opened_storage(arguments) as storage:
+    with opened_storage(arguments, creates=False) as storage:
         sources = backup.export(storage, arguments.study, arguments.backup)
     print(arguments.backup)
     for own in sources.found:

@@ -23,6 +23,7 @@ from hpo.console import (
     storage_option,
     study_of,
 )
+from hpo.errors import NothingYetError
 
 _EVENTS = 5
 """Number of events shown of a study, the newest."""
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from hpo.ledger.reader import LedgerReader
+    from hpo.study.trials import NativeStudy, WorkerInfo
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -148,7 +150,9 @@ def _show_overview(arguments: argparse.Namespace) -> int:
     from hpo.views.terminal import status
 
     most_finished = None if arguments.json else status.FINISHED
-    with looking(arguments) as ledger:
+    studies: list[status.Known] = []
+    workers: list[WorkerInfo] = []
+    with suppress(NothingYetError), looking(arguments) as ledger:
         studies = ledger.results(most_finished)
         workers = ledger.workers()
     if arguments.json:
@@ -166,7 +170,9 @@ def _list_studies(arguments: argparse.Namespace) -> int:
     from hpo.views.records import json_records
     from hpo.views.terminal import status
 
-    with looking(arguments) as ledger:
+    studies: list[status.Known] = []
+    native: list[NativeStudy] = []
+    with suppress(NothingYetError), looking(arguments) as ledger:
         studies = ledger.results()
         native = ledger.native_studies()
     files = []
@@ -256,7 +262,10 @@ def _watch(arguments: argparse.Namespace) -> int:
     from hpo.postgres.retry import retry
     from hpo.views.terminal.screen import TerminalScreen
 
-    with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
+    with (
+        opened_storage(arguments, creates=False) as storage,
+        suppress(KeyboardInterrupt),
+    ):
         ledger = LedgerReader(storage)
         shown: RenderableType = ""
         screen = TerminalScreen(Console(), whole=True)

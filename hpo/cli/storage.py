@@ -6,7 +6,7 @@ import argparse
 import sys
 import threading
 
-from hpo.cli.common import opened, tell
+from hpo.cli.common import looking, tell
 from hpo.console import JSON, STORAGE, Parser, argument, command
 
 _EVENTS = 1000
@@ -73,7 +73,7 @@ def _status(arguments: argparse.Namespace) -> int:
         return _embedded_status(arguments)
     from hpo.postgres.connect import open_storage
 
-    with open_storage(url) as storage:
+    with open_storage(url, creates=False) as storage:
         database = storage.describe()
     return tell(arguments, {"storage": "url", "database": database}, database)
 
@@ -104,7 +104,7 @@ def _embedded_status(arguments: argparse.Namespace) -> int:
 def _log(arguments: argparse.Namespace) -> int:
     from hpo.views.terminal import status
 
-    with opened(arguments) as ledger:
+    with looking(arguments) as ledger:
         events = ledger.events(_EVENTS)
     lines = status.event_lines(events) or ["no events yet"]
     return tell(arguments, {"events": events}, *lines)

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna_dashboard
-import psycopg
 import sqlalchemy as sa
 
 from hpo.dashboard.guard import Kind
 from hpo.dashboard.pages import LONG_S, Pages, connected
 from hpo.dashboard.renewed_values import Away, Fresh
 from hpo.dashboard.replies import Reply, Shown
-from hpo.errors import HpoError, StudyError
-from hpo.postgres.connect import Storage
+from hpo.errors import HpoError, NothingYetError, StudyError
+from hpo.ledger.schema import schema
+from hpo.postgres.connect import Storage, require_tables
 from hpo.postgres.retry import is_passing, said_by
 from hpo.views.pages import overview, page
 
@@ -41,6 +41,7 @@ _TROUBLE = (
     sa.exc.TimeoutError,
 )
 """Errors of the database: a changed password, dropped tables."""
+_UNREADABLE = "503 Service Unavailable"
 _log = logging.getLogger(__name__)
 
 
@@ -87,12 +88,13 @@ class DashboardApp:
     """A WSGI application behind the guard, which sets ``hpo.kind``."""
 
     def __init__(self, open_: Callable[[], Storage], *, option: str = "") -> None:
-        """Open the database, with its tables, when it is first needed.
+        """Open the database when it is first needed; somebody else makes its tables.
 
         Printed commands need ``option`` to reach the same database.
         """
         self._open = open_
         self._option = option
+        self._storage: Storage | None = None
         self._opened: _Site | None = None
         self._reached = Fresh(self._reach)
         self._noted = ""
@@ -114,8 +116,8 @@ class DashboardApp:
 
     def close(self) -> None:
         """Disconnect from the database."""
-        if self._opened is not None:
-            self._opened.storage.close()
+        if self._storage is not None:
+            self._storage.close()
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -126,6 +128,8 @@ class DashboardApp:
             return self._answer(kind, environ, start_response)
         except StudyError as error:
             reply = _notice(kind, "404 Not Found", "No such study", str(error))
+        except NothingYetError as error:
+            reply = _notice(kind, _UNREADABLE, "No study yet", str(error))
         except Away as away:
             reply = _unreadable(kind, str(away))
         except Exception as error:
@@ -169,8 +173,11 @@ class DashboardApp:
         return self._reached.get(LONG_S)
 
     def _reach(self, _: _Site | None = None) -> _Site:
+        if self._storage is None:
+            self._storage = self._open()
         if self._opened is None:
-            self._opened = _Site(self._open(), self._option)
+            require_tables(self._storage, schema)
+            self._opened = _Site(self._storage, self._option)
         self._opened.check()
         self._noted = ""
         return self._opened
@@ -184,18 +191,11 @@ class DashboardApp:
 
 def _is_lasting(error: HpoError) -> bool:
     """Return whether the database refuses for good."""
-    return not (is_passing(error) or _may_not_create(error))
-
-
-def _may_not_create(error: HpoError) -> bool:
-    """Return whether the tables are missing, which somebody else may create."""
-    cause = getattr(error.__cause__, "orig", None)
-    return isinstance(cause, psycopg.errors.InsufficientPrivilege)
+    return not (is_passing(error) or isinstance(error, NothingYetError))
 
 
 def _unreadable(kind: Kind, text: str) -> Reply:
-    status = "503 Service Unavailable"
-    return _notice(kind, status, "The database cannot be read", text)
+    return _notice(kind, _UNREADABLE, "The database cannot be read", text)
 
 
 def _notice(kind: Kind, status: str, title: str, text: str) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -28,7 +29,7 @@ from hpo.script import refuse_while_imported
 from hpo.study import file
 from hpo.study.python_values import address
 from hpo.study.result import Result
-from hpo.study.trials import StudyState
+from hpo.study.trials import StudyState, WorkerInfo
 from hpo.views.sentences import formatting
 from hpo.views.terminal import status
 from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, View
@@ -244,14 +245,25 @@ class Launch:
         workers = self._options.site.launch.workers
         if workers is not None:
             return workers
-        helpers = len(first.snapshot.helpers)
-        if helpers and not self._storage.embedded:
+        helpers = len(self._helpers(first))
+        if helpers:
             say(
                 f"workers serve this study already ({helpers}): starting none here"
                 f" ({advise('--workers', 'workers=')})"
             )
             return 0
         return plan.default_workers(self._spec)
+
+    def _helpers(self, result: Result) -> list[WorkerInfo]:
+        """Return the workers of others that serve the study.
+
+        Those on the embedded server are processes of this host: one that was killed
+        counts no more, though its last heartbeat is recent.
+        """
+        helpers = result.snapshot.helpers
+        if not self._storage.embedded:
+            return helpers
+        return [worker for worker in helpers if _is_running(worker.pid)]
 
     def _how_to_start_a_worker(self, result: Result) -> str:
         command = f"hpo worker {self._name}"
@@ -296,7 +308,7 @@ class Launch:
                 view.update(result)
                 if self._is_over(result):
                     return result.state
-                for event in self._executor.poll():
+                for event in [*self._take_over(result), *self._executor.poll()]:
                     view.note(event)
             now = time.monotonic()
             if now >= deadline_s:
@@ -312,6 +324,20 @@ class Launch:
             pause_s = 30 * (now - query_s)  # 3 % of a core
             time.sleep(min(POLL_S[1], max(POLL_S[0], pause_s)))
 
+    def _take_over(self, result: Result) -> Iterator[str]:
+        """Start workers, and say so, if another launch had them, and has ended.
+
+        Workers elsewhere may come back; those on the embedded server were of this host.
+        """
+        chosen = self._options.site.launch.workers
+        if not self._storage.embedded or chosen is not None:
+            return
+        if not self._executor.alive and not result.snapshot.helpers:
+            workers = plan.default_workers(self._spec)
+            self._executor.start(workers)
+            where = self._executor.where(workers)
+            yield f"the workers of the other launch are gone: {where}"
+
     def _query(self) -> Result | None:
         """Return the study as it is now; None while the database is unreachable."""
         try:
@@ -320,6 +346,17 @@ class Launch:
             if not is_passing(error):
                 raise
             return None
+
+
+def _is_running(pid: int) -> bool:
+    """Return whether a process of this host runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _database_away(waited_s: float, error: Exception) -> None:

@@ -38,7 +38,7 @@ from hpo.ledger.schema import Row, ask, schema
 from hpo.ledger.statements import backups as sql
 from hpo.ledger.statements import optuna
 from hpo.ledger.statements.studies import LOCK_NAME, SELECT_STUDY
-from hpo.postgres.connect import Storage, prepare_database
+from hpo.postgres.connect import Storage, prepare_database, require_tables
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     Phase,
@@ -70,7 +70,7 @@ def export(storage: Storage, study: str, path: Path) -> Sources:
         StudyError: there is no such study.
         BackupError: the file cannot be written.
     """
-    prepare_database(storage, schema)
+    require_tables(storage, schema)
     with storage.engine.connect() as connection:
         connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True

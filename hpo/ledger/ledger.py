@@ -35,14 +35,14 @@ from hpo.ledger.claim_records import Claim, Claimant, End, Over, Wait
 from hpo.ledger.locked_study import LockedStudy, lock_study
 from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
-from hpo.ledger.schema import Row, ask, check_version
+from hpo.ledger.schema import Row, ask, check_version, schema
 from hpo.ledger.statements.studies import (
     CREATE_STUDY,
     LOCK_NAME,
     LOCK_STUDY,
     SET_SPEC,
 )
-from hpo.postgres.connect import Storage
+from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file
 from hpo.study.spec import StudySpec
@@ -120,6 +120,9 @@ class Ledger(LedgerReader):
         self._codes: dict[str, str] = {}
         self._specs: dict[int, tuple[Any, StudySpec]] = {}
         self._known = Known()
+
+    def _require_tables(self, storage: Storage) -> None:
+        prepare_database(storage, schema)
 
     # --- studies ---
 

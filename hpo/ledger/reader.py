@@ -8,7 +8,7 @@ from typing import Unpack
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import events, overview, snapshots, workers
 from hpo.ledger.schema import schema
-from hpo.postgres.connect import Storage, prepare_database
+from hpo.postgres.connect import Storage, require_tables
 from hpo.postgres.retry import Patience, Transactional, statement, transaction
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
@@ -19,18 +19,22 @@ class LedgerReader(Transactional):
     """Read access to the ledger; ``Ledger`` also writes, and takes longer to import."""
 
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
-        """Open the ledger of a database; create missing tables.
+        """Open the ledger of a database, and create nothing in it.
 
         Methods retry with ``patience`` while the database is unreachable; see
         ``Transactional``.
 
         Raises:
+            NothingYetError: it has no tables yet.
             StorageError: the tables belong to another version of hpo.
         """
         super().__init__(storage.engine, **patience)
         self._storage = storage
         self._overview = overview.Overview[Result](Result.of)
-        self._retry(lambda: prepare_database(storage, schema))
+        self._retry(lambda: self._require_tables(storage))
+
+    def _require_tables(self, storage: Storage) -> None:
+        require_tables(storage, schema)
 
     _fetch = statement(snapshots.fetch)  # no transaction idles while rows are read
     studies = transaction(overview.list_studies)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import StudyError, for_python
+from hpo.errors import NothingYetError, StudyError, for_python
 from hpo.files import check_ending
 from hpo.ledger.reader import LedgerReader
 from hpo.notebook import tables
@@ -45,7 +45,7 @@ def load(study: str, storage: str | None = None) -> Study:
         StorageError: the database cannot be reached.
     """
     with for_python():
-        opened = open_storage(storage)
+        opened = open_storage(storage, creates=False)
     try:
         loaded = Study(study, opened)
         loaded._result()
@@ -62,8 +62,11 @@ def studies(storage: str | None = None) -> list[str]:
     Raises:
         StorageError: the database cannot be reached.
     """
-    with for_python(), open_storage(storage) as opened:
-        return [study.name for study in LedgerReader(opened).studies()]
+    try:
+        with for_python(), open_storage(storage, creates=False) as opened:
+            return [study.name for study in LedgerReader(opened).studies()]
+    except NothingYetError:
+        return []
 
 
 class Study(Figures):

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Connection, event
 
 from hpo import settings
-from hpo.errors import StorageError
+from hpo.errors import NothingYetError, StorageError
 from hpo.postgres.embedded import Embedded, read_password, said_if_slow
 from hpo.postgres.retry import DATABASE_ERRORS, answering, explained, retry, said_by
 from hpo.postgres.sessions import Cursor, driver_of, read_json, set_up
@@ -42,6 +42,7 @@ during a transaction: a slow checkpoint must not cost its lease."""
 PING_S = 1.0
 """Idle time after which a worker tests a connection before use, which is a round trip.
 Other processes always test, since they do not retry."""
+_FIRST_LAUNCH = "The first `hpo launch NAME` makes all, or `hpo storage migrate`."
 _LIBPQ = {
     "application_name": "hpo",
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -242,7 +243,11 @@ class Storage(AbstractContextManager["Storage"]):
 
 
 def open_storage(
-    url: str | None = None, *, prepare: Schema | None = None, worker: bool = False
+    url: str | None = None,
+    *,
+    prepare: Schema | None = None,
+    worker: bool = False,
+    creates: bool = True,
 ) -> Storage:
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
@@ -251,8 +256,10 @@ def open_storage(
             HPO_HOME keeps that server alive, too.
         prepare: our own tables, created beside Optuna's if they are missing.
         worker: open it for a worker, which holds one connection and retries.
+        creates: whether to create what is missing: the embedded server, and tables.
 
     Raises:
+        NothingYetError: nothing may be created, and there is no embedded server.
         StorageError: the database cannot be reached or used; the message says why and
             what to do.
     """
@@ -264,6 +271,8 @@ def open_storage(
         elif (chosen := settings.storage_url()) is not None:
             parsed = parse_url(chosen, "HPO_STORAGE")
         else:
+            if not creates:
+                _require_server(embedded)
             parsed = sa.make_url(embedded.acquire())
         server = None
         if parsed.query.get("passfile") == str(embedded.layout.password):
@@ -271,13 +280,31 @@ def open_storage(
             server.acquire()
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
-        _open(storage, prepare, patience_s=0.0 if worker else RESTART_S)
+        patience_s = 0.0 if worker else RESTART_S
+        _open(storage, prepare, creates=creates, patience_s=patience_s)
         on_failure.pop_all()
     return storage
 
 
-def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
-    """Connect for the first time, and create missing tables.
+def _require_server(embedded: Embedded) -> None:
+    """Check that the embedded server was made, without making it.
+
+    Raises:
+        NothingYetError: it was not.
+    """
+    layout = embedded.layout
+    layout.check_owner()
+    if not layout.control.exists():
+        raise NothingYetError(
+            f"{layout.home}: there is no study yet, and no embedded server."
+            f" {_FIRST_LAUNCH}"
+        )
+
+
+def _open(
+    storage: Storage, prepare: Schema | None, *, creates: bool, patience_s: float
+) -> None:
+    """Connect for the first time, and create missing tables if it ``creates``.
 
     Wait for a server that may be restarting: our own, or one that has answered once.
     For others, the address may be wrong. A server that never answers is not about to
@@ -291,8 +318,9 @@ def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
         storage._version()
         exists = True
         status = "is being prepared"
-        with answering(storage.place()):
-            prepare_database(storage, prepare)
+        if creates:
+            with answering(storage.place()):
+                prepare_database(storage, prepare)
 
     def wait(waited_s: float, error: Exception) -> None:
         cause = getattr(error.__cause__, "orig", None)
@@ -316,10 +344,8 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             version.
     """
     try:
-        with storage.engine.connect() as connection:
-            ours = schema is None or schema.is_current(connection)
-            if ours and _has_optuna(connection):
-                return
+        if has_tables(storage, schema):
+            return
         with storage.engine.begin() as connection:
             connection.scalar(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK))
             if not _has_optuna(connection):
@@ -334,6 +360,31 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             f" must: {said_by(error)}. Run `hpo storage migrate` as a user who may, or:"
             " GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public."
         ) from error
+
+
+def has_tables(storage: Storage, schema: Schema | None = None) -> bool:
+    """Return whether the tables of Optuna and of `schema` exist, by a few SELECTs.
+
+    Raises:
+        StorageError: those of `schema` are of another version.
+    """
+    with storage.engine.connect() as connection:
+        ours = schema is None or schema.is_current(connection)
+        return ours and _has_optuna(connection)
+
+
+def require_tables(storage: Storage, schema: Schema) -> None:
+    """Check that the tables of Optuna and of `schema` exist, and create none.
+
+    Raises:
+        NothingYetError: they do not.
+        StorageError: they are of another version.
+    """
+    if not has_tables(storage, schema):
+        raise NothingYetError(
+            f"{storage.place()}: hpo has no table here yet, and so no study."
+            f" {_FIRST_LAUNCH}"
+        )
 
 
 def _has_optuna(connection: Connection) -> bool:

@@ -13,8 +13,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+from servers import connect
 from users import User
 from workers import ledger_at
+
+from hpo.cli.main import main
 
 HEAVY = {
     "jinja2",
@@ -48,6 +52,40 @@ def test_who_only_looks_waits_for_no_heavy_import(owner: User) -> None:
         check=True,
     )
     assert set(done.stderr.split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        ("status", 0, "The database has no study yet. Start one with: hpo launch NAME"),
+        ("status --json", 0, '"studies": []'),
+        ("status --all", 0, "The database has no such study yet."),
+        ("status toy", 1, "The first `hpo launch NAME` makes all"),
+        ("export toy --backup toy.jsonl", 1, "The first `hpo launch NAME` makes all"),
+        ("storage log", 1, "The first `hpo launch NAME` makes all"),
+    ],
+)
+def test_who_only_looks_creates_nothing(
+    line: str,
+    status: int,
+    said: str,
+    empty_database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("HPO_HOME", str(home))
+    for url in ("", empty_database_url):
+        monkeypatch.setenv("HPO_STORAGE", url)
+        assert main(line.split()) == status
+        assert said in "".join(capsys.readouterr())
+    assert not home.exists()
+    with connect(empty_database_url) as connection:
+        count = "SELECT count(*) FROM pg_tables WHERE tableowner = 'hpo'"
+        schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'hpo_ledger'"
+        assert connection.execute(count).fetchone() == (0,)
+        assert connection.execute(schemas).fetchone() == (0,)
 
 
 def test_studies_and_trials_are_listed(owner: User) -> None:

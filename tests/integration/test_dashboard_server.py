@@ -155,6 +155,11 @@ def test_it_keeps_the_embedded_server_up(hpo_home: Path) -> None:
     with dashboard(HPO_HOME=str(hpo_home)) as running:
         page = running.get("/")
         assert b"<h1>No study yet</h1>" in page.body
+        assert b"The first `hpo launch NAME` makes all" in page.body
+        with open_storage() as storage:
+            Ledger(storage)
+        wait_until(lambda: running.get("/").status == 200, 20)
+        page = running.get("/")
         assert b"hpo launch --study seqdigits<" in page.body.replace(b"\n", b"<")
         assert status(hpo_home).running
         with dashboard(HPO_HOME=str(hpo_home)) as second:
@@ -165,7 +170,7 @@ def test_it_keeps_the_embedded_server_up(hpo_home: Path) -> None:
     wait_until(lambda: not status(hpo_home).running, 60)
 
 
-def test_a_database_without_tables_or_the_right_to_make_them(
+def test_a_database_without_tables_is_waited_for_and_left_as_it_is(
     empty_database_url: str, server_url: str
 ) -> None:
     with connect(empty_database_url) as connection:
@@ -180,10 +185,10 @@ def test_a_database_without_tables_or_the_right_to_make_them(
         with dashboard("--storage", text) as running:
             page = running.get("/")
             assert page.status == 503
-            assert b"<h1>The database cannot be read</h1>" in page.body
-            assert b"may not create tables" in page.body
+            assert b"<h1>No study yet</h1>" in page.body
+            assert b"hpo has no table here yet" in page.body
             assert b"n0t-told" not in page.body
-            assert "may not create tables" in running.get("/api/studies").reason
+            assert "hpo has no table here yet" in running.get("/api/studies").reason
             assert running.get("/api/studies").status == 503
             with ledger_at(empty_database_url) as ledger:
                 ledger.register(toy_spec())

@@ -58,7 +58,7 @@ def _found_once(
 
 
 def test_a_machine_that_is_ready(
-    new_home: Path, capsys: pytest.CaptureFixture[str]
+    hpo_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert doctor.doctor(["--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -73,7 +73,7 @@ def test_a_machine_that_is_ready(
     assert re.fullmatch(solved + r"ns, is off by 0\.\d+ %", found["solved equation"]), (
         found
     )
-    assert str(new_home) in found["storage"]
+    assert str(hpo_home) in found["storage"]
     assert doctor.doctor([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [row[:16].strip() for row in lines[: len(WHATS)]] == WHATS
@@ -142,6 +142,29 @@ def test_what_facts_mean(
     assert text in line(finding)
 
 
+def test_a_new_home_and_a_database_without_tables_are_left_as_they_are(
+    tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HPO_STORAGE", raising=False)
+    assert [*doctor.of_storage(None)] == [
+        Finding("storage", "none yet; the first launch makes an embedded server")
+    ]
+    assert not (tmp_path / "home").exists()
+    [finding] = doctor.of_storage(empty_database_url)
+    assert finding.found.endswith("; the first launch makes its tables")
+
+
+def test_a_directory_that_cannot_be_written_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HPO_HOME", "/proc/hpo")  # not even root may
+    finding = doctor._space()
+    assert finding.verdict == "error"
+    assert finding.found.startswith("/proc/hpo: cannot write to /proc: ")
+    assert "Set HPO_HOME to a directory of yours" in finding.remedy
+
+
 def test_a_full_disk_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -156,11 +179,25 @@ def test_the_defaults_of_a_site(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\n')
-    assert doctor.of_site() == Finding("site", "hpo.toml: executor slurm")
+    assert doctor.of_site() == Finding("site", "no hpo.toml; executor local")
+    (tmp_path / "hpo.toml").write_text("[launch]\nworkers = 3\n")
+    assert doctor.of_site() == Finding("site", "hpo.toml: executor local")
     (tmp_path / "hpo.toml").write_text("[launch]\nworkres = 3\n")
     wrong = doctor.of_site()
     assert wrong.found.startswith(
         "hpo.toml: unknown key launch.workres. Did you mean 'workers'?"
     )
     assert wrong.verdict == "error"
+
+
+def test_a_cluster_that_does_not_answer_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\n')
+    found = doctor.of_site()
+    assert found.verdict == "error"
+    assert found.found.startswith("slurm: sbatch is not in PATH=")
+    (tmp_path / "hpo.toml").write_text('[launch]\nexecutor = "dask"\n')
+    assert doctor.of_site().found.startswith("dask: the scheduler is missing.")

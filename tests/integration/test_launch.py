@@ -16,9 +16,10 @@ import pytest
 from forkserver import genuine
 from servers import cut_off
 from terminal import Terminal
-from users import User
+from users import User, somebody
 from workers import kill, ledger_at, start_worker, table, wait_until
 
+from hpo.postgres.embedded import Embedded
 from hpo.study.trials import StudyState
 from hpo.views.terminal.live import QUIET_S
 
@@ -222,6 +223,22 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(
         " database: " in err
     )
     assert "hpo worker other" in err
+
+
+def test_a_second_launch_on_the_embedded_server_starts_no_workers_until_the_first_ends(
+    tmp_path: Path, hpo_home: Path
+) -> None:
+    (tmp_path / "home").symlink_to(hpo_home)
+    with Embedded(hpo_home) as server, somebody(tmp_path, server.acquire()) as user:
+        first = user.launch("--workers", "1", "--set", "fixed.sleep_s=0.2")
+        user.wait_for_workers(1)
+        second = user.launch("--no-report", "--set", "fixed.sleep_s=0.2")
+        user.wait_for_trials(3)
+        assert workers_of(second) == []
+        first.send_signal(signal.SIGTERM)
+        out, err = user.end(second)
+    assert "workers serve this study already (1): starting none here" in err
+    assert "the workers of the other launch are gone: " in out + err
 
 
 def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(

@@ -13,9 +13,10 @@ import optuna
 import psycopg
 import pytest
 import sqlalchemy as sa
+from dashboards import dashboard
 from servers import connect, database
 from settling import claim, finish
-from workers import run_workers, table, toy_spec, undisturbed
+from workers import run_workers, table, toy_spec, undisturbed, wait_until
 
 from hpo.cli import main as cli_main
 from hpo.errors import StorageError
@@ -66,7 +67,8 @@ def set_up(
         [str(word) for word in line], cwd=ROOT, capture_output=True, text=True
     )
     assert (done.returncode == 0) == (done.stderr == ""), done.stderr
-    assert done.returncode or done.stdout.startswith(f"workers connect as {role}\n")
+    who = "dashboards" if "reads=1" in more else "workers"
+    assert done.returncode or done.stdout.startswith(f"{who} connect as {role}\n")
     return done.stderr or done.stdout.partition("\n")[2]
 
 
@@ -167,6 +169,32 @@ def test_a_worker_can_do_nothing_to_the_tables(url: str) -> None:
         for statement in statements:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+def test_a_dashboard_can_read_everything_and_write_nothing(
+    owner: Storage, tmp_path: Path
+) -> None:
+    """Also with a role that was one of workers before."""
+    Ledger(owner).register(toy_spec(**SMALL))
+    set_up(owner.url, tmp_path)
+    set_up(owner.url, tmp_path, "reads=1")
+    url = as_role(owner.url)
+    with dashboard("--storage", url) as running:
+        assert running.get("/api/studies/1").json["name"] == "toy"
+        wait_until(
+            lambda: b"/study/toy" in running.get("/", Accept_Encoding="").body, 60
+        )
+    for statement in (
+        "UPDATE hpo_ledger.studies SET state = 'done'",
+        "DELETE FROM trials",
+        "SELECT nextval('hpo_ledger.studies_id_seq')",
+        "CREATE TABLE mine (i int)",
+    ):
+        with (
+            connect(url) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute(statement)
 
 
 def test_the_role_can_be_kept_out_of_everything_else(

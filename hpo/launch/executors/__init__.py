@@ -169,6 +169,23 @@ def check(site: SiteConfig) -> None:
         dask.check(site.dask)
 
 
+def reach(site: SiteConfig) -> None:
+    """Ask the scheduler of the site, if it has one, whether it answers.
+
+    Raises:
+        HpoError: it is missing, not named, or does not answer.
+    """
+    if site.launch.executor == "slurm":
+        from hpo.launch.executors import slurm_programs
+
+        slurm_programs.reach()
+    if site.launch.executor == "dask":
+        from hpo.launch.executors import dask
+
+        dask.check(site.dask)
+        dask.connect(str(site.dask.scheduler)).close()
+
+
 def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
     """Return the executor of the options; nothing starts yet.
 

@@ -49,6 +49,16 @@ class Job:
         return "_" not in self.id
 
 
+def reach() -> None:
+    """Check that this host can submit jobs, and that SLURM answers.
+
+    Raises:
+        SlurmError: a command is missing, or SLURM does not answer.
+    """
+    ask("sbatch", "--version", timeout_s=LOOK_S)
+    ask("sinfo", "--noheader", "--format=%P", timeout_s=LOOK_S)
+
+
 def queued(name: str) -> list[Job]:
     """Return this user's jobs of a name, including those that ended recently.
 

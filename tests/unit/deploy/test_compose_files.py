@@ -76,11 +76,11 @@ def test_without_secrets_it_says_how_to_make_them() -> None:
 
 def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert make_secrets(tmp_path).startswith(
-        "made: secrets/owner secrets/worker secrets/dashboard .env\n"
+        "made: secrets/owner secrets/worker secrets/reader secrets/dashboard .env\n"
     )
     files = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
-    assert set(files) == {"owner", "worker", "dashboard"}
-    assert len(set(files.values())) == 3
+    assert set(files) == {"owner", "worker", "reader", "dashboard"}
+    assert len(set(files.values())) == 4
     assert all(len(text) == 32 and text.isalnum() for text in files.values())
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     settings = (tmp_path / ".env").read_text()

@@ -62,8 +62,10 @@ def test_all_is_valid(version: str) -> None:
 
 def test_pods_find_what_they_name_and_may_do_no_more_than_they_must() -> None:
     addresses = built()["ConfigMap", "hpo"]["data"]
-    users = [parse_url(addresses[who]).username for who in ("owner", "worker")]
-    assert users == ["hpo", "hpo_worker"]
+    users = [
+        parse_url(addresses[who]).username for who in ("owner", "worker", "reader")
+    ]
+    assert users == ["hpo", "hpo_worker", "hpo_reader"]
     for template in pods().values():
         pod = template["spec"]
         assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "hpo", (
