@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import next_step, opened, tell
 from hpo.console import (
+    EXIT_ERROR,
     JSON,
     STORAGE,
     STUDY,
     Add,
+    Check,
     Command,
+    Parser,
     argument,
     at_least,
     command,
     one_of,
     storage_option,
+    study_of,
     values,
 )
 from hpo.errors import HpoError
@@ -49,17 +53,27 @@ Answer = tuple[dict[str, Any], str]
 Change = Callable[[ChangedStudy], Answer]
 
 
-def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]:
+def change(
+    *arguments: Add,
+    goes_on: bool = True,
+    study_argument: Add = STUDY,
+    check: Check | None = None,
+) -> Callable[[Change], Command]:
     """Make a function that changes a study a command.
 
     Args:
         arguments: arguments besides study, storage and ``--json``.
         goes_on: whether to print the next step for the study.
+        study_argument: the argument that names the study; without a name, the change is
+            made to every open study.
+        check: refuses arguments that do not go together.
     """
 
     def declare(do: Change) -> Command:
         @wraps(do)
         def run(options: argparse.Namespace) -> int:
+            if options.study is None:
+                return _change_every_open_one(do, options)
             with opened(options) as ledger:
                 study = ChangedStudy(options.study, ledger, options)
                 record, line = do(study)
@@ -68,9 +82,32 @@ def change(*arguments: Add, goes_on: bool = True) -> Callable[[Change], Command]
                     lines += next_step(options, study.result)
             return tell(options, {"study": study.name, **record}, *lines)
 
-        return command(STUDY, *arguments, STORAGE, JSON)(run)
+        return command(study_argument, *arguments, STORAGE, JSON, check=check)(run)
 
     return declare
+
+
+def _change_every_open_one(do: Change, options: argparse.Namespace) -> int:
+    """Change every open study, print what became of each, and return the exit status:
+    1 if one could not be changed."""
+    from hpo.study.trials import StudyState
+
+    records = []
+    lines = []
+    status = 0
+    with opened(options) as ledger:
+        names = [one.name for one in ledger.studies() if one.state == StudyState.OPEN]
+        for name in names:
+            try:
+                record, line = do(ChangedStudy(name, ledger, options))
+            except HpoError as error:
+                record = {"error": str(error)}
+                line = f"error: {error}"
+                status = EXIT_ERROR
+            records.append({"study": name, **record})
+            lines.append(f"{name}: {line}")
+    tell(options, {"studies": records}, *(lines or ["no study is open"]))
+    return status
 
 
 RELEASE = argument(
@@ -111,6 +148,13 @@ _ALL = -1
 """``--retry`` without a trial: all failed ones."""
 
 
+def _check_resume(parser: Parser, arguments: argparse.Namespace) -> None:
+    if arguments.all and (arguments.study or not arguments.accept_code):
+        parser.error("argument --all: only allowed with --accept-code, without STUDY")
+    if not arguments.all and not arguments.study:
+        parser.error("one of the arguments STUDY --study is required")
+
+
 @change(
     one_of(
         RELEASE,
@@ -131,7 +175,7 @@ _ALL = -1
         argument(
             "--accept-code",
             action="store_true",
-            help="accept that the source of its objective has changed",
+            help="accept that its source has changed: its objective's, or hpo's",
         ),
         argument(
             "--priority",
@@ -139,7 +183,14 @@ _ALL = -1
             metavar="N",
             help="serve it before studies of lower priority on shared workers",
         ),
-    )
+    ),
+    argument(
+        "--all",
+        action="store_true",
+        help="with --accept-code: of every open study, as after an update of hpo",
+    ),
+    study_argument=study_of("name of the study", required=False),
+    check=_check_resume,
 )
 def resume(study: ChangedStudy) -> Answer:
     """Resume a stopped or failed study, or change how it goes on.
@@ -163,6 +214,8 @@ def resume(study: ChangedStudy) -> Answer:
             run it on a host with the new source: launches and workers with this source
             are then accepted; every view shows the first trial with it. If the change
             affects results: hpo launch mine.toml --name mine-2
+        hpo resume --all --accept-code
+            after an update of hpo: every open study goes on within seconds
         hpo resume seqdigits --priority 5
             go before other studies (default: 0): a free worker serves the study of the
             highest priority with a trial to begin; studies of equal priority share
@@ -234,7 +287,10 @@ def _accept_code(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
 
     since = interventions.accept_code(study.ledger, study.name)
-    text = f"accepted the source on this host, from trial {since} on"
+    text = (
+        f"accepted the source on this host, from trial {since} on; workers that refused"
+        " it go on within seconds"
+    )
     if since is None:
         text = "the source has not changed"
     return {"since": since}, text

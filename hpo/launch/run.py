@@ -30,7 +30,7 @@ from hpo.study import file
 from hpo.study.python_values import address
 from hpo.study.result import Result
 from hpo.study.trials import StudyState, WorkerInfo
-from hpo.views.sentences import formatting
+from hpo.views.sentences import formatting, refusals
 from hpo.views.terminal import status
 from hpo.views.terminal.live import QUIET_S, JsonView, PlainView, View
 from hpo.views.terminal.screen import Cell, LiveView, TerminalScreen
@@ -269,11 +269,10 @@ class Launch:
         command = f"hpo worker {self._name}"
         if not self._storage.embedded:
             command = f"with HPO_STORAGE set to this database: {command}"
-        for worker, why in result.snapshot.refusing.items():
-            return (
-                f"this study is refused by {worker.name} {why}\n"
-                f"fix that, or start some, {command}"
-            )
+        refused = refusals.refusals(self._name, result.snapshot.workers)
+        if refused:
+            lines = [f"{self._name}: {text}" for text in refused]
+            return "\n".join([*lines, f"fix that, or start some, {command}"])
         return f"no worker serves this study; start some, {command}"
 
     def _view(self, first: Result) -> View:

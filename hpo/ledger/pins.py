@@ -110,15 +110,15 @@ def pin(study: LockedStudy) -> str:
     if changed == [source.REGISTRY]:
         return str(pinned["hash"])
     accept = advise(
-        f"hpo resume {study.name} --accept-code",
+        f"hpo resume {study.name} --accept-code (all open studies: hpo resume --all"
+        " --accept-code)",
         f"hpo.load({study.name!r}).accept_code()",
     )
     raise study.refusal(
-        "the source has changed since its trials began."
-        f" Theirs is revision {pinned['revision']}, this is {_describe_revision()}, and"
-        f" these modules differ: {', '.join(changed)}. Start a new study"
-        f" ({advise(*OTHER_NAME)}), or accept the change, which notes from which trial"
-        f" on: {accept}"
+        f"the source has changed since its trials began. To go on: {accept}, which"
+        " notes from which trial on; or start a new study"
+        f" ({advise(*OTHER_NAME)}). Theirs is revision {pinned['revision']}, this is"
+        f" {_describe_revision()}, and these modules differ: {', '.join(changed)}"
     )
 
 

@@ -110,15 +110,15 @@ def read_network(
     return None if row is None else (row.number, row.data)
 
 
-def list_open_studies(connection: Connection) -> list[tuple[str, int, int]]:
+def list_open_studies(connection: Connection) -> list[tuple[str, int, int, int]]:
     """Return the studies with work left for workers, their numbers of slots at work,
-    and their priorities.
+    their priorities, and their numbers of accepted sources.
 
     The order is that in which workers serve them: by highest priority, then fewest
     slots at work, then longest time since the last slot was opened.
     """
     rows = ask(connection, sql.LIST_OPEN_STUDIES, not_served=ASK_AND_TELL)
-    return [(row.name, row.at_work, row.priority) for row in rows]
+    return [(row.name, row.at_work, row.priority, row.sources) for row in rows]
 
 
 def limit_reader(connection: Connection, seconds: float) -> None:

@@ -436,6 +436,12 @@ class WorkerInfo:
         return self.alive or self.state != WorkerState.ENDED
 
 
+def refusing(study: str, workers: Iterable[WorkerInfo]) -> dict[WorkerInfo, str]:
+    """Return the living workers that cannot work for a study as it is, each with its
+    reason."""
+    return {w: w.refuses[study] for w in workers if w.alive and study in w.refuses}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """Somebody did something to a study."""
@@ -556,10 +562,7 @@ class StudySnapshot:
         They may be of another version, or lack its data or objective; they try again
         now and then.
         """
-        name = self.spec.name
-        return {
-            w: w.refuses[name] for w in self.workers if w.alive and name in w.refuses
-        }
+        return refusing(self.spec.name, self.workers)
 
     @property
     def settled(self) -> int:

@@ -94,8 +94,8 @@ class Heartbeat(threading.Thread):
 
     def say(self, text: str, state: WorkerState = WorkerState.WORKING) -> None:
         """Set what views show: what the worker does, and which studies it refuses."""
-        for study, why in self.refusals.reasons.items():
-            text += f"; refuses {study}: {why}"
+        if self.refusals.reasons:
+            text += f"; refuses {', '.join(self.refusals.reasons)}"
         self._state = state
         self._doing = text
         self._silent_s = 0.0

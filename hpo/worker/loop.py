@@ -162,7 +162,8 @@ class Worker:
         studies = self._ledger.open_studies()
         self._refusals.keep([name for name, *_ in studies])
         for _, equals in groupby(studies, itemgetter(2)):
-            for name, at_work, _ in equals:
+            for name, at_work, _, sources in equals:
+                self._refusals.note_accepted(name, sources)
                 answer = self._claim_unless_refused(name, at_work)
                 if isinstance(answer, Claim):
                     return answer

@@ -19,6 +19,7 @@ class Refusals:
         """Refuse nothing yet; ``pause_s`` is the time until a study is tried again."""
         self._pause_s = pause_s
         self._until_s: dict[str, float] = {}
+        self._accepted: dict[str, int] = {}
         self.reasons: dict[str, str] = {}
         """Study -> why it is refused, also while it is tried again."""
 
@@ -31,7 +32,17 @@ class Refusals:
 
     def lasts(self, study: str) -> bool:
         """Return whether a study is refused, and not to be tried again yet."""
-        return study in self.reasons and time.monotonic() < self._until_s[study]
+        until_s = self._until_s.get(study, 0.0)
+        return study in self.reasons and time.monotonic() < until_s
+
+    def note_accepted(self, study: str, sources: int) -> None:
+        """Try a study again at once if somebody has accepted another source of it.
+
+        ``sources`` is the number of sources accepted so far.
+        """
+        if self._accepted.get(study, sources) != sources:
+            self._until_s.pop(study, None)
+        self._accepted[study] = sources
 
     def forget(self, study: str) -> None:
         """Serve a study again."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import sys
 import time
 from functools import partial
@@ -16,12 +18,21 @@ import forkserver
 import pytest
 from servers import connect
 from users import User
-from workers import SUPPORT, run_workers, start_worker, table, toy_spec
+from workers import (
+    SUPPORT,
+    kill,
+    run_workers,
+    start_worker,
+    table,
+    toy_spec,
+    wait_until,
+)
 
 from hpo.errors import StudyError
 from hpo.ledger import interventions, pins
 from hpo.ledger.claim_records import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
+from hpo.ledger.statements.studies import SET_CODE
 from hpo.postgres import sessions
 from hpo.postgres.connect import Storage, open_storage
 from hpo.provenance import source
@@ -96,16 +107,17 @@ def test_another_source_is_refused_until_it_is_accepted(
     own = pins._describe_revision()
     assert (
         refused
-        == "error: study 'mine': the source has changed since its trials began. Theirs"
-        f" is revision {own}, this is {own}, and these modules differ: helper. Start"
-        " a new study (--name NEW), or accept the change, which notes from which"
-        " trial on: hpo resume mine --accept-code\n"
+        == "error: study 'mine': the source has changed since its trials began. To go"
+        " on: hpo resume mine --accept-code (all open studies: hpo resume --all"
+        " --accept-code), which notes from which trial on; or start a new study (--name"
+        f" NEW). Theirs is revision {own}, this is {own}, and these modules differ:"
+        " helper\n"
     )
     (package / "helper.py").write_text(HELPER)
     user.run("resume", "mine", "--trials", "8")
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     _, refused = user.run("worker", "--study", "mine", status=1)
-    assert "these modules differ: helper." in refused
+    assert "these modules differ: helper" in refused
     assert ledger.snapshot("mine").settled == 5
     accepted, _ = user.run("resume", "mine", "--accept-code")
     assert "mine: accepted the source on this host, from trial 5 on" in accepted
@@ -124,6 +136,41 @@ def test_another_source_is_refused_until_it_is_accepted(
         in status
     )
     assert json.loads(user.run("status", "mine", "--json")[0])["code_changes"] == [5]
+
+
+def test_after_an_update_all_open_studies_go_on_by_one_command(
+    ledger: Ledger, package: Path, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(ledger, package, monkeypatch)
+    ledger.register(toy_spec("toy", budget={"trials": 2}, confirm=None))
+    with ledger.locked("toy") as study:
+        [code] = study.row.code
+        older = json.dumps(
+            [{**code, "hash": code["hash"][::-1], "modules": {"hpo.search": "0"}}]
+        )
+        study.ask(SET_CODE, code=older, about=json.dumps(study.row.about))
+    (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
+    worker = user.start("worker", "--lease=3")
+    wait_until(lambda: len(refused(ledger)) == 2, 60)
+    first, *_ = user.run("status")[0].splitlines()
+    assert first.startswith("mine: refused by 1 worker on ")
+    assert "To go on: hpo resume mine --accept-code (all open studies: hpo" in first
+    said, _ = user.run("resume", "--all", "--accept-code")
+    accepted_s = time.monotonic()
+    assert re.fullmatch(
+        "(mine|toy): accepted the source on this host, from trial 0 on; workers that"
+        " refused it go on within seconds\n" * 2,
+        said,
+    )
+    wait_until(lambda: all(one.running or one.settled for one in ledger.studies()), 30)
+    assert time.monotonic() - accepted_s < 10
+    wait_until(lambda: refused(ledger) == set(), 10)
+    kill(worker, signal.SIGTERM)
+
+
+def refused(ledger: Ledger) -> set[str]:
+    """Return the studies that living workers refuse."""
+    return {name for one in ledger.workers() if one.alive for name in one.refuses}
 
 
 def test_a_worker_of_another_version_of_the_service_is_refused(
@@ -149,7 +196,7 @@ def test_a_worker_of_another_version_of_the_service_is_refused(
         other = start_worker(storage.url, "--study", "toy", code=code)
     said = other.communicate(timeout=100)[1]
     named = ", ".join(sorted(name for name, _, new in EDITS if not new.startswith("#")))
-    assert f"this is 0123456789, and these modules differ: {named}. Start" in said
+    assert f"this is 0123456789, and these modules differ: {named}\n" in said
     assert (other.returncode, ledger.snapshot("toy").settled) == (1, 8)
     assert {slot.lineage["code"] for slot in ledger.snapshot("toy").search} == {
         pins.fingerprint(toy_spec())

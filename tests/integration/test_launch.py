@@ -255,15 +255,15 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
         launcher = user.start("launch", "--study", "mine.toml")
-        wait_until(lambda: any("refuses mine: " in w.doing for w in ledger.workers()))
+        wait_until(lambda: any("refuses mine" in w.doing for w in ledger.workers()))
         refused_s = time.monotonic()
         assert ledger.snapshot("mine").helpers == []
     assert launcher.stdout is not None
     lines = iter(launcher.stdout.readline, "")
-    out = next(line for line in lines if "this study is refused by " in line)
+    out = next(line for line in lines if "mine: refused by 1 worker on " in line)
     assert time.monotonic() - refused_s < QUIET_S / 2, "at once"
     assert (
-        "study 'mine' in the database: objective: objective 'mine:Mine' cannot be"
+        ": study 'mine' in the database: objective: objective 'mine:Mine' cannot be"
         " imported: No module named 'mine' in the working directory, nor installed."
         " Built in: ctrnn, " in out
     )

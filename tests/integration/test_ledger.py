@@ -110,7 +110,7 @@ def test_a_clock_that_was_set_back_locks_nothing(
     assert worker_lines([dead])[1].endswith("  before the clock was set back")
     assert '{worker="dead",host="h"} inf\n' in metrics.metrics([], [dead], 0.0)
     assert not any(slot.held for slot in ledger.snapshot("toy").search)
-    assert [at_work for _, at_work, _ in ledger.open_studies()] == [0, 0]
+    assert [at_work for _, at_work, *_ in ledger.open_studies()] == [0, 0]
     assert interventions.stop(ledger, "toy") == 0
     interventions.resume(ledger, "toy")
     assert interventions.exclude(ledger, "toy", 1) == 2

@@ -129,7 +129,7 @@ def test_busy_studies_come_last(ledger: Ledger) -> None:
     for name in ("a", "b"):
         ledger.register(toy_spec(name))
     claim(ledger, "w", study="a")
-    assert ledger.open_studies() == [("b", 0, 0), ("a", 1, 0)]
+    assert ledger.open_studies() == [("b", 0, 0, 1), ("a", 1, 0, 1)]
 
 
 def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(
@@ -138,7 +138,7 @@ def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(
     for name in ("a", "b", "c"):
         ledger.register(toy_spec(name))
     for turn in ("a", "b", "c", "a", "b", "c"):
-        assert ledger.open_studies()[0] == (turn, 0, 0)
+        assert ledger.open_studies()[0] == (turn, 0, 0, 1)
         ledger.settle(
             claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why")
         )

@@ -73,9 +73,9 @@ def test_a_refused_study_is_tried_again(
     importlib.invalidate_caches()
     worker = Worker(storage, WorkerOptions(refusal_s=1.0, lease_s=0.3), "patient")
     with at_work(worker):
-        wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
+        wait_until(lambda: "; refuses gone" in doing(ledger), 30)
         time.sleep(1.5)
-        wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
+        wait_until(lambda: "; refuses gone" in doing(ledger), 30)
         (tmp_path / "elsewhere.py").rename(module)
         importlib.invalidate_caches()
         wait_until(lambda: ledger.snapshot("gone").state == StudyState.DONE, 60)

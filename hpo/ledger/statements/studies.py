@@ -53,7 +53,7 @@ ORDER BY created_at, id"""
 reads."""
 
 LIST_OPEN_STUDIES = """
-SELECT name, priority,
+SELECT name, priority, json_array_length(code) AS sources,
   (SELECT count(*) FROM hpo_ledger.slots
    WHERE study_id = s.id AND state = 'running'
      AND hpo_ledger.holds(lease_until, lease_s)) AS at_work

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from math import inf
 
-from hpo.study.trials import SlotState, StudyState, WorkerInfo
+from hpo.provenance import numerics, source
+from hpo.study.trials import SlotState, StudyState, WorkerInfo, refusing
 from hpo.views.pages.overview import Study
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,9 +29,12 @@ def metrics(
     by_state: list[_Sample] = [({"state": s}, states[s]) for s in StudyState]
     age: list[_Sample] = [({}, round(age_s, 1))]
     alive: list[_Sample] = [({}, sum(worker.alive for worker in workers))]
+    refused: list[_Sample] = [({}, _count_refused(studies, workers))]
     families = (
+        ("info", "1, with the version of the dashboard.", [(_version(), 1)]),
         ("age_seconds", "Seconds since these values were read.", age),
         ("studies", "Studies by state.", by_state),
+        ("studies_refused", "Open studies that a live worker refuses.", refused),
         ("trials", "Search trials by study and state.", _trials(studies)),
         (
             "queue_length",
@@ -60,6 +65,18 @@ def _trials(studies: Sequence[Study]) -> Iterator[_Sample]:
                 counts[state] += n
         for state in SlotState:
             yield {"study": item.name, "state": state}, counts[state]
+
+
+@cache
+def _version() -> dict[str, str]:
+    """Return the labels of the version of this installation."""
+    [version] = numerics.versions(["hpo-dynamics"]).values()
+    return {"version": version, "revision": str(source.revision()["revision"])[:10]}
+
+
+def _count_refused(studies: Sequence[Study], workers: Sequence[WorkerInfo]) -> int:
+    open_ones = [item.name for item, _ in studies if item.state == StudyState.OPEN]
+    return sum(bool(refusing(name, workers)) for name in open_ones)
 
 
 def _queues(studies: Sequence[Study]) -> Iterator[_Sample]:

@@ -11,7 +11,7 @@ from hpo.study.result import Result
 from hpo.study.trials import Event, Listed, NativeStudy, StudyState, WorkerInfo
 from hpo.views.figures.plotted import Plotted
 from hpo.views.pages.page import template
-from hpo.views.sentences import caveats, comparison, progress, verdict
+from hpo.views.sentences import caveats, comparison, progress, refusals, verdict
 from hpo.views.sentences.formatting import (
     cut,
     joined,
@@ -184,6 +184,8 @@ class _Shown:
     study: Listed
     card: Card | None
     workers: Sequence[WorkerInfo]
+    refusals: Sequence[str]
+    """Why living workers refuse it, a sentence each."""
 
     @property
     def state(self) -> str:
@@ -193,7 +195,7 @@ class _Shown:
         if self.study.state != StudyState.OPEN:
             return str(self.study.state)
         if not self.workers:
-            return "waiting"
+            return "refused" if self.refusals else "waiting"
         if self.card and self.study.settled >= self.card.progress.trials:
             return "confirming"
         return "running"
@@ -202,6 +204,8 @@ class _Shown:
     def facts(self) -> Mapping[str, str]:
         study = self.study
         facts: dict[str, str] = {}
+        if study.state == StudyState.OPEN:
+            facts["Refused"] = " ".join(self.refusals)
         if self.card is not None:
             facts |= self.card.facts
         facts["Unreadable"] = cut(study.problem, _LONGEST)
@@ -240,7 +244,8 @@ def home(
     shown = []
     for study, own in reversed(studies):
         at_work = [worker for worker in alive if worker.study == study.name]
-        shown.append(_Shown(study, own, at_work))
+        refused = refusals.refusals(study.name, alive)
+        shown.append(_Shown(study, own, at_work, refused))
     running = sum(bool(one.workers) for one in shown)
     many = "1 study" if len(shown) == 1 else f"{len(shown):,} studies"
     n_alive = plural(len(alive), "worker") if alive else "no worker"
@@ -284,5 +289,8 @@ def now(
     """
     serving = [worker for worker in workers if worker.study == name and worker.alive]
     return template("now.html.j2").render(
-        number=number, workers=serving, events=events[::-1]
+        number=number,
+        workers=serving,
+        refusals=refusals.refusals(name, workers),
+        events=events[::-1],
     )

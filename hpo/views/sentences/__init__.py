@@ -7,6 +7,7 @@ __all__ = [
     "formatting",
     "progress",
     "ranking",
+    "refusals",
     "replication",
     "splits",
     "task_data",

@@ -146,8 +146,11 @@ def of_study(
     name = (result.name, "bold")
     title = Text.assemble(name, f"  {result.spec.objective}  ", (storage, "dim"))
     lines = [title, _bar(result, width)]
+    wrap = textwrap.TextWrapper(
+        width, subsequent_indent="    ", break_on_hyphens=False
+    ).wrap
     for text in [*status.sentences(result), left_text(result)]:
-        lines += map(Text, textwrap.wrap(text, width, subsequent_indent="    "))
+        lines += map(Text, wrap(text))
     lines += [Text(text, "yellow") for text in notes]
     last = trial_lines(result, settled(result)[-_LAST:])
     room = height - len(lines) - len(last) - 2

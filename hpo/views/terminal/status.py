@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Sequence
+from functools import partial
 from pathlib import PurePath
 
 from hpo.errors import advise
@@ -24,6 +26,7 @@ from hpo.views.sentences import (
     caveats,
     comparison,
     progress,
+    refusals,
     replication,
     verdict,
 )
@@ -47,17 +50,27 @@ Known = tuple[Listed, Result | None]
 
 
 def sentences(result: Result) -> list[str]:
-    """Return verdict, progress, confirmations and edges of a study."""
+    """Return refusals, verdict, progress, confirmations and edges of a study."""
     state = f"{result.state}, "
     if result.state in (StudyState.FAILED, StudyState.STOPPED):
         state = ""  # the verdict says it
-    lines = _verdict(result, state)
+    lines = refused_lines(result.name, result.state, result.snapshot.workers)
+    lines += _verdict(result, state)
     lines.append(progress.progress(result))
     if result.confirm:
         trials = result.confirmation_trials
         settled = sum(trial.state.is_settled for trial in trials)
         lines.append(f"{settled} of {result.n_confirmations} confirmations settled")
     return [*lines, *edge_lines(result)]
+
+
+def refused_lines(
+    study: str, state: StudyState, workers: Sequence[WorkerInfo]
+) -> list[str]:
+    """Return a line per reason for which workers refuse an open study."""
+    if state != StudyState.OPEN:
+        return []
+    return [f"{study}: {text}" for text in refusals.refusals(study, workers)]
 
 
 def of_study(result: Result, storage: str = "", width: int | None = None) -> list[str]:
@@ -243,7 +256,8 @@ def next_step(result: Result, storage: str = "") -> str:
     if result.state == StudyState.OPEN and result.spec.is_ask_and_tell:
         ask = advise(f"hpo ask {name}{storage}", f"{own}.ask()")
         return f"ask for its trials with `{ask}`, and tell their values"
-    if result.state == StudyState.OPEN and not result.snapshot.helpers:
+    served = result.snapshot.helpers or result.snapshot.refusing  # who say what to do
+    if result.state == StudyState.OPEN and not served:
         # a launch needs the study's file, which an import or another directory does not
         # have
         return (
@@ -278,7 +292,7 @@ def overview(
     width: int | None = None,
     height: int | None = None,
 ) -> list[str]:
-    """List unfinished studies, some finished ones, and the workers.
+    """List refused studies, unfinished ones, some finished ones, and the workers.
 
     Args:
         studies: every study of the database, oldest first.
@@ -286,6 +300,16 @@ def overview(
         width: maximum characters per line.
         height: maximum lines; the oldest studies beyond it are counted only.
     """
+    above = [
+        line
+        for item, _ in studies
+        for line in refused_lines(item.name, item.state, workers)
+    ]
+    if width is not None:
+        wrap = partial(textwrap.wrap, width=width, break_on_hyphens=False)
+        above = [part for line in above for part in wrap(line)]
+    if above:
+        above.append("")
     done = [item.state == StudyState.DONE for item, _ in studies]
     rows = min(len(studies), done.count(False) + FINISHED)
     below = worker_lines(workers, width=width)
@@ -293,7 +317,8 @@ def overview(
         room = max(height // 2, height - rows - 3)
         if len(below) > room:
             below = [*below[: room - 1], "and more: hpo status"]
-        rows = min(rows, max(1, height - len(below) - 3))
+        above = above[: height // 3]
+        rows = min(rows, max(1, height - len(above) - len(below) - 3))
     if not studies:
         empty = "The database has no study yet. Start one with: hpo launch NAME"
         return [empty, "", *below]
@@ -301,7 +326,7 @@ def overview(
     lines = study_lines([studies[i] for i in sorted(newest)], width=width)
     if rows < len(studies):
         lines.append(f"and {len(studies) - rows:,} more: hpo status --all")
-    return [*lines, "", *below]
+    return [*above, *lines, "", *below]
 
 
 def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[str]:

@@ -23,6 +23,7 @@ from hpo.study.trials import (
     WorkerInfo,
 )
 from hpo.views.pages import metrics, overview
+from hpo.views.terminal import status
 
 DONE = snapshots.realistic(snapshots.spec())
 OPEN = snapshots.changed(
@@ -75,6 +76,41 @@ def test_who_is_at_work_is_told_and_why_nobody_is() -> None:
     assert "Reason trial 3: no memory In optuna" in words((failed, None))
     missing = words((listed(problem="objective: it must be there, but got x"), None))
     assert "Unreadable objective: it must be there, but got x" in missing
+
+
+WHY = (
+    "study 'toy-study': the source has changed since its trials began. To go on: hpo"
+    " resume toy-study --accept-code"
+)
+
+
+def test_workers_that_refuse_a_study_are_named_with_the_way_to_go_on() -> None:
+    refusing = [
+        snapshots.worker(name=f"w{i}", host="node-1", refuses={"toy-study": WHY})
+        for i in range(2)
+    ]
+    gone = snapshots.worker(name="gone", alive=False, refuses={"toy-study": WHY})
+    said = (
+        "refused by 2 workers on node-1: the source has changed since its trials began."
+        " To go on: hpo resume toy-study --accept-code"
+    )
+    workers = [*refusing, gone]
+    assert "toy-study refused A toy reads digits." in words(
+        carded(OPEN), workers=workers
+    )
+    assert f"Refused {said} Trials" in words(carded(OPEN), workers=workers)
+    assert "refused" not in words(carded(DONE), workers=workers)
+    assert f"This study is {said}" in overview.now("toy-study", 1, workers, ())
+    lines = metrics.metrics([carded(OPEN), carded(DONE)], workers, 0.0).splitlines()
+    assert "hpo_studies_refused 1" in lines
+    assert any(line.startswith('hpo_info{version="') for line in lines)
+    shown = status.overview([known(OPEN.snapshot)], workers, width=60)
+    first = shown[: shown.index("")]
+    assert " ".join(first) == f"toy-study: {said}"
+    assert max(map(len, first)) <= 60
+    result = Result.of(replace(OPEN.snapshot, workers=tuple(workers)))
+    assert status.of_study(result)[0] == f"toy-study: {said}"
+    assert status.next_step(result) == ""
 
 
 def test_the_curve_is_close_to_the_reported_band_and_never_drawn_at_its_edge() -> None:
