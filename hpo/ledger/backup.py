@@ -235,6 +235,7 @@ def _insert_slot(
             trained=None,
             last=None,
             network=None,
+            is_suggested=False,
             message=line.message,
         )
         writing.restore(connection, spec, slot, end)

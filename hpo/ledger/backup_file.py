@@ -1,6 +1,6 @@
 """Backup files: lines of JSON, the first a header, the last a seal.
 
-    {"hpo_backup": 305, "study": {...}, ...}
+    {"hpo_backup": 306, "study": {...}, ...}
     {"slot": {...}, "members": [...], ...}  one line per slot
     {"sha256": "..."}                       over every byte before this line
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from hpo.errors import HpoError
-from hpo.ledger.past import Known
+from hpo.ledger.past import Known, StudyVersion
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -52,8 +52,8 @@ class Claim:
     attempt: int = 1
     worker: str
     token: str
-    amendments: int
-    """Number of retries and exclusions in the study so far."""
+    version: StudyVersion
+    """Of the study, when the slot was claimed."""
     suggestion: Suggestion | None = None
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
     """Parameters that somebody enqueued for the trial; the sampler suggests the
@@ -121,6 +121,8 @@ class End:
     """The member that is not stored yet."""
     network: bytes | None = None
     """The network of a confirmation to store."""
+    is_suggested: bool = False
+    """Whether its worker has stored its parameters."""
 
     def list_facts(
         self,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from hpo.ledger import failures, optuna_tables, past, ranking, snapshots
 from hpo.ledger.claim_records import Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.locked_study import LockedStudy
+from hpo.ledger.past import StudyVersion
 from hpo.ledger.schema import SCHEMA_VERSION, Row
 from hpo.ledger.statements.claims import (
     COUNT_AT_WORK,
@@ -75,7 +76,7 @@ def _describe_opened(row: Row, spec: StudySpec, who: Claimant) -> Claim:
         number=row.number,
         worker=who.worker,
         token=who.token,
-        amendments=row.amendments,
+        version=StudyVersion(row.id, row.timeline, row.amendments),
         optuna_trial_id=row.optuna_trial_id,
     )
 
@@ -102,8 +103,8 @@ def open_next(
     ``looked_after`` says that no other work comes first, such as an abandoned slot.
 
     Returns:
-        A row: ``id name optuna_study_id amendments spec about trials width`` of the
-        study, with JSON as text,
+        A row: ``id name optuna_study_id amendments timeline spec about trials width``
+        of the study, with JSON as text,
         ``number`` of the next trial, ``oldest`` running trial, number of others
         ``at_work``; ``slot_id`` and ``optuna_trial_id`` of the opened trial, else null.
         None if the study is not open, or other work comes first.
@@ -136,6 +137,8 @@ def claim(
     Raises:
         StudyError: the study was deleted from Optuna's tables.
     """
+    if study.row.timeline is None:
+        return Wait(f"{study.name}: its database is being restored")
     if study.row.state != StudyState.OPEN:
         return Over(f"{study.name} is {study.row.state}")
     optuna_tables.require_study(study)
@@ -213,9 +216,10 @@ def _end_search(study: LockedStudy, who: Claimant) -> None:
     if study.spec.stop is None or study.row.search_end is not None:
         return
     number = study.progress().opened
-    key = (study.row.id, study.row.amendments)
     read = partial(past.read, study.connection)
-    why = past.explain_end(study.spec, number, lambda n: who.known.first(n, key, read))
+    why = past.explain_end(
+        study.spec, number, lambda n: who.known.first(n, study.version, read)
+    )
     if why is not None:
         study.ask(END_SEARCH, number=number, why=why)
 
@@ -279,7 +283,7 @@ def _take(study: LockedStudy, slot: Row, who: Claimant) -> Claim:
         attempt=attempt,
         worker=who.worker,
         token=who.token,
-        amendments=study.row.amendments,
+        version=study.version,
         suggestion=suggestion if slot.params else None,
         enqueued=past.check_row(slot, lambda _: suggestion.enqueued),
         optuna_trial_id=slot.optuna_trial_id,

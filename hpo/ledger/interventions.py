@@ -230,7 +230,7 @@ def retry(
         for slot in failed:
             _reopen_slot(study, slot, since)
         if failed:
-            _count_amendment(study, reopen=(StudyState.FAILED, StudyState.DONE))
+            _change_history(study, reopen=(StudyState.FAILED, StudyState.DONE))
             which = "what had failed" if trial is None else f"trial {trial}"
             study.note(f"retried {which}")
         return [(Phase(slot.phase), slot.number) for slot in failed]
@@ -269,7 +269,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             message += f": {why}"
         _exclude_slot(study, slot, since, message)
         again = study.ask(sql.MAY_CONFIRM_OTHERS, trial=trial).scalar()
-        _count_amendment(study, reopen=(StudyState.DONE,) if again else ())
+        _change_history(study, reopen=(StudyState.DONE,) if again else ())
         study.note(f"excluded trial {trial}")
         return since
 
@@ -445,8 +445,9 @@ def _amend_slot(
     return amendments
 
 
-def _count_amendment(study: LockedStudy, *, reopen: Sequence[StudyState]) -> None:
-    """Count a change of the history; reopen a study in one of the states ``reopen``."""
-    study.ask(sql.COUNT_AMENDMENT)
+def _change_history(study: LockedStudy, *, reopen: Sequence[StudyState]) -> None:
+    """Forget what depends on the history from before; reopen a study in one of the
+    states ``reopen``."""
+    study.ask(sql.FORGET_EXPECTED)
     if study.row.state in reopen:
         study.turn(StudyState.OPEN)

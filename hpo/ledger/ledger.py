@@ -256,8 +256,7 @@ class Ledger(LedgerReader):
 
     def history(self, claim: Claim) -> list[Past]:
         """Return trials 0 .. number-1 of the claimed trial's study, as they are now."""
-        key = (claim.study_id, claim.amendments)
-        return self._known.first(claim.number, key, self.read_past)
+        return self._known.first(claim.number, claim.version, self.read_past)
 
     read_past = statement(past.read)
     read_members = statement(snapshots.read_members_of_trial)

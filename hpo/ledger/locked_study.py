@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from hpo.errors import StudyError
 from hpo.ledger import events, snapshots
+from hpo.ledger.past import StudyVersion
 from hpo.ledger.schema import Row, Rows, ask
 from hpo.ledger.statements import studies as sql
 from hpo.study.spec import StudySpec
@@ -29,6 +30,11 @@ class LockedStudy:
         """The spec; raises SpecError if it does not fit this version."""
         return snapshots.restore_spec(self.row)
 
+    @property
+    def version(self) -> StudyVersion:
+        """What its settled trials depend on."""
+        return StudyVersion(self.row.id, self.row.timeline, self.row.amendments)
+
     def ask(self, statement: str, **values: Any) -> Rows:
         """Run a statement with the parameter ``:study_id`` and others."""
         return ask(self.connection, statement, study_id=self.row.id, **values)
@@ -38,8 +44,9 @@ class LockedStudy:
         self.ask(sql.SET_STATE, state=state, reason=reason)
 
     def note(self, what: str) -> None:
-        """Record what the user of this process does to the study."""
+        """Record what the user of this process does to the study, and count it."""
         events.note(self.connection, self.name, what)
+        self.ask(sql.COUNT_AMENDMENT)
 
     def progress(self, above: int = -1) -> Row:
         """Return the progress of the search; see ``COUNT_PROGRESS``."""

@@ -7,7 +7,7 @@ Results of trials depend on this file, so it counts in a study's fingerprint; se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
@@ -44,28 +44,45 @@ def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     return [check_row(row, restore_past) for row in rows]
 
 
+class StudyVersion(NamedTuple):
+    """What a study's settled trials depend on, beside their numbers."""
+
+    study_id: int
+    timeline: str
+    """Of the database; another one may be in another state."""
+    amendments: int
+    """Number of interventions by hand."""
+
+
 class Known:
     """Cache of the trials that a process has read.
 
-    A settled trial changes only by an amendment, which counts for trials claimed later.
-    So trials before the first running one are read once.
+    A settled trial changes only by an amendment, which counts for trials claimed later,
+    or in a database that came back in another state. So trials before the first running
+    one are read once, and the last of these again, to see that it is there.
     """
 
     def __init__(self) -> None:
         """Create an empty cache."""
-        self._settled: dict[int, tuple[int | None, list[Past]]] = {}
+        self._settled: dict[int, tuple[StudyVersion, list[Past]]] = {}
 
     def first(
-        self, n: int, of: tuple[int, int], read: Callable[[int, range], list[Past]]
+        self, n: int, of: StudyVersion, read: Callable[[int, range], list[Past]]
     ) -> list[Past]:
-        """Return trials 0 .. n-1 of a study, given by its id and its number of
-        amendments."""
-        study_id, amendments = of
-        before, settled = self._settled.get(study_id, (None, []))
-        if before != amendments:
+        """Return trials 0 .. n-1 of a study."""
+        version, settled = self._settled.get(of.study_id, (None, []))
+        if version != of:
             settled = []
-            self._settled[study_id] = (amendments, settled)
-        trials = [*settled[:n], *read(study_id, range(min(len(settled), n), n))]
+        known = settled[:n]
+        last = known[-1:]
+        rest = read(of.study_id, range(len(known) - len(last), n))
+        if rest[: len(last)] != last:
+            settled = []
+            known = []
+            last = []
+            rest = read(of.study_id, range(n))
+        trials = [*known, *rest[len(last) :]]
+        self._settled[of.study_id] = (of, settled)
         for trial in trials[len(settled) :]:
             if not trial.state.is_settled:
                 break

@@ -61,4 +61,4 @@ def compute(connection: Connection, study: Row, spec: StudySpec) -> Ranking:
 
 def _key(connection: Connection, study: Row, spec: StudySpec) -> tuple[Any, ...]:
     now = ask(connection, COUNT_PROGRESS, study_id=study.id, above=-1).one()
-    return now.settled, now.latest, study.amendments, spec
+    return now.settled, now.latest, study.timeline, study.amendments, spec

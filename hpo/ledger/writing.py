@@ -16,7 +16,6 @@ from hpo.ledger.locked_study import lock_study_by_id
 from hpo.ledger.optuna_tables import list_params, write_texts
 from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.slots import (
-    CHECK_SETTLED,
     CHECK_SLOT,
     LOCK_HELD_SLOT,
     RELEASE_SLOT,
@@ -32,21 +31,35 @@ from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
+NOTHING = {"is_suggested": False, "n_stored": 0}
+"""Parameters of statements whose holder need not have stored anything before."""
+
 
 def explain_loss(connection: Connection, claim: Claim) -> LeaseLostError:
     """Return the error for a late write, with the slot's fate."""
-    if ask(connection, CHECK_SLOT, slot_id=claim.slot_id).scalar() is None:
+    slot = ask(connection, CHECK_SLOT, **claim.owner).one_or_none()
+    if slot is None:
         return LeaseLostError(
             f"{claim}: deleted while {claim.worker} was at work on it"
+        )
+    if slot.is_mine and slot.state == SlotState.RUNNING:
+        return LeaseLostError(
+            f"{claim}: the database came back in an earlier state, without what"
+            f" {claim.worker} had stored of it"
         )
     return LeaseLostError(
         f"{claim}: the lease of {claim.worker} has passed to another worker"
     )
 
 
-def _write(connection: Connection, statement: str, claim: Claim, **values: Any) -> Row:
+def _write(
+    connection: Connection,
+    statement: str,
+    claim: Claim,
+    **values: Any,
+) -> Row:
     """Run a statement for the holder of a running slot only."""
-    row = ask(connection, statement, **claim.owner, **values).first()
+    row = ask(connection, statement, **claim.owner, **NOTHING | values).first()
     if row is None:
         raise explain_loss(connection, claim)
     return row
@@ -100,7 +113,14 @@ def store_member(connection: Connection, claim: Claim, member: Member) -> None:
     Raises:
         LeaseLostError: another worker holds the slot now.
     """
-    _write(connection, STORE_MEMBER, claim, **_list_member(member))
+    _write(
+        connection,
+        STORE_MEMBER,
+        claim,
+        is_suggested=True,
+        n_stored=member.member,
+        **_list_member(member),
+    )
 
 
 def _list_member(member: Member | None) -> dict[str, Any]:
@@ -128,7 +148,14 @@ def store_checkpoint(
         "curve": list(checkpoint.curve),
         "scored_at": list(checkpoint.scored_at),
     }
-    _write(connection, STORE_CHECKPOINT, claim, **saved)
+    _write(
+        connection,
+        STORE_CHECKPOINT,
+        claim,
+        is_suggested=not claim.spec.is_function,  # those are found by the call
+        n_stored=checkpoint.member,
+        **saved,
+    )
 
 
 def finish(connection: Connection, claim: Claim, end: End) -> bool:
@@ -145,7 +172,8 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
     row = _settle(connection, claim.owner, end, claim.slot_amendments)
     if row is not None:
         return row.failures or end.state == SlotState.FAILED
-    if ask(connection, CHECK_SETTLED, **claim.owner).scalar() is None:
+    slot = ask(connection, CHECK_SLOT, **claim.owner).one_or_none()
+    if slot is None or not slot.is_mine or slot.state == SlotState.RUNNING:
         raise explain_loss(connection, claim)
     return True  # this attempt has settled it: the answer was lost
 
@@ -161,6 +189,9 @@ def _settle(
     trained = end.trained
     if trained is None:
         trained = snapshots.read_members(connection, owner["slot_id"])
+    n_stored = len(trained)
+    if end.last is not None:
+        n_stored -= 1
     attrs = end.attrs
     if attrs is None:
         attrs = ask(connection, SELECT_ATTRS, **owner).scalar() or {}
@@ -169,6 +200,7 @@ def _settle(
     values = {
         **vars(end),
         **_list_member(end.last),
+        "n_stored": n_stored,
         "costs": list(end.costs),
         "steps": json.dumps(list(end.steps)),
         "numbers": effort.step_numbers(end.steps),
@@ -188,7 +220,7 @@ def restore(connection: Connection, spec: StudySpec, slot: Row, end: End) -> Non
     if slot.params:
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
         values = _list_suggestion(spec, suggestion)
-        ask(connection, STORE_SUGGESTION, **_holder(slot), **values)
+        ask(connection, STORE_SUGGESTION, **_holder(slot), **NOTHING, **values)
     if end.state.is_settled:
         settle_any(connection, slot, end)
 

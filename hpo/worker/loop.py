@@ -230,7 +230,7 @@ class Worker:
         except StoppedError:
             log.info("%s is left to the next worker", claim)
         except LeaseLostError as error:
-            log.warning("%s; its result is not needed, taking other work", error)
+            log.warning("%s; taking other work", error)
         except UnavailableError as error:
             self._refusals.add(claim.spec.name, str(error))
         except (HpoError, *DATABASE_ERRORS) as error:

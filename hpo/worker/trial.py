@@ -198,6 +198,7 @@ class TrialRun:
             trained=self._members,
             last=self._last,
             network=self._network,
+            is_suggested=bool(self._suggestion.params),
         )
         self._ledger.settle(self._claim, end)
 

@@ -17,6 +17,7 @@ from typing import Any
 import forkserver
 import pytest
 from servers import connect
+from settling import decide
 from users import User
 from workers import (
     SUPPORT,
@@ -267,6 +268,7 @@ def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> No
     for _ in range(2):
         with pytest.raises(StudyError, match=r"\(numerics=1\), got numerics=2 on "):
             claim("b")
+    ledger.store_suggestion(first, decide(ledger, first))
     ledger.store_checkpoint(
         first,
         Checkpoint(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import optuna
 import pytest
-from settling import claim, finish, member, run, set_clock
+from settling import claim, decide, finish, member, run, set_clock
 from workers import toy_spec, wait_until
 
 from hpo.dashboard.pages import Pages
@@ -69,6 +69,7 @@ def test_silent_worker_loses_its_slot_and_its_late_result(
 ) -> None:
     ledger.register(toy_spec())
     late = claim(ledger, "late")
+    ledger.store_suggestion(late, decide(ledger, late))
     ledger.store_member(late, member(0))
     set_clock(storage, "61 s")
     heir = claim(ledger, "heir")

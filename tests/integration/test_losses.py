@@ -188,6 +188,7 @@ def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:
     for attempt in range(27):
         held = take(ledger, f"w{attempt}")
         if attempt == 9:
+            ledger.store_suggestion(held, decide(ledger, held))
             ledger.store_member(held, member(0))
         if attempt == 18:
             saved = Checkpoint(

@@ -35,18 +35,20 @@ WHERE study_id = (
 FOR UPDATE;
 
 WITH
+present AS MATERIALIZED (SELECT hpo_ledger.timeline() AS timeline),
 study AS (
   SELECT
-    id, name, optuna_study_id, amendments, failures_from,
+    id, name, optuna_study_id, amendments, timeline, failures_from,
     CAST(spec AS text) AS spec, CAST(about AS text) AS about,
     spec -> 'stop' IS NOT NULL AS may_end,
     least(CAST(spec #>> '{{budget,trials}}' AS integer), search_end) AS trials,
     CAST(spec #>> '{{budget,window}}' AS integer) AS width
-  FROM hpo_ledger.studies
+  FROM hpo_ledger.studies, present
   WHERE name = %(study)s AND state = 'open'
     AND code #>> '{{-1,hash}}' = %(code)s  -- else it is pinned, or refused
     AND (%(looked_after)s OR spec ->> 'require_same_numerics' IS NULL)
     AND EXISTS (SELECT FROM hpo_ledger.version WHERE version = %(version)s)
+    AND timeline IS NOT NULL
     AND EXISTS (SELECT FROM studies WHERE study_id = optuna_study_id)),
 running AS (
   SELECT number, worker, token, lease_until, lease_s

@@ -55,10 +55,9 @@ UPDATE hpo_ledger.studies SET failures_from = :since WHERE id = :study_id"""
 SET_PRIORITY = """
 UPDATE hpo_ledger.studies SET priority = :priority WHERE id = :study_id"""
 
-COUNT_AMENDMENT = """
-UPDATE hpo_ledger.studies SET amendments = amendments + 1, expected = '{}'
-WHERE id = :study_id"""
-"""Count a change of the history, and forget the posterior means from before."""
+FORGET_EXPECTED = """
+UPDATE hpo_ledger.studies SET expected = '{}' WHERE id = :study_id"""
+"""Forget the posterior means from before a change of the history."""
 
 REOPEN_SLOT = """
 UPDATE hpo_ledger.slots

@@ -14,8 +14,14 @@ held AS (
   SELECT id, study_id, source, number, losses_in_a_row FROM hpo_ledger.slots
   WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
     AND token IS NOT DISTINCT FROM :token AND state = 'running'
+    AND (params IS NOT NULL OR NOT :is_suggested)
+    AND :n_stored <= (SELECT count(*) FROM hpo_ledger.members WHERE slot_id = :slot_id)
   FOR UPDATE),
 """
+"""Lock the slot that a claim holds, if it has what the holder stored before: a database
+that came back in an earlier state may lack that. Parameters: the owner's (``slot_id``,
+``worker``, ``attempt``, ``token``); ``is_suggested``, whether its parameters are
+stored, and ``n_stored``, number of its members that are."""
 _PROGRESSED = """progressed AS (
   UPDATE hpo_ledger.slots SET losses_in_a_row = 0
   FROM held WHERE slots.id = held.id AND held.losses_in_a_row > 0),
@@ -81,10 +87,9 @@ SET lease_s = :lease_s,
     lease_until = hpo_ledger.clock() + make_interval(secs => :lease_s)
 WHERE id = :slot_id"""
 
-CHECK_SETTLED = f"SELECT id FROM hpo_ledger.slots WHERE {_MINE}"
-"""Check that this attempt has settled the slot, which no longer runs."""
-
-CHECK_SLOT = "SELECT id FROM hpo_ledger.slots WHERE id = :slot_id"
+CHECK_SLOT = f"""
+SELECT {_MINE} AS is_mine, state FROM hpo_ledger.slots WHERE id = :slot_id"""
+"""Check whether a claim holds a slot or has settled it, and how it stands."""
 
 SELECT_ATTRS = "SELECT attrs FROM hpo_ledger.slots WHERE id = :slot_id"
 

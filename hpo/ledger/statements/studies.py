@@ -4,7 +4,8 @@ LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtext(:name))"
 """Lock a name, so that one process at a time creates a study of it."""
 
 SELECT_STUDY = """
-SELECT *, hpo_ledger.clock() AS now FROM hpo_ledger.studies WHERE name = :name"""
+SELECT *, hpo_ledger.clock() AS now, hpo_ledger.timeline() AS timeline
+FROM hpo_ledger.studies WHERE name = :name"""
 
 LOCK_STUDY = f"{SELECT_STUDY} FOR UPDATE"
 
@@ -210,6 +211,9 @@ UPDATE hpo_ledger.studies
 SET code = CAST(:code AS json), about = CAST(:about AS json)
 WHERE id = :study_id"""
 """Set the source of the objective, and what is known of it without its class."""
+
+COUNT_AMENDMENT = """
+UPDATE hpo_ledger.studies SET amendments = amendments + 1 WHERE id = :study_id"""
 
 SET_EXPECTED = """
 UPDATE hpo_ledger.studies SET expected = CAST(:expected AS json)

@@ -26,6 +26,26 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.version (
   id integer PRIMARY KEY DEFAULT 1,
   version integer NOT NULL)"""
 
+CREATE_TIMELINE = """
+CREATE OR REPLACE FUNCTION hpo_ledger.timeline() RETURNS text
+LANGUAGE sql STABLE
+AS 'SELECT concat_ws(chr(32),
+  CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint),
+  d.oid, v.tableoid, v.xmin)
+FROM pg_database d, hpo_ledger.version v
+WHERE datname = current_database() AND EXISTS (
+  SELECT FROM pg_constraint
+  WHERE conrelid = CAST(''trials'' AS regclass) AND contype = ''f'')'"""
+"""What changes before a database can come back in another state.
+
+A base backup, a promoted standby and a recovery to a point in time are servers of
+another start. A database that is dropped, renamed or copied has another oid, tables
+that are restored in place have another oid, and rows that are loaded again were written
+by another transaction. Everybody may read all of it, and a pooler changes none of it. A
+plain restart changes it, too, so the same state may have several names. It is null
+while tables are being restored: the foreign key of trials comes last.
+"""
+
 CREATE_STUDIES = r"""
 CREATE TABLE IF NOT EXISTS hpo_ledger.studies (
   id serial PRIMARY KEY,
@@ -215,6 +235,7 @@ CREATE_ALL = (
     CREATE_CLOCK,
     CREATE_HOLDS,
     CREATE_VERSION,
+    CREATE_TIMELINE,
     CREATE_STUDIES,
     CREATE_WORKERS,
     CREATE_SLOTS,

@@ -1,0 +1,167 @@
+"""A database that comes back in another state: what workers remember of it is
+forgotten, and what they write must fit it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import connect, database, run_program
+from settling import claim, decide, finish, member
+from workers import (
+    kill,
+    ledger_at,
+    start_worker,
+    table,
+    toy_spec,
+    undisturbed,
+    wait_until,
+)
+
+from hpo.ledger import interventions
+from hpo.ledger.claim_records import End, LeaseLostError, Wait
+from hpo.ledger.ledger import Ledger
+from hpo.postgres import server
+from hpo.postgres.connect import Storage
+from hpo.postgres.embedded import Embedded
+from hpo.postgres.layout import ServerLayout
+from hpo.study.trials import SlotState, StudyState
+
+SPEC = toy_spec(budget={"trials": 24, "window": 3}, fixed={"sleep_s": 0.02})
+HUNCH = {"x": 0.95, "k": 1, "colour": "red", "rate_per_ns": 1e-3}
+
+
+@pytest.fixture
+def url(hpo_home: Path) -> Iterator[str]:
+    """A database on a server whose data are replaced."""
+    with Embedded(hpo_home) as own:
+        yield own.acquire()
+
+
+def back_up(url: str, data: Path, copy: Path) -> None:
+    """Make a base backup of a running server, as its documentation says."""
+    with connect(url) as connection:
+        connection.execute("SELECT pg_backup_start('test', true)")
+        subprocess.run(["cp", "-a", data, copy], check=True)
+        row = connection.execute("SELECT labelfile FROM pg_backup_stop(false)")
+        label = row.fetchone()[0]
+    subprocess.run(["cp", "-a", data / "pg_wal", copy], check=True)
+    (copy / "postmaster.pid").rename(copy / "backup_label")  # its owner stays
+    (copy / "backup_label").write_text(label)
+
+
+def replace_server(layout: ServerLayout, copy: Path) -> None:
+    """Kill the server; the copy starts in its place."""
+    process = server.postmaster(layout)
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    os.rename(layout.data, layout.home / "lost")
+    os.rename(copy, layout.data)
+    os.kill(process.pid, signal.SIGKILL)
+
+
+def test_standing_workers_go_on_from_an_older_base_backup(
+    url: str, hpo_home: Path, database_url: str
+) -> None:
+    layout = ServerLayout(hpo_home)
+    copy = hpo_home / "copy"
+    expected = undisturbed(database_url, SPEC)
+    with ledger_at(url) as ledger:
+        ledger.register(SPEC)
+    workers = [start_worker(url, "--lease=2") for _ in range(3)]
+    with ledger_at(url) as ledger:
+        wait_until(lambda: ledger.snapshot("toy").settled >= 6, 120)
+        back_up(url, layout.data, copy)
+        number = interventions.enqueue(ledger, "toy", HUNCH)
+        wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
+        assert ledger.snapshot("toy").search[number].params == HUNCH
+    replace_server(layout, copy)
+    wait_until(lambda: server.postmaster(layout) is not None, 60)
+    with ledger_at(url) as ledger:
+        assert ledger.snapshot("toy").settled < number + 7
+        wait_until(lambda: ledger.snapshot("toy").state == StudyState.DONE, 240)
+        found = table(ledger.snapshot("toy", curves=True))
+    for worker in workers:
+        kill(worker, signal.SIGTERM)
+    assert found == expected
+
+
+def test_standing_workers_go_on_after_a_restore_in_place(
+    database_url: str, server_url: str, with_tables: str, tmp_path: Path
+) -> None:
+    """The tables and the types of Optuna are others then, of the same names."""
+    dump = tmp_path / "dump"
+    with database(server_url, with_tables) as url:
+        expected = undisturbed(url, SPEC)
+    with ledger_at(database_url) as ledger:
+        ledger.register(SPEC)
+        workers = [start_worker(database_url, "--lease=2") for _ in range(3)]
+        wait_until(lambda: ledger.snapshot("toy").settled >= 6, 120)
+        run_program("pg_dump", database_url, "--format=custom", f"--file={dump}")
+        number = interventions.enqueue(ledger, "toy", HUNCH)
+        wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
+    options = ("--clean", "--if-exists", "--single-transaction", "--exit-on-error")
+    run_program("pg_restore", database_url, *options, dump, "--dbname")
+    with ledger_at(database_url) as ledger:
+        wait_until(lambda: ledger.snapshot("toy").state == StudyState.DONE, 120)
+        found = table(ledger.snapshot("toy", curves=True))
+    for worker in workers:
+        kill(worker, signal.SIGTERM)
+    assert found == expected
+
+
+def test_what_a_trial_had_stored_and_the_database_lost_is_made_again(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec(budget={"members": 3}))
+    held = claim(ledger)
+    ledger.store_suggestion(held, decide(ledger, held))
+    ledger.store_member(held, member(0))
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM hpo_ledger.members")
+    lost = "trial 0: the database came back in an earlier state, without what w had"
+    with pytest.raises(LeaseLostError, match=lost):
+        ledger.store_member(held, member(1))
+    trained = (member(0), member(1), member(2))
+    end = End(state=SlotState.COMPLETE, score=0.5, trained=trained, last=member(2))
+    with pytest.raises(LeaseLostError, match=lost):
+        ledger.settle(held, end)
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hpo_ledger.slots SET params = NULL")
+    failed = End(state=SlotState.FAILED, message="boom", trained=(), is_suggested=True)
+    with pytest.raises(LeaseLostError, match=lost):
+        ledger.settle(held, failed)
+    again = claim(ledger)
+    assert (again.number, again.attempt, again.finished) == (0, 1, ())
+    assert again.suggestion is None
+
+
+def test_nothing_is_claimed_from_tables_that_are_half_restored(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec())
+    key = "ALTER TABLE trials DROP CONSTRAINT trials_study_id_fkey"
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql(key)
+    answer = ledger.claim("toy", "w", lease_s=60.0)
+    assert answer == Wait("toy: its database is being restored")
+
+
+def test_every_intervention_counts_as_an_amendment(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec())
+    interventions.enqueue(ledger, "toy", HUNCH)
+    finish(ledger, claim(ledger))
+    interventions.exclude(ledger, "toy", 0)
+    interventions.prioritise(ledger, "toy", 3)
+    interventions.extend(ledger, "toy", 30)
+    interventions.stop(ledger, "toy")
+    interventions.resume(ledger, "toy")
+    done = [event.what for event in ledger.events(9)]
+    assert len(done) == 7, done
+    assert claim(ledger).version.amendments == len(done)
