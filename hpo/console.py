@@ -25,6 +25,8 @@ from hpo.errors import HpoError, near_miss, printable
 EXIT_ERROR = 1
 EXIT_NO_RESULT = 5
 """Exit status of a study that has ended without a complete trial."""
+EXIT_CANCELLED = 6
+"""Exit status of a launch whose jobs were all cancelled."""
 COMMANDS = {
     "launch": "launch.__main__:launch",
     "worker": "worker.__main__:worker",
@@ -308,7 +310,7 @@ def answer(run: Callable[[], int]) -> int:
     except HpoError as error:
         text = printable(str(error), keep="\n")
         print(f"error: {text}", file=sys.stderr)
-        return EXIT_ERROR
+        return error.exit_status
     except Terminated:
         return 143
     except KeyboardInterrupt:

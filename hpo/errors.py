@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import ClassVar
 
 _FROM_PYTHON: ContextVar[bool] = ContextVar("hpo_from_python", default=False)
 
@@ -14,6 +15,8 @@ _FROM_PYTHON: ContextVar[bool] = ContextVar("hpo_from_python", default=False)
 class HpoError(Exception):
     """Base of every error that command line and notebook show as one message, without
     traceback."""
+
+    exit_status: ClassVar[int] = 1
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -23,7 +24,7 @@ from hpo.console import (
     storage_option,
     study_of,
 )
-from hpo.errors import NothingYetError
+from hpo.errors import HpoError, NothingYetError
 
 _EVENTS = 5
 """Number of events shown of a study, the newest."""
@@ -129,6 +130,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def _show_study(arguments: argparse.Namespace) -> int:
+    from hpo.study.trials import StudyState
     from hpo.views.records import json_records
     from hpo.views.terminal import status
 
@@ -140,9 +142,26 @@ def _show_study(arguments: argparse.Namespace) -> int:
         record["workers"] = result.snapshot.workers
         return tell(arguments, {**record, "events": events})
     lines = status.of_study(result, storage_option(arguments.storage), terminal_width())
+    if result.state == StudyState.OPEN:
+        lines[:0] = _queue_lines(arguments.study)
     if events:
         lines += ["", *status.event_lines(events)]
     return tell(arguments, {}, *lines)
+
+
+def _queue_lines(study: str) -> list[str]:
+    """Say what the jobs of a study do in SLURM, where this host has it."""
+    if shutil.which("squeue") is None:
+        return []
+    from hpo.launch.executors import slurm_programs
+
+    try:
+        jobs = slurm_programs.of_study(study)
+    except HpoError as error:
+        return [str(error), ""]
+    if not jobs:
+        return []
+    return [f"{study}: {slurm_programs.summary(jobs)}", ""]
 
 
 def _show_overview(arguments: argparse.Namespace) -> int:

@@ -82,7 +82,7 @@ def test_who_only_looks_creates_nothing(
         assert said in "".join(capsys.readouterr())
     assert not home.exists()
     with connect(empty_database_url) as connection:
-        count = "SELECT count(*) FROM pg_tables WHERE tableowner = 'hpo'"
+        count = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
         schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'hpo_ledger'"
         assert connection.execute(count).fetchone() == (0,)
         assert connection.execute(schemas).fetchone() == (0,)

@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "executor",
     "slurm",
+    "slurm_programs",
 ]
 
 

@@ -14,7 +14,6 @@ import math
 import shlex
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -25,12 +24,14 @@ from hpo.config import SlurmDefaults
 from hpo.launch.executors import GRACE_S, ClusterExecutor
 from hpo.launch.executors.slurm_programs import (
     FAULTS,
+    CancelledError,
     Job,
     SlurmError,
     ask,
     check_only_here,
     queued,
     submit,
+    summary,
 )
 from hpo.postgres.urls import is_of_this_host, parse_url
 from hpo.views.sentences.formatting import duration_text, plural
@@ -304,27 +305,23 @@ class SlurmExecutor(ClusterExecutor):
                 node = f" on {now.node}" if now.node else ""
                 text = f"job {i} ended after {now.ran}{node} ({now.state})"
                 self._events.append(f"{text}; log: {self._log(now)}")
-        summary = self._summary()
-        if summary != self._last_summary:
-            self._events.append(summary)
-        self._last_summary = summary
+        text = self._summary()
+        if text != self._last_summary:
+            self._events.append(text)
+        self._last_summary = text
 
     def _summary(self) -> str:
-        """Say how many jobs run, and why the others wait."""
-        living = self._living()
-        reasons = Counter(job.reason for job in living if job.state == "PENDING")
-        running = len(living) - reasons.total()
-        run = f"{running} jobs of SLURM run"
-        if running <= 1:
-            run = f"{plural(running, 'job')} of SLURM runs"
-        if not reasons:
-            return run
-        waiting = ", ".join(f"{n} ({reason})" for reason, n in sorted(reasons.items()))
-        return f"{run}; in the queue: {waiting}"
+        """Say how many jobs run, and why the others wait; first why the probe does."""
+        probes = [job for job in self._jobs.values() if job.probes and not job.gone]
+        waits = [job.reason for job in probes if job.state == "PENDING"]
+        text = summary(self._living())
+        if waits:
+            text += f"; the probe job waits ({waits[0]})"
+        return text
 
     def _check(self) -> None:
-        """Raise an error if the probe has failed, or if jobs have failed and none is
-        left."""
+        """Raise an error if the probe has failed, or if jobs have failed or were
+        cancelled and none is left."""
         failed = [job for job in self._jobs.values() if job.state in FAULTS]
         probes = [job for job in failed if job.probes]
         name = "job"
@@ -336,6 +333,7 @@ class SlurmExecutor(ClusterExecutor):
         elif self._living():
             return
         if not failed:
+            self._check_cancelled()
             return
         job = failed[-1]
         log = self._log(job)
@@ -352,6 +350,15 @@ class SlurmExecutor(ClusterExecutor):
             f"slurm: {name} {job.id} failed ({job.state} on"
             f" {job.node or 'no node'}):\n{output or lost}\n{remedy} Its log: {log}"
         )
+
+    def _check_cancelled(self) -> None:
+        """Raise an error if somebody has cancelled the last jobs."""
+        cancelled = [job.id for job in self._jobs.values() if job.state == "CANCELLED"]
+        if cancelled:
+            raise CancelledError(
+                f"slurm: no job of this study is left: {', '.join(cancelled)} were"
+                " cancelled. Nothing is lost. The same command submits new jobs."
+            )
 
     def _log(self, job: Job) -> Path:
         return self.logs / f"{job.id}.log"

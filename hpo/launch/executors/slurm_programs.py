@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpo.console import EXIT_CANCELLED
 from hpo.errors import HpoError, one_line
+from hpo.views.sentences.formatting import plural
 
 TIMEOUT_S = 60.0
 LOOK_S = 10.0
@@ -22,6 +27,12 @@ vanish."""
 
 class SlurmError(HpoError):
     """SLURM is missing, or a command of it failed."""
+
+
+class CancelledError(SlurmError):
+    """All jobs of a launch were cancelled."""
+
+    exit_status = EXIT_CANCELLED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +84,23 @@ def queued(name: str) -> list[Job]:
     return parsed(answer)
 
 
+def of_study(study: str) -> list[Job]:
+    """Return this user's running and waiting jobs of a study, by the name that a launch
+    gives them: ``hpo-STUDY-HASH``.
+
+    Raises:
+        SlurmError: squeue does not answer.
+    """
+    answer = ask(
+        *("squeue", "--me", "--noheader", "--array"),
+        f"--format={_FORMAT}|%j",
+        timeout_s=LOOK_S,
+    )
+    ours = re.compile(rf"(.*)\|hpo-{re.escape(study)}-[0-9a-f]{{8}}")
+    found = [ours.fullmatch(line) for line in answer.splitlines()]
+    return parsed("\n".join(match[1] for match in found if match))
+
+
 def parsed(text: str) -> list[Job]:
     """Parse the output of squeue.
 
@@ -87,6 +115,24 @@ def parsed(text: str) -> list[Job]:
             why = reason.strip("()")
             jobs.append(Job(id=number, state=state, reason=why, node=node, ran=ran))
     return jobs
+
+
+def summary(living: Sequence[Job]) -> str:
+    """Say how many jobs run, and why the others wait.
+
+    Examples:
+        >>> summary([Job(id="1_0", state="RUNNING"), Job(id="1_1", reason="Priority")])
+        '1 job of SLURM runs; in the queue: 1 (Priority)'
+    """
+    reasons = Counter(job.reason for job in living if job.state == "PENDING")
+    running = len(living) - reasons.total()
+    run = f"{running} jobs of SLURM run"
+    if running == 1:
+        run = f"{plural(running, 'job')} of SLURM runs"
+    if not reasons:
+        return run
+    waiting = ", ".join(f"{n} ({reason})" for reason, n in sorted(reasons.items()))
+    return f"{run}; in the queue: {waiting}"
 
 
 def check_only_here(partitions: str | None, database: str) -> None:

@@ -24,6 +24,7 @@ from processes import script
 from workers import wait_until
 
 from hpo.config import SiteConfig
+from hpo.console import EXIT_CANCELLED
 from hpo.launch import executors
 from hpo.launch.executors import slurm, slurm_programs
 from hpo.launch.executors.slurm import SlurmError, SlurmExecutor
@@ -324,4 +325,52 @@ def test_jobs_that_end_are_told_and_the_last_failure_is_an_error(
         str(caught.value)
         == "slurm: job 7_1 failed (FAILED on bad):\n  error: workers must "
         f"live\nFix that. Its log: {executor.logs}/7_1.log"
+    )
+
+
+def test_a_launch_whose_jobs_were_all_cancelled_ends_in_words(
+    program: Program, make: Make
+) -> None:
+    executor = make()
+    executor.start(2)
+    gone = "7_1|CANCELLED|None||0:00"
+    program("squeue", queue("7_0|PENDING|Priority||0:00", gone))
+    executor.poll()
+    program("squeue", queue("7_0|CANCELLED|None||0:00", gone))
+    with pytest.raises(SlurmError) as caught:
+        executor.poll()
+    assert caught.value.exit_status == EXIT_CANCELLED
+    assert (
+        str(caught.value)
+        == "slurm: no job of this study is left: 7_0, 7_1 were cancelled."
+        " Nothing is lost. The same command submits new jobs."
+    )
+
+
+def test_why_the_probe_waits_is_told(program: Program, make: Make) -> None:
+    executor = make(probe=True)
+    executor.start(2)
+    waits = [f"7_{k}|PENDING|(Dependency)||0:00" for k in range(2)]
+    program("squeue", queue("7|PENDING|(Nodes required are DOWN)||0:00", *waits))
+    assert executor.poll()[-1] == (
+        "0 jobs of SLURM run; in the queue: 2 (Dependency); the probe job waits (Nodes"
+        " required are DOWN)"
+    )
+
+
+def test_the_jobs_of_a_study_are_known_by_their_name(program: Program) -> None:
+    program(
+        "squeue",
+        queue(
+            "7_0|RUNNING|None|n1|1:00|hpo-toy-0123abcd",
+            "7_1|PENDING|(Resources)||0:00|hpo-toy-0123abcd",
+            "8_0|PENDING|(Priority)||0:00|hpo-toy-wide-0123abcd",
+            "9|RUNNING|None|n1|1:00|bash",
+        ),
+    )
+    jobs = slurm_programs.of_study("toy")
+    assert [job.id for job in jobs] == ["7_0", "7_1"]
+    assert (
+        slurm_programs.summary(jobs)
+        == "1 job of SLURM runs; in the queue: 1 (Resources)"
     )
