@@ -3,7 +3,6 @@ networks, with another input, readout or masks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -12,10 +11,11 @@ from hpo.contract import ObjectiveParams
 from hpo.objectives.devices.device import Device
 from hpo.objectives.devices.objective import DeviceObjective
 from hpo.objectives.devices.spintronic import Spintronic
-from hpo.objectives.training import architecture, stepping
+from hpo.objectives.training import architecture
 
 if TYPE_CHECKING:
     from hpo.objectives.networks.pointwise import DeviceNetwork
+    from reproduction.other_network import MaskedAlike
 
 
 class OtherSpintronic(Spintronic):
@@ -40,29 +40,24 @@ class OtherNetworks(DeviceObjective):
     Params: ClassVar[type[ObjectiveParams]] = OtherSpintronic
     system = Spintronic.system
 
-    def network(
-        self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
-    ) -> DeviceNetwork:
-        """Build the network of ``params``, with one member per seed."""
-        from hpo.objectives.networks.integrators import Stepping
-        from hpo.objectives.networks.pointwise import DeviceNetwork
-        from reproduction.other_network import MaskedAlike, OtherNetwork
+    def network_class(self, params: Device) -> type[DeviceNetwork]:
+        """Return that of scaled inputs and readouts, or one that the kernels train
+        alone."""
+        from reproduction.other_network import OtherNetwork
 
         assert isinstance(params, OtherSpintronic)
-        sizes = MaskedAlike(
-            channels=channels,
-            outputs=outputs,
-            mask_seed=params.mask_seed,
-            **architecture(params),
-        )
-        physics = Stepping(device=params, **stepping(params))
-        kind: type[DeviceNetwork] = OtherNetwork
         if params.input_gain == params.readout_gain == 1.0:
-            kind = DeviceNetwork  # trained by the kernels alone
-        return kind(
-            seeds,
-            sizes,
-            physics=physics,
-            threads=params.threads,
-            batch_size=params.batch_size,
+            return super().network_class(params)
+        return OtherNetwork
+
+    def architecture(
+        self, params: Device, *, channels: int, outputs: int
+    ) -> MaskedAlike:
+        """Return the sizes, with masks of one seed if ``params`` has it."""
+        from reproduction.other_network import MaskedAlike
+
+        assert isinstance(params, OtherSpintronic)
+        sizes = architecture(params)
+        return MaskedAlike(
+            channels=channels, outputs=outputs, mask_seed=params.mask_seed, **sizes
         )

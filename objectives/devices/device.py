@@ -156,6 +156,24 @@ class Device(LayeredParams):
     """Defaults that differ in a network that predicts."""
     Hardware: ClassVar[type[Variability]] = Variability
     """Model of ``[variability]``: each parameter may have a spread."""
+    equation: ClassVar[tuple[str, ...]] = (
+        "states",
+        "noise_parts",
+        "rate",
+        "advance_exactly",
+        "output",
+        "amplitude",
+        "moving",
+        "rest",
+        "rest_under",
+        "limit_drive",
+        "add_noise",
+        "between_jumps",
+    )
+    """What makes its equation. ``fixed_drive``, ``drive_bounds`` and
+    ``noise_per_sqrt_ns`` do not: every kernel takes their numbers."""
+    rates: ClassVar[tuple[str, ...]] = ("rate",)
+    """Methods that ``advance_exactly`` solves."""
 
     lr0: LearningRate = 0.02
     lr_decay: LearningRateDecay = 15.0
@@ -198,8 +216,9 @@ class Device(LayeredParams):
         return states[0]
 
     def moving(self, *states: Any) -> Any:
-        """Return the state whose change is read out with ``readout = "x"``."""
-        return states[self.reads]
+        """Return what is read out with ``readout = "x"``, by its change: the first
+        state."""
+        return states[0]
 
     def rest(self) -> Any:
         """Return each state without input."""
@@ -233,8 +252,8 @@ class Device(LayeredParams):
         return (states[0] + named["noise"], *states[1:])
 
     def rest_under(self, drive: Any) -> Any:
-        """Return ``rest`` on a chip with device variability, under the nominal fixed
-        drive."""
+        """Return each state under a constant drive, that of a network without input:
+        by default ``rest``."""
         return self.rest()
 
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Device:
@@ -242,9 +261,20 @@ class Device(LayeredParams):
         its rate."""
         return self
 
+    def in_its_variables(self) -> Device:
+        """Return the device in the variables that the reference integrates: for some
+        equations, others are more exact."""
+        return self
+
     def with_values(self, **values: Any) -> Self:
         """Return the device with tensors, symbols or numbers as parameters."""
         return self.model_copy(update=values)
+
+    @classmethod
+    def generates_kernel(cls) -> bool:
+        """Tell whether its kernel is generated from its methods, not written by
+        hand."""
+        return True
 
     def by_hand(self, noisy: bool) -> Any:
         """Return hand-written compiled steps, a ``kernels.kernel.Pointwise``, if
@@ -255,17 +285,20 @@ class Device(LayeredParams):
         """Return the feature that compiled steps lack, as ``name=value``; else
         empty."""
         own = type(self)
-        if own.limit_drive is not Device.limit_drive:
-            return f"limit_drive of {own.__name__}"
         if self.readout == "x" and own.moving is not Device.moving:
             return f"moving of {own.__name__}"
         return ""
 
-    def has_own_equation(self, device: type[Device]) -> bool:
-        """Tell whether it defines a method of the equation anew, as a subclass of
+    @classmethod
+    def has_own_limit(cls) -> bool:
+        """Tell whether it limits the drive by a method of its own."""
+        return cls.limit_drive is not Device.limit_drive
+
+    @classmethod
+    def has_own_equation(cls, device: type[Device]) -> bool:
+        """Tell whether it defines a part of the equation anew, as a subclass of
         ``device``."""
-        own = type(self)
-        return any(getattr(own, n) is not getattr(device, n) for n in _EQUATION)
+        return any(getattr(cls, n) is not getattr(device, n) for n in device.equation)
 
     @property
     def reads(self) -> int:
@@ -327,7 +360,8 @@ class Device(LayeredParams):
         """Collect the parameters; ``advance_exactly`` integrates a device that has it.
 
         A ``rate`` that is defined anew has no solution but one that its class, or a
-        later one, defines: that of a parent solves another equation.
+        later one, defines: that of a parent solves another equation. So it is with
+        ``rest`` and ``rest_under``.
         An inherited field with another default keeps its type, bounds and description.
 
         Raises:
@@ -344,8 +378,11 @@ class Device(LayeredParams):
         cls.Hardware = Variability.of(cls.parameters)
         hardware: Any = cls.Hardware | None
         cls.model_fields["variability"].annotation = hardware
-        if cls._defined_by("rate") < cls._defined_by("advance_exactly"):
+        solved = cls._defined_by("advance_exactly")
+        if min(map(cls._defined_by, cls.rates)) < solved:
             cls.advance_exactly = None
+        if cls._defined_by("rest") < cls._defined_by("rest_under"):
+            cls.rest_under = Device.rest_under  # type: ignore[method-assign]
         integrator = cls.model_fields["integrator"]
         is_exponential = integrator.default.startswith("exponential")
         if cls.advance_exactly is None and is_exponential:
@@ -461,24 +498,6 @@ class Device(LayeredParams):
         return self
 
 
-_EQUATION = (
-    "states",
-    "noise_parts",
-    "rate",
-    "advance_exactly",
-    "output",
-    "amplitude",
-    "moving",
-    "rest",
-    "rest_under",
-    "fixed_drive",
-    "drive_bounds",
-    "limit_drive",
-    "add_noise",
-    "noise_per_sqrt_ns",
-    "between_jumps",
-)
-"""What makes the equation of a device."""
 _HOOKS = frozenset(
     name
     for name in vars(Device)

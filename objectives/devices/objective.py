@@ -12,6 +12,7 @@ from ..training import LayeredObjective, architecture, stepping
 from .device import Device
 
 if TYPE_CHECKING:
+    from ..networks.drawing import Architecture
     from ..networks.pointwise import DeviceNetwork
 
 
@@ -47,16 +48,29 @@ class DeviceObjective(LayeredObjective[Device]):
         self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> DeviceNetwork:
         """Build the network of ``params``, with one member per seed."""
-        from ..networks.drawing import Architecture
         from ..networks.integrators import Stepping
-        from ..networks.pointwise import DeviceNetwork
 
-        sizes = Architecture(channels=channels, outputs=outputs, **architecture(params))
-        physics = Stepping(device=params, **stepping(params))
-        return DeviceNetwork(
+        kind = self.network_class(params)
+        return kind(
             seeds,
-            sizes,
-            physics=physics,
+            self.architecture(params, channels=channels, outputs=outputs),
+            physics=Stepping(device=params, **stepping(params)),
             threads=params.threads,
             batch_size=params.batch_size,
         )
+
+    def network_class(self, params: Device) -> type[DeviceNetwork]:
+        """Return the class of the network of ``params``; another objective may have
+        another."""
+        from ..networks.pointwise import DeviceNetwork
+
+        return DeviceNetwork
+
+    def architecture(
+        self, params: Device, *, channels: int, outputs: int
+    ) -> Architecture:
+        """Return sizes and first weights of the network of ``params``; another
+        objective may draw others."""
+        from ..networks.drawing import Architecture
+
+        return Architecture(channels=channels, outputs=outputs, **architecture(params))

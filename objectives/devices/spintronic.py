@@ -20,7 +20,7 @@ power, x_th = 0, and no limit, I = D; ``networks.oscillator`` explains how Eq. (
 ============  =============  ====  ==================================================
 paper symbol  code name      unit  meaning
 ============  =============  ====  ==================================================
-x             x              1     amplitude; the state is ln x without thermal power
+x             x              1     amplitude; without thermal power, ln x is integrated
 y             y              1     output: what passes the filter
 I             drive          1/ns
 γ = 1/τ       tau_ns         ns    relaxation time τ
@@ -46,7 +46,7 @@ from pydantic import Field, model_validator
 
 from ..training import Amplification, LearningRate, LearningRateDecay
 from .device import Device, DriveLimit, Parameter, parameter
-from .functions import exp, log, maximum, sqrt
+from .functions import exp, log, maximum, minimum, sqrt, where
 
 ThermalTraining = Annotated[
     Literal["mean", "noise"],
@@ -70,6 +70,10 @@ ThermalSpan = Annotated[
 ]
 
 
+_HALVINGS = 40
+"""Steps of a bisection: to 1e-12."""
+
+
 class Spintronic(Device):
     """A spintronic oscillator and its filter, and hyper-parameters of a network of
     them.
@@ -81,6 +85,8 @@ class Spintronic(Device):
     system = "oscillator"
     states = ("x", "y")
     noise_parts = 2
+    equation = (*Device.equation, "amplitude_rate")
+    rates = ("rate", "amplitude_rate")
     predicting: ClassVar[Mapping[str, Any]] = {
         "thermal_training": "mean",
         "thermal_span": 1.0,
@@ -190,52 +196,37 @@ class Spintronic(Device):
         return self
 
     @property
-    def _cold(self) -> bool:
-        """Whether the state is ln x, since x may decay to 0. See
-        ``networks.oscillator``."""
-        return isinstance(self.thermal_power, float | int) and self.thermal_power == 0.0
+    def _mean_power(self) -> Any:
+        """The thermal power whose mean effect is in the rate: none between jumps."""
+        return self.thermal_power
 
-    @property
-    def _material(self) -> dict[str, Any]:
-        """The constants of the oscillator."""
-        return {"gamma_per_ns": 1.0 / self.tau_ns, "q": self.q, "sigma": self.sigma}
+    def amplitude_rate(self, x: Any, drive: Any) -> Any:
+        """Return dx/dt, per ns: Eq. (1), and Eq. (3) with Q = 0 and σ = 1.
 
-    def amplitude(self, x: Any, y: Any) -> Any:
-        """Return the paper's x."""
-        return exp(x) if self._cold else x
+        Terms of a subclass belong here: Eq. (5) passes them on to y.
+        """
+        from ..networks import oscillator
 
-    def moving(self, x: Any, y: Any) -> Any:
-        """Return x, whose change is read out, not its logarithm."""
-        return self.amplitude(x, y)
+        return oscillator.rate(
+            x, drive, **_material(self), thermal_power=self._mean_power
+        )
 
     def rate(self, x: Any, y: Any, drive: Any) -> Any:
-        """Return the time derivatives of x, or of ln x, and of y, per ns."""
-        from ..networks import highpass, oscillator
+        """Return the time derivatives of x and y, per ns."""
+        from ..networks import highpass
 
-        if self._cold:
-            change = oscillator.log_rate(x, drive, **self._material)  # Eq. (1), (3)
-            dx = exp(x) * change
-        else:
-            change = dx = oscillator.rate(
-                x, drive, **self._material, thermal_power=self.thermal_power
-            )
-        return change, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
+        dx = self.amplitude_rate(x, drive)
+        return dx, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
 
     def advance_exactly(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
         """Return both after ``dt_ns`` of constant drive; y for a constant mean
         dx/dt."""
         from ..networks import highpass, oscillator
 
-        if self._cold:
-            after = oscillator.advance_log_exactly(x, drive, dt_ns, **self._material)
-            dx = exp(after) - exp(x)
-        else:
-            power = self.thermal_power
-            after = oscillator.advance_exactly(
-                x, drive, dt_ns, **self._material, thermal_power=power
-            )
-            dx = after - x
-        return after, highpass.advance_exactly(y, dx, self.f_cut_per_ns, dt_ns)
+        after = oscillator.advance_exactly(
+            x, drive, dt_ns, **_material(self), thermal_power=self._mean_power
+        )
+        return after, highpass.advance_exactly(y, after - x, self.f_cut_per_ns, dt_ns)
 
     def output(self, x: Any, y: Any) -> Any:
         """Return the filtered amplitude."""
@@ -247,14 +238,34 @@ class Spintronic(Device):
         return 2.0 / self.tau_ns
 
     def rest_under(self, drive: Any) -> Any:
-        """Return x, ``start`` times its fixed point without input, or ln x; and y."""
+        """Return x, ``start`` times its fixed point without input, and y."""
         from ..networks import oscillator
 
-        rest = oscillator.fixed_point(
-            drive, **self._material, thermal_power=self.thermal_power
-        )
-        x = maximum(self.start * rest, oscillator.SILENT)
-        return (log(x) if self._cold else x), 0.0
+        if self.has_own_rate():
+            rest = self._find_rest(drive)
+        else:
+            rest = oscillator.fixed_point(
+                drive, **_material(self), thermal_power=self.thermal_power
+            )
+        return maximum(self.start * rest, oscillator.SILENT), 0.0
+
+    @classmethod
+    def has_own_rate(cls) -> bool:
+        """Tell whether dx/dt is defined anew."""
+        return cls.amplitude_rate is not Spintronic.amplitude_rate
+
+    def _find_rest(self, drive: Any) -> Any:
+        """Return where ``amplitude_rate`` falls through 0 between 0 and 1, by
+        bisection; between jumps, with the mean effect of their noise."""
+        mean_effect = (self.thermal_power - self._mean_power) / self.tau_ns
+        low = 0.0 * self.amplitude_rate(0.5, drive)
+        high = low + 1.0
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2.0
+            rises = self.amplitude_rate(middle, drive) + mean_effect > 0.0
+            low = where(rises, middle, low)
+            high = where(rises, high, middle)
+        return high
 
     def noise_per_sqrt_ns(self) -> Any:
         """Return η = sqrt(2 γ x_th) of the complex amplitude, see
@@ -262,45 +273,77 @@ class Spintronic(Device):
         return sqrt(2.0 * self.thermal_power / self.tau_ns)
 
     def add_noise(self, x: Any, y: Any, noise: Any) -> Any:
-        """Return ln x and y after a jump of the complex amplitude; Eq. (5) passes it on
-        to y."""
+        """Return x and y after a jump of the complex amplitude; Eq. (5) passes it on to
+        y."""
         from ..networks import oscillator
 
-        after = oscillator.add_noise(x, *noise)
-        return log(after), y + (after - exp(x))
+        after = _jump(sqrt(maximum(x, oscillator.SILENT)), noise)
+        return after, y + (after - x)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Step an equation of one's own by its rate: no kernel is generated from the
+        closed form of this class, which takes no symbols."""
+        inherits = cls.advance_exactly is Spintronic.advance_exactly
+        if inherits and cls.has_own_equation(Spintronic):
+            cls.advance_exactly = None  # type: ignore[assignment, method-assign]
+        super().__pydantic_init_subclass__(**kwargs)
+
+    @classmethod
+    def generates_kernel(cls) -> bool:
+        """Tell whether a subclass has an equation of its own: ``kernels.spintronic``
+        has another one."""
+        return cls.has_own_equation(Spintronic)
 
     def by_hand(self, noisy: bool) -> Any:
         """Return the hand-written steps of ``kernels.spintronic``; none for a subclass
         with an equation of its own."""
         from ..networks.kernels.spintronic import SpintronicSteps
 
-        if self.has_own_equation(Spintronic):
+        if self.generates_kernel():
             return None
         return SpintronicSteps(self, noisy=noisy)
 
     def beyond_kernel(self, integrator: str) -> str:
-        """Return what the kernels lack: steps without a closed form, and the equation
-        of a subclass whose methods no symbol passes."""
-        if not self.has_own_equation(Spintronic):
-            return f"integrator={integrator!r}" if integrator == "ab3" else ""
-        beyond = super().beyond_kernel(integrator)
-        if beyond:
-            return beyond
-        from ..networks.kernels.generating import generate_steps
-
-        try:
-            generate_steps(self, exact=integrator != "ab3")
-        except ValueError:
-            return f"the equation of {type(self).__name__}"
-        return ""
+        """Return what the kernels lack: the hand-written ones, steps without a closed
+        form."""
+        if self.generates_kernel():
+            return super().beyond_kernel(integrator)
+        return f"integrator={integrator!r}" if integrator == "ab3" else ""
 
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
         """Return the device without the mean effect of a noise, at rest with that
         noise's power."""
         power = noise_per_sqrt_ns**2 * self.tau_ns / 2.0
         device = self.with_values(thermal_power=power)
-        object.__setattr__(device, "__class__", _jumping(type(self)))
-        return device
+        return _as_class(device, _jumping(type(self)))
+
+    def in_its_variables(self) -> Spintronic:
+        """Return the device with ln x in place of x where x may decay to 0; see
+        ``networks.oscillator``. The methods of a subclass see x."""
+        power = self._mean_power
+        decays = isinstance(power, float | int) and power == 0.0
+        if not decays or self.generates_kernel():
+            return self
+        return _as_class(self.model_copy(), _in_logarithm(type(self)))
+
+
+def _material(device: Spintronic) -> dict[str, Any]:
+    """Return the constants of the oscillator."""
+    return {"gamma_per_ns": 1.0 / device.tau_ns, "q": device.q, "sigma": device.sigma}
+
+
+def _jump(root: Any, noise: Any) -> Any:
+    """Return x after a jump, from √x, between SILENT and 1."""
+    from ..networks import oscillator
+
+    after = oscillator.add_noise(root, *noise)
+    return minimum(1.0, maximum(after, oscillator.SILENT))
+
+
+def _as_class(device: Spintronic, cls: type[Spintronic]) -> Spintronic:
+    object.__setattr__(device, "__class__", cls)
+    return device
 
 
 @cache
@@ -309,5 +352,50 @@ def _jumping(device: type[Spintronic]) -> type[Spintronic]:
 
     The equation between the jumps is Eq. (2).
     """
-    how = {"__module__": device.__module__, "_cold": property(lambda self: True)}
+    how = {"__module__": device.__module__, "_mean_power": property(lambda self: 0.0)}
     return type(device.__name__, (device,), how)
+
+
+class _InLogarithm:
+    """The equation without thermal power, with the state ln x."""
+
+    __slots__ = ()
+
+    def amplitude(self: Any, x: Any, y: Any) -> Any:
+        """Return the paper's x."""
+        return exp(x)
+
+    def moving(self: Any, x: Any, y: Any) -> Any:
+        """Return the paper's x, whose change is read out."""
+        return exp(x)
+
+    def rate(self: Any, x: Any, y: Any, drive: Any) -> Any:
+        """Return the time derivatives of ln x and y, per ns."""
+        from ..networks import highpass, oscillator
+
+        change = oscillator.log_rate(x, drive, **_material(self))  # Eq. (1), (3)
+        return change, highpass.rate(y, exp(x) * change, self.f_cut_per_ns)
+
+    def advance_exactly(self: Any, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
+        """Return ln x and y after ``dt_ns`` of constant drive."""
+        from ..networks import highpass, oscillator
+
+        after = oscillator.advance_log_exactly(x, drive, dt_ns, **_material(self))
+        dx = exp(after) - exp(x)
+        return after, highpass.advance_exactly(y, dx, self.f_cut_per_ns, dt_ns)
+
+    def rest_under(self: Any, drive: Any) -> Any:
+        """Return ln x and y without input."""
+        x, y = super().rest_under(drive)  # type: ignore[misc]
+        return log(x), y
+
+    def add_noise(self: Any, x: Any, y: Any, noise: Any) -> Any:
+        """Return ln x and y after a jump of the complex amplitude."""
+        after = _jump(exp(x / 2.0), noise)
+        return log(after), y + (after - exp(x))
+
+
+@cache
+def _in_logarithm(device: type[Spintronic]) -> type[Spintronic]:
+    how = {"__module__": device.__module__}
+    return type(device.__name__, (_InLogarithm, device), how)

@@ -115,7 +115,10 @@ class DeviceDynamics:
         """The device that is integrated: with simulated noise, its equation between
         jumps."""
         noise = self.neurons.noise_per_sqrt_ns
-        return self._warm if noise is None else self._warm.between_jumps(noise)
+        device = self._warm
+        if noise is not None:
+            device = device.between_jumps(noise)
+        return device.in_its_variables()
 
     @property
     def _fixed_drive(self) -> Any:

@@ -161,9 +161,8 @@ def advance_log_exactly(
     return log_x + clip_exponent(z) - denominator.log()  # Eq. (1), solved
 
 
-def add_noise(log_x: Tensor, along: Tensor, across: Tensor) -> Tensor:
-    """Return the power x = |c|² after a jump of the complex amplitude c, from SILENT to
-    1.
+def add_noise(root: Rate, along: Rate, across: Rate) -> Rate:
+    """Return the power x = |c|² after a jump of the complex amplitude c, from √x.
 
     Thermal noise drives both quadratures of c alike (Slavin and Tiberkevich)::
 
@@ -172,8 +171,8 @@ def add_noise(log_x: Tensor, along: Tensor, across: Tensor) -> Tensor:
     Without a unit. At rest, x jumps by the square of the noise; at x = 1, by twice the
     noise.
     """
-    root = (log_x / 2.0).exp()
-    return ((root + along) ** 2 + across**2).clamp(min=SILENT, max=1.0)
+    power: Rate = (root + along) ** 2 + across**2
+    return power
 
 
 def fixed_point(

@@ -33,6 +33,7 @@ DEVIATION = _symbol("deviation")
 LOW = _symbol("drive_low")
 HIGH = _symbol("drive_high")
 _DRIVE = _symbol("drive_now")
+_RAW = _symbol("raw_drive")
 _LIMIT_SLOPE = _symbol("limit_slope")
 _STAGES = [
     (sympy.Rational(1, 6), sympy.Rational(1, 2)),
@@ -121,7 +122,7 @@ class StepTrace:
             after, slopes = self._solve(before)
         else:
             after, slopes = self._integrate(before)
-        if device.drive_limit != "none":
+        if device.drive_limit != "none" or device.has_own_limit():
             slopes[:, -1] *= _LIMIT_SLOPE
             slopes = self._define_all("l", slopes)
         noisy, noisy_slopes = self._add_noise(after, slopes)
@@ -160,8 +161,8 @@ class StepTrace:
         """Call a method of the device with symbols, and return its values as a
         column."""
         try:
-            if hook == "output":
-                values = (self._symbolic.output(*states),)
+            if hook in ("output", "limit_drive"):
+                values = (getattr(self._symbolic, hook)(*states),)
             else:
                 values = self._symbolic.every(hook, *states, **more)
             return sympy.Matrix([*map(sympy.sympify, values)])
@@ -262,6 +263,8 @@ class StepTrace:
 
     def _limit(self) -> list[str]:
         """Write the limit of the drive, and its slope."""
+        if self._device.has_own_limit():
+            return self._own_limit()
         name = self._device.drive_limit
         if name == "none":
             return []
@@ -271,6 +274,17 @@ class StepTrace:
         )
         names = ", ".join(str(self.constants.hoist(c)) for c in constants.values())
         return [f"drive_now, {_LIMIT_SLOPE} = limit_{name}(drive_now, {names})"]
+
+    def _own_limit(self) -> list[str]:
+        """Write a limit that the class of the device defines, and its slope."""
+        (limited,) = self._call("limit_drive", _RAW, LOW, HIGH)
+        both = sympy.Matrix([limited, limited.diff(_RAW)])
+        limited, slope = self._define_all("h", both)
+        writer = Writer(self._defined)
+        writer.lines.append(f"{_RAW} = drive_now")
+        named = {str(_DRIVE): limited, str(_LIMIT_SLOPE): slope}
+        writer.assign(self.constants.as_lanes(named))
+        return writer.lines
 
     def pull(self) -> str:
         """Write the body of ``pull``."""

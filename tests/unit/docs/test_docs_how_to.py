@@ -61,6 +61,26 @@ def test_the_device_that_the_page_derives_is_the_one_that_comes_with_the_project
     assert found[0] == found[1]
 
 
+def test_the_oscillator_that_the_page_extends_is_the_built_in_one_with_its_q(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the error of the steps, with limit and delay."""
+    (tmp_path / "my_oscillator.py").write_text(blocks("own-device", "python")[1])
+    monkeypatch.syspath_prepend(tmp_path)
+    how: Any = {"coupling_delay_ns": 0.2, "max_step_ns": 0.05, "tau_ns": 2.0}
+    series, found = torch.rand(3, 9, 1), []
+    for name, own in (
+        ("my_oscillator:MyOscillator", {"damping": 1.5}),
+        ("spintronic", {"q": 1.5}),
+    ):
+        objective = objectives.load(name)
+        params = objective.Params(**own, **how)
+        network = objective.network(params, [1], channels=1, outputs=2)
+        assert network.computes_fused(series)
+        found.append(network(series))
+    torch.testing.assert_close(*found, rtol=0, atol=1e-5)
+
+
 # --- own-objective.md ---
 
 

@@ -18,9 +18,11 @@ import pytest
 import snapshots
 import torch
 
+from hpo import objectives
 from hpo.contract import Solved
 from hpo.errors import HpoError
 from hpo.objectives.data.examples import Examples
+from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.networks.kernels.updates import TorchUpdates
 from hpo.objectives.training.train import choose_updates
 from hpo.study.networks import Member
@@ -410,6 +412,10 @@ def test_other_networks_are_what_they_say() -> None:
     reference = objective.network(OtherSpintronic(**plain), [1], **sizes)
     u = torch.rand(5, 6, 1)
     assert torch.allclose(network(u), 0.5 * reference(4.0 * u))
+    built_in: Any = objectives.load("spintronic")
+    same = built_in.network(Spintronic(**plain), [1], **sizes)
+    assert type(reference) is type(same)
+    assert torch.equal(reference(u), same(u))
     optimizer = torch.optim.Adam(network.parameters())
     examples = Examples(x=u.numpy(), label=np.zeros(5, np.int64))
     updates = choose_updates(network, optimizer, examples)

@@ -5,34 +5,82 @@ The parent's hand-written kernel has another one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from networks import assert_kernel_agrees, inputs, make_chip
 
-from hpo.objectives.devices import Device, exp, parameter
+from hpo import objectives
+from hpo.objectives.devices import Device, exp, parameter, sqrt
 from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.networks.drawing import Architecture
 from hpo.objectives.networks.integrators import Stepping
 from hpo.objectives.networks.pointwise import DeviceNetwork
 
 
-def _slower(self: Any, *states: Any, **more: Any) -> Any:
-    x, y = Spintronic.advance_exactly(self, *states, **more)
-    return 0.9 * x, y
+def _relax(self: Any, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
+    moved = x + dt_ns * (drive - x / self.tau_ns)
+    return moved, exp(-dt_ns) * y + moved - x
 
 
-HOOKS: dict[str, Any] = {
-    "advance_exactly": _slower,
-    "output": lambda self, x, y: 2.0 * y,
-    "moving": lambda self, x, y: 3.0 * x,
-    "rest_under": lambda self, drive: (0.2 + 0.0 * drive, 0.1),
-    "fixed_drive": lambda self: 1.5 / self.tau_ns,
-    "drive_bounds": lambda self: (0.0 / self.tau_ns, 2.5 / self.tau_ns),
-    "limit_drive": lambda self, drive, low, high: 0.5 * drive,
-    "between_jumps": lambda self, noise: self,
+def _lag(self: Any, x: Any, y: Any, z: Any, drive: Any) -> Any:
+    dx = self.amplitude_rate(x, drive) - 0.2 * z
+    return dx, dx - y, y - z
+
+
+LAGGED: dict[str, Any] = {
+    "states": ("x", "y", "z"),
+    "rate": _lag,
+    "rest": lambda self: (0.5, 0.0, 0.0),
+    "output": lambda self, x, y, z: y,
+    "add_noise": lambda self, x, y, z, noise: (x + noise[0], y + noise[1], z),
 }
+ONE_PART: dict[str, Any] = {
+    "noise_parts": 1,
+    "add_noise": lambda self, x, y, noise: (x + noise, y + noise),
+}
+HOOKS: dict[str, Any] = {
+    "states": LAGGED,
+    "noise_parts": ONE_PART,
+    "rate": {"rate": lambda self, x, y, drive: (0.1 * drive - x, drive - y)},
+    "amplitude_rate": {
+        "amplitude_rate": lambda self, x, drive: drive * (1.0 - x) - x / self.tau_ns
+    },
+    "advance_exactly": {"advance_exactly": _relax},
+    "output": {"output": lambda self, x, y: 2.0 * y},
+    "amplitude": {"amplitude": lambda self, x, y: 3.0 * x},
+    "moving": {"moving": lambda self, x, y: 3.0 * x},
+    "rest": {"rest": lambda self: (0.2, 0.1)},
+    "rest_under": {"rest_under": lambda self, drive: (0.2 + 0.0 * drive, 0.1)},
+    "fixed_drive": {"fixed_drive": lambda self: 1.5 / self.tau_ns},
+    "drive_bounds": {
+        "drive_bounds": lambda self: (0.0 / self.tau_ns, 2.5 / self.tau_ns)
+    },
+    "limit_drive": {
+        "limit_drive": lambda self, drive, low, high: (
+            high * drive / sqrt(high**2 + drive**2)
+        )
+    },
+    "add_noise": {"add_noise": lambda self, x, y, noise: (x + noise[0], y)},
+    "between_jumps": {"between_jumps": lambda self, noise: self},
+}
+"""What a subclass defines anew, by name."""
+NOISE = {"noise_parts", "add_noise", "between_jumps"}
+"""Those that have an effect with noise alone."""
+BY_HAND = {"fixed_drive", "drive_bounds"}
+"""Those whose numbers the hand-written kernel takes."""
+
+
+def test_every_part_of_the_equation_is_tried() -> None:
+    assert {*Spintronic.equation, *BY_HAND} == HOOKS.keys()
+
+
+def own_class(name: str) -> Any:
+    """A subclass that defines one part anew, and what it needs besides."""
+    return type("Own", (Spintronic,), {"__module__": __name__, **HOOKS[name]})
 
 
 def network(device: type[Device], **fields: Any) -> Any:
@@ -43,36 +91,64 @@ def network(device: type[Device], **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_a_method_that_is_defined_anew_counts(name: str) -> None:
-    how: dict[str, Any] = {"__module__": __name__, name: HOOKS[name]}
+def test_a_part_that_is_defined_anew_counts(name: str) -> None:
+    """In the kernel as in the reference, and it changes what the parent gives."""
     readout = {"readout": "x"} if name == "moving" else {}
-    own = network(type("Own", (Spintronic,), how), **readout)
-    parent = network(Spintronic, **readout)
-    noise = 0.05 if name == "between_jumps" else 0.0
+    own = network(own_class(name), **readout)
+    assert own.beyond_kernel == ("moving of Own" if readout else "")
+    assert own.physics.device.generates_kernel() == (name not in BY_HAND)
+    noise = 0.05 if name in NOISE else 0.0
     chip = make_chip(own, 5, noise=noise)
     u = inputs(4, 5).float()
     found = own.outputs(u, 3, chip).detach()
     own.backend = "reference"
     torch.testing.assert_close(found, own.outputs(u, 3, chip).detach())
-    assert (found - parent.outputs(u, 3, chip)).abs().max() > 1e-4
+    parent = network(Spintronic, **readout)
+    other = parent.outputs(u, 3, make_chip(parent, 5, noise=noise))
+    if name == "amplitude":
+        found, other = own.trajectories(u)["x"], parent.trajectories(u)["x"]
+    assert (found - other).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("name", ["rate", "add_noise"])
-def test_a_rate_and_a_jump_of_its_own_count(name: str) -> None:
-    hooks: dict[str, Any] = {
-        "rate": lambda self, x, y, drive: (0.1 * drive - x, drive - y),
-        "add_noise": lambda self, x, y, noise: (x + noise[0], y),
-    }
-    own = network(
-        type("Own", (Spintronic,), {"__module__": __name__, name: hooks[name]})
-    )
-    chip = make_chip(own, 5, noise=0.05 if name == "add_noise" else 0.0)
+def test_a_noise_of_its_own_is_that_of_its_chips() -> None:
+    how: dict[str, Any] = {"noise_per_sqrt_ns": lambda self: 0.3 / sqrt(self.tau_ns)}
+    own = network(type("Own", (Spintronic,), {"__module__": __name__, **how}))
+    noise = own.noise_per_sqrt_ns({"tau_ns": np.full(12, 4.0)})
+    np.testing.assert_allclose(noise, 0.15 / 14.12**0.5)
+
+
+class Heated(Spintronic):
+    """The parent's equation, as a subclass may write it."""
+
+    def amplitude_rate(self, x: Any, drive: Any) -> Any:
+        """Return dx/dt, where x is x."""
+        assert not isinstance(x, torch.Tensor) or bool((x >= 0.0).all())
+        return super().amplitude_rate(x, drive) + 0.0 * x
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("power", [0.0, 1e-3])
+def test_x_is_x_in_a_subclass_whatever_the_noise(power: float, noise: float) -> None:
+    """The parent integrates ln x there; both agree within the error of the steps."""
+    built_in, own = (network(cls, thermal_power=power) for cls in (Spintronic, Heated))
+    for made in (built_in, own):
+        made.physics = replace(made.physics, max_step_ns=0.02)
     u = inputs(4, 5).float()
-    found = own.outputs(u, 3, chip).detach()
-    own.backend = "reference"
-    torch.testing.assert_close(found, own.outputs(u, 3, chip).detach())
-    parent = network(Spintronic).outputs(u, 3, chip)
-    assert (found - parent).abs().max() > 1e-4
+    chip = make_chip(own, 5, noise=noise)
+    expected = built_in.outputs(u, 3, chip)
+    for backend in ("fused", "reference"):
+        own.backend = backend
+        torch.testing.assert_close(own.outputs(u, 3, chip), expected, rtol=0, atol=2e-4)
+
+
+def test_an_equation_that_no_symbol_passes_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rate = lambda self, x, drive: torch.tanh(drive) - x  # noqa: E731
+    own = type("Own", (Spintronic,), {"__module__": __name__, "amplitude_rate": rate})
+    monkeypatch.setitem(globals(), "Own", own)
+    with pytest.raises(LookupError, match=r"Own\.rate: expected expressions of states"):
+        objectives.load(f"{__name__}:Own")
 
 
 class Damped(Spintronic):
@@ -80,11 +156,10 @@ class Damped(Spintronic):
 
     damping: float = parameter(0.0, ge=0, description="of the square of x")
 
-    def rate(self, x: Any, y: Any, drive: Any) -> Any:
-        """Return dx/dt and dy/dt."""
-        slope, filtered = super().rate(x, y, drive)
-        extra = self.damping * x * x / self.tau_ns
-        return slope - extra, filtered - extra
+    def amplitude_rate(self, x: Any, drive: Any) -> Any:
+        """Return dx/dt."""
+        damping = self.damping * x * x / self.tau_ns
+        return super().amplitude_rate(x, drive) - damping
 
 
 def test_a_rate_of_its_own_is_not_stepped_by_the_solution_of_another() -> None:
@@ -94,27 +169,22 @@ def test_a_rate_of_its_own_is_not_stepped_by_the_solution_of_another() -> None:
     assert (without - with_it).abs().max() > 1e-3
 
 
-class Relaxing(Spintronic):
-    """An equation whose every method takes symbols."""
-
-    def rate(self, x: Any, y: Any, drive: Any) -> Any:
-        """Per ns."""
-        change = drive - x / self.tau_ns
-        return change, change - y
-
-    def advance_exactly(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
-        """By a step of Euler's method."""
-        change, _ = self.rate(x, y, drive)
-        return x + dt_ns * change, exp(-dt_ns) * y + dt_ns * change
-
-    def add_noise(self, x: Any, y: Any, noise: Any) -> Any:
-        """Of x alone."""
-        return x + noise[0], y
+@pytest.mark.parametrize("power", [0.0, 1e-3])
+def test_it_rests_where_its_rate_is_zero(power: float) -> None:
+    """As the parent with its Q does, on a chip with noise, too."""
+    parent = Spintronic(q=0.7, thermal_power=power)
+    own = Damped(damping=0.7, thermal_power=power)
+    for drive in (parent.fixed_drive(), np.array([0.02, 0.3])):
+        expected = parent.rest_under(drive)[0]
+        np.testing.assert_allclose(own.rest_under(drive)[0], expected, atol=1e-11)
+    noise = own.noise_per_sqrt_ns()
+    noisy = own.between_jumps(noise).rest_under(0.2)[0]
+    assert noisy == pytest.approx(own.rest_under(0.2)[0], abs=1e-11)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 def test_a_new_equation_has_a_generated_kernel(noise: float) -> None:
-    own = network(Relaxing)
-    assert own.beyond_kernel == ""
+    """With its gradients, though it defines its rate alone."""
+    own = network(Damped, damping=0.5)
     assert type(own.pointwise(noisy=noise > 0)).__name__ == "GeneratedSteps"
     assert_kernel_agrees(own, inputs(4, 5), 3, make_chip(own, 5, noise=noise))
