@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hpo.contract import Baseline, Objective, OnEpoch, Outcome, Progress, Protocol
+from hpo.contract import (
+    Baseline,
+    ExitedError,
+    Objective,
+    OnEpoch,
+    Outcome,
+    Progress,
+    Protocol,
+    calling,
+    importing,
+)
 from hpo.provenance import source
 
 if __name__ != "hpo.objectives":  # a second copy, imported from a checkout
@@ -49,6 +60,20 @@ def load(name: str) -> Objective[Any, Any]:
             f'your own is given as "package.module:Class"'
         )
     cls = import_class(target, f"objective {name!r}", f". Built in: {known}")
+    try:
+        with calling(module_of(name)):
+            return _make_objective(cls, name, predicts)
+    except ExitedError as error:
+        raise LookupError(f"objective {name!r} cannot be made: it {error}") from None
+
+
+def module_of(name: str) -> str:
+    """Return the name of the module that defines an objective."""
+    return BUILT_IN.get(name, name).partition(":")[0]
+
+
+def _make_objective(cls: Any, name: str, predicts: bool) -> Objective[Any, Any]:
+    """Make the objective that a class names: its own, or that of a device."""
     if isinstance(cls, type) and issubclass(
         cls, _import("hpo.objectives.devices.device:Device")
     ):
@@ -128,8 +153,7 @@ def modules(name: str, *others: str) -> dict[str, str]:
         LookupError: there is no such objective.
     """
     objective = load(name)
-    module = BUILT_IN.get(name, name).partition(":")[0]
-    own = source.modules([module], [type(objective), objective.Params])
+    own = source.modules([module_of(name)], [type(objective), objective.Params])
     return {**own, **sampler_modules(*others)}
 
 
@@ -152,7 +176,9 @@ def import_class(target: str, what: str, known: str = "") -> Any:
             ``known``.
     """
     try:
-        return _import(target)
+        return _import_contained(target)
+    except ExitedError as error:
+        raise LookupError(f"{what} cannot be imported: it {error}{known}") from None
     except Exception as error:  # a user's module may do anything as it is imported
         why = str(error).rstrip(".")
         if isinstance(error, ModuleNotFoundError):
@@ -232,6 +258,14 @@ def fit_device(
 def _make(name: str, base: type, fields: dict[str, Any]) -> Objective[Any, Any]:
     objective: Objective[Any, Any] = type(name, (base,), fields)()
     return objective
+
+
+def _import_contained(target: str) -> Any:
+    module_name = target.partition(":")[0]
+    if module_name in sys.modules:
+        return _import(target)
+    with importing(module_name):
+        return _import(target)
 
 
 def _import(target: str) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from hpo.check.run import Order, carry_out
 from hpo.console import answer, working_directory_last
-from hpo.contract import UnavailableError
+from hpo.contract import ExitedError, UnavailableError
 from hpo.errors import HpoError
 
 
@@ -24,10 +25,16 @@ def _carry_out(path: Path) -> int:
                 lines.flush()
         except UnavailableError as error:
             raise HpoError(str(error)) from None
+        except ExitedError as error:
+            raise HpoError(
+                f"{order.study['objective']} {error} in its first trial. Let it return,"
+                " or raise an exception if it fails."
+            ) from None
     return 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # KeyboardInterrupt is the code's own
     working_directory_last()
     status = answer(lambda: _carry_out(Path(sys.argv[1])))
     sys.stderr.flush()

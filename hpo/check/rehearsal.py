@@ -142,7 +142,7 @@ class Rehearsal:
             results.touch()
             status = _start(order, results, log)
             lines = results.read_text(encoding="utf-8").splitlines()
-            if status != 0 and what != "dry":
+            if what != "dry" and (status != 0 or not lines):
                 raise HpoError(_explain(status, log))
         for line in lines:
             yield Run(**json.loads(line))

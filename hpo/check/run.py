@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
 
-from hpo.contract import Progress, facts
+from hpo import objectives
+from hpo.contract import ExitedError, Progress, calling, facts
 from hpo.errors import HpoError
 from hpo.functions import Call, InterruptionError
 from hpo.search import suggest
@@ -88,6 +89,7 @@ def carry_out(order: Order) -> Iterator[Run]:
 
     Raises:
         HpoError: the objective cannot be imported, or lacks what it needs here.
+        ExitedError: it tried to end this process.
     """
     spec = file.restore(order.study, order.about, "hpo check")
     if order.what == "dry":
@@ -176,15 +178,16 @@ def _run_network(spec: StudySpec, known: Suggestion | None) -> Run:
     epochs = max(EPOCHS, spec.budget.score_every or 1)
     try:
         params = spec.params(suggestion.params, epochs=min(epochs, spec.planned_epochs))
-        outcome = spec.objective_impl.evaluate(
-            params,
-            task=spec.task_params.for_member(0),
-            protocol=spec.protocol,
-            member_seed=derive_seed(spec.seed, purpose, 0),
-            on_epoch=note,
-        )
+        with calling(objectives.module_of(spec.objective)):
+            outcome = spec.objective_impl.evaluate(
+                params,
+                task=spec.task_params.for_member(0),
+                protocol=spec.protocol,
+                member_seed=derive_seed(spec.seed, purpose, 0),
+                on_epoch=note,
+            )
         info = facts.member_info(outcome)
-    except HpoError:
+    except (HpoError, ExitedError):
         raise
     except Exception:
         return _failed(suggestion, traceback.format_exc(), began_s)

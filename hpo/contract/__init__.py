@@ -13,6 +13,7 @@ from hpo.contract.capabilities import (
     KnowsCosts,
     MeasuresTolerances,
 )
+from hpo.contract.containment import ExitedError, calling, importing, list_damage
 from hpo.contract.description import (
     BOUNDS,
     Cost,
@@ -46,6 +47,7 @@ __all__ = [
     "Cost",
     "Description",
     "Direction",
+    "ExitedError",
     "GivesBaselines",
     "KnowsCosts",
     "MeasuresTolerances",
@@ -66,9 +68,12 @@ __all__ = [
     "Tolerances",
     "Trace",
     "UnavailableError",
+    "calling",
     "clip_score",
     "describe",
     "facts",
+    "importing",
+    "list_damage",
     "read_baselines",
     "read_parameters",
 ]

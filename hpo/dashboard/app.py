@@ -143,7 +143,7 @@ class DashboardApp:
         self, kind: Kind, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         if kind is Kind.HEALTH:
-            return Reply(b"ok\n", "text/plain").send(start_response)
+            return self._say_health().send(start_response)
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
         if kind is Kind.FILE:
             shown = _file(path.rpartition("/")[2])
@@ -159,6 +159,17 @@ class DashboardApp:
         etag = environ.get("HTTP_IF_NONE_MATCH", "")
         reply = shown.reply(environ["HTTP_ACCEPT_ENCODING"], etag)
         return reply.send(start_response)
+
+    def _say_health(self) -> Reply:
+        """Say whether pages can be drawn; an unreachable database is no fault of
+        this process."""
+        error = None
+        if self._opened is not None:
+            error = self._opened.pages.error
+        if error is None or isinstance(error, _TROUBLE) or is_passing(error):
+            return Reply(b"ok\n", "text/plain")
+        why = f"pages cannot be drawn: {type(error).__name__}"
+        return Reply.refusal("503 Service Unavailable", why)
 
     def _site(self) -> _Site:
         """Return the pages, if the database answers.

@@ -89,6 +89,11 @@ class Pages:
         except Away:
             return Shown(overview.drawing("Studies"))
 
+    @property
+    def error(self) -> Exception | None:
+        """Why the studies could not be read the last time, if so."""
+        return self._home.error
+
     def metrics(self) -> Shown:
         """Return the metrics for Prometheus.
 

@@ -68,6 +68,11 @@ class Fresh(Generic[T]):
             raise Away("no recent answer")
         return self._known[0]
 
+    @property
+    def error(self) -> Exception | None:
+        """The error of the last attempt, if it failed."""
+        return self._error
+
     def _run(self, attempt: threading.Event) -> None:
         began_s = self._clock()
         last = None

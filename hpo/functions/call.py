@@ -12,11 +12,10 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from hpo.contract import clip_score, facts
+from hpo.contract import ExitedError, calling, clip_score, facts
 from hpo.errors import traceback_text
 from hpo.functions import history, inside
 from hpo.functions.evaluation import Evaluation, plain, read_values
-from hpo.functions.forks import ending_forks
 from hpo.functions.inside import Inside
 from hpo.functions.samplers import DecidedSampler, FixedSampler
 from hpo.functions.saved import Saved
@@ -89,6 +88,8 @@ class Call:
             SameParametersError: an earlier trial had the same parameters.
             Exception: the reason of an ``InterruptionError``.
             SpecError: the script cannot be imported.
+            ExitedError: the function tried to end the process, other than by
+                ``sys.exit``, which fails the trial.
         """
         function = self.spec.script.load()
         state = SlotState.COMPLETE
@@ -99,7 +100,8 @@ class Call:
                 trial = self._open_trial()
             self._trial = trial
             inside.enter(trial, self._inside)
-            with self.spec.script.as_called(self.seed), ending_forks():
+            script = self.spec.script
+            with script.as_called(self.seed), calling(str(script.path)):
                 value = function(trial)
         except InterruptionError as error:
             raise error.reason from None
@@ -107,7 +109,12 @@ class Call:
             state = SlotState.PRUNED
         except MemoryError:
             raise
-        except (Exception, SystemExit):
+        except ExitedError as error:
+            if not isinstance(error.__cause__, SystemExit):
+                raise
+            state = SlotState.FAILED
+            message = traceback_text()
+        except Exception:
             state = SlotState.FAILED
             message = traceback_text()
         if self._interruption is not None:  # which the function has caught

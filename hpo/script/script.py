@@ -10,9 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from hpo.contract import ExitedError, importing
 from hpo.errors import SpecError
 from hpo.provenance import source
 from hpo.script.seeding import restored, seed_held_generators, seeded
@@ -181,7 +180,6 @@ def _check_source(path: Path) -> None:
         raise SpecError(f"{place}: not valid Python: {error}.") from None
 
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 _folders: list[Path] = []
 """Folder of the script that this process has imported last, if any."""
 
@@ -199,13 +197,13 @@ def _load(script: Script) -> Function:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with _undisturbed(), script.as_called(0), _refuse_studies(script):
+        with _undisturbed(script), script.as_called(0), _refuse_studies(script):
             spec.loader.exec_module(module)
     except SpecError:
         raise
-    except SystemExit as error:
+    except ExitedError as error:
         raise SpecError(
-            f"{script.path.name} ended as it was imported, with status {error.code}."
+            f"{script.path.name} {error} as it was imported."
             " If it lacks arguments, give them after --, as in: hpo launch"
             f" {script} -- --data x.csv."
         ) from None
@@ -228,15 +226,11 @@ def _load(script: Script) -> Function:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep what a script prints off stdout, which may be JSON, and restore the state of
-    random generators and the handlers of signals, by which a worker is stopped."""
-    handlers = {number: signal.getsignal(number) for number in _STOPPING}
-    with restored(), redirect_stdout(sys.stderr):
+def _undisturbed(script: Script) -> Iterator[None]:
+    """Keep what a script prints off stdout, which may be JSON, and put back what it
+    changes in this process, with the state of random generators."""
+    with importing(str(script.path)), restored(), redirect_stdout(sys.stderr):
         yield
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def _forget_last() -> None:

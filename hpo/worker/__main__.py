@@ -9,7 +9,7 @@ import signal
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hpo.console import (
     Parser,
@@ -23,6 +23,9 @@ from hpo.console import (
 )
 from hpo.settings import LEASE_S
 from hpo.worker import crew
+
+if TYPE_CHECKING:  # it loads NumPy
+    from hpo.worker.heartbeat import WorkerOptions
 
 START_PATIENCE_S = 60.0
 """Longest wait of a starting worker for an unreachable database, which may be
@@ -126,16 +129,18 @@ def worker(arguments: Namespace) -> int:
 
 
 def _run_one(arguments: Namespace) -> int:
-    """Run one worker in this process; return 0 when it has ended in order.
+    """Run one worker in this process; return 0 when it has ended in order, or what the
+    crew expects then.
 
     Handle the signals of the process, limit the threads of numerical libraries by its
     environment, and set up its log.
     """
     if os.environ.get(crew.HASH_SEED) != "0":
         _begin_again()
+    in_order = 0 if arguments.parent is None else crew.IN_ORDER
     # otherwise the first process of a container gets no signal
     for signum in crew.STOPPING:
-        signal.signal(signum, lambda *_: os._exit(0))
+        signal.signal(signum, lambda *_: os._exit(in_order))
     # before numpy and torch load: one thread per worker
     for variable in crew.THREADS:
         os.environ.setdefault(variable, "1")
@@ -145,24 +150,12 @@ def _run_one(arguments: Namespace) -> int:
 
     import optuna
 
-    from hpo import settings
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import retry
-    from hpo.worker import notifier
-    from hpo.worker.heartbeat import WorkerOptions
-    from hpo.worker.loop import Worker
+    from hpo.worker.loop import DamagedError, Worker
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options = WorkerOptions(
-        study=arguments.study,
-        confirm=not arguments.no_confirm,
-        lease_s=arguments.lease,
-        parent_pid=arguments.parent,
-        heartbeat_file=arguments.heartbeat_file,
-        log=arguments.log,
-        notify=notifier.configured(),
-        hung_s=settings.epoch_limit_s(),
-    )
+    options = _options(arguments)
     with retry(
         lambda: open_storage(arguments.storage, worker=True),
         patience_s=START_PATIENCE_S,
@@ -173,8 +166,30 @@ def _run_one(arguments: Namespace) -> int:
         for signum in crew.STOPPING:
             signal.signal(signum, lambda *_: this_worker.stop(grace_s))
         os.register_at_fork(after_in_child=_restore_signals)
-        this_worker.run()
-    return 0
+        try:
+            this_worker.run()
+        except DamagedError as error:
+            logging.critical("%s", error)
+            return crew.SPOILED
+    return in_order
+
+
+def _options(arguments: Namespace) -> WorkerOptions:
+    """Return the options of the worker."""
+    from hpo import settings
+    from hpo.worker import notifier
+    from hpo.worker.heartbeat import WorkerOptions
+
+    return WorkerOptions(
+        study=arguments.study,
+        confirm=not arguments.no_confirm,
+        lease_s=arguments.lease,
+        parent_pid=arguments.parent,
+        heartbeat_file=arguments.heartbeat_file,
+        log=arguments.log,
+        notify=notifier.configured(),
+        hung_s=settings.epoch_limit_s(),
+    )
 
 
 def _restore_signals() -> None:

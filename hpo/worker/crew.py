@@ -62,10 +62,14 @@ HASH_SEED = "PYTHONHASHSEED"
 """The variable that decides the hashes of texts when Python starts."""
 OOM_S = 5.0
 """Longest time between the kernel's out-of-memory kill and the end of the process."""
-HUNG = os.EX_SOFTWARE
-"""Exit status of a worker that ended itself because its objective hung."""
+IN_ORDER = 100
+"""Exit status of a worker of a crew that has ended in order; 0 is what an objective
+may end the process with."""
+SPOILED = os.EX_SOFTWARE
+"""Exit status of a worker that ended itself, since its objective hung, or has changed
+the process for good."""
 _DEVICES = "CUDA_VISIBLE_DEVICES"
-_FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
+_FROM_OUTSIDE = {IN_ORDER, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
 """Exit statuses that are not the worker's fault: somebody stopped or killed it."""
 _VMSTAT = Path("/proc/vmstat")
 """Where Linux counts out-of-memory kills, in containers, too."""
@@ -232,11 +236,11 @@ class Crew:
                     self._spawn(place)
                 continue
             status = place.process.poll()
-            if status == 0 and not self._stays:
+            if status == IN_ORDER and not self._stays:
                 self._places.remove(place)
             elif status is not None:
                 event = self._ended(place, status, now)
-                if status != 0:
+                if status != IN_ORDER:
                     events.append(event)
         return events
 
@@ -302,11 +306,13 @@ class Crew:
             how = f"killed by {signal.Signals(-status).name}"
         else:
             how = f"exit status {status}"
+        if status == 0:
+            how += ", without having finished: its objective may have ended it"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
         why = how if is_own else None
         had_trial = report_loss(place.name, why, self._setup.storage_url)
         lived_s = now - place.started_s
-        if lived_s >= HEALTHY_S or status == HUNG:
+        if lived_s >= HEALTHY_S or status == SPOILED:
             place.pause_s = PAUSE_S[0]
             place.deaths_at_start = 0
         elif is_own and had_trial:

@@ -21,7 +21,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing, said_by
 from hpo.settings import BEATS_PER_LEASE, LEASE_S
 from hpo.study.trials import WorkerState
-from hpo.worker.crew import ALONE_S, HUNG, RELEASE_S
+from hpo.worker.crew import ALONE_S, IN_ORDER, RELEASE_S, SPOILED
 from hpo.worker.refusals import Refusals
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class Heartbeat(threading.Thread):
             self._silent_s += self._beat_s  # while paused, it does not grow
             if self._silent_s > self.options.hung_s:
                 silent = f"no sign of life for {self._silent_s:,.0f} s"
-                self.end_all(f"{silent} (HPO_EPOCH_LIMIT)", HUNG)
+                self.end_all(f"{silent} (HPO_EPOCH_LIMIT)", SPOILED)
             if self.options.parent_pid not in (None, os.getppid()) and not self._alone:
                 log.warning("the launcher is gone; stopping")
                 self._alone = True
@@ -152,16 +152,16 @@ class Heartbeat(threading.Thread):
     def stop_within(self, seconds: float) -> None:
         """Request to stop; end the process after this time, even if it still waits."""
         self.stop_requested.set()
-        later(seconds, self.end_all, f"not stopped within {seconds:g} s", 0)
+        status = 0 if self.options.parent_pid is None else IN_ORDER
+        later(seconds, self.end_all, f"not stopped within {seconds:g} s", status)
 
     def end_all(self, what: str, status: int) -> NoReturn:
-        """End the process at once and free its slot: as lost, unless ``status`` is
-        0."""
+        """End the process at once and free its slot: as lost if ``status`` says so."""
         later(RELEASE_S, os._exit, status)
         log.critical("%s from %s: ending. Where it hangs:", what, self._doing)
         faulthandler.dump_traceback(all_threads=True)
         with self._mutex, suppress(Exception):  # otherwise it is lost without a reason
-            if self._claim is not None and status:
+            if self._claim is not None and status == SPOILED:
                 self._ledger.lose(self._claim, what)
             elif self._claim is not None:
                 self._ledger.release(self._claim)

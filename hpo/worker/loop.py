@@ -12,13 +12,21 @@ from itertools import groupby
 from operator import itemgetter
 
 from hpo import objectives, settings
-from hpo.contract import UnavailableError
-from hpo.errors import HpoError, StorageError, StudyError, printable
+from hpo.contract import ExitedError, UnavailableError, calling, list_damage
+from hpo.errors import (
+    HpoError,
+    SpecError,
+    StorageError,
+    StudyError,
+    advise,
+    printable,
+)
 from hpo.ledger.claim_records import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by
 from hpo.search import options
+from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, WorkerState
 from hpo.worker import notifier, provenance
 from hpo.worker.crew import new_name
@@ -48,6 +56,44 @@ def _concerns_one_study(error: Exception) -> bool:
     return not is_passing(error)
 
 
+class DamagedError(HpoError):
+    """An objective has changed this process in a way that cannot be put back."""
+
+
+def _explain_exit(claim: Claim, error: ExitedError) -> str:
+    """Say what the objective of a claimed slot did, and what to do."""
+    spec = claim.spec
+    accept = advise(
+        f"hpo resume {spec.name} --accept-code",
+        f"hpo.load({spec.name!r}).accept_code()",
+    )
+    return (
+        f"{spec.objective} {error} in a trial. Let it return, or raise an exception if"
+        f" it fails; then: {accept}"
+    )
+
+
+def _module_of(spec: StudySpec) -> str:
+    """Return the name of the module of an objective, for ``calling``."""
+    if spec.is_function:
+        return str(spec.script.path)
+    return objectives.module_of(spec.objective)
+
+
+def _refuse_damage(claim: Claim) -> None:
+    """Refuse to go on in a process that an objective has changed for good.
+
+    Raises:
+        DamagedError: it has.
+    """
+    damage = list_damage()
+    if damage:
+        raise DamagedError(
+            f"{claim.spec.objective} has changed {damage[0]} of this process, which"
+            " cannot be put back: the worker ends, and the next one goes on"
+        )
+
+
 class Worker:
     """One worker: it holds one slot at a time."""
 
@@ -62,6 +108,8 @@ class Worker:
         self._options = options
         self._storage = storage
         self._gave_up = False
+        self._lost: str | None = None
+        """Why the last slot was lost, if it was."""
         self.name = name or new_name(options.study)
         if not self.name.isprintable() or len(self.name) > _LONGEST_NAME:
             raise StudyError(
@@ -93,7 +141,10 @@ class Worker:
         """Work until there is nothing left to do, or ``stop`` is called.
 
         Raises:
-            StudyError: there is no such study, or this host cannot serve it.
+            SpecError: its objective cannot be imported here.
+            StudyError: there is no such study, this host cannot serve it, or its
+                objective ends processes.
+            DamagedError: this process should compute nothing more; another one may.
         """
         refusal: str | None = None
         try:
@@ -117,7 +168,7 @@ class Worker:
             log.warning(
                 "stopped while the database is unreachable; the lease will run out"
             )
-        except StudyError as error:
+        except (SpecError, StudyError, DamagedError) as error:
             # deleted, or refused: this worker ends, it is not lost
             self._heart.end()
             refused = printable(str(error), "\n")
@@ -131,8 +182,8 @@ class Worker:
             raise StudyError(refusal)
 
     def _loop(self) -> str | None:
-        """Claim and train slots; return why this host refuses its only study, else
-        None."""
+        """Claim and train slots; return why this host refuses its only study, or what
+        ended its last slot, else None."""
         shortest_s, longest_s = _POLL_S
         pause_s = shortest_s
         only = self._options.study
@@ -142,12 +193,13 @@ class Worker:
             answer = self._claim_fairly() if only is None else self._claim_from(only)
             if isinstance(answer, Claim):
                 self._work(answer)
+                _refuse_damage(answer)
                 if only in self._refusals.reasons:
                     return f"refuses {only}: {self._refusals.reasons[only]}"
                 pause_s = shortest_s
             elif isinstance(answer, Over):
                 log.info("%s", answer.reason)
-                return None
+                return self._lost
             else:
                 self._heart.say(f"waits: {answer.reason}", WorkerState.WAITING)
                 self._heart.stop_requested.wait(pause_s)
@@ -222,11 +274,18 @@ class Worker:
         begun_s = time.monotonic()
         pause_s = 0.0
         try:
-            self._compute_baselines(claim)
-            self._heart.say(str(claim))
-            run = FunctionRun if claim.spec.is_function else TrialRun
-            run(self._ledger, claim, self._heart).run()
+            with calling(_module_of(claim.spec)):
+                self._compute_baselines(claim)
+                self._heart.say(str(claim))
+                run = FunctionRun if claim.spec.is_function else TrialRun
+                run(self._ledger, claim, self._heart).run()
+            self._lost = None
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun_s)
+        except ExitedError as error:
+            self._lost = _explain_exit(claim, error)
+            log.warning("%s is lost: %s", claim, self._lost)
+            with suppress(LeaseLostError):
+                self._ledger.lose(claim, self._lost)
         except StoppedError:
             log.info("%s is left to the next worker", claim)
         except LeaseLostError as error:

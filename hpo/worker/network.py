@@ -10,7 +10,14 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from hpo.contract import NetworkMember, NetworkObjective, Protocol
+from hpo import objectives
+from hpo.contract import (
+    ExitedError,
+    NetworkMember,
+    NetworkObjective,
+    Protocol,
+    calling,
+)
 from hpo.errors import HpoError, StudyError, advise
 from hpo.files import writing
 from hpo.ledger.reader import LedgerReader
@@ -26,7 +33,7 @@ from hpo.worker.crew import THREADS
 
 log = logging.getLogger(__name__)
 
-_LACKING = (HpoError, ImportError, MemoryError, RuntimeError)
+_LACKING = (HpoError, ExitedError, ImportError, MemoryError, RuntimeError)
 """Errors that mean that this host lacks something; PyTorch raises RuntimeError."""
 
 
@@ -139,10 +146,11 @@ def confusion(ledger: LedgerReader, result: Result) -> Confusion | None:
     except StudyError:
         return None
     try:
-        member = restore(kept)
-        if not member.classes:
-            return None
-        read = member.read().tolist()
+        with calling(objectives.module_of(result.spec.objective)):
+            member = restore(kept)
+            if not member.classes:
+                return None
+            read = member.read().tolist()
     except _LACKING as error:
         log.warning("no confusion matrix here: %s", error)
         return None

@@ -8,7 +8,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpo.contract import MeasuresTolerances, Outcome, Progress, Protocol, facts
+from hpo import objectives
+from hpo.contract import (
+    MeasuresTolerances,
+    ObjectiveParams,
+    Outcome,
+    Progress,
+    Protocol,
+    calling,
+    facts,
+)
 from hpo.ledger.claim_records import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.search import constraints
@@ -111,10 +120,19 @@ class MemberTraining:
                 one.
             LeaseLostError: another worker holds the slot now.
             EndedError: the pruner has ended the trial.
+            ExitedError: the objective tried to end the process.
             ValueError: the result cannot be stored.
         """
-        objective = self._spec.objective_impl
         values = self._spec.params(params, epochs=self._epochs)
+        with calling(objectives.module_of(self._spec.objective)):
+            outcome = self._evaluate(values, seed)
+        constraints.check_costs(self._spec, params, outcome.info)
+        member = member_of(self._index, seed, outcome, self._reported, self._seconds)
+        return outcome, member
+
+    def _evaluate(self, values: ObjectiveParams, seed: int) -> Outcome:
+        """Train, and measure the tolerances if the study asks for them."""
+        objective = self._spec.objective_impl
         split = self._spec.task_params.on_split(self._claim.split)
         task = split.for_member(self._index)
         outcome = objective.evaluate(
@@ -129,9 +147,7 @@ class MemberTraining:
             self._heart.say(f"{self._name}, tolerances")
             tolerances = objective.tolerances(values, task, seed, outcome)
             outcome = outcome.replace(tolerances=tolerances)
-        constraints.check_costs(self._spec, params, outcome.info)
-        member = member_of(self._index, seed, outcome, self._reported, self._seconds)
-        return outcome, member
+        return outcome
 
     @property
     def _measures_tolerances(self) -> bool:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.contract import Outcome, Protocol, UnavailableError
+from hpo.contract import ExitedError, Outcome, Protocol, UnavailableError
 from hpo.errors import HpoError, traceback_text
 from hpo.ledger import pins
 from hpo.ledger.claim_records import Claim, End
@@ -66,6 +66,7 @@ class TrialRun:
             StoppedError: the worker has a request to stop; the slot is left to the next
                 one.
             LeaseLostError: another worker holds the slot now.
+            ExitedError: the objective tried to end the process.
             MemoryError: this host has too little memory; the slot is left to others.
             UnavailableError: this host lacks what the trial needs; the slot is left to
                 others.
@@ -81,7 +82,7 @@ class TrialRun:
             # a broken host, not a broken trial: others may have what is missing here
             self._ledger.release(self._claim)
             raise
-        except (StoppedError, HpoError, *DATABASE_ERRORS):
+        except (StoppedError, ExitedError, HpoError, *DATABASE_ERRORS):
             raise  # a broken world, not a broken trial
         except MemoryError as error:
             # so is a host that is too small, or shared with others

@@ -146,7 +146,9 @@ def test_a_process_that_ends_is_quoted(capsys: pytest.CaptureFixture[str]) -> No
     write("print('hello')\nsys.stdout.flush()\nos._exit(3)")
     assert check(["train.py:objective"]) == 1
     assert capsys.readouterr().err == (
-        "error: the process of the trial ended with exit status 3. It wrote:\n  hello\n"
+        "error: the process of the trial ended with exit status 1. It wrote:\n  hello\n"
+        "  error: train.py:objective called os._exit(3) in its first trial. Let it"
+        " return, or raise an exception if it fails.\n"
     )
 
 

@@ -21,6 +21,8 @@ from finished import finished
 from servers import database
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
+from hpo.dashboard.app import DashboardApp
+from hpo.dashboard.guard import Kind
 from hpo.dashboard.pages import LONG_S
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
@@ -302,3 +304,30 @@ def test_a_finished_study_has_one_figure_and_its_verdict_in_optunas_rows(
     run_workers(shown.url, "toy", 1)
     assert note() == "Ask Ann."
     assert figures() == {FIGURE}
+
+
+def test_health_tells_of_pages_that_cannot_be_drawn(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = DashboardApp(lambda: open_storage(database_url))
+    said: list[str] = []
+
+    def ask(kind: Kind) -> bytes:
+        environ = {
+            "hpo.kind": kind,
+            "PATH_INFO": "/",
+            "HTTP_ACCEPT_ENCODING": "",
+            "REQUEST_METHOD": "GET",
+        }
+        return b"".join(app(environ, lambda status, headers: said.append(status)))
+
+    def break_(*arguments: object) -> None:
+        raise KeyError("a defect")
+
+    assert ask(Kind.HEALTH) == b"ok\n"
+    monkeypatch.setattr("hpo.dashboard.pages.read_workers", break_)
+    with pytest.raises(KeyError):
+        ask(Kind.HOME)
+    assert b"pages cannot be drawn: KeyError" in ask(Kind.HEALTH)
+    assert said == ["200 OK", "503 Service Unavailable"]
+    app.close()

@@ -41,7 +41,11 @@ def script(folder: Path, text: str, name: str = "train.py:objective") -> Script:
         ("objective = 3", "", "train.py:objective is not a function: 3. Name one"),
         ("def objective(): ...", "", "train.py:objective() must take one argument"),
         ("def objective(trial, data): ...", "", "must take one argument, the trial."),
-        ("import sys\nsys.exit(2)\n" + GOOD, "", "ended as it was imported, with sta"),
+        (
+            "import sys\nsys.exit(2)\n" + GOOD,
+            "",
+            "train.py called sys.exit(2) as it was imported. If ",
+        ),
         (
             "import optuna\n"
             + GOOD

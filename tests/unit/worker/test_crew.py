@@ -75,7 +75,9 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(
 
 
 @pytest.mark.parametrize(
-    ("status", "holds"), [(1, True), (crew.HUNG, False)], ids=["with a trial", "hung"]
+    ("status", "holds"),
+    [(1, True), (crew.SPOILED, False), (0, True)],
+    ids=["with a trial", "hung", "ended by its objective"],
 )
 def test_a_worker_that_was_able_to_start_is_started_again(
     tmp_path: Path,
