@@ -57,7 +57,9 @@ def _list_own(code: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     if not isinstance(pinned, Mapping):
         return {}
     return {
-        name: own for name, own in pinned.items() if name.partition(".")[0] != "hpo"
+        name: own
+        for name, own in pinned.items()
+        if name.partition(".")[0] != "hpo" and not name.startswith(source.PACKAGE)
     }
 
 

@@ -1,8 +1,8 @@
 """Pins of a study: properties fixed at registration, so that results stay reproducible.
 
-Pinned are the source of its objective, its sampler and our search; the rounding of
-sums, if the study asks for it; and the points of ``[warm_start] study``, see
-``warm_start``.
+Pinned are the source of its objective, its sampler and our search; the versions of the
+packages that suggest and prune; the rounding of sums, if the study asks for it; and the
+points of ``[warm_start] study``, see ``warm_start``.
 """
 
 from __future__ import annotations
@@ -58,8 +58,16 @@ def _hash_service(rooms: tuple[str, ...], alone: tuple[str, ...]) -> Mapping[str
     return source.hash_tree(_ROOT, *own, alone=alone)
 
 
+def _packages(spec: StudySpec) -> list[str]:
+    """Return the installed packages that suggest and prune for a study."""
+    if spec.sampler.name == "cmaes":
+        return ["optuna", "cmaes"]
+    return ["optuna"]
+
+
 def hash_modules(spec: StudySpec) -> dict[str, str]:
-    """Return a hash of each module that the trials of a study depend on.
+    """Return a hash of each module that the trials of a study depend on, and the
+    version of each package that decides on them.
 
     Raises:
         SpecError: one of them cannot be imported here.
@@ -79,7 +87,8 @@ def hash_modules(spec: StudySpec) -> dict[str, str]:
             modules = objectives.modules(spec.objective, *samplers)
     except LookupError as error:
         raise SpecError(f"study {spec.name!r} in the database: {error}.") from None
-    return {**modules, **_hash_service(rooms, alone)}
+    packages = source.package_versions(_packages(spec))
+    return {**modules, **packages, **_hash_service(rooms, alone)}
 
 
 def fingerprint(spec: StudySpec) -> str:
@@ -105,8 +114,7 @@ def pin(study: LockedStudy) -> str:
         return own
     here = hash_modules(study.spec)
     before = pinned["modules"]
-    names = sorted(here.keys() | before.keys())
-    changed = [name for name in names if here.get(name) != before.get(name)]
+    changed = _list_changes(before, here)
     if changed == [source.REGISTRY]:
         return str(pinned["hash"])
     accept = advise(
@@ -120,6 +128,21 @@ def pin(study: LockedStudy) -> str:
         f" ({advise(*OTHER_NAME)}). Theirs is revision {pinned['revision']}, this is"
         f" {_describe_revision()}, and these modules differ: {', '.join(changed)}"
     )
+
+
+def _list_changes(before: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Return what differs from the source of a study here, packages with both
+    versions."""
+    changed = []
+    for name in sorted(here.keys() | before.keys()):
+        theirs = before.get(name, "none")
+        ours = here.get(name, "none")
+        if theirs == ours:
+            continue
+        if name.startswith(source.PACKAGE):
+            name += f" (theirs {theirs}, here {ours})"
+        changed.append(name)
+    return changed
 
 
 def _describe_revision() -> str:

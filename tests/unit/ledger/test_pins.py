@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
+
+import pytest
 
 from hpo.ledger import pins
 from hpo.study import file
@@ -32,3 +35,16 @@ def test_a_class_does_not_depend_on_what_calls_functions() -> None:
     modules = pins.hash_modules(file.load("seqdigits")).keys()
     assert modules >= EVERY
     assert not modules & OF_FUNCTIONS
+
+
+@pytest.mark.parametrize(
+    ("sampler", "packages"), [("tpe", ["optuna"]), ("cmaes", ["optuna", "cmaes"])]
+)
+def test_the_packages_that_suggest_count_by_their_versions(
+    sampler: str, packages: list[str]
+) -> None:
+    spec = file.load("seqdigits", overrides=[f"sampler.name={sampler}", "confirm.by=score"])
+    found = pins.hash_modules(spec)
+    assert {name: found[name] for name in found if name.startswith("package ")} == {
+        f"package {name}": version(name) for name in packages
+    }

@@ -146,6 +146,32 @@ def test_a_process_keeps_to_what_it_has_read(package: Path) -> None:
     assert objectives.modules("own.other:Mine")["own.helper"] == before["own.helper"]
 
 
+def test_of_an_installed_module_the_version_of_its_package_counts(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = package / "opt" / "site-packages"
+    about = other / "lab_of_theirs-1.2.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Name: lab-of-theirs\nVersion: 1.2\n")
+    (about / "top_level.txt").write_text("theirs\n")
+    (other / "theirs.py").write_text("class Sampler: ...\n")
+    monkeypatch.syspath_prepend(other)
+    assert objectives.sampler_modules("theirs:Sampler") == {
+        "package lab-of-theirs": "1.2"
+    }
+
+
+def test_beside_ours_nothing_counts_that_lies_in_the_same_folder(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "hpo").mkdir()
+    (tmp_path / "hpo/search.py").write_text("import beside, hpo.space\n")
+    (tmp_path / "hpo/space.py").write_text("")
+    (tmp_path / "beside.py").write_text("")
+    found = source.hash_tree(tmp_path, "hpo.search", alone=())
+    assert [*found] == ["hpo.search", "hpo.space"]
+
+
 def test_our_own_objectives_are_of_all_that_computes() -> None:
     found = objectives.modules("spintronic")
     for name in (
