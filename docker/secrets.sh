@@ -23,7 +23,7 @@ if ! grep -qs '^HPO_SECRETS=' .env; then
   made="$made .env"
 fi
 # Images that were loaded without a registry have no digest: these are taken by their tags.
-for image in PYTHON_IMAGE=python:3.13-slim POSTGRES_IMAGE=postgres:17; do
+for image in PYTHON_IMAGE=python:3.13-slim POSTGRES_IMAGE=postgres:18; do
   grep -q "^${image%%=*}=" .env && continue
   digests=$(docker image inspect "${image#*=}" --format '{{.RepoDigests}}' 2>/dev/null) || continue
   [ "$digests" = '[]' ] && echo "$image" >>.env

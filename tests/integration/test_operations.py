@@ -3,20 +3,16 @@ themselves."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-import yaml
 from dashboards import dashboard
 from processes import free_port, listens
 from required import program
@@ -26,9 +22,6 @@ from tls import shell
 from workers import toy_spec, wait_until
 
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage
-from hpo.worker.heartbeat import WorkerOptions
-from hpo.worker.loop import Worker
 
 PASSWORD = "correct horse battery"
 DEPLOY = ROOT / "deploy"
@@ -55,7 +48,7 @@ def service(*line: object, port: int) -> Iterator[None]:
             running.terminate()
 
 
-def test_alerts_fire_and_the_board_shows_something(
+def test_alerts_fire(
     ledger: Ledger, database_url: str, password: Path, tmp_path: Path
 ) -> None:
     promtool, port = program("promtool", "prometheus"), free_port()
@@ -75,10 +68,6 @@ def test_alerts_fire_and_the_board_shows_something(
         return {
             one["labels"]["alertname"] for one in alerts if one["state"] == "firing"
         }
-
-    def shown(query: str) -> bool:
-        query = query.replace("$instance", ".*").replace("[1h]", "[1m]")
-        return bool(answer(f"query?query={quote(query)}")["result"])
 
     ledger.register(toy_spec())
     ledger.register(toy_spec("other"))
@@ -109,11 +98,6 @@ def test_alerts_fire_and_the_board_shows_something(
             expected = {"HpoQueueWithoutWorkers", "HpoWorkerSilent", "HpoStudyFailed"}
             wait_until(lambda: firing() >= expected, 60)
             assert firing() == expected
-            board = json.loads((DEPLOY / "grafana/hpo.json").read_text())
-            for target in itertools.chain(
-                *(panel["targets"] for panel in board["panels"])
-            ):
-                wait_until(partial(shown, target["expr"]))
             running.end()
             assert "put a reverse proxy with TLS before the dashboard" in running.errors
             wait_until(lambda: "HpoDown" in firing(), 60)
@@ -201,27 +185,3 @@ def test_nginx_with_tls_stands_before_the_dashboard(
         assert 429 in [got.status for got in alone], (
             "no proxy is trusted that was not named"
         )
-
-
-def test_keda_counts_the_workers_that_find_work(
-    ledger: Ledger, storage: Storage, database_url: str
-) -> None:
-    [_, scaled] = yaml.safe_load_all(
-        (DEPLOY / "kubernetes/keda/scaling.yaml").read_text()
-    )
-    [trigger] = scaled["spec"]["triggers"]
-
-    def wanted() -> float:
-        with connect(database_url) as connection:
-            [[found]] = connection.execute(trigger["metadata"]["query"]).fetchall()
-        assert isinstance(found, float), "what KEDA reads it as"
-        return found
-
-    assert wanted() == 0
-    ledger.register(toy_spec())
-    assert wanted() == 4, "its window"
-    ledger.register(toy_spec("other", budget={"trials": 3}))
-    Worker(storage, WorkerOptions(study="other", confirm=False)).run()
-    assert wanted() == 4 + 2 * 3, "two configurations of three fresh seeds"
-    Worker(storage, WorkerOptions(study="other")).run()
-    assert wanted() == 4

@@ -58,12 +58,13 @@ class Stack:
     def __init__(self, directory: Path, workers: int) -> None:
         """Make its secrets; nothing is built or started."""
         self.directory, self.workers = directory, workers
+        self.project = f"hpo-test-{os.getpid()}"
         self.port, self.dashboard_port = free_port(), free_port()
         secrets = [str(ROOT / "docker/secrets.sh")]
         subprocess.run(secrets, cwd=directory, check=True, capture_output=True)
         self.environment = {
             **os.environ,
-            "COMPOSE_PROJECT_NAME": f"hpo-test-{os.getpid()}",
+            "COMPOSE_PROJECT_NAME": self.project,
             "HPO_IMAGE": IMAGE,
             "HPO_PORT": str(self.port),
             "HPO_DASHBOARD_PORT": str(self.dashboard_port),
@@ -110,7 +111,7 @@ class Stack:
     def build(self) -> None:
         """Build the image from the sources as they are now."""
         self.source = source.checkout_revision(ROOT)
-        self.compose("build", "workers", timeout_s=BUILD_S)
+        self.compose("build", timeout_s=BUILD_S)
 
     def up(self, *services: str) -> None:
         """Start services, and wait until they are healthy."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -20,44 +21,55 @@ from stack import ROOT
 from workers import wait_until
 
 from hpo.cli.main import parser_of
+from hpo.postgres.programs import find_shipped
 from hpo.postgres.urls import parse_url
 from hpo.worker import __main__ as worker
 
-SCRIPT = yaml.safe_load((ROOT / "deploy/kubernetes/study/workers.yaml").read_text())[
-    "spec"
-]["template"]["spec"]["containers"][0]["args"][-1]
+KUBERNETES = ROOT / "deploy/kubernetes"
+SECRETS = ROOT / "docker/secrets.sh"
+SCRIPT = yaml.safe_load((KUBERNETES / "study/workers.yaml").read_text())["spec"][
+    "template"
+]["spec"]["containers"][0]["args"][-1]
 COMMAND = r"python -m hpo\.worker ([^&]*) &"
 VERSIONS = [v for v in all_versions() if tuple(map(int, v.split(".")[:2])) >= (1, 31)]
 """Those in which podFailurePolicy is stable."""
 
 
-@cache
-def built() -> dict[tuple[str, str], dict[str, Any]]:
-    """All that both examples make, by kind and name."""
+Documents = dict[tuple[str, str], dict[str, Any]]
+
+
+def build(*folders: Path) -> Documents:
+    """All that folders make, by kind and name."""
     found = {}
-    for example in ("lab", "seqdigits"):
-        line = [program("kustomize"), "build", ROOT / "deploy/kubernetes" / example]
+    for folder in folders:
+        line = [program("kustomize"), "build", folder]
         for document in yaml.safe_load_all(subprocess.check_output(line)):
             found[document["kind"], document["metadata"]["name"]] = document
     return found
 
 
-def pods() -> dict[str, Mapping[str, Any]]:
-    """The template of the pods of every Job and Deployment, by its name."""
-    kinds = ("Job", "Deployment")
-    return {
-        name: d["spec"]["template"]
-        for (kind, name), d in built().items()
-        if kind in kinds
-    }
+@cache
+def built() -> Documents:
+    """All that both examples make."""
+    return build(KUBERNETES / "lab", KUBERNETES / "seqdigits")
+
+
+def pods(documents: Documents | None = None) -> dict[str, Mapping[str, Any]]:
+    """The template of the pods of every Job, CronJob and Deployment, by its name."""
+    found = {}
+    for (kind, name), document in (documents or built()).items():
+        if kind == "CronJob":
+            document = document["spec"]["jobTemplate"]
+        if kind in ("Job", "CronJob", "Deployment"):
+            found[name] = document["spec"]["template"]
+    return found
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_all_is_valid(version: str) -> None:
     for document in built().values():
-        if not document["apiVersion"].startswith("keda.sh/"):
-            checked = kubernetes_validate.validate(document, version, strict=True)
-            assert version.startswith(f"{checked}.")
+        checked = kubernetes_validate.validate(document, version, strict=True)
+        assert version.startswith(f"{checked}.")
 
 
 def test_pods_find_what_they_name_and_may_do_no_more_than_they_must() -> None:
@@ -68,6 +80,7 @@ def test_pods_find_what_they_name_and_may_do_no_more_than_they_must() -> None:
     assert users == ["hpo", "hpo_worker", "hpo_reader"]
     for template in pods().values():
         pod = template["spec"]
+        assert pod["imagePullSecrets"] == [{"name": "hpo-registry"}]
         assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "hpo", (
             "the policy's"
         )
@@ -85,6 +98,63 @@ def test_pods_find_what_they_name_and_may_do_no_more_than_they_must() -> None:
             assert {volume["name"] for volume in pod["volumes"]} == set(mounts)
             paths = re.findall(r"/(?:run/secrets|role)/[\w/.-]+", str(container))
             assert all(path.startswith(tuple(mounts.values())) for path in paths)
+
+
+def test_pods_ask_the_clusters_name_server_alone() -> None:
+    rules = built()["NetworkPolicy", "hpo"]["spec"]["egress"]
+    assert all(rule["to"] for rule in rules), (
+        "a rule without `to` permits every address"
+    )
+    [names] = [rule["to"] for rule in rules if rule["ports"][0]["port"] == 53]
+    assert names == [
+        {
+            "namespaceSelector": {
+                "matchLabels": {"kubernetes.io/metadata.name": "kube-system"}
+            },
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ]
+
+
+def test_a_budget_counts_the_standing_workers() -> None:
+    budget = built()["PodDisruptionBudget", "hpo-workers"]["spec"]
+    labels = pods()["hpo-workers"]["metadata"]["labels"]
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_all_workers_get_files_of_ones_own(tmp_path: Path) -> None:
+    for name in ("lab", "seqdigits"):
+        folder = tmp_path / name
+        folder.mkdir()
+        places = {
+            key: os.path.relpath(KUBERNETES / key, folder.resolve())
+            for key in (name, "own-files")
+        }
+        (folder / "kustomization.yaml").write_text(
+            f"resources: ['{places[name]}']\ncomponents: ['{places['own-files']}']\n"
+        )
+    documents = build(tmp_path / "lab", tmp_path / "seqdigits")
+    with_files = {
+        name
+        for name, template in pods(documents).items()
+        if "/files" in str(template["spec"]["containers"])
+    }
+    assert with_files == {"hpo-workers", "hpo-seqdigits"}
+    for document in documents.values():
+        kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
+
+
+def test_one_version_of_postgresql_is_everywhere() -> None:
+    """That of the embedded server."""
+    version = find_shipped(Path("nowhere")).name.removeprefix("pginstall")
+    [cluster] = build(KUBERNETES / "database").values()
+    assert cluster["spec"]["imageCatalogRef"]["major"] == int(version)
+    compose = (ROOT / "docker-compose.yml").read_text()
+    [image] = re.findall(r":-postgres:(\S+)}", compose)
+    assert image.startswith(f"{version}@")
+    dump = pods()["hpo-backup"]["spec"]["containers"][0]["image"]
+    assert dump.partition("@")[2] == image.partition("@")[2]
+    assert f"POSTGRES_IMAGE=postgres:{version};" in SECRETS.read_text()
 
 
 def test_commands_are_ours() -> None:

@@ -43,7 +43,9 @@ def test_a_class_does_not_depend_on_what_calls_functions() -> None:
 def test_the_packages_that_suggest_count_by_their_versions(
     sampler: str, packages: list[str]
 ) -> None:
-    spec = file.load("seqdigits", overrides=[f"sampler.name={sampler}", "confirm.by=score"])
+    spec = file.load(
+        "seqdigits", overrides=[f"sampler.name={sampler}", "confirm.by=score"]
+    )
     found = pins.hash_modules(spec)
     assert {name: found[name] for name in found if name.startswith("package ")} == {
         f"package {name}": version(name) for name in packages
