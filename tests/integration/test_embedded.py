@@ -18,8 +18,9 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from processes import ENTER, HOLD, USER, finish, running, start
+from processes import ENTER, HOLD, USER, finish, free_port, running, start
 from servers import connect, gone, password_of, read, write
+from stack import ROOT
 from workers import wait_until
 
 from hpo.errors import StorageError
@@ -469,6 +470,37 @@ def test_an_ordinary_user_has_a_server_of_his_own(new_home: Path) -> None:
         for process in [start(USER, home, **who) for _ in range(4)]:
             finish(process)
     wait_until(lambda: gone(home))
+
+
+@as_root
+def test_a_database_of_ones_own_is_the_same_postgresql(new_home: Path) -> None:
+    """As deploy/slurm/database.sh starts it; root is told who may."""
+    script = ["bash", ROOT / "deploy/slurm/database.sh"]
+    refused = subprocess.run(script, capture_output=True, text=True)
+    said = "error: PostgreSQL refuses to run as root. Run this as an ordinary user, who"
+    assert (refused.returncode, refused.stderr.startswith(said)) == (1, True)
+
+    who = as_nobody()
+    home = new_home / "mine"
+    home.mkdir(mode=0o700)
+    (home / "python").symlink_to(who.pop("python"))
+    os.chown(home, NOBODY, NOBODY)
+    port = free_port()
+    who["env"] |= {
+        "HPO_DATABASE": str(home / "database"),
+        "HPO_DATABASE_PORT": str(port),
+        "PATH": f"{home}:{os.environ['PATH']}",
+    }
+    with subprocess.Popen(script, **who) as server:
+        wait_until((home / "database/service").exists)
+        word = (home / "database/password").read_text().strip()
+        with psycopg.connect(f"postgresql://hpo:{word}@127.0.0.1:{port}/hpo") as client:
+            row = client.execute("SHOW server_version").fetchone()
+        server.terminate()
+    assert server.returncode == 0
+    assert row is not None
+    newest = find_shipped(home).name.removeprefix("pginstall")
+    assert row[0].partition(".")[0] == newest
 
 
 @as_root

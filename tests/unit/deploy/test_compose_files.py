@@ -67,6 +67,15 @@ def test_workers_alone_get_whom_to_tell_and_a_way_out_if_the_page_is_followed(
     )
 
 
+def test_one_service_builds_the_image_of_all(tmp_path: Path) -> None:
+    """Else `up --build` makes it several times, and leaves the others untagged."""
+    done = compose("config", "--format=json", HPO_SECRETS=str(tmp_path))
+    services = json.loads(done.stdout)["services"]
+    ours = [name for name in services if services[name]["image"] == "hpo-dynamics"]
+    assert sorted(ours) == ["dashboard", "migrate", "workers"]
+    assert [name for name in ours if "build" in services[name]] == ["migrate"]
+
+
 def test_without_secrets_it_says_how_to_make_them() -> None:
     done = compose("up", "workers")
     assert done.returncode != 0
