@@ -224,7 +224,10 @@ def working_directory_last() -> None:
 
     Users keep their objectives there; ``python -m`` puts it first.
     """
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        sys.exit("error: the working directory was deleted. Go to another one: cd PATH")
     if sys.path[0] in ("", here):
         del sys.path[0]
     # an editable installation is found by no path, and after all paths

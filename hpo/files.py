@@ -12,6 +12,9 @@ from typing import Any
 
 from hpo.errors import HpoError
 
+_DEEPEST = 50
+"""No file of ours has tables and lists so deep in others."""
+
 
 def check_ending(path: Path, *endings: str) -> None:
     """Check the ending of a file name, before anything is read or trained.
@@ -57,11 +60,25 @@ def read_toml(path: Path, refusal: type[HpoError]) -> dict[str, Any]:
         HpoError: of the kind ``refusal``: the file cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        _check_depth(tables)
     except (ValueError, RecursionError) as error:  # not UTF-8, or an endless number
         raise refusal(f"{path}: not valid TOML: {error}. Correct it.") from None
     except OSError as error:
         raise refusal(f"{path}: cannot be read: {error.strerror}.") from None
+    return tables
+
+
+def _check_depth(tables: dict[str, Any]) -> None:
+    """Check that tables and lists lie in few others, level by level."""
+    level: list[Any] = [tables]
+    for _ in range(_DEEPEST):
+        inside: list[Any] = []
+        for node in level:
+            inside += node.values() if isinstance(node, dict) else node
+        level = [node for node in inside if isinstance(node, dict | list)]
+    if level:
+        raise ValueError(f"tables or lists lie more than {_DEEPEST} deep")
 
 
 def write_new(texts: Mapping[Path, str]) -> None:

@@ -198,10 +198,12 @@ def _insert_study(
     for record in records:
         _insert_slot(connection, spec, record, study)
     ids = _read_trial_ids(connection, optuna_id)
+    added: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for item in backup.header.additions:
         if not re.match(_OURS, item.key):
-            texts = {_rename_trial(item.key, ids): item.text}
-            optuna_tables.set_attrs(connection, _ADD[item.kind], optuna_id, texts)
+            added[_ADD[item.kind]][_rename_trial(item.key, ids)] = item.text
+    for statement, texts in added.items():
+        optuna_tables.set_attrs(connection, statement, optuna_id, texts)
     events.note(connection, spec.name, "imported")
 
 

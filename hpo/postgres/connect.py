@@ -180,6 +180,13 @@ class Storage(AbstractContextManager["Storage"]):
             if password is not None:
                 options["password"] = password
             return
+        layout = self._server.layout
+        if not layout.control.exists():  # no time brings it back
+            raise StorageError(
+                f"{layout.home}: the directory of the embedded server was deleted, and"
+                " its studies with it. Restore it, or import backups of the studies"
+                " (hpo import); `hpo launch` begins anew."
+            )
         try:
             self._server.revive()
             # overrides PGPASSWORD

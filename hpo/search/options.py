@@ -28,6 +28,27 @@ _OURS = {"self", "seed", "spec", "observations", "is_feasible", "args", "kwargs"
 """Constructor arguments that are no options: the study sets them itself."""
 
 
+_MOST = 1_000_000
+_RANGES: dict[str, tuple[float, float]] = {
+    "bootstrap_count": (0, _MOST),
+    "crossover_prob": (0.0, 1.0),
+    "interval_steps": (1, _MOST),
+    "min_resource": (1, _MOST),
+    "mutation_prob": (0.0, 1.0),
+    "n_ei_candidates": (1, _MOST),
+    "n_min_trials": (1, _MOST),
+    "percentile": (0.0, 100.0),
+    "population_size": (2, 10_000),
+    "popsize": (2, 10_000),
+    "prior_weight": (1e-6, 1e6),
+    "reduction_factor": (2, _MOST),
+    "sigma0": (1e-6, 1e6),
+    "swapping_prob": (0.0, 1.0),
+}
+"""Least and most of an option by its name; whole numbers where both are. Other whole
+numbers are from 0 to ``_MOST``."""
+
+
 def check(spec: StudySpec, where: str) -> None:
     """Check the options of ``[sampler]`` and ``[pruner]`` against their classes.
 
@@ -73,13 +94,39 @@ def _check_sampler(spec: StudySpec, where: str) -> None:
 def _check_options(
     build: Callable[..., Any], choice: Sampler | Pruner, where: str
 ) -> None:
-    known = set(inspect.signature(build).parameters) - _OURS
+    parameters = inspect.signature(build).parameters
+    known = set(parameters) - _OURS
     for option in choice.options:
         if option not in known:
             raise SpecError(
                 f"{where}.{option}: {choice.name!r} has no such option. "
                 f"Valid: {', '.join(sorted(known)) or '(none)'}."
             )
+    if ":" in choice.name:  # a user's own class judges them itself
+        return
+    for option, value in choice.options.items():
+        _check_value(option, value, parameters[option].default, f"{where}.{option}")
+
+
+def _check_value(option: str, value: Any, default: Any, where: str) -> None:
+    """Check the kind of an option's value by its default, and its range by its name.
+
+    Raises:
+        SpecError: it has another kind, or is out of range.
+    """
+    rule = ""
+    least, most = _RANGES.get(option, (0, _MOST))
+    if isinstance(default, bool):
+        rule = "" if isinstance(value, bool) else "true or false"
+    elif option in _RANGES or isinstance(default, int):
+        whole = not isinstance(least, float)
+        kinds: tuple[type, ...] = (int,) if whole else (int, float)
+        is_number = isinstance(value, kinds) and not isinstance(value, bool)
+        if not (is_number and least <= value <= most):
+            kind = "a whole number" if whole else "a number"
+            rule = f"{kind} from {least:g} to {most:,.10g}"
+    if rule and value != default:
+        raise SpecError(expected(where, rule, repr(value), "Change it."))
 
 
 def _refusal(choice: Sampler | Pruner, where: str, error: Exception) -> SpecError:

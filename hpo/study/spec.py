@@ -61,6 +61,9 @@ ASK_AND_TELL = "ask-and-tell"
 """The objective of a study whose trials somebody outside evaluates."""
 
 
+_LONGEST = 200
+
+
 def _check_name(name: str) -> str:
     return _check_label(name, f"Choose another: {advise(*OTHER_NAME)}.")
 
@@ -71,6 +74,10 @@ def _check_label(name: str, do: str) -> str:
             "1 to 100 letters, digits or . _ + -, beginning with a letter, a digit or _"
         )
         raise ValueError(expected("", rule, repr(name), do))
+    size = len(name.encode())
+    if size > _LONGEST:  # a name begins the names of files, of at most 255 bytes
+        rule = f"at most {_LONGEST} bytes in UTF-8"
+        raise ValueError(expected("", rule, f"{size} in {name!r}", do))
     return name
 
 

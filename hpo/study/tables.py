@@ -85,10 +85,29 @@ class Budget(StudyTable):
         return self.members * self.epochs
 
 
+def _is_finite(value: Any) -> bool:
+    """Return whether no number in a value of a file is infinite or NaN, which JSON
+    lacks."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 class _Choice(BaseModel):
     """A sampler or pruner by name; the other keys are its own options."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, value in self.options.items():
+            if not _is_finite(value):
+                raise ValueError(
+                    expected(f".{name}", "a finite number", value, "Change it.")
+                )
+        return self
 
     @property
     def options(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@ again."""
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -313,6 +314,20 @@ def test_a_server_stopped_for_good_is_given_up_in_time(hpo_home: Path) -> None:
         with pytest.raises(StorageError, match=r"database: no answer within 1 s: "):
             retry(lambda: insert(storage, 1), patience_s=1.0)
         assert 1.0 <= time.monotonic() - began < 3.0
+
+
+def test_a_deleted_directory_of_the_embedded_server_is_named_at_once(
+    hpo_home: Path,
+) -> None:
+    with open_storage() as storage:
+        storage.engine.dispose()
+        shutil.rmtree(hpo_home / "server")
+        with pytest.raises(StorageError) as caught:
+            storage.engine.connect()
+    assert str(caught.value).startswith(
+        f"{hpo_home}: the directory of the embedded server was deleted, and its studies"
+        " with it. Restore it, or import backups"
+    )
 
 
 def conflict(storage: Storage, first: bool) -> None:

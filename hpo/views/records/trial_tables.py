@@ -34,6 +34,10 @@ _CHECKS = (
 """Keys of the ``info`` of a network that was checked; columns if one has them."""
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a formula of a spreadsheet may begin with."""
+
+
 def write_jsonl(result: Result, stream: TextIO, *, curves: bool) -> None:
     """Write a JSON object per trial."""
     for trial in result.all_trials:
@@ -43,7 +47,10 @@ def write_jsonl(result: Result, stream: TextIO, *, curves: bool) -> None:
 
 
 def write_csv(result: Result, stream: TextIO, *, curves: bool) -> None:
-    """Write a row per network; a trial without networks has one row."""
+    """Write a row per network; a trial without networks has one row.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     spec = result.spec
     info: set[str] = set()
     for trial in result.all_trials:
@@ -78,6 +85,14 @@ def write_csv(result: Result, stream: TextIO, *, curves: bool) -> None:
 
 
 def _values(record: dict[str, Any], names: Iterable[str]) -> list[Any]:
-    """Return values by name; a list or a table is JSON."""
-    values = [record.get(name) for name in names]
-    return [json.dumps(one) if isinstance(one, list | dict) else one for one in values]
+    """Return cells by name."""
+    return [_cell(record.get(name)) for name in names]
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell: a list or a table is JSON, a text no formula."""
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value

@@ -28,6 +28,10 @@ QUIET_S = 60.0
 """Plain output prints a sign of life after this time without news."""
 
 
+_SLEPT = 4.0
+"""A trial longer than this many of median length has probably slept."""
+
+
 def settled(result: Result) -> list[Trial]:
     """Return the settled trials of search and confirmation, oldest first."""
     now = result.snapshot.now
@@ -155,7 +159,8 @@ def left_text(result: Result) -> str:
     """Estimate the time left from the mean duration: ``about 12 min 05 s left for 20
     trials``.
 
-    Below three settled trials there is no estimate.
+    A trial that slept, with a suspended machine or a stopped study, counts as a few of
+    median length. Below three settled trials there is no estimate.
     """
     left = result.progress.trials - result.progress.settled
     if left <= 0:
@@ -168,7 +173,9 @@ def left_text(result: Result) -> str:
     alive = len(result.snapshot.helpers)
     if len(done) < 3 or not alive:
         return "estimating the time left…"
-    duration = duration_text(left * statistics.fmean(done) / alive)
+    longest_s = _SLEPT * statistics.median(done)
+    mean_s = statistics.fmean(min(one, longest_s) for one in done)
+    duration = duration_text(left * mean_s / alive)
     return f"about {duration} left for {left:,} trials"
 
 

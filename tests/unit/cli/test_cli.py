@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import hpo
 from hpo.cli import main
 from hpo.console import COMMANDS, answer
 
@@ -205,4 +206,18 @@ def test_logs_shows_what_the_last_launch_wrote(
     assert main.main(["status", "--logs"]) == 0
     assert (
         capsys.readouterr().out == f"== {logs}/20261127-0931-8-1.log\n(nothing yet)\n"
+    )
+
+
+def test_a_deleted_working_directory_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD" && exec "$0" -P -m hpo status', sys.executable],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(hpo.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the working directory was deleted. Go to another one: cd PATH\n"
     )

@@ -112,6 +112,7 @@ def test_cmaes_goes_on_from_its_memory() -> None:
 
 
 NO_OPTION = "f.toml: {}: '{}' has no such option"
+WHOLE = "f.toml: {}: expected a whole number from "
 REFUSED = "f.toml: {}: '{}' refuses these options: "
 
 
@@ -126,22 +127,32 @@ REFUSED = "f.toml: {}: '{}' refuses these options: "
             "sampler",
             "nsga2",
             {"population_size": 1},
-            f"{REFUSED}`population_size` must be greater",
+            "f.toml: {}: expected a whole number from 2 to 10,000, got 1. Change it.",
         ),
-        ("pruner", "percentile", {"percentile": 140.0}, REFUSED),
-        ("pruner", "percentile", {}, REFUSED),
         (
-            "sampler",
-            "tpe",
-            {"n_ei_candidates": 0},
-            REFUSED,
-        ),  # which bites once it has a history
+            "pruner",
+            "percentile",
+            {"percentile": 140.0},
+            "f.toml: {}: expected a number from 0 to 100, got 140.0. Change it.",
+        ),
+        ("pruner", "percentile", {}, REFUSED),
+        ("sampler", "tpe", {"n_ei_candidates": 0}, f"{WHOLE}1 to 1,000,000, got 0."),
         (
             "pruner",
             "median",
-            {"n_startup_trials": 0, "n_warmup_steps": "a"},
-            f"{REFUSED}'",
+            {"n_warmup_steps": "a"},
+            f"{WHOLE}0 to 1,000,000, got 'a'",
         ),
+        ("pruner", "median", {"n_startup_trials": 0.5}, WHOLE),
+        ("pruner", "successive-halving", {"min_resource": 10**12}, WHOLE),
+        ("sampler", "cmaes", {"n_startup_trials": -1}, WHOLE),
+        (
+            "sampler",
+            "cmaes",
+            {"sigma0": 5e-324},
+            "f.toml: {}: expected a number from 1e-06 to 1,000,000, got 5e-324.",
+        ),
+        ("sampler", "tpe", {"group": 3}, "f.toml: {}: expected true or false, got 3."),
     ],
 )
 def test_wrong_options_are_refused(

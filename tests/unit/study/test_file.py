@@ -182,3 +182,13 @@ def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None
         " got "
         "y.shape=(39,). Give as many labels as series."
     )
+
+
+def test_keys_in_keys_without_end_are_refused_soon(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.toml"
+    deep.write_text(".".join(["a"] * 5000) + " = 1\n")
+    with pytest.raises(SpecError) as caught:
+        file.load(str(deep))
+    assert str(caught.value) == (
+        f"{deep}: not valid TOML: tables or lists lie more than 50 deep. Correct it."
+    )
