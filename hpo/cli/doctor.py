@@ -10,10 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.cli.findings import Finding, line
 from hpo.console import EXIT_ERROR, JSON, STORAGE, command
+
+if TYPE_CHECKING:
+    from hpo.postgres.connect import Storage
 
 # A fresh process, which loads everything that a worker loads before training.
 _AS_A_WORKER = "import hpo.worker.loop; from hpo.objectives.machine import main; main()"
@@ -143,12 +146,40 @@ def of_storage(url: str | None) -> Iterator[Finding]:
             if not has_tables(storage, schema):  # another release's are refused
                 found += "; the first launch makes its tables"
             yield Finding("storage", found)
+            for (host, study), why in _find_left_out(storage).items():
+                yield _leaves_out(host, study, why)
             if (encryption := storage.encryption()) is not None:
                 yield _encryption(*encryption)
     except NothingYetError:
         yield Finding("storage", "none yet; the first launch makes an embedded server")
     except StorageError as error:
         yield Finding("storage", str(error), "error")
+
+
+def _find_left_out(storage: Storage) -> dict[tuple[str, str], str]:
+    """Return why hosts leave out studies: those that their workers refuse."""
+    from hpo.ledger.schema import schema
+    from hpo.ledger.workers import read_workers
+    from hpo.postgres.connect import has_tables
+
+    if not has_tables(storage, schema):
+        return {}
+    with storage.engine.connect() as connection:
+        workers = read_workers(connection)
+    found = {}
+    for worker in workers:
+        for study, why in worker.refuses.items():
+            if worker.alive:
+                found[worker.host, study] = why
+    return found
+
+
+def _leaves_out(host: str, study: str, why: str) -> Finding:
+    remedy = (
+        "Mend the host; its workers try again every five minutes, or at once when you"
+        " start them again."
+    )
+    return Finding("workers", f"{host} leaves out {study}: {why}", "warning", remedy)
 
 
 def _encryption(encrypted: bool, verified: bool) -> Finding:

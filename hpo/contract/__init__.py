@@ -7,6 +7,7 @@ service knows nothing of networks. Neither torch nor optuna is imported here.
 
 from hpo.contract import facts
 from hpo.contract.baseline import Baseline, read_baselines
+from hpo.contract.broken_host import explain_broken_import
 from hpo.contract.capabilities import (
     ChecksTask,
     GivesBaselines,
@@ -71,6 +72,7 @@ __all__ = [
     "calling",
     "clip_score",
     "describe",
+    "explain_broken_import",
     "facts",
     "importing",
     "list_damage",

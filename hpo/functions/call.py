@@ -12,7 +12,14 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from hpo.contract import ExitedError, calling, clip_score, facts
+from hpo.contract import (
+    ExitedError,
+    UnavailableError,
+    calling,
+    clip_score,
+    explain_broken_import,
+    facts,
+)
 from hpo.errors import traceback_text
 from hpo.functions import history, inside
 from hpo.functions.evaluation import Evaluation, plain, read_values
@@ -88,6 +95,7 @@ class Call:
             SameParametersError: an earlier trial had the same parameters.
             Exception: the reason of an ``InterruptionError``.
             SpecError: the script cannot be imported.
+            UnavailableError: an import fails on this host.
             ExitedError: the function tried to end the process, other than by
                 ``sys.exit``, which fails the trial.
         """
@@ -114,7 +122,10 @@ class Call:
                 raise
             state = SlotState.FAILED
             message = traceback_text()
-        except Exception:
+        except Exception as error:
+            lacks = explain_broken_import(error)
+            if lacks is not None:
+                raise UnavailableError(lacks) from error
             state = SlotState.FAILED
             message = traceback_text()
         if self._interruption is not None:  # which the function has caught

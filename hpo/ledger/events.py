@@ -15,6 +15,7 @@ from hpo.ledger.statements.studies import LOCK_STUDY, SELECT_NEWEST_EVENTS
 from hpo.ledger.statements.workers import (
     CLAIM_NOTICE,
     NOTE_EVENT,
+    NOTE_NEW_EVENT,
     SELECT_DUE_NOTICES,
     SETTLE_NOTICE,
 )
@@ -34,6 +35,13 @@ With a shorter one, another worker would send it again."""
 def note(connection: Connection, study: str, what: str) -> None:
     """Record what the user of this process does to a study, in the same transaction."""
     ask(connection, NOTE_EVENT, who=name_user(), what=what, study=study)
+
+
+def note_left_out(connection: Connection, study: str, why: str) -> None:
+    """Record that this host leaves out a study, unless it has done so lately for the
+    same reason."""
+    what = f"left out on {platform.node()}: {why}"
+    ask(connection, NOTE_NEW_EVENT, who=name_user(), what=what, study=study)
 
 
 def name_user() -> str:

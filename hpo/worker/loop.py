@@ -291,7 +291,7 @@ class Worker:
         except LeaseLostError as error:
             log.warning("%s; taking other work", error)
         except UnavailableError as error:
-            self._refusals.add(claim.spec.name, str(error))
+            self._leave_out(claim.spec.name, str(error))
         except (HpoError, *DATABASE_ERRORS) as error:
             if self._options.study is not None or not _concerns_one_study(error):
                 raise
@@ -307,6 +307,12 @@ class Worker:
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
+
+    def _leave_out(self, study: str, why: str) -> None:
+        """Leave out a study that this host cannot serve; say so in its events."""
+        self._refusals.add(study, why)
+        with suppress(HpoError, *DATABASE_ERRORS):  # the log has it
+            self._ledger.note_left_out(study, self._refusals.reasons[study])
 
     def _compute_baselines(self, claim: Claim) -> None:
         """Compute the baselines of a study before its first trial; no trial depends on

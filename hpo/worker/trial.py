@@ -15,7 +15,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.contract import ExitedError, Outcome, Protocol, UnavailableError
+from hpo.contract import (
+    ExitedError,
+    Outcome,
+    Protocol,
+    UnavailableError,
+    explain_broken_import,
+)
 from hpo.errors import HpoError, traceback_text
 from hpo.ledger import pins
 from hpo.ledger.claim_records import Claim, End
@@ -89,8 +95,13 @@ class TrialRun:
             detail = f" ({error})" if str(error) else ""
             self._ledger.lose(self._claim, f"out of memory{detail}. {_MORE_MEMORY}")
             raise
-        except Exception:
-            self._settle(SlotState.FAILED, message=traceback_text())
+        except Exception as error:
+            lacks = explain_broken_import(error)
+            if lacks is None:
+                self._settle(SlotState.FAILED, message=traceback_text())
+                return
+            self._ledger.release(self._claim)
+            raise UnavailableError(lacks) from error
 
     # --- search ---
 

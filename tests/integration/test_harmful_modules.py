@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import (
+    kill,
+    run_workers,
+    start_worker,
+    table,
+    toy_spec,
+    undisturbed,
+    wait_until,
+)
 
+from hpo.cli import doctor
 from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
 from hpo.study.trials import StudyState
 
 MODULE = """
@@ -128,3 +139,42 @@ def test_a_worker_that_cannot_be_put_back_ends(
     assert worker.returncode == os.EX_SOFTWARE
     assert f"has changed the working directory {gone} of this process, which" in err
     assert ledger.snapshot("removes").settled == 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("package", "import nowhere_to_be_found"),
+        ("library", "ctypes.CDLL('libnowhere.so')"),
+        ("half", "import half_there"),
+    ],
+)
+def test_an_import_that_fails_on_a_host_is_no_data(
+    submit: Callable[..., None],
+    ledger: Ledger,
+    database_url: str,
+    tmp_path: Path,
+    hpo: Callable[..., str],
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    case: tuple[str, str],
+) -> None:
+    name, code = case
+    (tmp_path / "half_there.py").write_text("raise RuntimeError('no device')")
+    submit(name, inside=code)
+    worker = start_worker(database_url)
+    wait_until(lambda: any(w.refuses for w in ledger.workers()), 60)
+    (finding,) = doctor._find_left_out(storage).items()
+    (host, study), why = finding
+    assert (host, study) == (platform.node(), name)
+    assert why.startswith("an import fails here: ")
+    snapshot = ledger.snapshot(name)
+    assert (snapshot.state, snapshot.settled) == (StudyState.OPEN, 0)
+    assert snapshot.search[0].losses == 0
+    assert f"{name}: refused by 1 worker on {host}: {why}" in hpo("status", name)
+    event = ledger.events(9, name)[-1].what  # cut there
+    assert f"left out on {host}: {why}".startswith(event)
+    kill(worker, signal.SIGTERM)
+    monkeypatch.delenv("HARM")
+    run_workers(database_url, name, 1)
+    assert ledger.snapshot(name).state == StudyState.DONE

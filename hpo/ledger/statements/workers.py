@@ -113,3 +113,12 @@ WHERE notice = :notice AND name = :study AND study_id = studies.id"""
 
 NOTE_EVENT = """
 INSERT INTO hpo_ledger.events (who, what, study) VALUES (:who, :what, :study)"""
+
+NOTE_NEW_EVENT = """
+INSERT INTO hpo_ledger.events (who, what, study)
+SELECT :who, CAST(:what AS text), CAST(:study AS text)
+WHERE NOT EXISTS (
+  SELECT FROM hpo_ledger.events
+  WHERE study = :study AND what = :what
+    AND at > hpo_ledger.clock() - interval '1 day')"""
+"""Note an event, unless the same one was noted within a day."""
