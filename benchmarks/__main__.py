@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         "spoken": _spoken,
         "ablation": _ablation,
         "tolerant": _tolerant,
+        "space": _space,
         "functions": _functions,
         "finished": _finished,
     }  # of their own; only when named
@@ -140,6 +141,13 @@ def _tolerant(say: Callable[[str], None]) -> None:
 
     tolerant.measure(say)
     tolerant.write()
+
+
+def _space(say: Callable[[str], None]) -> None:
+    from benchmarks.accuracy import space
+
+    space.measure(say)
+    space.write()
 
 
 def _functions(say: Callable[[str], None]) -> None:

@@ -9,12 +9,8 @@ that was stopped continues.
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,13 +18,13 @@ from typing import Any
 
 import torch
 
+from benchmarks.accuracy.kept_cells import measure_missing, read
 from benchmarks.marks import DOCS, fill, row
 from hpo.contract import Protocol
 from hpo.objectives.data import load
 from hpo.objectives.training.scoring import Hardware
 from hpo.objectives.training.solved_equation import finer_steps
 from hpo.study import file
-from hpo.worker import provenance
 
 STUDIES = Path(__file__).parents[2] / "studies"
 RESULTS = DOCS / "results" / "tolerant-training.json"
@@ -153,26 +149,14 @@ def cells() -> Iterator[tuple[str, str, int]]:
 
 def measure(say: Callable[[str], None]) -> None:
     """Measure what is missing, on all cores, and keep it."""
-    about = provenance.of_this_process()
-    results = {
-        **read(),
-        "measured": time.strftime("%Y-%m-%d"),
-        **{name: about[name] for name in ("cpu", "versions")},
-        "point": POINT,
-        "chips": CHIPS,
-    }
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        running = {
-            pool.submit(_measure_cell, *cell): _key(*cell)
-            for cell in cells()
-            if _key(*cell) not in results["cells"]
-        }
-        for future in as_completed(running):
-            key = running[future]
-            cell = results["cells"][key] = future.result()
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-            means = ", ".join(f"{how} {_mean(chips)}" for how, chips in cell.items())
-            say(f"  {key}: trained {means}")
+
+    def say_cell(key: str, cell: Mapping[str, list[float]]) -> None:
+        means = ", ".join(f"{how} {_mean(chips)}" for how, chips in cell.items())
+        say(f"  {key}: trained {means}")
+
+    missing = {_key(*cell): cell for cell in cells()}
+    about = {"point": POINT, "chips": CHIPS}
+    measure_missing(RESULTS, missing, _measure_cell, about, say_cell)
 
 
 def _key(task: str, name: str, seed: int) -> str:
@@ -194,17 +178,9 @@ def _ideal(task: str, seed: int) -> bytes:
     return Trainings(task).train_ideal(seed)
 
 
-def read() -> dict[str, Any]:
-    """Return what has been measured."""
-    if not RESULTS.exists():
-        return {"cells": {}}
-    results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return results
-
-
 def write() -> None:
     """Write the table of the page."""
-    fill(PAGE, {"tolerant": "\n".join(_table(read()["cells"]))})
+    fill(PAGE, {"tolerant": "\n".join(_table(read(RESULTS)["cells"]))})
 
 
 def _table(cells: Mapping[str, Mapping[str, list[float]]]) -> Iterator[str]:
