@@ -127,6 +127,12 @@ def _url(arguments: argparse.Namespace) -> int:
     with open_storage(arguments.storage) as storage:
         tell(arguments, {"url": storage.url}, storage.url)
         sys.stdout.flush()
+        if storage.embedded and not arguments.hold:
+            print(
+                "the embedded server ends 2 s after its last user; to use the URL in"
+                " other programs, keep it running: hpo storage url --hold",
+                file=sys.stderr,
+            )
         if arguments.hold:
             print("the embedded server runs until Ctrl-C", file=sys.stderr)
             threading.Event().wait()

@@ -142,6 +142,10 @@ def test_the_embedded_server_is_held_looked_at_and_stopped(
     holder = user.start("storage", "url", "--hold")
     assert holder.stdout is not None
     assert holder.stdout.readline().startswith("postgresql")
+    assert user.run("storage", "url")[1] == (
+        "the embedded server ends 2 s after its last user; to use the URL in other"
+        " programs, keep it running: hpo storage url --hold\n"
+    )
     time.sleep(4)  # longer than the server outlives its last user
     server = json.loads(user.run("storage", "status", "--json")[0])["server"]
     assert (server["running"], server["home"]) == (True, str(hpo_home))

@@ -3,31 +3,102 @@ authority."""
 
 from __future__ import annotations
 
-import io
-import json
+import random
 import signal
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import optuna
 import pytest
 import sqlalchemy as sa
-from rich.console import Console
+from optuna.exceptions import StorageInternalError
 from settling import claim, finish, run
-from workers import kill, start_worker, toy_spec, wait_until
+from workers import kill, run_workers, start_worker, toy_spec, wait_until
 
+from hpo.ledger import interventions
+from hpo.ledger.claim_records import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.trials import SlotState, StudyState
-from hpo.views.terminal import screen
 
 
 def theirs(storage: Storage) -> optuna.Study:
     return optuna.load_study(study_name="toy", storage=storage.optuna())
 
 
-def test_what_plain_optuna_tells_of_a_running_trial_is_written_over(
+REFUSAL = (
+    "study toy: hpo runs its trials, so nobody else may add or tell one. Parameters of"
+    " yours: hpo enqueue toy NAME=VALUE. More trials: hpo resume toy --trials N. For"
+    " study.optimize, create a study of another name."
+)
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Plain Optuna raises an error, with our words in it or in its cause."""
+    errors = (sa.exc.IntegrityError, StorageInternalError)
+    with pytest.raises(errors) as caught:
+        yield
+    assert REFUSAL in f"{caught.value} {caught.value.__cause__}"
+
+
+def check_mirror(ledger: Ledger, storage: Storage) -> None:
+    """Optuna shows the slots of the ledger, each once, and nothing else."""
+    ours = ledger.snapshot("toy").search
+    study = theirs(storage)
+    shown = study.trials
+    assert [trial.number for trial in shown] == [slot.number for slot in ours]
+    for trial, slot in zip(shown, ours, strict=True):
+        assert trial.state == OPTUNA_STATE[slot.state]
+        if slot.state == SlotState.COMPLETE:
+            assert (trial.value, trial.params) == (slot.score, slot.params)
+    done = [slot for slot in ours if slot.state == SlotState.COMPLETE]
+    best = max(done, key=lambda slot: (slot.score or 0.0, -slot.number))
+    assert (study.best_trial.number, study.best_value) == (best.number, best.score)
+
+
+OPTUNA_STATE = {
+    SlotState.RUNNING: optuna.trial.TrialState.RUNNING,
+    SlotState.COMPLETE: optuna.trial.TrialState.COMPLETE,
+    SlotState.PRUNED: optuna.trial.TrialState.PRUNED,
+    SlotState.FAILED: optuna.trial.TrialState.FAIL,
+    SlotState.EXCLUDED: optuna.trial.TrialState.FAIL,
+}
+
+
+def test_plain_optuna_adds_no_trial_to_a_study(
+    ledger: Ledger, storage: Storage, database_url: str
+) -> None:
+    """Its numbers would stand twice, and its values be the best ones."""
+    ledger.register(toy_spec(budget={"trials": 4}, confirm=None))
+    run_workers(database_url, "toy", 1)
+    study = theirs(storage)
+    with refused():
+        study.optimize(lambda trial: 1e9, n_trials=2)
+    with refused():
+        study.enqueue_trial({"x": 0.5})
+    with refused():
+        study.add_trial(optuna.trial.create_trial(value=1e9))
+    interventions.extend(ledger, "toy", 8)
+    run_workers(database_url, "toy", 1)
+    assert len(theirs(storage).trials) == 8
+    assert ledger.snapshot("toy").foreign_trials == 0
+    check_mirror(ledger, storage)
+
+
+def test_plain_optuna_runs_studies_of_its_own_beside_ours(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec())
+    own = optuna.create_study(study_name="own", storage=storage.optuna())
+    own.enqueue_trial({"x": 0.5})
+    own.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    assert [trial.number for trial in own.trials] == [0, 1, 2]
+    assert own.trials[0].params == {"x": 0.5}
+
+
+def test_what_plain_optuna_tells_of_a_running_trial_is_refused_or_written_over(
     ledger: Ledger, storage: Storage
 ) -> None:
     ledger.register(toy_spec(confirm=None))
@@ -37,51 +108,62 @@ def test_what_plain_optuna_tells_of_a_running_trial_is_written_over(
     rdb.set_trial_intermediate_value(told._trial_id, 1, 77.0)
     rdb.set_trial_intermediate_value(told._trial_id, 9, 99.0)
     rdb.set_trial_user_attr(told._trial_id, "attempts", 17)
-    study.tell(0, 123.0)
+    for state in (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL):
+        values = 123.0 if state == optuna.trial.TrialState.COMPLETE else None
+        with refused():
+            study.tell(0, values, state=state)
     finish(ledger, held, score=0.5)
     (trial,), (known,) = theirs(storage).trials, ledger.snapshot("toy").search
     assert (trial.value, trial.intermediate_values) == (0.5, {1: 0.1, 2: 0.5})
-    assert (trial.state, trial.params) == (
-        optuna.trial.TrialState.COMPLETE,
-        known.params,
-    )
-    assert known.score == 0.5
-    held = claim(ledger)
-    theirs(storage).tell(1, state=optuna.trial.TrialState.FAIL)
-    finish(ledger, held, score=0.25)
-    assert theirs(storage).trials[1].value == 0.25
-    held = claim(ledger)
-    theirs(storage).tell(2, 0.75)
-    finish(ledger, held, SlotState.FAILED)
-    trial = theirs(storage).trials[2]
-    assert (trial.state, trial.values) == (optuna.trial.TrialState.FAIL, None)
+    assert trial.user_attrs["attempts"] == 1
+    assert trial.params == known.params
+    check_mirror(ledger, storage)
 
 
-def test_trials_that_others_have_added_are_told_apart_in_every_view(
-    ledger: Ledger, storage: Storage, hpo: Callable[..., str], tmp_path: Path
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_a_program_of_optuna_writes_its_tables_show_our_trials(
+    ledger: Ledger, storage: Storage, seed: int
 ) -> None:
-    ledger.register(toy_spec(budget={"trials": 4}))
-    run(ledger, most=2)
-    theirs(storage).optimize(lambda trial: 1e9, n_trials=2)
+    """Calls of Optuna's storage at random, between claims and ends of ours."""
+    ledger.register(toy_spec(budget={"trials": 12, "window": 3}, confirm=None))
+    rng = random.Random(seed)
+    rdb = storage.optuna()
+    study_id = theirs(storage)._study_id
+    some = optuna.trial.create_trial(value=1e9)
+    state = optuna.trial.TrialState
+    unit = optuna.distributions.FloatDistribution(0.0, 1.0)
+    held: list[Claim] = []
+    for step in range(60):
+        trials = rdb.get_all_trials(study_id)
+        trial_id = rng.choice(trials)._trial_id if trials else 1
+        write = rng.choice(
+            [
+                lambda: rdb.create_new_trial(study_id),
+                lambda: rdb.create_new_trial(study_id, some),
+                lambda i=trial_id: rdb.set_trial_state_values(i, state.COMPLETE, [9.0]),
+                lambda i=trial_id: rdb.set_trial_state_values(i, state.FAIL),
+                lambda i=trial_id: rdb.set_trial_state_values(i, state.RUNNING),
+                lambda i=trial_id: rdb.set_trial_intermediate_value(i, 7, 9.0),
+                lambda i=trial_id: rdb.set_trial_user_attr(i, "attempts", 9),
+                lambda i=trial_id: rdb.set_trial_system_attr(i, "odd", 9),
+                lambda i=trial_id: rdb.set_trial_param(i, "odd", 0.9, unit),
+                lambda i=trial_id: rdb.set_trial_param(i, "x", 0.9, unit),
+            ]
+        )
+        with suppress(
+            sa.exc.IntegrityError, StorageInternalError, RuntimeError, LookupError
+        ):
+            write()
+        answer = ledger.claim("toy", f"w{step}", lease_s=60)
+        if isinstance(answer, Claim):
+            held.append(answer)
+        if held and rng.random() < 0.5:
+            finish(ledger, held.pop(rng.randrange(len(held))))
+    for left in held:
+        finish(ledger, left)
     run(ledger)
-    said = (
-        "not counted: 2 trials that other programs added to Optuna's tables; Optuna's"
-        " best_trial may be one of them"
-    )
-    assert said in hpo("status", "toy")
-    assert json.loads(hpo("status", "toy", "--json"))["foreign_trials"] == 2
-    page = tmp_path / "report.html"
-    hpo("report", "toy", "-o", page)
-    assert "not counted: 2 trials that other programs added" in page.read_text()
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.settled == 4
-    assert theirs(storage).best_value == 1e9, "what is told apart"
-    shown = screen.of_study(
-        ledger.result("toy"), storage="", notes=[], width=200, height=40
-    )
-    console = Console(width=200, file=io.StringIO())
-    console.print(shown)
-    assert said in console.file.getvalue()
+    assert len(ledger.snapshot("toy").search) == 12
+    check_mirror(ledger, storage)
 
 
 REFUSED = {

@@ -162,6 +162,10 @@ mirrored AS (
     CASE WHEN settled.state = 'excluded' THEN '[]' ELSE settled.steps END AS steps
   FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
   FOR KEY SHARE OF trials),
+params_of_others AS (
+  DELETE FROM trial_params USING settled
+  WHERE trial_id = optuna_trial_id
+    AND param_name NOT IN (SELECT json_object_keys(settled.params))),
 mirrored_scores AS (
   INSERT INTO trial_values (trial_id, objective, value, value_type)
   SELECT trial_id, place - 1, value, 'FINITE'

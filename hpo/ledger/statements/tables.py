@@ -28,14 +28,14 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.version (
 
 CREATE_TIMELINE = """
 CREATE OR REPLACE FUNCTION hpo_ledger.timeline() RETURNS text
-LANGUAGE sql STABLE
-AS 'SELECT concat_ws(chr(32),
+LANGUAGE plpgsql STABLE
+AS 'BEGIN RETURN (SELECT concat_ws(chr(32),
   CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint),
   d.oid, v.tableoid, v.xmin)
 FROM pg_database d, hpo_ledger.version v
 WHERE datname = current_database() AND EXISTS (
   SELECT FROM pg_constraint
-  WHERE conrelid = CAST(''trials'' AS regclass) AND contype = ''f'')'"""
+  WHERE conrelid = CAST(''trials'' AS regclass) AND contype = ''f'')); END'"""
 """What changes before a database can come back in another state.
 
 A base backup, a promoted standby and a recovery to a point in time are servers of
@@ -166,6 +166,53 @@ CREATE_FAILED = """
 CREATE INDEX IF NOT EXISTS slots_failed ON hpo_ledger.slots (study_id, number)
 WHERE state = 'failed'"""
 
+CREATE_MIRRORED = """
+CREATE UNIQUE INDEX IF NOT EXISTS slots_mirrored ON hpo_ledger.slots (optuna_trial_id)
+"""
+
+CREATE_CHECK_TRIAL = """
+CREATE OR REPLACE FUNCTION hpo_ledger.check_trial() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+DECLARE
+  study text;
+BEGIN
+  SELECT name INTO study FROM hpo_ledger.studies
+  WHERE optuna_study_id = NEW.study_id AND NOT EXISTS (
+    SELECT FROM hpo_ledger.slots
+    WHERE optuna_trial_id = NEW.trial_id AND CASE
+      WHEN TG_OP = 'INSERT' THEN number = NEW.number
+      ELSE CAST(NEW.state AS text) = CASE
+        WHEN state IN ('running', 'complete', 'pruned') THEN upper(state)
+        ELSE 'FAIL' END END);
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION USING
+    ERRCODE = CASE TG_OP WHEN 'INSERT' THEN 'restrict_violation'
+                         ELSE 'raise_exception' END,
+    MESSAGE = concat('study ', study, ': hpo runs its trials, so nobody else may add or'
+      ' tell one. Parameters of yours: hpo enqueue ', study, ' NAME=VALUE. More trials:'
+      ' hpo resume ', study, ' --trials N. For study.optimize, create a study of'
+      ' another name.');
+END $$"""
+"""Refuse what other programs write: each of our trials in Optuna's tables is a slot, of
+its number and its state. So ``best_trial`` and ``trials[k]`` of Optuna are ours. It
+runs at the end of a transaction, when the slot is written, too, and with the rights of
+its owner, since other programs need not read the ledger. Optuna repeats an addition
+after other errors than those of integrity, and hides these after a tell."""
+
+CREATE_CHECK_ADDED = """
+CREATE CONSTRAINT TRIGGER hpo_check_added AFTER INSERT ON trials
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION hpo_ledger.check_trial()"""
+
+CREATE_CHECK_TOLD = """
+CREATE CONSTRAINT TRIGGER hpo_check_told AFTER UPDATE OF state ON trials
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state)
+EXECUTE FUNCTION hpo_ledger.check_trial()"""
+
 CREATE_MEMBERS = """
 CREATE TABLE IF NOT EXISTS hpo_ledger.members (
   slot_id bigint REFERENCES hpo_ledger.slots ON DELETE CASCADE,
@@ -241,6 +288,10 @@ CREATE_ALL = (
     CREATE_SLOTS,
     CREATE_RUNNING,
     CREATE_FAILED,
+    CREATE_MIRRORED,
+    CREATE_CHECK_TRIAL,
+    CREATE_CHECK_ADDED,
+    CREATE_CHECK_TOLD,
     CREATE_MEMBERS,
     CREATE_CHECKPOINTS,
     CREATE_NETWORKS,
