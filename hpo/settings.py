@@ -7,6 +7,7 @@ HPO_HOME                     directory of the embedded server; else XDG's, for r
 HPO_DASHBOARD_PASSWORD_FILE  password of `hpo dashboard`; else loopback only
 HPO_SERVER_USER              who runs the server for root; else hpo-postgres
 HPO_EPOCH_LIMIT              seconds until a worker is hung; else 4 hours
+HPO_LOG                      `json`: one object a line; else text
 HPO_JOB                      a worker's job in `hpo status`; else the container, or
                              SLURM's number
 HPO_CONFIG                   file of a site's defaults; else hpo.toml
@@ -102,6 +103,21 @@ def epoch_limit_s() -> float:
             " it to several times the length of the longest epoch."
         )
     return limit_s
+
+
+def logs_json() -> bool:
+    """Return whether `HPO_LOG` asks for one JSON object a line.
+
+    Raises:
+        HpoError: it is neither `text` nor `json`.
+    """
+    form = os.environ.get("HPO_LOG") or "text"
+    if form not in ("text", "json"):
+        raise HpoError(
+            f"HPO_LOG: expected text or json, got {form!r}. Set it to one of them, or"
+            " leave it out for text."
+        )
+    return form == "json"
 
 
 def file(variable: str) -> Path | None:

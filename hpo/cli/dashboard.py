@@ -8,8 +8,9 @@ import logging
 import sys
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from hpo import logs, settings
 from hpo.console import OPEN, STORAGE, argument, at_least, command, storage_option
 from hpo.errors import HpoError
 
@@ -105,15 +106,12 @@ def dashboard(arguments: argparse.Namespace) -> int:
             http://labserver:8080/api/studies
             list the studies for a program
     """
-    from hpo import settings
     from hpo.dashboard import server
     from hpo.dashboard.password import HOW, PasswordCheck, read_password
 
     server.end_at_signals()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logs.begin(logging.WARNING)
     file = arguments.password_file or settings.file("HPO_DASHBOARD_PASSWORD_FILE")
     gate = None
     if file is not None:
@@ -128,6 +126,14 @@ def dashboard(arguments: argparse.Namespace) -> int:
             )
         _serve(arguments, gate, listening)
     return 0
+
+
+def _tell(text: str, stream: TextIO) -> None:
+    """Print a text as it is, or as a line of a log of JSON."""
+    if settings.logs_json():
+        logs.say(text)
+    else:
+        print(text, file=stream, flush=True)
 
 
 def _serve(
@@ -158,11 +164,11 @@ def _serve(
         guard = Guard(site, frozenset(names), gate)
         serving = server.Server(guard, listening, proxy)
         url = server.address_of(listening, arguments.host)
-        print(f"{url}  (Ctrl-C ends it)", flush=True)
+        _tell(f"{url}  (Ctrl-C ends it)", sys.stdout)
         if not server.is_loopback(listening):
-            print(_IN_THE_OPEN, file=sys.stderr)
+            _tell(_IN_THE_OPEN, sys.stderr)
         elif arguments.allowed_host and gate is None:
-            print(_BEHIND_A_PROXY, file=sys.stderr)
+            _tell(_BEHIND_A_PROXY, sys.stderr)
         if arguments.open:
             webbrowser.open(url)
         serving.run()

@@ -21,6 +21,7 @@ from hpo.console import (
     study_of,
     working_directory_last,
 )
+from hpo.errors import HpoError
 from hpo.settings import LEASE_S
 from hpo.worker import crew
 
@@ -144,10 +145,20 @@ def _run_one(arguments: Namespace) -> int:
     # before numpy and torch load: one thread per worker
     for variable in crew.THREADS:
         os.environ.setdefault(variable, "1")
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    from hpo import logs, settings
 
+    logs.begin(logging.INFO)
+    try:
+        return _work(arguments, in_order)
+    except HpoError as error:
+        if not settings.logs_json():
+            raise
+        logging.critical("%s", error)
+        return error.exit_status
+
+
+def _work(arguments: Namespace, in_order: int) -> int:
+    """Open the database and work; return the status of the process."""
     import optuna
 
     from hpo.postgres.connect import open_storage
@@ -155,6 +166,8 @@ def _run_one(arguments: Namespace) -> int:
     from hpo.worker.loop import DamagedError, Worker
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
     options = _options(arguments)
     with retry(
         lambda: open_storage(arguments.storage, worker=True),

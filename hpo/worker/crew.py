@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from hpo import settings
+from hpo import logs, settings
 from hpo.console import later
 from hpo.errors import HpoError
 
@@ -366,26 +366,21 @@ def serve(crew: Crew, workers: int, *, usr2_grace_s: float) -> int:
     job = settings.job()
     if job is not None:
         place = f"{job} on {place}"
-    say(f"{place}: {crew.where(workers)}")
+    logs.say(f"{place}: {crew.where(workers)}")
     try:
         crew.start(workers)
         while not crew.over and crew.until_s == math.inf:
             for event in crew.poll():
-                say(event)
+                logs.say(event)
             time.sleep(POLL_S)
         stopped = crew.until_s < math.inf
     finally:
         crew.stop(usr2_grace_s)
     if stopped:
-        say("asked to stop: the workers have stopped")
+        logs.say("asked to stop: the workers have stopped")
     else:
-        say("all workers have ended")
+        logs.say("all workers have ended")
     return 0
-
-
-def say(text: str) -> None:
-    """Write a line of the job's log."""
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)
 
 
 def report_loss(worker: str, why: str | None, storage_url: str | None) -> bool | None:

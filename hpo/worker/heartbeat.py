@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import math
 import os
+import sys
 import threading
 import time
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +57,17 @@ class WorkerOptions:
     """Where notifications go; None sends none."""
     hung_s: float = math.inf
     """A worker without progress for this long ends itself: its objective hangs."""
+
+
+def _list_stacks() -> str:
+    """Return where each thread of this process is."""
+    frames = sys._current_frames()
+    stacks = []
+    for thread in threading.enumerate():
+        frame = frames.get(thread.ident or 0)
+        lines = traceback.format_stack(frame) if frame else []
+        stacks.append(f"Thread {thread.name}:\n{''.join(lines)}")
+    return "\n".join(stacks)
 
 
 class Heartbeat(threading.Thread):
@@ -158,8 +170,9 @@ class Heartbeat(threading.Thread):
     def end_all(self, what: str, status: int) -> NoReturn:
         """End the process at once and free its slot: as lost if ``status`` says so."""
         later(RELEASE_S, os._exit, status)
-        log.critical("%s from %s: ending. Where it hangs:", what, self._doing)
-        faulthandler.dump_traceback(all_threads=True)
+        log.critical(
+            "%s from %s: ending. Where it hangs:\n%s", what, self._doing, _list_stacks()
+        )
         with self._mutex, suppress(Exception):  # otherwise it is lost without a reason
             if self._claim is not None and status == SPOILED:
                 self._ledger.lose(self._claim, what)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 
-from hpo import objectives, settings
+from hpo import logs, objectives, settings
 from hpo.contract import ExitedError, UnavailableError, calling, list_damage
 from hpo.errors import (
     HpoError,
@@ -116,6 +116,7 @@ class Worker:
                 f"worker: expected a name of at most {_LONGEST_NAME} printable"
                 f" characters, got {self.name[:80]!r}. Choose another: --name NAME."
             )
+        logs.of_worker(self.name)
         self._heart = Heartbeat(self.name, options)
         self._refusals = self._heart.refusals
         self._numerics: str = provenance.of_this_process()["numerics"]
@@ -192,7 +193,8 @@ class Worker:
         while not self._heart.stop_requested.is_set():
             answer = self._claim_fairly() if only is None else self._claim_from(only)
             if isinstance(answer, Claim):
-                self._work(answer)
+                with logs.of_trial(answer.spec.name, answer.number):
+                    self._work(answer)
                 _refuse_damage(answer)
                 if only in self._refusals.reasons:
                     return f"refuses {only}: {self._refusals.reasons[only]}"
@@ -237,7 +239,8 @@ class Worker:
             if not _concerns_one_study(error):
                 raise
             if not isinstance(error, HpoError):  # unexpected: log its traceback
-                log.exception("cannot claim from study %s", study)
+                about = {"study": study}
+                log.exception("cannot claim from study %s", study, extra=about)
             self._refusals.add(study, str(error))
             return Over(str(error))
         self._refusals.forget(study)

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from functools import partial
 from textwrap import shorten
+from typing import Any
 
 from hpo import config
 from hpo.config import ConfigError, NotifyDefaults
@@ -97,7 +98,8 @@ class Notifier(threading.Thread):
         except Exception as error:
             if is_passing(error):
                 raise  # another worker retries when the claim has expired
-            log.warning("not notified: %s, %s: %s", study, notice, _why(error))
+            what = f"{study}, {notice}"
+            log.warning("not notified: %s: %s", what, _why(error), extra=_about(study))
             return False
         text = shorten(
             f"{study} {_TEXTS[notice]}: {record['verdict']}", _LONGEST, placeholder=" …"
@@ -108,10 +110,13 @@ class Notifier(threading.Thread):
             channels.append(partial(_run, self._notify.command, body, text))
         if self._notify.webhook:
             channels.append(partial(_post, self._notify.webhook, body))
-        return all([self._try(channel, f"{study}, {notice}") for channel in channels])
+        return all([self._try(channel, study, notice) for channel in channels])
 
-    def _try(self, channel: Callable[[], object], what: str) -> bool:
+    def _try(
+        self, channel: Callable[[], object], study: str, notice: StudyState
+    ) -> bool:
         """Send through a channel, with retries; return whether that succeeded."""
+        what = f"{study}, {notice}"
         for pause_s in PAUSES_S:
             try:
                 channel()
@@ -119,10 +124,15 @@ class Notifier(threading.Thread):
                 trouble = _why(error)
                 self._ended.wait(pause_s)
             else:
-                log.info("notified: %s", what)
+                log.info("notified: %s", what, extra=_about(study))
                 return True
-        log.warning("not notified: %s: %s", what, trouble)
+        log.warning("not notified: %s: %s", what, trouble, extra=_about(study))
         return False
+
+
+def _about(study: str) -> dict[str, Any]:
+    """Return what a line of the log is about: not the trial that this worker trains."""
+    return {"study": study, "trial": None}
 
 
 def _why(error: Exception) -> str:

@@ -26,7 +26,8 @@ class Refusals:
     def add(self, study: str, why: str) -> None:
         """Leave out a study from now on."""
         why = printable(why, "\n")  # the database accepts no other text
-        log.warning("leaving out study %s: %s", study, why)
+        about = {"study": study, "trial": None}
+        log.warning("leaving out study %s: %s", study, why, extra=about)
         self.reasons[study] = why
         self._until_s[study] = time.monotonic() + self._pause_s
 
