@@ -73,6 +73,7 @@ release: $(VENV)/.ready-dev ## wheel and sdist of the last commit, checked, into
 	@test -z "$$(git status --porcelain)" || { echo "error: a release is one of a commit: commit first, or stash"; exit 1; }
 	@rm -rf dist build/release && mkdir -p build/release && git archive HEAD | tar -x -C build/release
 	@$(PY) -m hpo.provenance.source > build/release/hpo/revision.json
+	@sed -E -i 's/!?\[([^]]+)\]\([^):]+\)/\1/g' build/release/README.md # on a package index, relative links lead nowhere
 	@$(PY) -m build --no-isolation --outdir dist build/release > build/release.log || { cat build/release.log; exit 1; }
 	@$(PY) -m twine check --strict dist/*
 	@ls -lh dist

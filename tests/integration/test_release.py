@@ -161,9 +161,14 @@ def test_wheel_and_sdist_hold_every_file_of_the_packages(
     with zipfile.ZipFile(wheel) as archive:
         found = set(archive.namelist())
         revision = json.loads(archive.read("hpo/revision.json"))
+        [about] = [name for name in found if name.endswith(".dist-info/METADATA")]
+        page = archive.read(about).decode()
     assert {name for name in found if ".dist-info/" not in name} == wanted
     head = run("git", "rev-parse", "HEAD", cwd=commit).strip()
     assert revision == {"revision": head, "dirty": False}
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert links
+    assert all(link.startswith("https://") for link in links), "on a package index"
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert wanted | {"LICENSE", "README.md", "pyproject.toml"} <= names
