@@ -228,7 +228,7 @@ class Spintronic(Device):
         )
         return after, highpass.advance_exactly(y, after - x, self.f_cut_per_ns, dt_ns)
 
-    def output(self, x: Any, y: Any) -> Any:
+    def output(self, x: Any, y: Any, *others: Any) -> Any:
         """Return the filtered amplitude."""
         return y
 
@@ -238,7 +238,8 @@ class Spintronic(Device):
         return 2.0 / self.tau_ns
 
     def rest_under(self, drive: Any) -> Any:
-        """Return x, ``start`` times its fixed point without input, and y."""
+        """Return x, ``start`` times its fixed point without input; all other states
+        are 0."""
         from ..networks import oscillator
 
         if self.has_own_rate():
@@ -247,7 +248,8 @@ class Spintronic(Device):
             rest = oscillator.fixed_point(
                 drive, **_material(self), thermal_power=self.thermal_power
             )
-        return maximum(self.start * rest, oscillator.SILENT), 0.0
+        others = (0.0,) * (len(self.states) - 1)
+        return maximum(self.start * rest, oscillator.SILENT), *others
 
     @classmethod
     def has_own_rate(cls) -> bool:
@@ -272,13 +274,13 @@ class Spintronic(Device):
         ``networks.oscillator``."""
         return sqrt(2.0 * self.thermal_power / self.tau_ns)
 
-    def add_noise(self, x: Any, y: Any, noise: Any) -> Any:
+    def add_noise(self, x: Any, y: Any, *others: Any, noise: Any) -> Any:
         """Return x and y after a jump of the complex amplitude; Eq. (5) passes it on to
-        y."""
+        y. Further states of a subclass do not jump."""
         from ..networks import oscillator
 
         after = _jump(sqrt(maximum(x, oscillator.SILENT)), noise)
-        return after, y + (after - x)
+        return after, y + (after - x), *others
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

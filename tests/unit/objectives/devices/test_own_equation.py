@@ -34,9 +34,6 @@ def _lag(self: Any, x: Any, y: Any, z: Any, drive: Any) -> Any:
 LAGGED: dict[str, Any] = {
     "states": ("x", "y", "z"),
     "rate": _lag,
-    "rest": lambda self: (0.5, 0.0, 0.0),
-    "output": lambda self, x, y, z: y,
-    "add_noise": lambda self, x, y, z, noise: (x + noise[0], y + noise[1], z),
 }
 ONE_PART: dict[str, Any] = {
     "noise_parts": 1,
