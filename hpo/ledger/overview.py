@@ -15,6 +15,9 @@ from hpo.ledger.statements.studies import LIST_STUDIES, SELECT_STUDIES
 from hpo.study.trials import Listed, NativeStudy, StudySnapshot, StudyState
 
 T = TypeVar("T")
+MOST = 2_000
+"""Lists show the posterior means of studies of so many trials, which takes seconds at
+20,000."""
 _AT_ONCE = 50
 """Number of studies per query."""
 Mark = tuple[Any, ...]
@@ -22,7 +25,7 @@ Mark = tuple[Any, ...]
 
 def list_studies(connection: Connection) -> list[Listed]:
     """Return a line per study, oldest first."""
-    return [_build_line(row) for row in ask(connection, LIST_STUDIES)]
+    return [_build_line(row) for row in ask(connection, LIST_STUDIES, most=MOST)]
 
 
 def list_native(connection: Connection) -> list[NativeStudy]:
@@ -44,7 +47,7 @@ def _mark(row: Row) -> Mark:
 def read_marks(connection: Connection, study: str) -> dict[str, Mark]:
     """Return the marks of a study, and of the existing studies in its figure; see
     ``_mark``."""
-    rows = {row.name: row for row in ask(connection, LIST_STUDIES)}
+    rows = {row.name: row for row in ask(connection, LIST_STUDIES, most=MOST)}
     names = [study]
     if study in rows and isinstance(rows[study].overlay, list):
         names += rows[study].overlay
@@ -76,7 +79,7 @@ class Overview(Generic[T]):
 
         Of the studies that are done, read only the newest ``finished``.
         """
-        listing = ask(connection, LIST_STUDIES).all()
+        listing = ask(connection, LIST_STUDIES, most=MOST).all()
         done = [row.id for row in listing if row.state == StudyState.DONE]
         aside = set(done[:-finished] if finished else ())
         changed = [

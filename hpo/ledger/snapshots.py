@@ -233,6 +233,7 @@ def build(rows: Fetched) -> StudySnapshot:
         imported=_is_imported(row, spec),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_find_posterior_means(rows, spec, trials),
+        lacks_means=rows.briefly and spec.ranks_by_mean,
         baselines=read_baselines(row.baselines),
         foreign_trials=rows.foreign_trials,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
@@ -253,10 +254,9 @@ def _find_posterior_means(
     """Return the posterior means of complete trials; none if scores rank them.
 
     The row of a finished study stores them, until a trial is amended. They need every
-    trial, so a study that ranks by them is never read briefly (``whole`` of
-    ``statements.studies.LIST_STUDIES``).
+    trial, so those of a study that is read briefly are unknown.
     """
-    if not spec.ranks_by_mean:
+    if not spec.ranks_by_mean or rows.briefly:
         return {}
     study = rows.study
     if study.state == StudyState.DONE and study.expected:

@@ -413,6 +413,8 @@ class Result:
     @cached_property
     def headline(self) -> Headline | None:
         """The score of the study; None while there is none."""
+        if self.snapshot.lacks_means:
+            return None
         if self.confirmed is not None:
             return self._confirmed_headline(self.confirmed)
         if self.best is None:

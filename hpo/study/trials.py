@@ -518,6 +518,8 @@ class StudySnapshot:
     expected: Mapping[int, Expected] = field(default_factory=dict)
     """Of complete trials by number, where ``confirm.by`` asks for it:
     ``surrogate``."""
+    lacks_means: bool = False
+    """Whether they were not read, so that no score is known to stand for the study."""
     baselines: tuple[Baseline, ...] = ()
     """What the simplest things score on the task; empty as long as nobody has worked it
     out."""

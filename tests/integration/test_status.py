@@ -17,6 +17,7 @@ from users import User
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
 from hpo.ledger import interventions
+from hpo.ledger import overview as listing
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.overview import Overview
 from hpo.postgres.connect import Storage
@@ -179,6 +180,32 @@ def test_lists_need_only_some_of_the_trials(
     assert len(known.search) < 30
     assert {trial.alike > 1 for trial in known.search} == {True, False}
     check_the_same(ledger, "toy", known)
+
+
+def test_lists_of_a_large_open_study_claim_nothing_that_needs_all_its_trials(
+    ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even its luckiest score."""
+    monkeypatch.setattr(listing, "MOST", 5)
+    ledger.register(
+        toy_spec(
+            budget={"trials": 6, "window": 4, "members": 1, "epochs": 2},
+            sampler={"name": "kriging-believer"},
+            confirm={"top": 1, "members": 2, "by": "expected"},
+        )
+    )
+    run_workers(database_url, "toy", 1)
+    ((_, done),) = ledger.results()
+    assert done is not None
+    assert done.headline is not None
+    with ledger.locked("toy") as study:
+        study.turn(StudyState.OPEN)
+    ((item, known),) = ledger.results()
+    assert known is not None
+    assert known.headline is None
+    assert overview.card(known).claim == ""
+    assert "%" not in terminal_status.study_lines([(item, known)])[1].split("toy")[-1]
+    assert ledger.result("toy").headline is not None
 
 
 def test_a_spec_that_cannot_be_read_harms_its_study_alone(

@@ -3,7 +3,6 @@ again."""
 
 from __future__ import annotations
 
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -321,9 +320,12 @@ def test_a_deleted_directory_of_the_embedded_server_is_named_at_once(
 ) -> None:
     with open_storage() as storage:
         storage.engine.dispose()
-        shutil.rmtree(hpo_home / "server")
-        with pytest.raises(StorageError) as caught:
-            storage.engine.connect()
+        moved = (hpo_home / "server").rename(hpo_home / "moved")
+        try:
+            with pytest.raises(StorageError) as caught:
+                storage.engine.connect()
+        finally:
+            moved.rename(hpo_home / "server")
     assert str(caught.value).startswith(
         f"{hpo_home}: the directory of the embedded server was deleted, and its studies"
         " with it. Restore it, or import backups"

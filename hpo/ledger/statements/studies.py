@@ -33,7 +33,8 @@ SELECT
   (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
   spec #> '{figure,overlay}' AS overlay, settled, running,
   spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
-    OR coalesce(spec #>> '{confirm,by}' IN ('expected', 'both'), false)
+    OR (settled <= :most OR state = 'done')
+      AND coalesce(spec #>> '{confirm,by}' IN ('expected', 'both'), false)
     OR spec ->> 'objective' = 'imported' AS whole,
   state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
   md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare,
@@ -51,7 +52,8 @@ FROM hpo_ledger.studies s, LATERAL (
 ORDER BY created_at, id"""
 """List studies, oldest first. Columns from ``state`` to ``latest`` are a study's mark;
 ``whole`` means that lists need more of its trials than ``SELECT_SLOTS_BRIEFLY``
-reads."""
+reads. Posterior means need all trials: those of an unfinished study of more than
+``most`` are shown only where it is asked for."""
 
 LIST_OPEN_STUDIES = """
 SELECT name, priority, json_array_length(code) AS sources,

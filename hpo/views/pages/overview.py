@@ -81,7 +81,7 @@ def card(result: Result) -> Card:
     if spec.has_class:
         facts["Trials"] += f"; {at.epochs:,} epochs"
     facts["Points"] = verdict.of(result).points()
-    item = result.confirmed
+    item = None if result.snapshot.lacks_means else result.confirmed
     if item is not None:
         confirmed = f"trial {item.source}, on {len(item.scores)} {repeats_name(spec)}"
         facts["Confirmed"] = joined([confirmed, caveats.aside(spec, item)])
