@@ -8,6 +8,7 @@ HPO_DASHBOARD_PASSWORD_FILE  password of `hpo dashboard`; else loopback only
 HPO_SERVER_USER              who runs the server for root; else hpo-postgres
 HPO_EPOCH_LIMIT              seconds until a worker is hung; else 4 hours
 HPO_LOG                      `json`: one object a line; else text
+HPO_COMPARE                  0: do not train each study's first network twice
 HPO_JOB                      a worker's job in `hpo status`; else the container, or
                              SLURM's number
 HPO_CONFIG                   file of a site's defaults; else hpo.toml
@@ -118,6 +119,12 @@ def logs_json() -> bool:
             " leave it out for text."
         )
     return form == "json"
+
+
+def compares_trainings() -> bool:
+    """Return whether workers train the first network of a study twice, to compare:
+    unless `HPO_COMPARE` is 0."""
+    return os.environ.get("HPO_COMPARE") != "0"
 
 
 def file(variable: str) -> Path | None:

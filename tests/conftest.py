@@ -24,6 +24,7 @@ import forkserver
 # all compute as a worker does: of a busy processor, two threads take several times as
 # long
 os.environ |= forkserver.ONE_THREAD
+os.environ["HPO_COMPARE"] = "0"  # it takes two more processes for each study
 os.environ["PYTHONHASHSEED"] = "0"  # else a worker would start Python once more
 
 import processes

@@ -46,7 +46,7 @@ from hpo.study.trials import (
     read_steps,
 )
 
-_JSON_LISTS = ("code", "baselines", "amendments", "steps")
+_JSON_LISTS = ("code", "baselines", "differences", "amendments", "steps")
 BATCH = 50
 """Number of slots in memory at a time."""
 _ADD = {"user": optuna.SET_STUDY_USER_ATTRS, "system": optuna.SET_STUDY_SYSTEM_ATTRS}

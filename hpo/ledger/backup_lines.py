@@ -73,6 +73,7 @@ class StudyLine(BackupLine):
     search_end_reason: str | None
     code: list[Json]
     baselines: list[Json] | None
+    differences: list[str] | None
     created_at: AwareDatetime
 
 

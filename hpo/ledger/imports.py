@@ -148,6 +148,7 @@ def _insert_study(
         "search_end_reason": None,
         "code": "[]",
         "baselines": None,
+        "differences": None,
         "created_at": started,
     }
     return ask(connection, backups.INSERT_STUDY, **values).one()

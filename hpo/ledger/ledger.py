@@ -165,6 +165,8 @@ class Ledger(LedgerReader):
     settle_notice = transaction(events.settle_notice)
     lacks_baselines = transaction(writing.lacks_baselines)
     store_baselines = transaction(writing.store_baselines)
+    lacks_differences = transaction(writing.lacks_differences)
+    store_differences = transaction(writing.store_differences)
 
     # --- slots ---
 

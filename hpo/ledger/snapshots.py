@@ -235,6 +235,7 @@ def build(rows: Fetched) -> StudySnapshot:
         expected=_find_posterior_means(rows, spec, trials),
         lacks_means=rows.briefly and spec.ranks_by_mean,
         baselines=read_baselines(row.baselines),
+        differences=None if row.differences is None else tuple(row.differences),
         foreign_trials=rows.foreign_trials,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),

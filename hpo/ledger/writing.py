@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hpo.contract import Baseline
+from hpo.errors import printable
 from hpo.ledger import failures, snapshots
 from hpo.ledger.claim_records import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.locked_study import lock_study_by_id
@@ -25,7 +26,12 @@ from hpo.ledger.statements.slots import (
     STORE_MEMBER,
     STORE_SUGGESTION,
 )
-from hpo.ledger.statements.studies import LACKS_BASELINES, STORE_BASELINES
+from hpo.ledger.statements.studies import (
+    LACKS_BASELINES,
+    LACKS_DIFFERENCES,
+    STORE_BASELINES,
+    STORE_DIFFERENCES,
+)
 from hpo.study import effort
 from hpo.study.networks import Member
 from hpo.study.spec import StudySpec
@@ -251,3 +257,16 @@ def store_baselines(
     """Store the baselines of a study, unless it has some."""
     stored = json.dumps([item.model_dump() for item in baselines])
     ask(connection, STORE_BASELINES, study_id=study_id, baselines=stored)
+
+
+def lacks_differences(connection: Connection, study_id: int) -> bool:
+    """Return whether nobody has compared two trainings of a study yet."""
+    return bool(ask(connection, LACKS_DIFFERENCES, study_id=study_id).scalar())
+
+
+def store_differences(
+    connection: Connection, study_id: int, differences: Sequence[str]
+) -> None:
+    """Store what differs between two trainings of a study's first network."""
+    stored = json.dumps([printable(text) for text in differences])
+    ask(connection, STORE_DIFFERENCES, study_id=study_id, differences=stored)

@@ -523,6 +523,9 @@ class StudySnapshot:
     baselines: tuple[Baseline, ...] = ()
     """What the simplest things score on the task; empty as long as nobody has worked it
     out."""
+    differences: tuple[str, ...] | None = None
+    """What differs between two trainings of the first network, in words; None if nobody
+    has compared any."""
     foreign_trials: int = 0
     """Trials that others have added to the study in Optuna's tables; they count for
     nothing."""

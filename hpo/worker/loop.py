@@ -28,7 +28,7 @@ from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by
 from hpo.search import options
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, WorkerState
-from hpo.worker import notifier, provenance
+from hpo.worker import notifier, provenance, repeats
 from hpo.worker.crew import new_name
 from hpo.worker.function_run import FunctionRun
 from hpo.worker.heartbeat import Heartbeat, StoppedError, WorkerOptions
@@ -278,6 +278,7 @@ class Worker:
         pause_s = 0.0
         try:
             with calling(_module_of(claim.spec)):
+                self._compare_trainings(claim)
                 self._compute_baselines(claim)
                 self._heart.say(str(claim))
                 run = FunctionRun if claim.spec.is_function else TrialRun
@@ -316,6 +317,19 @@ class Worker:
         self._refusals.add(study, why)
         with suppress(HpoError, *DATABASE_ERRORS):  # the log has it
             self._ledger.note_left_out(study, self._refusals.reasons[study])
+
+    def _compare_trainings(self, claim: Claim) -> None:
+        """Find out before the first trial whether its first network repeats; no trial
+        depends on it."""
+        is_first = claim.phase == Phase.SEARCH and claim.number == 0
+        if not (is_first and claim.spec.has_class and settings.compares_trainings()):
+            return
+        if claim.attempt > TRIES or not self._ledger.lacks_differences(claim.study_id):
+            return
+        self._heart.say(f"{claim}; training its first network twice first, to compare")
+        found = repeats.find_differences(claim.spec, lambda: self._heart.stopping)
+        if found is not None:
+            self._ledger.store_differences(claim.study_id, found)
 
     def _compute_baselines(self, claim: Claim) -> None:
         """Compute the baselines of a study before its first trial; no trial depends on

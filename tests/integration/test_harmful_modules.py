@@ -23,6 +23,7 @@ from hpo.cli import doctor
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.trials import StudyState
+from hpo.views.sentences import verdict
 
 MODULE = """
 import ctypes, os, signal, sys
@@ -178,3 +179,34 @@ def test_an_import_that_fails_on_a_host_is_no_data(
     monkeypatch.delenv("HARM")
     run_workers(database_url, name, 1)
     assert ledger.snapshot(name).state == StudyState.DONE
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "said"),
+    [
+        ("steady", "pass", None),
+        ("drifts", "object.__setattr__(args[0], 'x', os.getpid() / 2**23)", "value ("),
+        ("breaks", "os._exit(0)", None),
+    ],
+)
+def test_the_verdict_says_that_a_study_does_not_repeat(
+    submit: Callable[..., None],
+    ledger: Ledger,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    inside: str,
+    said: str | None,
+) -> None:
+    monkeypatch.setenv("HPO_COMPARE", "1")
+    submit(name, inside=inside)
+    worker = start_worker(database_url, name)
+    _, err = worker.communicate(timeout=120)
+    result = ledger.result(name)
+    found = verdict.verdict(result)
+    if said is None:
+        assert "not reproducible" not in found, err
+        assert result.snapshot.differences == (None if name == "breaks" else ())
+        return
+    start = "not reproducible: its first network, trained twice, differs in its "
+    assert f"{start}{said}" in found

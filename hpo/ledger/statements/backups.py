@@ -18,12 +18,14 @@ SELECT_NETWORKS = "SELECT * FROM hpo_ledger.networks WHERE slot_id = ANY(:ids)"
 INSERT_STUDY = """
 INSERT INTO hpo_ledger.studies (
   name, optuna_study_id, spec, about, spec_hash, state, state_since, reason, priority,
-  amendments, failures_from, search_end, search_end_reason, code, baselines, created_at)
+  amendments, failures_from, search_end, search_end_reason, code, baselines,
+  differences, created_at)
 VALUES (
   :name, :optuna_study_id, CAST(:spec AS json), CAST(:about AS json), :spec_hash,
   :state, :state_since, :reason, :priority, :amendments, :failures_from, :search_end,
   :search_end_reason,
-  CAST(:code AS json), CAST(:baselines AS json), :created_at)
+  CAST(:code AS json), CAST(:baselines AS json),
+  CAST(:differences AS json), :created_at)
 RETURNING id, optuna_study_id"""
 
 INSERT_SLOT = """

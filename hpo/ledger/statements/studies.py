@@ -27,6 +27,13 @@ STORE_BASELINES = """
 UPDATE hpo_ledger.studies SET baselines = CAST(:baselines AS json)
 WHERE id = :study_id AND baselines IS NULL"""
 
+LACKS_DIFFERENCES = """
+SELECT differences IS NULL FROM hpo_ledger.studies WHERE id = :study_id"""
+
+STORE_DIFFERENCES = """
+UPDATE hpo_ledger.studies SET differences = CAST(:differences AS json)
+WHERE id = :study_id"""
+
 LIST_STUDIES = """
 SELECT
   id, name, priority, created_at, spec ->> 'objective' AS objective,

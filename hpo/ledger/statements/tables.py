@@ -80,6 +80,8 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.studies (
     CHECK (json_typeof(expected) = 'object'),
   baselines json
     CHECK (json_typeof(baselines) = 'array'),
+  differences json  -- between two trainings of the first network
+    CHECK (json_typeof(differences) = 'array'),
   created_at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
     CHECK (created_at BETWEEN '1900-01-01' AND '9000-01-01'))"""
 

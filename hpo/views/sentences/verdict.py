@@ -76,7 +76,7 @@ def clauses(result: Result) -> list[str]:
     ``confirmed 94.9 ± 0.7 % on 10 fresh seeds``, ``4.8 points above the best baseline,
     …``
     """
-    parts = [_end(result), *of(result).clauses()]
+    parts = [_end(result), *of(result).clauses(), _difference(result)]
     return [part for part in parts if part]
 
 
@@ -123,6 +123,15 @@ def _end(result: Result) -> str:
     if result.state == StudyState.STOPPED:
         return f"stopped by {reason or 'an unknown user'}"
     return ""
+
+
+def _difference(result: Result) -> str:
+    """Say that the study does not repeat, and how; mostly empty."""
+    differences = result.snapshot.differences
+    if not differences:
+        return ""
+    found = joined(differences, ", ")
+    return f"not reproducible: its first network, trained twice, differs in its {found}"
 
 
 # --- the words of each kind ---

@@ -48,7 +48,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "search_end_reason": None,
         "code": [],
     }
-    study |= {"baselines": [{"name": "chance", "score": 0.1}]}
+    study |= {"baselines": [{"name": "chance", "score": 0.1}], "differences": []}
     header = {"hpo_backup": SCHEMA_VERSION, "software": "0.3.0", "written_at": AT}
     header |= {"study": {**study, "created_at": AT}, "additions": []}
     header |= {"sources": []}
