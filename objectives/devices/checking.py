@@ -13,6 +13,11 @@ from pydantic import ValidationError
 from .device import Device
 from .functions import REMEDY, Placeholder
 
+_LIMIT_REMEDY = (
+    "Use `low` and `high`, not parameters or drive_low and drive_high: the limit is"
+    " that of the nominal device on every chip. " + REMEDY
+)
+
 _RENAMED = {"flow": "advance_exactly", "kick": "add_noise"}
 """Methods by the names that they had up to 0.3.0."""
 
@@ -37,6 +42,8 @@ def check_device(device: type[Device]) -> None:
         return
     states = _values(one, "rest")
     _check_methods(one, states, 0.0)
+    if device.has_own_limit():
+        _values(one.bare(), "limit_drive", one.fixed_drive(), *one.drive_bounds())
     if device.advance_exactly is not None:
         _check_solution(one, tuple(state + 0.1 for state in states))
     if device.generates_kernel():
@@ -91,7 +98,9 @@ def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...
         result = getattr(one, hook)(*states, **more)
     except Exception as error:  # a user's method may do anything
         remedy = f"Correct it; see `hpo.objectives.devices.Device.{hook}`."
-        if isinstance(error, AttributeError):
+        if hook == "limit_drive":
+            remedy = _LIMIT_REMEDY
+        elif isinstance(error, AttributeError):
             remedy = "Use only states, drive, parameters and fields of its own class."
         elif any(isinstance(state, Placeholder) for state in states):
             remedy = REMEDY
@@ -99,7 +108,7 @@ def _values(one: Device, hook: str, *states: Any, **more: Any) -> tuple[Any, ...
             f"{name}: expected expressions of states, drive and parameters, got "
             f"{type(error).__name__}: {str(error).rstrip('.')}. {remedy}"
         ) from error
-    single = hook in ("output", "fixed_drive", "noise_per_sqrt_ns")
+    single = hook in ("output", "fixed_drive", "noise_per_sqrt_ns", "limit_drive")
     values = (result,) if single else one.in_order(hook, result)
     for value in values:
         if not isinstance(value, Real | Placeholder):
@@ -117,6 +126,8 @@ def _check_expressions(one: Device) -> None:
     traced = one.bare().with_values(**dict.fromkeys(one.parameters, symbol))
     _values(traced, "rest")
     output = _check_methods(traced, (symbol,) * len(one.states), symbol)
+    if one.has_own_limit():
+        _values(one.bare(), "limit_drive", symbol, symbol, symbol)
     if not isinstance(output, Placeholder):
         raise ValueError(
             f"{type(one).__name__}.output: expected an expression of states, got the"

@@ -278,6 +278,14 @@ class StepTrace:
     def _own_limit(self) -> list[str]:
         """Write a limit that the class of the device defines, and its slope."""
         (limited,) = self._call("limit_drive", _RAW, LOW, HIGH)
+        others = limited.free_symbols - {_RAW, LOW, HIGH}
+        if others:
+            names = ", ".join(sorted(str(one).removeprefix("p_") for one in others))
+            raise ValueError(
+                f"{type(self._device).__name__}.limit_drive: expected an expression of"
+                f" drive, low and high, got {names} besides: the limit is that of the"
+                " nominal device on every chip. Use `low` and `high`."
+            )
         both = sympy.Matrix([limited, limited.diff(_RAW)])
         limited, slope = self._define_all("h", both)
         writer = Writer(self._defined)

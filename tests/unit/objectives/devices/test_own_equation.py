@@ -14,10 +14,11 @@ import torch
 from networks import assert_kernel_agrees, inputs, make_chip
 
 from hpo import objectives
-from hpo.objectives.devices import Device, exp, parameter, sqrt
+from hpo.objectives.devices import Device, exp, minimum, parameter, sqrt, tanh
 from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.networks.drawing import Architecture
 from hpo.objectives.networks.integrators import Stepping
+from hpo.objectives.networks.kernels.generating import generate_steps
 from hpo.objectives.networks.pointwise import DeviceNetwork
 
 
@@ -146,6 +147,31 @@ def test_an_equation_that_no_symbol_passes_is_refused(
     monkeypatch.setitem(globals(), "Own", own)
     with pytest.raises(LookupError, match=r"Own\.rate: expected expressions of states"):
         objectives.load(f"{__name__}:Own")
+
+
+LIMITS: dict[str, Any] = {
+    "a parameter": lambda self, drive, low, high: (
+        tanh(self.tau_ns * drive) / self.tau_ns
+    ),
+    "a field": lambda self, drive, low, high: minimum(drive, self.drive_high),
+    "numpy": lambda self, drive, low, high: np.clip(drive, low, high),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_of_more_than_its_bounds_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"__module__": __name__, "limit_drive": LIMITS[name]}
+    monkeypatch.setitem(globals(), "Own", type("Own", (Spintronic,), how))
+    with pytest.raises(LookupError, match=r"Own\.limit_drive: .* Use `low` and `high`"):
+        objectives.load(f"{__name__}:Own")
+
+
+def test_a_kernel_of_a_limit_by_parameters_is_refused() -> None:
+    how = {"__module__": __name__, "limit_drive": LIMITS["a parameter"]}
+    with pytest.raises(ValueError, match=r"got tau_ns besides.* Use `low` and `high`"):
+        generate_steps(type("Own", (Spintronic,), how)(), exact=False)
 
 
 class Damped(Spintronic):
