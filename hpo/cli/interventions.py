@@ -215,7 +215,8 @@ def resume(study: ChangedStudy) -> Answer:
             are then accepted; every view shows the first trial with it. If the change
             affects results: hpo launch mine.toml --name mine-2
         hpo resume --all --accept-code
-            after an update of hpo: every open study goes on within seconds
+            after an update of hpo: every open study goes on within seconds, except
+            those whose own modules have changed
         hpo resume seqdigits --priority 5
             go before other studies (default: 0): a free worker serves the study of the
             highest priority with a trial to begin; studies of equal priority share
@@ -286,14 +287,16 @@ def _retry(study: ChangedStudy) -> Answer:
 def _accept_code(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
 
-    since = interventions.accept_code(study.ledger, study.name)
-    text = (
-        f"accepted the source on this host, from trial {since} on; workers that refused"
-        " it go on within seconds"
+    accepted = interventions.accept_code(
+        study.ledger, study.name, only_ours=study.options.all
     )
-    if since is None:
-        text = "the source has not changed"
-    return {"since": since}, text
+    if accepted is None:
+        return {"since": None, "modules": []}, "the source has not changed"
+    text = (
+        f"accepted the source on this host, from trial {accepted.since} on:"
+        f" {', '.join(accepted.modules)}; workers that refused it go on within seconds"
+    )
+    return {"since": accepted.since, "modules": accepted.modules}, text
 
 
 def _prioritise(study: ChangedStudy) -> Answer:

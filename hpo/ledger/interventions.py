@@ -335,22 +335,32 @@ def prioritise(
         return old, priority
 
 
-def accept_code(ledger: Ledger, name: str) -> int | None:
-    """Accept a change of the source of a study's objective.
-
-    Return the first trial that may be computed with this host's source; None if it is
+def accept_code(
+    ledger: Ledger, name: str, *, only_ours: bool = False
+) -> pins.Accepted | None:
+    """Accept a change of the source of a study's objective; return None if it is
     unchanged.
 
+    Args:
+        ledger: the ledger with the study.
+        name: name of the study.
+        only_ours: accept changes of hpo and of the packages that suggest, no others.
+
     Raises:
-        StudyError: there is no such study.
+        StudyError: there is no such study; or ``only_ours``, and its own modules
+            differ.
         SpecError: its spec cannot be read here.
     """
+    if only_ours:
+        with ledger.locked(name) as study:
+            row = study.row
+        pins.check_own(row)
     ledger.code_of(name)  # slow at first, so not under the lock
     with ledger.locked(name) as study:
-        since = pins.accept(study)
-        if since is not None:
-            study.note(f"accepted code from trial {since} on")
-        return since
+        accepted = pins.accept(study, only_ours=only_ours)
+        if accepted is not None:
+            study.note(f"accepted code from trial {accepted.since} on")
+        return accepted
 
 
 def delete_study(ledger: Ledger, name: str) -> None:

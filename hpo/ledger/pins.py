@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,11 +18,13 @@ from typing import Any
 
 import hpo.search
 from hpo import objectives
-from hpo.errors import OTHER_NAME, SpecError, advise
+from hpo.errors import OTHER_NAME, SpecError, StudyError, advise
 from hpo.ledger.locked_study import LockedStudy
+from hpo.ledger.schema import Row
 from hpo.ledger.statements.claims import SELECT_FIRST_NUMERICS
 from hpo.ledger.statements.studies import SET_CODE
 from hpo.provenance import source
+from hpo.script import is_script
 from hpo.study import file
 from hpo.study.spec import StudySpec
 
@@ -39,6 +42,18 @@ _OF_FUNCTIONS = ("hpo.worker.function_call", "hpo.worker.function_run")
 """Likewise of studies of a function."""
 _OF_ASK_AND_TELL = ("hpo.asktell.client",)
 """Likewise of studies whose trials somebody asks for."""
+_DECIDING = ("optuna", "cmaes")
+"""Packages that suggest and prune."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A source that was accepted."""
+
+    since: int
+    """The first trial that may be computed with it."""
+    modules: list[str]
+    """What differs from the source before."""
 
 
 def _list_modules(room: str) -> list[str]:
@@ -173,15 +188,56 @@ def check_numerics(study: LockedStudy, own: str) -> None:
         )
 
 
-def accept(study: LockedStudy) -> int | None:
-    """Accept this host's source; return its first trial, or None if nothing has
-    changed."""
+def accept(study: LockedStudy, *, only_ours: bool = False) -> Accepted | None:
+    """Accept this host's source; return None if nothing has changed.
+
+    Raises:
+        StudyError: ``only_ours``, and modules of its own have changed.
+    """
     code = study.row.code
+    before: Mapping[str, str] = {}
+    if code:
+        before = code[-1]["modules"]
     if code and code[-1]["hash"] == fingerprint(study.spec):
         return None
     where = f"study {study.name!r} in the database"
     spec = file.validate(study.row.spec, where=where)
-    return _store_source(study, spec, before=code)
+    changed = _list_changes(before, hash_modules(spec))
+    if only_ours:
+        _refuse_own(study.name, changed)
+    return Accepted(_store_source(study, spec, before=code), changed)
+
+
+def check_own(row: Row) -> None:
+    """Check that the modules of a study's own are here as they were; import none.
+
+    The script of a function is found by its folder, see ``accept``.
+
+    Raises:
+        StudyError: they differ.
+    """
+    if not row.code or is_script(row.spec["objective"]):
+        return
+    before = row.code[-1]["modules"]
+    own = {
+        name: digest
+        for name, digest in before.items()
+        if not name.startswith(("hpo.", source.PACKAGE))
+    }
+    found = {name: source.read_module(name) for name in own}
+    here = {name: module[0] for name, module in found.items() if module is not None}
+    _refuse_own(row.name, _list_changes(own, here))
+
+
+def _refuse_own(study: str, changed: Sequence[str]) -> None:
+    """Refuse changes of modules that are neither ours nor of packages that suggest."""
+    ours = ("hpo.", *(f"{source.PACKAGE}{name} " for name in _DECIDING))
+    own = [name for name in changed if not name.startswith(ours)]
+    if own:
+        raise StudyError(
+            f"its own modules differ: {', '.join(own)}. Accept them where they lie: hpo"
+            f" resume {study} --accept-code"
+        )
 
 
 def pin_anew(study: LockedStudy, spec: StudySpec) -> None:
