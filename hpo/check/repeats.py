@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
+import time
 
 from hpo.check.differences import name_differences
 from hpo.check.rehearsal import Rehearsal
@@ -17,23 +20,29 @@ from hpo.console import answer, working_directory_last
 from hpo.contract import ExitedError
 from hpo.errors import HpoError
 from hpo.study import file
+from hpo.study.trials import SlotState
 
 
 def compare_first(order: Order) -> list[str]:
     """Return what differs between the first network trained here, and in another
-    process; nothing if it fails here.
+    process.
 
     Raises:
-        HpoError: one of the two processes ends without a result.
+        HpoError: one of the two trainings fails, or its process ends without a result.
         ExitedError: this one would have.
     """
     (here,) = carry_out(order)
     spec = file.restore(order.study, order.about, "hpo worker")
-    return name_differences(here, Rehearsal(spec).first)
+    there = Rehearsal(spec).first
+    for run in (here, there):
+        if run.state == SlotState.FAILED:
+            raise HpoError(f"its first network cannot be trained twice: {run.message}")
+    return name_differences(here, there)
 
 
 def _print_differences() -> int:
     order = Order(**json.load(sys.stdin), what="first")
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     output = os.dup(1)
     os.dup2(2, 1)  # what the objective prints
     try:
@@ -42,6 +51,13 @@ def _print_differences() -> int:
         raise HpoError(f"{order.study['objective']} {error}") from None
     os.write(output, json.dumps(found).encode())
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """End this session once its parent has ended."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from types import FrameType, TracebackType
 
 _OF_LOADER = ("failed to map segment", "cannot open shared object file")
 """What the dynamic loader says of a library that it cannot load."""
@@ -23,9 +23,19 @@ def explain_broken_import(error: Exception) -> str | None:
 
 
 def _runs_module(trace: TracebackType | None) -> bool:
-    """Return whether the body of a module ran, as it does when it is imported."""
+    """Return whether the body of a module ran as it was imported.
+
+    ``eval``, ``exec`` and ``runpy`` run bodies, too: those say something of the trial.
+    """
     while trace is not None:
-        if trace.tb_frame.f_code.co_name == "<module>":
+        if _is_imported(trace.tb_frame):
             return True
         trace = trace.tb_next
     return False
+
+
+def _is_imported(frame: FrameType) -> bool:
+    """Return whether a frame is the body of a module, called by the import system."""
+    if frame.f_code.co_name != "<module>" or frame.f_back is None:
+        return False
+    return frame.f_back.f_code.co_filename.startswith("<frozen importlib")

@@ -82,7 +82,8 @@ def _keeping_alive() -> Iterator[None]:
     process = os.getpid()
     status = 0
     os._exit = _leave_or_end
-    _inside.append((process, threading.get_ident()))
+    block = (process, threading.get_ident())
+    _inside.append(block)
     try:
         yield
     except _LeavingError as error:
@@ -102,7 +103,7 @@ def _keeping_alive() -> Iterator[None]:
         if os.getpid() != process:
             sys.stdout.flush()
             _end_process(status)
-        _inside.pop()
+        _inside.remove(block)
 
 
 def _leave_or_end(status: int) -> NoReturn:

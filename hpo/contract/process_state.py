@@ -62,9 +62,7 @@ class Settings:
         if self.rounding is not None and library is not None:
             library.fesetenv(ctypes.create_string_buffer(self.rounding, _FENV_BYTES))
         sys.setrecursionlimit(self.recursion_limit)
-        if dict(os.environ) != self.environment:
-            os.environ.clear()
-            os.environ.update(self.environment)
+        _set_environment(self.environment)
         if tuple(warnings.filters) != self.filters:
             warnings.filters[:] = self.filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
@@ -133,6 +131,15 @@ def _change_directory(directory: str | None) -> list[str]:
     return []
 
 
+def _set_environment(environment: Mapping[str, str]) -> None:
+    """Change what differs alone: other threads read the environment meanwhile."""
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
 @cache
 def _find_library() -> Any:
     """Return the library of mathematics of C; None where it has no environment."""
@@ -167,7 +174,7 @@ def _read_torch() -> Mapping[str, Any]:
     return {
         "threads": torch.get_num_threads(),
         "type": torch.get_default_dtype(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "deterministic": _read_determinism(torch),
     }
 
 
@@ -178,5 +185,17 @@ def _set_torch(settings: Mapping[str, Any]) -> None:
     threads = settings.get("threads", torch.get_num_threads())
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
-    torch.set_default_dtype(settings.get("type", torch.float32))
-    torch.use_deterministic_algorithms(settings.get("deterministic", False))
+    kind = settings.get("type", torch.float32)
+    if torch.get_default_dtype() != kind:
+        torch.set_default_dtype(kind)
+    deterministic = settings.get("deterministic", (False, False))
+    if _read_determinism(torch) != deterministic:  # setting it takes a second at first
+        enabled, warn_only = deterministic
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+
+
+def _read_determinism(torch: Any) -> tuple[bool, bool]:
+    """Return whether only deterministic algorithms are used, and whether others are
+    warned of alone."""
+    enabled: bool = torch.are_deterministic_algorithms_enabled()
+    return enabled, torch.is_deterministic_algorithms_warn_only_enabled()

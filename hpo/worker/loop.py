@@ -324,10 +324,18 @@ class Worker:
         is_first = claim.phase == Phase.SEARCH and claim.number == 0
         if not (is_first and claim.spec.has_class and settings.compares_trainings()):
             return
-        if claim.attempt > TRIES or not self._ledger.lacks_differences(claim.study_id):
+        if claim.attempt > 1 or not self._ledger.lacks_differences(claim.study_id):
             return
-        self._heart.say(f"{claim}; training its first network twice first, to compare")
-        found = repeats.find_differences(claim.spec, lambda: self._heart.stopping)
+
+        def should_stop() -> bool:
+            self._heart.say(f"{claim}; training its first network twice, to compare")
+            return self._heart.stopping
+
+        try:
+            found = repeats.find_differences(claim.spec, should_stop)
+        except OSError as error:  # no process or no file can be made
+            log.warning("cannot compare two trainings of %s: %s", claim, error)
+            return
         if found is not None:
             self._ledger.store_differences(claim.study_id, found)
 

@@ -71,7 +71,8 @@ def _trials(studies: Sequence[Study]) -> Iterator[_Sample]:
 def _version() -> dict[str, str]:
     """Return the labels of the version of this installation."""
     [version] = numerics.versions(["hpo-dynamics"]).values()
-    return {"version": version, "revision": str(source.revision()["revision"]).partition(" ")[0][:10]}
+    revision, _, _ = str(source.revision()["revision"]).partition(" ")
+    return {"version": version, "revision": revision[:10]}
 
 
 def _count_refused(studies: Sequence[Study], workers: Sequence[WorkerInfo]) -> int:
