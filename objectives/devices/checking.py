@@ -44,10 +44,17 @@ def check_device(device: type[Device]) -> None:
     _check_methods(one, states, 0.0)
     if device.has_own_limit():
         _values(one.bare(), "limit_drive", one.fixed_drive(), *one.drive_bounds())
-    if device.advance_exactly is not None:
+    if _has_own_solution(one):
         _check_solution(one, tuple(state + 0.1 for state in states))
     if device.generates_kernel():
         _check_expressions(one)
+    one.check_rest()
+
+
+def _has_own_solution(one: Device) -> bool:
+    """Tell whether a solution is the user's; that of a hand-written kernel takes
+    tensors alone."""
+    return one.advance_exactly is not None and one.generates_kernel()
 
 
 def _with_defaults(device: type[Device]) -> Device | None:
@@ -82,7 +89,7 @@ def _check_methods(one: Device, states: tuple[Any, ...], number: Any) -> Any:
     (output,) = _values(one, "output", *states)
     _values(one, "fixed_drive")
     _values(one, "add_noise", *states, noise=noise)
-    if one.advance_exactly is not None:
+    if _has_own_solution(one):
         _values(one, "advance_exactly", *states, drive=number, dt_ns=number)
     return output
 

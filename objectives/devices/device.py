@@ -256,6 +256,9 @@ class Device(LayeredParams):
         by default ``rest``."""
         return self.rest()
 
+    def check_rest(self) -> None:
+        """Check a rest that is found, not given: by default none is."""
+
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Device:
         """Return the device for simulated noise, without the mean effect of noise in
         its rate."""

@@ -72,6 +72,8 @@ ThermalSpan = Annotated[
 
 _HALVINGS = 40
 """Steps of a bisection: to 1e-12."""
+_AT_REST = 1e-6
+"""Largest change of x at rest, in 1 / tau_ns."""
 
 
 class Spintronic(Device):
@@ -267,7 +269,25 @@ class Spintronic(Device):
             rises = self.amplitude_rate(middle, drive) + mean_effect > 0.0
             low = where(rises, middle, low)
             high = where(rises, high, middle)
-        return high
+        return low
+
+    def check_rest(self) -> None:
+        """Check that the x that ``rest_under`` finds is at rest.
+
+        Raises:
+            ValueError: dx/dt is not 0 there.
+        """
+        if type(self).rest_under is not Spintronic.rest_under:
+            return
+        drive = self.limit_drive(self.fixed_drive(), *self.drive_bounds())
+        states = self.with_values(start=1.0).rest_under(drive)
+        change = self.every("rate", *states, drive)[0] * self.tau_ns
+        if not abs(change) <= _AT_REST:
+            raise ValueError(
+                f"{type(self).__name__}.rest: expected a rest between 0 and 1, where x"
+                f" does not change without input, got {change:.4g} / tau_ns at x ="
+                f" {states[0]:.4g}. Define `rest`."
+            )
 
     def noise_per_sqrt_ns(self) -> Any:
         """Return η = sqrt(2 γ x_th) of the complex amplitude, see

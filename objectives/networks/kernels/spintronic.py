@@ -71,7 +71,9 @@ class SpintronicSteps:
         self.n_kept = 2 if variant == WARM else 3
         self.n_states = 3 if variant == COLD else 2
         self._limit = KINDS[device.drive_limit]
-        change = (self._limit, device.q != 0.0 or device.sigma != 1.0)
+        spreads = not {"q", "sigma"}.isdisjoint(device.parameters)
+        material = spreads or device.q != 0.0 or device.sigma != 1.0
+        change = (self._limit, material)
         self.advance = int(_advance(variant, change, True).address or 0)
         self.advance_only = int(_advance(variant, change, False).address or 0)
         self.pull = int(_pull(variant).address or 0)
@@ -90,8 +92,8 @@ class SpintronicSteps:
         low = neurons.drive_low * step_ns
         high = neurons.drive_high * step_ns
         limit = limit_constants(self._limit, low, high)
-        q = self._device.q
-        sigma = np.full_like(g, self._device.sigma)
+        q = own.get("q", self._device.q)
+        sigma = np.full_like(g, own.get("sigma", self._device.sigma))
         oscillator = [g * (1.0 + q), source, np.exp(-c), gain, jump, sigma, g * q]
         return np.stack([*oscillator, *limit])
 

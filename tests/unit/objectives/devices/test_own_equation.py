@@ -19,6 +19,7 @@ from hpo.objectives.devices.spintronic import Spintronic
 from hpo.objectives.networks.drawing import Architecture
 from hpo.objectives.networks.integrators import Stepping
 from hpo.objectives.networks.kernels.generating import generate_steps
+from hpo.objectives.networks.oscillator import SILENT
 from hpo.objectives.networks.pointwise import DeviceNetwork
 
 
@@ -203,6 +204,40 @@ def test_it_rests_where_its_rate_is_zero(power: float) -> None:
     noise = own.noise_per_sqrt_ns()
     noisy = own.between_jumps(noise).rest_under(0.2)[0]
     assert noisy == pytest.approx(own.rest_under(0.2)[0], abs=1e-11)
+
+
+def test_a_silent_one_begins_as_the_parent_does() -> None:
+    own, parent = (cls(thermal_power=0.0) for cls in (Damped, Spintronic))
+    assert own.rest_under(0.01) == parent.rest_under(0.01) == (SILENT, 0.0)
+
+
+@pytest.mark.parametrize("name", ["rate", "amplitude_rate"])
+def test_a_rest_that_is_not_found_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = dict(HOOKS[name], __module__=__name__)
+    if name == "amplitude_rate":
+        how[name] = lambda self, x, drive: drive - x / self.tau_ns
+    monkeypatch.setitem(globals(), "Own", type("Own", (Spintronic,), how))
+    with pytest.raises(LookupError, match=r"between 0 and 1, .* Define `rest`"):
+        objectives.load(f"{__name__}:Own")
+
+
+class Spreading(Spintronic):
+    """With a spread of what the parent has one number of."""
+
+    q: float = parameter(0.5, ge=0, le=10, description="non-linear damping Q")
+    sigma: float = parameter(1.0, gt=0.5, le=10, description="material factor")
+
+
+def test_a_field_that_becomes_a_parameter_spreads_in_the_kernel() -> None:
+    assert objectives.load(f"{__name__}:Spreading")
+    own = network(Spreading)
+    assert type(own.pointwise(noisy=False)).__name__ == "SpintronicSteps"
+    chip = make_chip(own, 5)
+    spread = np.linspace(0.6, 1.5, own.n_neurons)
+    chip = replace(chip, factors={**chip.factors, "q": spread, "sigma": spread})
+    assert_kernel_agrees(own, inputs(4, 5), 3, chip)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
