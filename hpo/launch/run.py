@@ -131,6 +131,8 @@ class Launch:
         self._executor = executors.executor(options, self._name, storage.url)
         self._ending = LaunchEnd(options, self._name, self._patient, self._executor)
         self._latest: Result
+        self._may_take_over = False
+        """Whether it began without workers, since those of others serve the study."""
 
     def run(self) -> int:
         """Run the study to its end, and return the exit status.
@@ -251,6 +253,7 @@ class Launch:
                 f"workers serve this study already ({helpers}): starting none here"
                 f" ({advise('--workers', 'workers=')})"
             )
+            self._may_take_over = self._storage.embedded
             return 0
         return plan.default_workers(self._spec)
 
@@ -307,7 +310,7 @@ class Launch:
                 view.update(result)
                 if self._is_over(result):
                     return result.state
-                for event in [*self._take_over(result), *self._executor.poll()]:
+                for event in [*self._executor.poll(), *self._take_over(result)]:
                     view.note(event)
             now = time.monotonic()
             if now >= deadline_s:
@@ -324,18 +327,17 @@ class Launch:
             time.sleep(min(POLL_S[1], max(POLL_S[0], pause_s)))
 
     def _take_over(self, result: Result) -> Iterator[str]:
-        """Start workers, and say so, if another launch had them, and has ended.
+        """Start workers, and say so, once those that served the study are gone.
 
         Workers elsewhere may come back; those on the embedded server were of this host.
         """
-        chosen = self._options.site.launch.workers
-        if not self._storage.embedded or chosen is not None:
+        if not self._may_take_over or result.snapshot.helpers:
             return
-        if not self._executor.alive and not result.snapshot.helpers:
-            workers = plan.default_workers(self._spec)
-            self._executor.start(workers)
-            where = self._executor.where(workers)
-            yield f"the workers of the other launch are gone: {where}"
+        self._may_take_over = False
+        workers = plan.default_workers(self._spec)
+        self._executor.start(workers)
+        where = self._executor.where(workers)
+        yield f"the workers that served this study are gone: {where}"
 
     def _query(self) -> Result | None:
         """Return the study as it is now; None while the database is unreachable."""

@@ -238,7 +238,7 @@ def test_a_second_launch_on_the_embedded_server_starts_no_workers_until_the_firs
         first.send_signal(signal.SIGTERM)
         out, err = user.end(second)
     assert "workers serve this study already (1): starting none here" in err
-    assert "the workers of the other launch are gone: " in out + err
+    assert "the workers that served this study are gone: " in out + err
 
 
 def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
