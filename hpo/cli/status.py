@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from hpo.cli.common import looking, opened_storage, tell, terminal_width
 from hpo.console import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from hpo.ledger.reader import LedgerReader
     from hpo.study.trials import NativeStudy, WorkerInfo
+    from hpo.views.terminal.screen import TerminalScreen
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -272,22 +273,42 @@ def _logs_of_last_launch(files: list[Path]) -> list[Path]:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    """Show one study or all until Ctrl-C, and retry while the database is
-    unreachable."""
-    from rich.console import Console, Group
+    """Show one study or all until Ctrl-C; wait before the first launch, too."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from hpo.views.terminal.screen import TerminalScreen
+
+    screen = TerminalScreen(Console(), whole=True)
+    with suppress(KeyboardInterrupt):
+        try:
+            while True:
+                try:
+                    _refresh(arguments, screen)
+                except NothingYetError as error:
+                    screen.show(Text(str(error)))
+                time.sleep(arguments.watch)
+        finally:
+            screen.close()
+    return 0
+
+
+def _refresh(arguments: argparse.Namespace, screen: TerminalScreen) -> NoReturn:
+    """Show one study or all again and again, and retry while the database is
+    unreachable.
+
+    Raises:
+        NothingYetError: there is no study yet, and no table.
+    """
+    from rich.console import Group
     from rich.text import Text
 
     from hpo.ledger.reader import LedgerReader
     from hpo.postgres.retry import retry
-    from hpo.views.terminal.screen import TerminalScreen
 
-    with (
-        opened_storage(arguments, creates=False) as storage,
-        suppress(KeyboardInterrupt),
-    ):
+    with opened_storage(arguments, creates=False) as storage:
         ledger = LedgerReader(storage)
         shown: RenderableType = ""
-        screen = TerminalScreen(Console(), whole=True)
 
         def note_outage(waited_s: float, _: Exception) -> None:
             note = f"database unreachable for {waited_s:.0f} s, retrying"
@@ -296,14 +317,10 @@ def _watch(arguments: argparse.Namespace) -> int:
         def draw() -> RenderableType:
             return _draw(ledger, arguments.study, storage.place(), screen.console)
 
-        try:
-            while True:
-                shown = retry(draw, patience_s=math.inf, on_wait=note_outage)
-                screen.show(shown)
-                time.sleep(arguments.watch)
-        finally:
-            screen.close()
-    return 0
+        while True:
+            shown = retry(draw, patience_s=math.inf, on_wait=note_outage)
+            screen.show(shown)
+            time.sleep(arguments.watch)
 
 
 def _draw(

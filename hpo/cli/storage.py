@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from hpo.cli.common import looking, tell
 from hpo.console import JSON, STORAGE, Parser, argument, command
+from hpo.errors import NothingYetError
+
+if TYPE_CHECKING:
+    from hpo.study.trials import Event
 
 _EVENTS = 1000
 """Number of events in ``hpo storage log``, the newest."""
@@ -104,7 +110,8 @@ def _embedded_status(arguments: argparse.Namespace) -> int:
 def _log(arguments: argparse.Namespace) -> int:
     from hpo.views.terminal import status
 
-    with looking(arguments) as ledger:
+    events: list[Event] = []
+    with suppress(NothingYetError), looking(arguments) as ledger:
         events = ledger.events(_EVENTS)
     lines = status.event_lines(events) or ["no events yet"]
     return tell(arguments, {"events": events}, *lines)

@@ -62,7 +62,8 @@ def test_who_only_looks_waits_for_no_heavy_import(owner: User) -> None:
         ("status --all", 0, "The database has no such study yet."),
         ("status toy", 1, "The first `hpo launch NAME` makes all"),
         ("export toy --backup toy.jsonl", 1, "The first `hpo launch NAME` makes all"),
-        ("storage log", 1, "The first `hpo launch NAME` makes all"),
+        ("storage log", 0, "no events yet"),
+        ("storage log --json", 0, '"events": []'),
     ],
 )
 def test_who_only_looks_creates_nothing(

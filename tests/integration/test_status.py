@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 import settling
@@ -97,6 +98,23 @@ def test_watching_survives_an_outage_and_ends_with_ctrl_c(
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.process.wait(timeout=30) == 0
         assert "Traceback" not in terminal.said
+    finally:
+        terminal.close()
+
+
+def test_watching_waits_for_the_first_launch(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    user = User(tmp_path, empty_database_url)
+    terminal = Terminal(partial(user.start, "status", "--watch", "0.3"))
+    try:
+        assert terminal.shows("no table")
+        with ledger_at(user.url) as ledger:
+            ledger.register(toy_spec(budget=SMALL, confirm=None))
+        assert terminal.shows("0/6")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.process.wait(timeout=30) == 0
     finally:
         terminal.close()
 
