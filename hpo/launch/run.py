@@ -20,6 +20,7 @@ from hpo.console import Terminated
 from hpo.errors import HpoError, StorageError, advise
 from hpo.launch import executors, from_data, plan
 from hpo.launch.ending import LaunchEnd, say
+from hpo.launch.executors.slurm_programs import CancelledError
 from hpo.launch.options import ChosenStudy, LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
@@ -133,6 +134,7 @@ class Launch:
         self._latest: Result
         self._may_take_over = False
         """Whether it began without workers, since those of others serve the study."""
+        self._told_cancelled = False
 
     def run(self) -> int:
         """Run the study to its end, and return the exit status.
@@ -310,7 +312,7 @@ class Launch:
                 view.update(result)
                 if self._is_over(result):
                     return result.state
-                for event in [*self._executor.poll(), *self._take_over(result)]:
+                for event in [*self._poll(result), *self._take_over(result)]:
                     view.note(event)
             now = time.monotonic()
             if now >= deadline_s:
@@ -325,6 +327,23 @@ class Launch:
                 refused = bool(snapshot.refusing)
             pause_s = 30 * (now - query_s)  # 3 % of a core
             time.sleep(min(POLL_S[1], max(POLL_S[0], pause_s)))
+
+    def _poll(self, result: Result) -> list[str]:
+        """Look after the workers, and return events.
+
+        Raises:
+            HpoError: workers cannot run; or their jobs were cancelled, and no other
+                worker serves the study.
+        """
+        try:
+            return self._executor.poll()
+        except CancelledError as error:
+            if not result.snapshot.helpers:
+                raise
+            if self._told_cancelled:
+                return []
+            self._told_cancelled = True
+            return [f"{error} Other workers still serve the study."]
 
     def _take_over(self, result: Result) -> Iterator[str]:
         """Start workers, and say so, once those that served the study are gone.

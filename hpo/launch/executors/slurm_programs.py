@@ -85,8 +85,8 @@ def queued(name: str) -> list[Job]:
 
 
 def of_study(study: str) -> list[Job]:
-    """Return this user's running and waiting jobs of a study, by the name that a launch
-    gives them: ``hpo-STUDY-HASH``.
+    """Return this user's running and waiting jobs of a study's workers, by the name
+    that a launch gives them: ``hpo-STUDY-HASH``.
 
     Raises:
         SlurmError: squeue does not answer.
@@ -98,7 +98,8 @@ def of_study(study: str) -> list[Job]:
     )
     ours = re.compile(rf"(.*)\|hpo-{re.escape(study)}-[0-9a-f]{{8}}")
     found = [ours.fullmatch(line) for line in answer.splitlines()]
-    return parsed("\n".join(match[1] for match in found if match))
+    jobs = parsed("\n".join(match[1] for match in found if match))
+    return [job for job in jobs if not (job.gone or job.probes)]
 
 
 def parsed(text: str) -> list[Job]:

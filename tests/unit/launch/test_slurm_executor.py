@@ -362,6 +362,8 @@ def test_the_jobs_of_a_study_are_known_by_their_name(program: Program) -> None:
     program(
         "squeue",
         queue(
+            "6|PENDING|(Resources)||0:00|hpo-toy-0123abcd",
+            "6_0|COMPLETED|None|n1|1:00|hpo-toy-0123abcd",
             "7_0|RUNNING|None|n1|1:00|hpo-toy-0123abcd",
             "7_1|PENDING|(Resources)||0:00|hpo-toy-0123abcd",
             "8_0|PENDING|(Priority)||0:00|hpo-toy-wide-0123abcd",
