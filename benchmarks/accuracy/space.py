@@ -48,6 +48,7 @@ A: dict[str, Any] = {
     "score_every": 1000,
 }
 B = {**A, "batch_size": 20, "lr0": 0.35}
+B_NAME = "B: A with batch 20, lr0 0.35"
 LONG = {"epochs": 200}
 
 
@@ -68,25 +69,24 @@ CHANGES = {
         params={**A, "s": 0.5, "lr0": 0.06, "lr_decay": 30.0}, against="A"
     ),
     "A, 200 epochs": Change(params={**A, **LONG}, against="A", n=MANY),
-    "B: A with batch 20, lr0 0.35": Change(params=B, against="A", n=MANY),
-    "B, lr0 0.25": Change(params={**B, "lr0": 0.25}, against="B"),
-    "B, lr0 0.5": Change(params={**B, "lr0": 0.5}, against="B"),
-    "B, S 0.02, lr0 0.82": Change(params={**B, "s": 0.02, "lr0": 0.82}, against="B"),
-    "B, S 0.1, lr0 0.165": Change(params={**B, "s": 0.1, "lr0": 0.165}, against="B"),
-    "B, S 0.2, lr0 0.082": Change(params={**B, "s": 0.2, "lr0": 0.082}, against="B"),
+    B_NAME: Change(params=B, against="A", n=MANY),
+    "B, lr0 0.25": Change(params={**B, "lr0": 0.25}, against=B_NAME),
+    "B, lr0 0.5": Change(params={**B, "lr0": 0.5}, against=B_NAME),
+    "B, S 0.02, lr0 0.82": Change(params={**B, "s": 0.02, "lr0": 0.82}, against=B_NAME),
+    "B, S 0.1, lr0 0.165": Change(params={**B, "s": 0.1, "lr0": 0.165}, against=B_NAME),
+    "B, S 0.2, lr0 0.082": Change(params={**B, "s": 0.2, "lr0": 0.082}, against=B_NAME),
     "B, lr_decay 100, lr0 0.45": Change(
-        params={**B, "lr_decay": 100.0, "lr0": 0.45}, against="B"
+        params={**B, "lr_decay": 100.0, "lr0": 0.45}, against=B_NAME
     ),
-    "B, ema_decay 0.9": Change(params={**B, "ema_decay": 0.9}, against="B"),
-    "B, τ 2 ns": Change(params={**B, "tau_ns": 2.0}, against="B"),
-    "B, 200 epochs": Change(params={**B, **LONG}, against="B", n=MANY),
+    "B, ema_decay 0.9": Change(params={**B, "ema_decay": 0.9}, against=B_NAME),
+    "B, τ 2 ns": Change(params={**B, "tau_ns": 2.0}, against=B_NAME),
+    "B, 200 epochs": Change(params={**B, **LONG}, against=B_NAME, n=MANY),
     "B, 200 epochs, batch 40, lr0 0.5": Change(
         params={**B, **LONG, "batch_size": 40, "lr0": 0.5},
         against="B, 200 epochs",
         n=MANY,
     ),
 }
-_FULL_NAMES = {"B": "B: A with batch 20, lr0 0.35"}
 
 
 def cells() -> Iterator[tuple[str, int, int]]:
@@ -150,8 +150,7 @@ def _table(measured: Mapping[str, list[float]]) -> Iterator[str]:
         cells = [name, str(len(own))]
         for column in range(len(SCORES)):
             cells.append(_spread([scores[column] for scores in own.values()]))
-        against = _FULL_NAMES.get(change.against, change.against)
-        reference = _scores(measured, against)
+        reference = _scores(measured, change.against)
         for column in range(len(SCORES)):
             pairs = [
                 100.0 * (scores[column] - reference[where][column])

@@ -58,10 +58,15 @@ class Rehearsal:
         return list(self._run("second"))
 
     @cached_property
+    def alone(self) -> Run:
+        """The first trial once more, in a process of its own."""
+        (run,) = self._run("first")
+        return run
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the first trial repeats in a process of its own."""
-        (alone,) = self._run("first")
-        return not name_differences(self.first, alone)
+        return not name_differences(self.first, self.alone)
 
     @cached_property
     def dry(self) -> list[Run]:

@@ -1,5 +1,5 @@
 """``python -m hpo.check.repeats``: train the first network of the study on stdin in two
-processes, and print what differs, as a list of JSON.
+processes, one after the other, and print what differs, as a list of JSON.
 
 A worker asks for it before the first trial of a study.
 """
@@ -15,46 +15,36 @@ import time
 
 from hpo.check.differences import name_differences
 from hpo.check.rehearsal import Rehearsal
-from hpo.check.run import Order, carry_out
 from hpo.console import answer, working_directory_last
-from hpo.contract import ExitedError
 from hpo.errors import HpoError
 from hpo.study import file
+from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 
 
-def compare_first(order: Order) -> list[str]:
-    """Return what differs between the first network trained here, and in another
-    process.
+def compare_first(spec: StudySpec) -> list[str]:
+    """Return what differs between two trainings of the first network.
 
     Raises:
-        HpoError: one of the two trainings fails, or its process ends without a result.
-        ExitedError: this one would have.
+        HpoError: one of them fails, or its process ends without a result.
     """
-    (here,) = carry_out(order)
-    spec = file.restore(order.study, order.about, "hpo worker")
-    there = Rehearsal(spec).first
-    for run in (here, there):
+    rehearsal = Rehearsal(spec)
+    for run in (rehearsal.first, rehearsal.alone):
         if run.state == SlotState.FAILED:
-            raise HpoError(f"its first network cannot be trained twice: {run.message}")
-    return name_differences(here, there)
+            raise HpoError(f"its first network cannot be trained: {run.message}")
+    return name_differences(rehearsal.first, rehearsal.alone)
 
 
 def _print_differences() -> int:
-    order = Order(**json.load(sys.stdin), what="first")
     threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
-    output = os.dup(1)
-    os.dup2(2, 1)  # what the objective prints
-    try:
-        found = compare_first(order)
-    except ExitedError as error:
-        raise HpoError(f"{order.study['objective']} {error}") from None
-    os.write(output, json.dumps(found).encode())
+    study = json.load(sys.stdin)
+    spec = file.restore(study["study"], study["about"], "hpo worker")
+    print(json.dumps(compare_first(spec)))
     return 0
 
 
 def _end_with(parent: int) -> None:
-    """End this session once its parent has ended."""
+    """End this session, and so the trainings, once its parent has ended."""
     while os.getppid() == parent:
         time.sleep(1.0)
     os.killpg(0, signal.SIGKILL)
@@ -62,6 +52,4 @@ def _end_with(parent: int) -> None:
 
 if __name__ == "__main__":
     working_directory_last()
-    status = answer(_print_differences)
-    sys.stderr.flush()
-    os._exit(status)  # tearing PyTorch down would take two seconds of CPU
+    sys.exit(answer(_print_differences))

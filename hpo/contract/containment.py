@@ -60,7 +60,7 @@ def calling(module: str) -> Iterator[None]:
 
 
 def list_damage() -> list[str]:
-    """Return what could not be put back in this process, in words; mostly nothing."""
+    """Return what could not be put back in this process, in words."""
     return list(_damage)
 
 

@@ -20,8 +20,20 @@ _FENV_BYTES = 256
 """More than the floating-point environment of any processor takes."""
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _LIMITS = tuple(
-    getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")
+    getattr(resource, name)
+    for name in dir(resource)
+    if name.startswith("RLIMIT_") and name != "RLIMIT_CORE"  # it changes no number
 )
+
+
+_AT_FIRST: Mapping[str, Any] = {
+    "type": "float32",
+    "device": "cpu",
+    "precision": "highest",
+    "deterministic": (False, False),
+    "cudnn": (True, False, False),
+}
+"""Settings of PyTorch when it is imported; threads are those of the environment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +50,7 @@ class Settings:
     """Of warnings."""
     numpy_errors: Mapping[str, Any]
     torch: Mapping[str, Any]
-    """Default type, threads and determinism of PyTorch."""
+    """Threads of PyTorch, default type and device, precision, determinism."""
 
     @classmethod
     def read(cls) -> Settings:
@@ -170,32 +182,51 @@ def _read_torch() -> Mapping[str, Any]:
     torch: Any = sys.modules.get("torch")
     if not hasattr(torch, "get_num_threads"):  # not imported, or not wholly
         threads = os.environ.get("OMP_NUM_THREADS", "")
-        return {"threads": int(threads)} if threads.isdigit() else {}
+        if threads.isdigit():
+            return {**_AT_FIRST, "threads": int(threads)}
+        return _AT_FIRST
+    cudnn = torch.backends.cudnn
     return {
         "threads": torch.get_num_threads(),
-        "type": torch.get_default_dtype(),
-        "deterministic": _read_determinism(torch),
+        "type": str(torch.get_default_dtype()).removeprefix("torch."),
+        "device": str(torch.get_default_device()),
+        "precision": torch.get_float32_matmul_precision(),
+        "deterministic": (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        "cudnn": (cudnn.enabled, cudnn.benchmark, cudnn.deterministic),
     }
 
 
 def _set_torch(settings: Mapping[str, Any]) -> None:
+    """Set what differs: some settings take a second when they are first set."""
     torch: Any = sys.modules.get("torch")
     if not hasattr(torch, "get_num_threads"):
         return
-    threads = settings.get("threads", torch.get_num_threads())
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    kind = settings.get("type", torch.float32)
-    if torch.get_default_dtype() != kind:
-        torch.set_default_dtype(kind)
-    deterministic = settings.get("deterministic", (False, False))
-    if _read_determinism(torch) != deterministic:  # setting it takes a second at first
-        enabled, warn_only = deterministic
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+    here = _read_torch()
+    for name, value in settings.items():
+        if here[name] != value:
+            _SET_TORCH[name](torch, value)
 
 
-def _read_determinism(torch: Any) -> tuple[bool, bool]:
-    """Return whether only deterministic algorithms are used, and whether others are
-    warned of alone."""
-    enabled: bool = torch.are_deterministic_algorithms_enabled()
-    return enabled, torch.is_deterministic_algorithms_warn_only_enabled()
+def _set_determinism(torch: Any, value: tuple[bool, bool]) -> None:
+    enabled, warn_only = value
+    torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+
+
+def _set_cudnn(torch: Any, value: tuple[bool, bool, bool]) -> None:
+    cudnn = torch.backends.cudnn
+    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = value
+
+
+_SET_TORCH: Mapping[str, Callable[[Any, Any], None]] = {
+    "threads": lambda torch, value: torch.set_num_threads(value),
+    "type": lambda torch, value: torch.set_default_dtype(getattr(torch, value)),
+    "device": lambda torch, value: torch.set_default_device(
+        None if value == _AT_FIRST["device"] else value
+    ),
+    "precision": lambda torch, value: torch.set_float32_matmul_precision(value),
+    "deterministic": _set_determinism,
+    "cudnn": _set_cudnn,
+}

@@ -20,7 +20,6 @@ from hpo.console import Terminated
 from hpo.errors import HpoError, StorageError, advise
 from hpo.launch import executors, from_data, plan
 from hpo.launch.ending import LaunchEnd, say
-from hpo.launch.executors.slurm_programs import CancelledError
 from hpo.launch.options import ChosenStudy, LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
@@ -337,7 +336,7 @@ class Launch:
         """
         try:
             return self._executor.poll()
-        except CancelledError as error:
+        except executors.CancelledError as error:
             if not result.snapshot.helpers:
                 raise
             if self._told_cancelled:

@@ -164,6 +164,8 @@ class Over:
     reason: str
     ended: bool = False
     """This claim has finished the study."""
+    failed: bool = False
+    """The study has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)

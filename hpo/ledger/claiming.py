@@ -140,7 +140,7 @@ def claim(
     if study.row.timeline is None:
         return Wait(f"{study.name}: its database is being restored")
     if study.row.state != StudyState.OPEN:
-        return Over(f"{study.name} is {study.row.state}")
+        return _describe_end(study, study.row.state)
     optuna_tables.require_study(study)
     if who.is_late(study.ask(COUNT_AT_WORK, token=who.token).scalar_one()):
         return Wait(f"{study.name}: another worker was faster", stale=True)
@@ -156,7 +156,11 @@ def _check_open(study: LockedStudy) -> Over | None:
     """Return the answer for a study that has just been stopped; None if it is still
     open."""
     state = study.ask(SELECT_STATE).scalar()
-    return None if state == StudyState.OPEN else Over(f"{study.name} is {state}")
+    return None if state == StudyState.OPEN else _describe_end(study, state)
+
+
+def _describe_end(study: LockedStudy, state: str | None) -> Over:
+    return Over(f"{study.name} is {state}", failed=state == StudyState.FAILED)
 
 
 def _take_abandoned(

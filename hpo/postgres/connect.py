@@ -363,9 +363,10 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise StorageError(
-            f"{storage.place()}: this user may not create tables, as the first use"
-            f" must: {said_by(error)}. Run `hpo storage migrate` as a user who may, or:"
-            " GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public."
+            f"{storage.place()}: this user may not create tables or triggers, as the"
+            f" first use must: {said_by(error)}. Run `hpo storage migrate` as a user"
+            " who may, or: GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public,"
+            " and if Optuna's tables are another user's, GRANT TRIGGER ON trials."
         ) from error
 
 

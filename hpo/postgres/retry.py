@@ -34,11 +34,11 @@ LONGEST_PAUSE_S = 5.0
 # that time does (not) fix.
 PASSING_CLASSES = {"08", "40", "53", "57", "58"}
 PASSING = {"55P03", "25P03", "25P04"}  # lock not available; idle, or open, for too long
-# schema, table, type, function or unique index is missing; a plan is out of date: the
-# tables, which exist since the database was opened, are being restored
-PASSING |= {"3F000", "42P01", "42704", "42883", "42P10", "0A000"}
-_RESTORED = r"cache lookup failed|could not open relation with OID"
-"""Words of internal errors (XX000) while tables are being restored."""
+# schema, table, type, function or unique index is missing: the tables, which exist
+# since the database was opened, are being restored
+PASSING |= {"3F000", "42P01", "42704", "42883", "42P10"}
+_RESTORED = r"cache lookup failed|could not open relation with OID|cached plan"
+"""Words of errors that have no code of their own while tables are being restored."""
 LASTING = {
     "57014",
     "57P04",
@@ -185,7 +185,7 @@ def _passes(error: psycopg.Error) -> bool:
             isinstance(error, psycopg.OperationalError)
             and _refusal(said_by(error)) is None
         )
-    if state == "XX000":
+    if state in ("XX000", "0A000"):
         return re.search(_RESTORED, said_by(error)) is not None
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)
 

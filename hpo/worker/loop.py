@@ -201,7 +201,7 @@ class Worker:
                 pause_s = shortest_s
             elif isinstance(answer, Over):
                 log.info("%s", answer.reason)
-                return self._lost
+                return self._lost if answer.failed else None
             else:
                 self._heart.say(f"waits: {answer.reason}", WorkerState.WAITING)
                 self._heart.stop_requested.wait(pause_s)

@@ -269,12 +269,13 @@ def test_a_complete_database_is_only_read_and_an_empty_one_must_be_made_by_whoev
             connection.execute("DROP OWNED BY reader")
             connection.execute("DROP ROLE reader")
     assert (
-        "user reader: this user may not create tables, as the first use must: "
-        "permission denied for schema public" in said
+        "user reader: this user may not create tables or triggers, as the first use"
+        " must: permission denied for schema public" in said
     )
     assert said.endswith(
         "Run `hpo storage migrate` as a user who may, or: GRANT CREATE ON DATABASE ...,"
-        " GRANT CREATE ON SCHEMA public."
+        " GRANT CREATE ON SCHEMA public, and if Optuna's tables are another user's,"
+        " GRANT TRIGGER ON trials."
     )
 
 

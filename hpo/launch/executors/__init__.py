@@ -13,12 +13,14 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from hpo.config import SiteConfig
+from hpo.console import EXIT_CANCELLED
 from hpo.errors import HpoError, advise
 from hpo.launch.options import LaunchOptions
 from hpo.worker.crew import GRACE_S, Crew, WorkerSetup
 
 __all__ = [
     "GRACE_S",
+    "CancelledError",
     "ClusterExecutor",
     "Executor",
     "LocalExecutor",
@@ -27,6 +29,12 @@ __all__ = [
     "slurm",
     "slurm_programs",
 ]
+
+
+class CancelledError(HpoError):
+    """All jobs of a launch were cancelled."""
+
+    exit_status = EXIT_CANCELLED
 
 
 class Executor(ABC):

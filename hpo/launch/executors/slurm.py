@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from hpo.config import SlurmDefaults
-from hpo.launch.executors import GRACE_S, ClusterExecutor
+from hpo.launch.executors import GRACE_S, CancelledError, ClusterExecutor
 from hpo.launch.executors.slurm_programs import (
     FAULTS,
-    CancelledError,
     Job,
     SlurmError,
     ask,

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.console import EXIT_CANCELLED
 from hpo.errors import HpoError, one_line
 from hpo.views.sentences.formatting import plural
 
@@ -27,12 +26,6 @@ vanish."""
 
 class SlurmError(HpoError):
     """SLURM is missing, or a command of it failed."""
-
-
-class CancelledError(SlurmError):
-    """All jobs of a launch were cancelled."""
-
-    exit_status = EXIT_CANCELLED
 
 
 @dataclass(frozen=True, kw_only=True)

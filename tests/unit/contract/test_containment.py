@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hpo.contract import ExitedError, calling, importing, list_damage
 from hpo.contract.process_state import Interruptions, Settings
@@ -105,3 +106,22 @@ def test_what_cannot_be_put_back_is_listed() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert done.stdout == "['a limit of resources']\n", done.stderr
+
+
+def test_settings_of_pytorch_are_those_of_the_module_in_its_calls_alone() -> None:
+    with importing("deterministic_module"):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_float32_matmul_precision("high")
+        torch.set_default_device("meta")
+    assert _read_pytorch() == (False, "highest", torch.device("cpu"))
+    with calling("deterministic_module"):
+        assert _read_pytorch() == (True, "high", torch.device("meta"))
+    assert _read_pytorch() == (False, "highest", torch.device("cpu"))
+
+
+def _read_pytorch() -> tuple[bool, str, torch.device]:
+    return (
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_float32_matmul_precision(),
+        torch.empty(0).device,
+    )

@@ -26,7 +26,7 @@ from workers import wait_until
 from hpo.config import SiteConfig
 from hpo.console import EXIT_CANCELLED
 from hpo.launch import executors
-from hpo.launch.executors import slurm, slurm_programs
+from hpo.launch.executors import CancelledError, slurm, slurm_programs
 from hpo.launch.executors.slurm import SlurmError, SlurmExecutor
 from hpo.launch.options import LaunchOptions
 from hpo.postgres.urls import is_of_this_host
@@ -337,7 +337,7 @@ def test_a_launch_whose_jobs_were_all_cancelled_ends_in_words(
     program("squeue", queue("7_0|PENDING|Priority||0:00", gone))
     executor.poll()
     program("squeue", queue("7_0|CANCELLED|None||0:00", gone))
-    with pytest.raises(SlurmError) as caught:
+    with pytest.raises(CancelledError) as caught:
         executor.poll()
     assert caught.value.exit_status == EXIT_CANCELLED
     assert (
