@@ -217,7 +217,7 @@ def test_resuming_a_failed_study_accepts_its_failures(
     ledger.register(toy_spec(budget={"trials": 8}, confirm=False))
     for _ in range(3):
         finish(ledger, claim(ledger), SlotState.FAILED)
-    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
+    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed", failed=True)
     assert "open again; earlier failures no longer count" in hpo("resume", "toy")
     for _ in range(2):
         finish(ledger, claim(ledger), SlotState.FAILED)

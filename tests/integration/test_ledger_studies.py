@@ -46,7 +46,7 @@ def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
     assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
-    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
+    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed", failed=True)
 
 
 def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
