@@ -135,7 +135,9 @@ def test_what_kills_its_workers_alone_stops_the_study_and_is_no_data(
     lost = lose(ledger, elapse, lives, [f"w{k}" for k in range(MAX_LOSSES)])
     assert {held.number for held in lost} == {1}
     begin(ledger, "next")
-    assert ledger.claim("toy", "next", lease_s=LEASE_S) == Over("toy is failed", failed=True)
+    assert ledger.claim("toy", "next", lease_s=LEASE_S) == Over(
+        "toy is failed", failed=True
+    )
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
     assert [slot.state for slot in snapshot.search] == 2 * [SlotState.RUNNING], (
