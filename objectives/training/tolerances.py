@@ -227,7 +227,7 @@ def measure(bench: Bench, u: Tensor, finest: int) -> Tolerances:
     network = bench.network
     with finer_steps(network, finest):
         exact = bench.base()
-    steps = 2 * network.physics.n_steps
+    steps = network.physics.n_steps
     while steps < finest:
         with finer_steps(network, steps):
             if abs(bench.base() - exact) <= bench.allowed / 2.0:
