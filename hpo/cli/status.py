@@ -304,14 +304,14 @@ def _refresh(arguments: argparse.Namespace, screen: TerminalScreen) -> NoReturn:
     from rich.text import Text
 
     from hpo.ledger.reader import LedgerReader
-    from hpo.postgres.retry import retry
+    from hpo.postgres.retry import outage_text, retry
 
     with opened_storage(arguments, creates=False) as storage:
         ledger = LedgerReader(storage)
         shown: RenderableType = ""
 
-        def note_outage(waited_s: float, _: Exception) -> None:
-            note = f"database unreachable for {waited_s:.0f} s, retrying"
+        def note_outage(waited_s: float, error: Exception) -> None:
+            note = f"{outage_text(error)} for {waited_s:.0f} s, retrying"
             screen.show(Group(shown, Text(note, "bold yellow")))
 
         def draw() -> RenderableType:

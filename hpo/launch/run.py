@@ -24,7 +24,7 @@ from hpo.launch.options import ChosenStudy, LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.retry import DATABASE_ERRORS, is_passing, retry
+from hpo.postgres.retry import DATABASE_ERRORS, is_passing, outage_text, retry
 from hpo.script import refuse_while_imported
 from hpo.study import file
 from hpo.study.python_values import address
@@ -380,4 +380,4 @@ def _is_running(pid: int) -> bool:
 
 def _database_away(waited_s: float, error: Exception) -> None:
     if not waited_s:
-        say("database unreachable, retrying")
+        say(f"{outage_text(error)}, retrying")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from hpo.errors import StorageError
 from hpo.ledger.statements import tables as sql
 from hpo.postgres.connect import Schema
-from hpo.postgres.retry import said_by
+from hpo.postgres.retry import MissingTablesError, said_by
 
 SCHEMA_VERSION = 307
 """Release 0.3.0 has 303."""
@@ -33,6 +33,8 @@ def check_version(connection: Connection) -> bool:
     """Return whether the tables exist, and check their version.
 
     Raises:
+        MissingTablesError: they have none; a backup, which stores it last, may be being
+            restored.
         StorageError: they have another version.
     """
     if not ask(connection, sql.HAS_VERSION).scalar():
@@ -40,14 +42,20 @@ def check_version(connection: Connection) -> bool:
     version = ask(connection, sql.SELECT_VERSION).scalar()
     if version == SCHEMA_VERSION:
         return True
+    database = connection.engine.url.database
+    if version is None:
+        raise MissingTablesError(
+            f"database {database}: its tables are not complete. If a backup is being"
+            " restored, wait until that is done; else restore one to its end."
+        )
     do = "Update this installation: a newer one has used the database."
-    if version is not None and version < SCHEMA_VERSION:
+    if version < SCHEMA_VERSION:
         do = (
             "No release changes older tables: use another database, or the release that"
             " made them."
         )
     raise StorageError(
-        f"database {connection.engine.url.database}: expected tables of version "
+        f"database {database}: expected tables of version "
         f"{SCHEMA_VERSION}, got version={version}. {do}"
     )
 

@@ -36,7 +36,8 @@ PASSING_CLASSES = {"08", "40", "53", "57", "58"}
 PASSING = {"55P03", "25P03", "25P04"}  # lock not available; idle, or open, for too long
 # schema, table, type, function or unique index is missing: the tables, which exist
 # since the database was opened, are being restored
-PASSING |= {"3F000", "42P01", "42704", "42883", "42P10"}
+MISSING = {"3F000", "42P01", "42704", "42883", "42P10"}
+PASSING |= MISSING
 _RESTORED = r"cache lookup failed|could not open relation with OID|cached plan"
 """Words of errors that have no code of their own while tables are being restored."""
 LASTING = {
@@ -98,6 +99,10 @@ _REFUSALS = (
 )
 
 
+class MissingTablesError(StorageError):
+    """Tables are missing or empty, as while a backup is being restored; passes."""
+
+
 def retry(
     work: Callable[[], T],
     *,
@@ -136,14 +141,41 @@ def retry(
             began = now if began is None else began
             waited_s = now - began
             if waited_s >= patience_s:
-                raise StorageError(
-                    f"database: no answer within {patience_s:.0f} s: {error}. Restart"
-                    " the server, then the worker: the study continues where it was."
-                ) from error
+                raise StorageError(_given_up(error, patience_s)) from error
             if on_wait:
                 on_wait(waited_s, error)
             pause(min(random.uniform(0, longest_s), patience_s - waited_s))
             longest_s = min(LONGEST_PAUSE_S, 2 * longest_s)
+
+
+def _given_up(error: Exception, patience_s: float) -> str:
+    if _lacks_tables(error):
+        return (
+            f"database: tables were missing for {patience_s:.0f} s: {said_by(error)}."
+            " Restore the backup to its end, then start the worker again."
+        )
+    return (
+        f"database: no answer within {patience_s:.0f} s: {error}. Restart the server,"
+        " then the worker: the study continues where it was."
+    )
+
+
+def outage_text(error: Exception) -> str:
+    """Return what an error that is retried says of the database, in a few words."""
+    if _lacks_tables(error):
+        return "tables of the database are missing, as during a restore"
+    return "database unreachable"
+
+
+def _lacks_tables(error: BaseException | None) -> bool:
+    """Return whether an error, or one of its causes, is that tables are missing."""
+    while error is not None:
+        if isinstance(error, MissingTablesError):
+            return True
+        if isinstance(error, psycopg.Error) and error.sqlstate in MISSING:
+            return True
+        error = error.__cause__
+    return False
 
 
 @contextmanager
@@ -156,7 +188,7 @@ def answering(place: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not is_passing(error):
+        if not is_passing(error) or isinstance(error, MissingTablesError):
             raise
         words = f"{place}: the database does not answer: {said_by(error)}. Try again."
         raise StorageError(words) from error
@@ -173,6 +205,8 @@ def is_passing(error: BaseException | None) -> bool:
         if lost or isinstance(error, sa.exc.TimeoutError | psycopg.InterfaceError):
             return True
         if isinstance(error, psycopg.Error) and _passes(error):
+            return True
+        if isinstance(error, MissingTablesError):
             return True
         error = error.__cause__
     return False

@@ -24,7 +24,13 @@ from hpo.errors import (
 from hpo.ledger.claim_records import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing, said_by
+from hpo.postgres.retry import (
+    DATABASE_ERRORS,
+    Patience,
+    is_passing,
+    outage_text,
+    said_by,
+)
 from hpo.search import options
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, WorkerState
@@ -371,7 +377,7 @@ class Worker:
         Raises:
             StoppedError: a worker that was asked to stop has waited long enough.
         """
-        waits = f"database unreachable for {seconds:.0f} s"
+        waits = f"{outage_text(error)} for {seconds:.0f} s"
         self._heart.say(f"waits: {waits}", WorkerState.WAITING)
         if seconds == 0.0:  # one line per outage
             log.warning("%s: %s", waits, said_by(error)[:200])

@@ -23,13 +23,17 @@ from workers import (
     wait_until,
 )
 
+from hpo.errors import StorageError
 from hpo.ledger import interventions
-from hpo.ledger.claim_records import End, LeaseLostError, Wait
+from hpo.ledger.claim_records import Claim, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
+from hpo.ledger.schema import SCHEMA_VERSION, ask
+from hpo.ledger.statements.tables import STORE_VERSION
 from hpo.postgres import server
 from hpo.postgres.connect import Storage
 from hpo.postgres.embedded import Embedded
 from hpo.postgres.layout import ServerLayout
+from hpo.postgres.retry import MissingTablesError, outage_text, retry
 from hpo.study.trials import SlotState, StudyState
 
 SPEC = toy_spec(budget={"trials": 24, "window": 3}, fixed={"sleep_s": 0.02})
@@ -159,6 +163,38 @@ def test_nothing_is_claimed_from_tables_that_are_half_restored(
         connection.exec_driver_sql(key)
     answer = ledger.claim("toy", "w", lease_s=60.0)
     assert answer == Wait("toy: its database is being restored")
+
+
+def test_a_claim_waits_for_a_restore_that_has_not_stored_the_version(
+    storage: Storage,
+) -> None:
+    said: list[str] = []
+
+    def finish_restore(waited_s: float, error: Exception) -> None:
+        said.append(outage_text(error))
+        with storage.engine.begin() as connection:
+            ask(connection, STORE_VERSION, version=SCHEMA_VERSION)
+
+    patient = Ledger(storage, patience_s=60.0, on_wait=finish_restore)
+    hasty = Ledger(storage)
+    hasty.register(toy_spec())
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM hpo_ledger.version")
+    waits = "its tables are not complete. If a backup is being restored, wait until"
+    with pytest.raises(StorageError, match=waits):
+        hasty.claim("toy", "w", lease_s=60.0)
+    answer = patient.claim("toy", "w", lease_s=60.0)
+    assert isinstance(answer, Claim)
+    assert said == ["tables of the database are missing, as during a restore"]
+
+
+def test_tables_that_stay_missing_ask_for_a_whole_restore() -> None:
+    def work() -> None:
+        raise MissingTablesError("no version")
+
+    remedy = "tables were missing for 0 s: no version. Restore the backup to its end"
+    with pytest.raises(StorageError, match=remedy):
+        retry(work, patience_s=0.0)
 
 
 def test_every_intervention_counts_as_an_amendment(
