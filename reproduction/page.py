@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hpo.study.result import Result
-from hpo.study.trials import StudySnapshot
-from hpo.views.figures.declared import chart
 from hpo.views.sentences import formatting
 from reproduction import drives, evidence, prose, readings
 from reproduction.claims import (
@@ -26,7 +24,7 @@ from reproduction.claims import (
     undecided,
 )
 from reproduction.data import core_seconds, n_networks, spread_text
-from reproduction.evidence import Curve, Evidence, Point, Studies, pooled
+from reproduction.evidence import Curve, Evidence, Point, Studies
 from reproduction.jobs import JOBS, SPLITS
 from reproduction.measures import PAPER, Verdict
 
@@ -59,7 +57,7 @@ def write(
         _arithmetic(studies),
         _drives(driven),
         "## Accuracy\n\n" + _accuracy(studies, evidences, theirs),
-        *(_figure(name, studies, there, answers) for name in prose.FIGURES),
+        *(_figure(name, there, answers) for name in prose.FIGURES),
         prose.OPEN_POINTS,
         "## What was run\n\n" + _runs(studies) + "\n\n" + _again(studies),
     ]
@@ -295,12 +293,13 @@ def _claims(answers: Sequence[Answer]) -> str:
 
 
 def _changed(answers: Sequence[Answer]) -> str:
-    """The claims whose rule or verdict is another than in the former version."""
+    """The claims whose rule is another than in the former version."""
     rows = []
     for answer in answers:
-        before, why = prose.BEFORE[answer.claim.short]
-        now = verdict_text(answer).partition(";")[0]
-        rows.append([answer.claim.text, before, now, why])
+        if answer.claim.short in prose.BEFORE:
+            before, why = prose.BEFORE[answer.claim.short]
+            now = verdict_text(answer).partition(";")[0]
+            rows.append([answer.claim.text, before, now, why])
     head = ["The paper says", "before", "now", "why"]
     return "### What changed\n\n" + prose.CHANGED + "\n\n" + table(head, rows)
 
@@ -401,100 +400,36 @@ def _searched(studies: Studies) -> str:
     return prose.SEARCHED + "\n\n" + table(head, rows) if rows else ""
 
 
-def _figure(
-    name: str, studies: Studies, there: Mapping[str, str], answers: Sequence[Answer]
-) -> str:
+def _figure(name: str, there: Mapping[str, str], answers: Sequence[Answer]) -> str:
     title, says, places, keys = prose.FIGURES[name]
     parts = [f"## {title}", f"**The paper says.** {says}"]
     shown = [there[key] for key in keys if key in there]
     parts += [f"![{title}]({path})" for path in shown]
-    about = [a for a in answers if a.claim.place in places and a.plain]
-    if about:
-        lines = [
-            f"- {a.claim.text}: {a.plain.finding.text}. *{a.plain.finding.verdict}*"
-            for a in about
-            if a.plain
-        ]
-        parts.append("**Measured.**\n\n" + "\n".join(lines))
-    if about and name in prose.WHY:
+    judged = any(a.claim.place in places and a.plain for a in answers)
+    if judged and name in prose.WHY:
         parts.append(f"**Agreement or not, and why.** {prose.WHY[name]}")
-    if name in studies and studies[name].spec.sweep is not None:
-        own = [
-            pooled(studies, key) for key in prose.TABLES.get(name, ()) if key in studies
-        ]
-        parts.append(_medians(own))
     return "\n\n".join(parts)
 
 
-def _medians(snapshots: Sequence[StudySnapshot]) -> str:
-    """Median (quartiles) of every point, a column per curve."""
-    charts = [found for snapshot in snapshots if (found := chart(Result.of(snapshot)))]
-    groups = [group for found in charts for group in found.groups]
-    xs = sorted({float(p.x) for group in groups for p in group.points})
-    rows = []
-    for x in xs:
-        cells = []
-        for group in groups:
-            p = next((p for p in group.points if float(p.x) == x), None)
-            cells.append(f"{p.median:.1f} ({p.low:.1f} – {p.high:.1f})" if p else "–")
-        rows.append([f"{x:g}", *cells])
-    n = {len(p.trial.members) for group in groups for p in group.points}
-    head = [charts[0].x_label if charts else "x", *(group.label for group in groups)]
-    text = table(head, rows) if rows else ""
-    return (
-        "Medians and quartiles in per cent, n ="
-        f" {' or '.join(map(str, sorted(n)))}:\n\n{text}"
-    )
-
-
 def _runs(studies: Studies) -> str:
-    rows = []
-    for name, snapshot in studies.items():
-        seconds = core_seconds(snapshot)
-        rows.append(
-            [
-                f"`{name}`",
-                f"`{snapshot.spec.hash}`",
-                str(snapshot.settled),
-                str(n_networks(snapshot)),
-                formatting.duration_text(seconds),
-                f"{snapshot.now:%Y-%m-%d}",
-                _machine(snapshot),
-            ]
-        )
+    """Say how much was trained, and when."""
     total = formatting.duration_text(sum(core_seconds(s) for s in studies.values()))
     networks = sum(n_networks(s) for s in studies.values())
-    head = [
-        "study",
-        "spec hash",
-        "trials",
-        "networks",
-        "training, one core",
-        "date",
-        "on",
-    ]
+    dates = sorted(snapshot.now for snapshot in studies.values())
     unsettled = sum(
         member.solved is not None and not member.solved.converged
         for snapshot in studies.values()
         for slot in snapshot.search
         for member in slot.members
     )
-    told = f"In all {networks:,} networks and {total} of one core. "
-    told += (
-        f"Of {unsettled} networks of sweeps no step was found that changes nothing any"
-        " more."
+    return (
+        f"{len(studies)} studies, {networks:,} networks and {total} of one core, from"
+        f" {dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}. Of {unsettled} networks of"
+        " sweeps no step was found that changes nothing any more."
     )
-    return table(head, rows) + "\n\n" + told
 
 
 def _again(studies: Studies) -> str:
     """Say what comes out when the data are measured again."""
     total = sum(core_seconds(snapshot) for snapshot in studies.values())
     return prose.AGAIN.format(total=formatting.duration_text(total))
-
-
-def _machine(snapshot: StudySnapshot) -> str:
-    came = next((slot.lineage for slot in snapshot.search), {})
-    revision = str(came.get("revision", "–"))[:7]
-    dirty = " with changes" if came.get("dirty") in ("True", True) else ""
-    return f"{came.get('cpu', '–')}, revision {revision}{dirty}"

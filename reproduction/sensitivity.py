@@ -56,11 +56,8 @@ def write(
         )
         + "\n\n"
         + _verdicts(answers),
-        "## Readings\n\n" + _readings(measured, evidences),
-        "## What was measured under each\n\n"
-        + prose.MEASURED
-        + "\n\n"
-        + _details(answers),
+        "## Readings\n\n" + _readings(measured),
+        "## What was measured under each\n\n" + prose.MEASURED,
     ]
     record = put(docs / "records" / "sensitivity.md", parts)
     return [picture, record]
@@ -123,35 +120,9 @@ def _verdicts(answers: Sequence[Answer]) -> str:
     return table(head, rows)
 
 
-def _readings(measured: Sequence[Reading], evidences: Mapping[str, Evidence]) -> str:
-    rows = [
-        [reading.title, reading.why, _accuracy(evidences[reading.name])]
-        for reading in measured
-    ]
-    return table(["reading", "why the paper can be read so", "accuracy at 1 ns"], rows)
-
-
-def _details(answers: Sequence[Answer]) -> str:
-    parts = []
-    for answer in answers:
-        rows = [
-            [
-                titles([name]),
-                f"{cell.finding.verdict} ({cell.share:.0%})",
-                cell.finding.text,
-            ]
-            for name, cell in answer.cells.items()
-        ]
-        parts.append(
-            f"### {answer.claim.text} ({answer.claim.place})\n\n{_rule(answer)}\n\n"
-            + table(["reading", "verdict", "measured"], rows)
-        )
-    return "\n\n".join(parts)
-
-
-def _rule(answer: Answer) -> str:
-    whole, _, part = answer.claim.rule.partition("; partly: ")
-    return f"*Rule:* {whole}." + (f" *Partly:* {part}." if part else "")
+def _readings(measured: Sequence[Reading]) -> str:
+    rows = [[reading.title, reading.why] for reading in measured]
+    return table(["reading", "why the paper can be read so"], rows)
 
 
 def _missing(evidences: Mapping[str, Evidence], studies: Studies) -> str:
