@@ -1,5 +1,5 @@
 """The window's cost: a section of ``RESULTS.md``, the figure of
-``docs/explanation/window.md``."""
+``docs/explanation/pure-function.md``."""
 
 from __future__ import annotations
 

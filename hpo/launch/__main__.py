@@ -247,7 +247,7 @@ def launch(arguments: argparse.Namespace) -> int:
 
     Run it again to resume the study. Ctrl-C stops the workers without loss. Results do
     not depend on the number of workers, nor on stops. At most budget.window workers
-    have work at a time (docs/explanation/window.md).
+    have work at a time (docs/explanation/pure-function.md).
 
     Exit status: 0 done, 1 failed or timed out, 5 done without a complete trial, 130
     after Ctrl-C.

@@ -174,8 +174,8 @@ def test_it_is_shown_noted_and_travels_with_backups(
 
 @pytest.mark.slow  # it must see trials that differ by seconds
 def test_real_workers_wait_as_simulated(storage: Storage) -> None:
-    """As docs/explanation/window.md says: four workers; every fifth trial is ten times
-    as long."""
+    """As docs/explanation/pure-function.md says: four workers; every fifth trial is ten
+    times as long."""
     small, large = (
         window.check(storage, [0.15, 0.18, 0.21, 0.24, 1.8], 4, size, 40)
         for size in (4, 16)

@@ -19,7 +19,8 @@ from benchmarks.networks.implementations import KINDS
 from benchmarks.service import window
 from hpo.study import file
 
-WINDOW = (ROOT / "docs/explanation/window.md").read_text()
+PURE = (ROOT / "docs/explanation/pure-function.md").read_text()
+WINDOW = PURE.partition("\n## The window\n")[2].partition("\n## ")[0]
 ROBUST = (ROOT / "docs/how-to/robust.md").read_text()
 FOUND = integrators.Found.read()
 RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n")[2]
