@@ -16,7 +16,7 @@ setup: $(VENV)/.ready ## install into .venv and compile the kernels
 run: $(VENV)/.ready ## run the study seqdigits (STUDY=... another) and show its result
 	@$(PY) -m hpo.launch --study $(STUDY)
 
-test: $(VENV)/.ready-dev ## all tests but the long ones, in five minutes on two cores
+test: $(VENV)/.ready-dev ## all tests but the long ones, in nine minutes on two cores
 	$(PY) -m pytest -m "not slow" -n 5 --dist worksteal
 
 test-all: $(VENV)/.ready-dev ## all tests, the long ones too
