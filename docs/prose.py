@@ -3,7 +3,7 @@ long.
 
 ``python docs/prose.py [PAGE ...]`` prints a line per page (without arguments, for all
 pages and README), and every sentence above 35 words. Sentences exclude code, tables and
-headings. Words have a letter or a digit; pages, records and reference are counted apart.
+headings. Words have a letter or a digit; records and reference are counted apart.
 """
 
 from __future__ import annotations
