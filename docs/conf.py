@@ -23,7 +23,6 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "attribute_docs",
-    "generated",
     "mathml",
 ]
 exclude_patterns = ["_build", "examples"]

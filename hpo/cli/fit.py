@@ -58,14 +58,14 @@ def fit(arguments: argparse.Namespace) -> int:
 
     Reads power against current, time traces, or both, and simulates the device's own
     equation. Columns: current_ma; power (the amplitude of the device) or output (after
-    its read-out filter), in any unit; time_ns of traces; device, the name of each;
-    trace, the number of each trace; sd, the standard deviation of a value. The current
-    of a row lasts until the next one. Before its first row, a trace was at rest under
-    the current of that row.
+    its read-out filter), in any unit; time_ns of traces. Columns that may be missing:
+    device, the name of each; trace, the number of each trace; sd, the standard
+    deviation of a value. The current of a row lasts until the next one. Before its
+    first row, a trace was at rest under the current of that row.
 
     Prints each parameter with its 95 % interval, and of several devices mean and spread
     without the error of the estimates. What the data do not determine is said to be so,
-    and is not written: power at rest tells threshold_ma and thermal_power; traces tell
+    and is not written. Power at rest tells threshold_ma and thermal_power; traces tell
     tau_ns, too, and f_cut_per_ns only as output. A study names the device that is
     written: device = "lab.toml:stno".
 

@@ -28,12 +28,12 @@ from hpo.ledger.statements import tables
 from hpo.study.file import load as load_study
 
 DOCS = ROOT / "docs"
-sys.path += [str(DOCS), str(DOCS / "_ext")]
+sys.path.append(str(DOCS))
 
 import commands  # noqa: E402
 import prose  # noqa: E402
+import reference  # noqa: E402
 import study_file  # noqa: E402
-from generated import MARK  # noqa: E402
 
 PAGES = prose.pages()
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -243,13 +243,19 @@ def test_every_command_is_described() -> None:
 
 
 def test_every_key_of_a_study_file_is_described() -> None:
-    page = (DOCS / "reference/study-file.md").read_text("utf-8")
-    marks = {mark for mark in MARK.findall(page) if mark.startswith("keys of ")}
+    text = "".join(page.read_text("utf-8") for page in reference.PAGES)
+    marks = {one for one in reference.MARK.findall(text) if one.startswith("keys of ")}
     assert marks == {f"keys of {name}" for name in study_file.models()}
     for name in study_file.models():
         rows = study_file.keys(name).splitlines()[2:]
         assert rows
         assert not [row for row in rows if row.endswith("|  |")], name
+
+
+@pytest.mark.parametrize("page", reference.PAGES, ids=lambda page: page.name)
+def test_generated_tables_are_those_of_the_code(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert text == reference.fill(text), "run: python docs/reference.py"
 
 
 def test_every_meaning_is_of_a_key() -> None:

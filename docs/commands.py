@@ -1,5 +1,4 @@
-"""The command lines of ``hpo``, by the parsers themselves: they are what `--help` would
-print."""
+"""The command lines of ``hpo`` as Markdown, from the parsers that read them."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
 
 
 def page() -> str:
-    """Every command as Markdown: what it does, its usage, its options, its examples."""
+    """Every command as Markdown: what it does, its options, its examples."""
     rows = [
         f"| [`hpo {name}`](#hpo-{name}) | {_escaped(text)} |"
         for name, text in summaries().items()
@@ -42,13 +41,6 @@ def page() -> str:
 
 def _described(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield _escaped(parser.description or "")
-    parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(
-        prog, width=100
-    )
-    usage = re.sub(
-        r"\n +", "\n    ", parser.format_usage().removeprefix("usage: ").strip()
-    )
-    yield f"```console\n{usage}\n```"
     for group in parser._action_groups:
         actions = [a for a in group._group_actions if a.help is not argparse.SUPPRESS]
         actions = [a for a in actions if not isinstance(a, argparse._HelpAction)]
