@@ -7,7 +7,7 @@ service knows nothing of networks. Neither torch nor optuna is imported here.
 
 from hpo.contract import facts
 from hpo.contract.baseline import Baseline, read_baselines
-from hpo.contract.broken_host import explain_broken_import
+from hpo.contract.broken_host import explain_broken_host, is_out_of_memory
 from hpo.contract.capabilities import (
     ChecksTask,
     GivesBaselines,
@@ -72,9 +72,10 @@ __all__ = [
     "calling",
     "clip_score",
     "describe",
-    "explain_broken_import",
+    "explain_broken_host",
     "facts",
     "importing",
+    "is_out_of_memory",
     "list_damage",
     "read_baselines",
     "read_parameters",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hpo.contract.broken_host import is_out_of_memory
 from hpo.contract.objective import Objective, OnEpoch
 from hpo.contract.outcome import Outcome
 from hpo.contract.params import P, Protocol, T
@@ -178,14 +179,7 @@ class NetworkObjective(Objective[P, T]):
                 params, task=task, protocol=protocol, member_seed=member_seed
             )
             return member.train(on_epoch, resume)
-        except RuntimeError as error:
-            if _is_out_of_memory(error):
+        except (RuntimeError, OSError) as error:
+            if is_out_of_memory(error):
                 raise MemoryError(str(error).partition("\n")[0]) from error
             raise
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether PyTorch, which is not imported here, ran out of memory of GPU or
-    host."""
-    on_gpu = type(error).__name__ == "OutOfMemoryError"
-    return on_gpu or "DefaultCPUAllocator: can't allocate memory" in str(error)

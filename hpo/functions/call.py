@@ -17,8 +17,9 @@ from hpo.contract import (
     UnavailableError,
     calling,
     clip_score,
-    explain_broken_import,
+    explain_broken_host,
     facts,
+    is_out_of_memory,
 )
 from hpo.errors import traceback_text
 from hpo.functions import history, inside
@@ -95,7 +96,8 @@ class Call:
             SameParametersError: an earlier trial had the same parameters.
             Exception: the reason of an ``InterruptionError``.
             SpecError: the script cannot be imported.
-            UnavailableError: an import fails on this host.
+            MemoryError: this host has too little memory.
+            UnavailableError: an import or a disk fails on this host.
             ExitedError: the function tried to end the process, other than by
                 ``sys.exit``, which fails the trial.
         """
@@ -115,15 +117,15 @@ class Call:
             raise error.reason from None
         except optuna.TrialPruned:
             state = SlotState.PRUNED
-        except MemoryError:
-            raise
         except ExitedError as error:
             if not isinstance(error.__cause__, SystemExit):
                 raise
             state = SlotState.FAILED
             message = traceback_text()
         except Exception as error:
-            lacks = explain_broken_import(error)
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            lacks = explain_broken_host(error)
             if lacks is not None:
                 raise UnavailableError(lacks) from error
             state = SlotState.FAILED

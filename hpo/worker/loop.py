@@ -12,7 +12,13 @@ from itertools import groupby
 from operator import itemgetter
 
 from hpo import logs, objectives, settings
-from hpo.contract import ExitedError, UnavailableError, calling, list_damage
+from hpo.contract import (
+    ExitedError,
+    UnavailableError,
+    calling,
+    explain_broken_host,
+    list_damage,
+)
 from hpo.errors import (
     HpoError,
     SpecError,
@@ -301,7 +307,7 @@ class Worker:
         except LeaseLostError as error:
             log.warning("%s; taking other work", error)
         except UnavailableError as error:
-            self._leave_out(claim.spec.name, str(error))
+            self._leave_out(claim, str(error))
         except (HpoError, *DATABASE_ERRORS) as error:
             if self._options.study is not None or not _concerns_one_study(error):
                 raise
@@ -314,13 +320,22 @@ class Worker:
                 "%s: out of memory; leaving it to others for %.0f s", claim, pause_s
             )
             self._heart.say("waits: out of memory", WorkerState.WAITING)
+        except Exception as error:
+            lacks = explain_broken_host(error)
+            if lacks is None:
+                raise
+            self._leave_out(claim, lacks)
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
 
-    def _leave_out(self, study: str, why: str) -> None:
-        """Leave out a study that this host cannot serve; say so in its events."""
+    def _leave_out(self, claim: Claim, why: str) -> None:
+        """Release a slot whose study this host cannot serve, leave the study out, and
+        say so in its events: others may have what is missing here."""
+        study = claim.spec.name
         self._refusals.add(study, why)
+        with suppress(HpoError, *DATABASE_ERRORS):  # otherwise its lease runs out
+            self._ledger.release(claim)
         with suppress(HpoError, *DATABASE_ERRORS):  # the log has it
             self._ledger.note_left_out(study, self._refusals.reasons[study])
 

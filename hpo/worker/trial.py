@@ -20,7 +20,8 @@ from hpo.contract import (
     Outcome,
     Protocol,
     UnavailableError,
-    explain_broken_import,
+    explain_broken_host,
+    is_out_of_memory,
 )
 from hpo.errors import HpoError, traceback_text
 from hpo.ledger import pins
@@ -74,8 +75,8 @@ class TrialRun:
             LeaseLostError: another worker holds the slot now.
             ExitedError: the objective tried to end the process.
             MemoryError: this host has too little memory; the slot is left to others.
-            UnavailableError: this host lacks what the trial needs; the slot is left to
-                others.
+            UnavailableError: this host lacks what the trial needs.
+            Exception: this host is broken; see ``explain_broken_host``.
             sqlalchemy.exc.SQLAlchemyError: the database fails in a way that waiting
                 does not fix.
         """
@@ -84,24 +85,19 @@ class TrialRun:
                 self._confirm()
             else:
                 self._search()
-        except UnavailableError:
-            # a broken host, not a broken trial: others may have what is missing here
-            self._ledger.release(self._claim)
-            raise
         except (StoppedError, ExitedError, HpoError, *DATABASE_ERRORS):
             raise  # a broken world, not a broken trial
-        except MemoryError as error:
-            # so is a host that is too small, or shared with others
-            detail = f" ({error})" if str(error) else ""
-            self._ledger.lose(self._claim, f"out of memory{detail}. {_MORE_MEMORY}")
-            raise
+        except UnavailableError:
+            raise  # so is a host that lacks what others may have
         except Exception as error:
-            lacks = explain_broken_import(error)
-            if lacks is None:
-                self._settle(SlotState.FAILED, message=traceback_text())
-                return
-            self._ledger.release(self._claim)
-            raise UnavailableError(lacks) from error
+            if is_out_of_memory(error):  # a host that is too small, or shared
+                first = str(error).partition("\n")[0]
+                detail = f" ({first})" if first else ""
+                self._ledger.lose(self._claim, f"out of memory{detail}. {_MORE_MEMORY}")
+                raise MemoryError(first) from error
+            if explain_broken_host(error) is not None:
+                raise
+            self._settle(SlotState.FAILED, message=traceback_text())
 
     # --- search ---
 

@@ -7,14 +7,22 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import connect
-from workers import ended, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import (
+    ended,
+    kill,
+    start_worker,
+    table,
+    toy_spec,
+    undisturbed,
+    wait_until,
+)
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -48,6 +56,82 @@ def start(
     return start_worker(
         url, "--study", "toy", "--name", name, f"--lease={lease_s}", code=code
     )
+
+
+# --- what a host lacks ---
+
+BROKEN = """
+import os, platform, sys
+os.environ["BROKEN"] = "1"
+platform.node = lambda: "broken"
+"""
+MODULE = """
+import mmap, os
+from toy_objective import ToyObjective
+
+class Mine(ToyObjective):
+    def evaluate(self, *args, **options):
+        if "BROKEN" in os.environ:
+            {lacks}
+        return super().evaluate(*args, **options)
+"""
+FULL_DISK = "open('/dev/full', 'w', buffering=1).write('x\\n')"
+LACKS = {
+    "package": (
+        "sys.modules['sklearn'] = None",  # which baselines need before the first trial
+        "import sklearn",
+        "an import fails here: ModuleNotFoundError: import of sklearn halted",
+    ),
+    "disk": (
+        "",
+        FULL_DISK,
+        "a disk fails here: OSError: [Errno 28] No space left on device",
+    ),
+}
+
+
+@pytest.fixture
+def module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], None]:
+    """Writes a module whose training lacks something on a host that is broken."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ['PYTHONPATH']}")
+
+    def write(name: str, lacks: str) -> None:
+        text = MODULE.format(lacks=lacks)
+        (tmp_path / f"{name}.py").write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize("what", LACKS)
+def test_beside_a_sound_host_one_that_lacks_something_changes_nothing(
+    module: Callable[[str, str], None],
+    ledger: Ledger,
+    database_url: str,
+    hpo: Callable[..., str],
+    what: str,
+) -> None:
+    before, lacks, said = LACKS[what]
+    module(f"lacks_{what}", lacks)
+    mine: dict[str, Any] = {
+        "objective": f"lacks_{what}:Mine",
+        "fixed": {"sleep_s": 0.05},
+    }
+    mine["budget"] = {"trials": 10}
+    ledger.register(toy_spec(**mine))
+    code = "\n".join([BROKEN, before, SHORT_WAIT])
+    broken = start_worker(database_url, "--name=broken", "--lease=60", code=code)
+    wait_until(lambda: any(worker.refuses for worker in ledger.workers()), 60)
+    assert "refused by 1 worker on broken: " + said in hpo("status", "toy")
+    ended(start(database_url, "sound"))
+    assert kill(broken, signal.SIGTERM).count("leaving out study toy: ") > 1
+    assert broken.returncode == 0
+    snapshot = ledger.snapshot("toy", curves=True)
+    assert {slot.worker for slot in snapshot.search} == {"sound"}
+    assert {slot.losses for slot in snapshot.search} == {0}
+    assert table(snapshot) == undisturbed(database_url, toy_spec("alone", **mine))
 
 
 # --- memory ---

@@ -1,5 +1,6 @@
 """Errors of a trial are no errors of its host."""
 
+import mmap
 import runpy
 import sys
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo.contract.broken_host import explain_broken_import
+from hpo.contract.broken_host import explain_broken_host, is_out_of_memory
 
 
 def test_code_that_a_trial_runs_is_no_import(tmp_path: Path) -> None:
@@ -26,7 +27,38 @@ def test_a_module_that_raises_as_it_is_imported_is_an_import(
     assert _explain(lambda: __import__("divides_too")) == why
 
 
-def _explain(call: Callable[[], object]) -> str | None:
-    with pytest.raises(ZeroDivisionError) as caught:
+def test_a_full_disk_is_the_hosts() -> None:
+    why = "a disk fails here: OSError: [Errno 28] No space left on device"
+    assert _explain(lambda: Path("/dev/full").write_text("x")) == why
+    assert _explain(lambda: Path("/nowhere/to/be/found").read_text()) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "is_it"),
+    [
+        (lambda: mmap.mmap(-1, 2**60), True),
+        (lambda: bytearray(2**60), True),
+        (lambda: _fail("std::bad_alloc"), True),  # of PyTorch, as the next one
+        (lambda: _fail("[enforce] DefaultCPUAllocator: can't allocate memory"), True),
+        (lambda: _fail("the toy breaks"), False),
+        (lambda: Path("/dev/full").write_text("x"), False),
+    ],
+)
+def test_too_little_memory_has_many_names(
+    call: Callable[[], object], is_it: bool
+) -> None:
+    assert is_out_of_memory(_catch(call)) == is_it
+
+
+def _fail(words: str) -> None:
+    raise RuntimeError(words)
+
+
+def _catch(call: Callable[[], object]) -> Exception:
+    with pytest.raises(Exception) as caught:  # noqa: PT011
         call()
-    return explain_broken_import(caught.value)
+    return caught.value
+
+
+def _explain(call: Callable[[], object]) -> str | None:
+    return explain_broken_host(_catch(call))
