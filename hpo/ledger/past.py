@@ -19,6 +19,7 @@ from hpo.study.trials import (
     Amendment,
     Past,
     SlotState,
+    Step,
     Suggestion,
     read_steps,
     sampler_attrs,
@@ -124,18 +125,23 @@ def check_row(row: Any, build: Callable[[Any], T]) -> T:
         ) from error
 
 
-def restore_past(row: Any) -> Past:
-    """Return a trial's row as suggestions see it."""
+def restore_past(row: Any, steps: tuple[Step, ...] | None = None) -> Past:
+    """Return a trial's row as suggestions see it; ``steps`` are its steps, if they have
+    been read already."""
     params = row.params or {}
     before = []
     for amendment in map(Amendment.restore, row.amendments):
         attrs = amendment.attrs or sampler_attrs(row.attrs)
-        before.append((amendment.since, _build_past(amendment, params, attrs)))
-    return _build_past(row, params, row.attrs, tuple(before))
+        earlier = _build_past(amendment, amendment.steps, params, attrs)
+        before.append((amendment.since, earlier))
+    if steps is None:
+        steps = read_steps(row.steps)
+    return _build_past(row, steps, params, row.attrs, tuple(before))
 
 
 def _build_past(
     outcome: Any,
+    steps: tuple[Step, ...],
     params: Mapping[str, Any],
     attrs: Mapping[str, Any],
     before: tuple[tuple[int, Past], ...] = (),
@@ -145,6 +151,6 @@ def _build_past(
         state=SlotState(outcome.state),
         score=outcome.score,
         costs=tuple(outcome.costs),
-        steps=read_steps(outcome.steps),
+        steps=steps,
         before=before,
     )

@@ -265,7 +265,9 @@ def _find_posterior_means(
     from hpo.search.surrogate import predict_scores  # a slow import
 
     history = [
-        past.restore_past(row) for row in rows.slots if row.phase == Phase.SEARCH
+        past.restore_past(row, trial.steps)
+        for row, trial in zip(rows.slots, trials, strict=True)
+        if row.phase == Phase.SEARCH
     ]
     for trial in trials:
         is_whole = len(trial.members) == spec.budget.members

@@ -11,7 +11,7 @@ from hpo.study.effort import ending
 from hpo.study.trials import SlotState
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, INK
-from hpo.views.figures.plotted import Clock, Plotted
+from hpo.views.figures.plotted import MOST_TRIALS, Clock, Plotted
 from hpo.views.figures.style import Spot
 from hpo.views.sentences.formatting import cut, last_line
 
@@ -62,7 +62,7 @@ def _traces(plotted: Plotted, clock: Clock) -> Iterator[go.Scatter]:
     for how, symbol in style.ENDINGS.items():
         spots = [
             plotted.spot(trial, clock.at[trial.number])
-            for trial in plotted.result.scored
+            for trial in plotted.drawn
             if ending(plotted.spec, trial) == how
         ]
         marker = {"color": BLUE, "opacity": 0.75, "size": 7, "symbol": symbol}
@@ -82,12 +82,13 @@ def _traces(plotted: Plotted, clock: Clock) -> Iterator[go.Scatter]:
 
 
 def _failed(plotted: Plotted, clock: Clock) -> list[Spot]:
+    failed = [t for t in plotted.result.search if t.state == SlotState.FAILED]
     spots = []
-    for trial in plotted.result.search:
-        if trial.state == SlotState.FAILED:
-            why = style.safe(cut(last_line(trial.message), 120))
-            text = f"trial {trial.number} failed<br>{why}"
-            spots.append(Spot(clock.at[trial.number], plotted.worst, text))
+    for i in style.sample(len(failed), MOST_TRIALS):
+        trial = failed[i]
+        why = style.safe(cut(last_line(trial.message), 120))
+        text = f"trial {trial.number} failed<br>{why}"
+        spots.append(Spot(clock.at[trial.number], plotted.worst, text))
     return spots
 
 

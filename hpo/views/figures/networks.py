@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import plotly.graph_objects as go
@@ -53,18 +54,18 @@ def learning_curves(plotted: Plotted, value: str = "") -> go.Figure:
     """
     figure = style.style(go.Figure(), height=320 if value else 460)
     result = plotted.result
-    curves = {t.number: _curves(plotted, t, value) for t in result.search}
-    best = [trial for trial in result.ranking if curves[trial.number]]
-    best = best[: len(BEST_COLOURS)]
+    with_curves = (t for t in result.ranking if _curves(plotted, t, value))
+    best = list(islice(with_curves, len(BEST_COLOURS)))
     drawn = {trial.number for trial in best}
-    others = [own for n, own in curves.items() if own and n not in drawn]
-    if others:
-        some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
-        grey = _thinned([_mean_curve(own) for own in some], GREY, 0.8)
+    others = [t for t in result.search if t.number not in drawn and _reports(t)]
+    some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
+    known = [own for trial in some if (own := _curves(plotted, trial, value))]
+    if known:
+        grey = _thinned([_mean_curve(own) for own in known], GREY, 0.8)
         grey.update(name="other trials", hoverinfo="skip", opacity=0.6)
         figure.add_trace(grey)
     for trial, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
-        own = curves[trial.number]
+        own = _curves(plotted, trial, value)
         figure.add_traces(_of_best(plotted, trial, own, colour))
     if not value:
         style.add_lines(figure, plotted.references)
@@ -91,6 +92,11 @@ def _of_best(
         hovertemplate=f"{name}<br>{_axis(plotted)} %{{x}}: %{{y:.4g}}<extra></extra>"
     )
     return [trace.update(name=name, legendgroup=name) for trace in (members, mean)]
+
+
+def _reports(trial: Trial) -> bool:
+    """Return whether a trial has reported anything that a curve could show."""
+    return bool(trial.steps or trial.members)
 
 
 def _curves(plotted: Plotted, trial: Trial, value: str) -> list[Curve]:

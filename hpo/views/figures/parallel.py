@@ -14,7 +14,7 @@ from hpo.study.dimensions import Dimension
 from hpo.study.trials import Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREY, ORANGE, PAPER, SLATE
-from hpo.views.figures.plotted import Plotted
+from hpo.views.figures.plotted import LEADING, MOST_TRIALS, Plotted
 from hpo.views.sentences import verdict
 from hpo.views.sentences.formatting import (
     cut,
@@ -95,15 +95,17 @@ def _height(dimension: Dimension, value: Any) -> float:
 
 
 def _lines(plotted: Plotted, axes: Sequence[_Axis]) -> list[go.Scatter]:
-    """Return the lines of all trials, of the best tenth, and of the best one."""
+    """Return the lines of trials, of the best tenth, and of the best one; see
+    ``Plotted.drawn`` for very many."""
     result = plotted.result
     trials = sorted(
         result.comparable, key=lambda trial: -result.sign * plotted.y(trial)
     )
-    n = max(5, len(trials) // 10)
+    n = max(5, min(len(trials) // 10, LEADING))
     best = [trial for trial in trials if trial is result.best]
     leading = [trial for trial in trials[:n] if trial is not result.best]
-    others = trials[n:]
+    rest = trials[n:]
+    others = [rest[i] for i in style.sample(len(rest), MOST_TRIALS - n)]
     faint = {"line": {"color": GREY, "width": 1}, "opacity": 0.5}
     return [
         _line(plotted, axes, others, "other trials", **faint),

@@ -67,7 +67,7 @@ def _trials(plotted: Plotted, name: str) -> list[go.Scatter]:
     for state, symbol in _SYMBOLS.items():
         some = [
             trial
-            for trial in plotted.result.scored
+            for trial in plotted.drawn
             if trial.state == state and name in trial.params
         ]
         traces.append(_cloud(plotted, some, name))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -18,7 +18,7 @@ from hpo.study.progress import state_name
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, Trial
 from hpo.views.figures.palette import GREY
-from hpo.views.figures.style import DASHED, Line, Spot, safe
+from hpo.views.figures.style import DASHED, Line, Spot, safe, sample
 from hpo.views.sentences import caveats
 from hpo.views.sentences.formatting import (
     baseline_text,
@@ -35,6 +35,10 @@ from hpo.views.sentences.formatting import (
 _DOTS = ("dot", "dashdot")
 _CHANCE = "longdash"
 """The lines of baselines, and of chance."""
+MOST_TRIALS = 2000
+"""A figure draws all trials up to this number; of more, the best and a sample."""
+LEADING = MOST_TRIALS // 10
+"""The number of best trials that a sample never leaves out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,35 @@ class Plotted:
         if self.spec.maximize:
             return low
         return high
+
+    # --- which trials ---
+
+    @cached_property
+    def drawn(self) -> Sequence[Trial]:
+        """The scored trials that figures draw, in order of their numbers.
+
+        Of more than ``MOST_TRIALS`` these are the best, all that improved on those
+        before them, the confirmed ones, and an even sample of the others.
+        """
+        scored = self.result.scored
+        if len(scored) <= MOST_TRIALS:
+            return scored
+        kept = {scored[i].number for i in sample(len(scored), MOST_TRIALS - LEADING)}
+        kept |= {trial.number for trial in self.result.ranking[:LEADING]}
+        kept |= {t.number for t in self.result.improvements(self.result.contenders)}
+        kept |= {item.source for item in self.result.tested}
+        return [trial for trial in scored if trial.number in kept]
+
+    @property
+    def thinned(self) -> str:
+        """Words for trials that are not drawn; empty if all are."""
+        n = len(self.result.scored)
+        if len(self.drawn) == n:
+            return ""
+        return (
+            f"Drawn are {len(self.drawn):,} of {n:,} trials: the best, and a sample of"
+            " the others."
+        )
 
     # --- references ---
 

@@ -32,7 +32,7 @@ from hpo.views.figures import (
 )
 from hpo.views.figures import tolerances as tolerance_figure
 from hpo.views.figures.networks import Confusion
-from hpo.views.figures.plotted import Plotted
+from hpo.views.figures.plotted import MOST_TRIALS, Plotted
 from hpo.views.figures.score_map import ScoreMap
 from hpo.views.pages.page import (
     Plot,
@@ -235,6 +235,7 @@ class SearchReport:
             has_class=spec.has_class,
             chance=chance,
             begun=capital(warm_start_text(spec)),
+            thinned=self.plotted.thinned,
         )
         label = f"Score of every trial; {verdict.verdict(result)}"
         drawn = convergence.convergence(self.plotted)
@@ -268,7 +269,11 @@ class SearchReport:
         ]
         return Section(
             "parameters",
-            note("parameters", named=self.words.named()),
+            note(
+                "parameters",
+                named=self.words.named(),
+                thinned=self.plotted.thinned,
+            ),
             [grid("parameters", label, figures, least=170)],
             warnings=[f"Edge: {text}." for text in progress.edges(self.result)],
         )
@@ -276,11 +281,13 @@ class SearchReport:
     def parallel(self) -> Section | None:
         """Return the trials as lines through their parameters."""
         n = len(self.result.comparable)
+        drawn = min(n, MOST_TRIALS)
         if n < parallel.LEAST or len(self.spec.dimensions) < 2:
             return None
         text = note(
             "parallel",
             n=n,
+            drawn=drawn,
             conditional=self.spec.is_conditional,
             has_class=self.spec.has_class,
         )
