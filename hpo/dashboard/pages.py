@@ -18,6 +18,7 @@ from hpo.errors import SpecError, StudyError
 from hpo.ledger import snapshots
 from hpo.ledger.events import newest_events
 from hpo.ledger.overview import Overview, list_native, read_marks
+from hpo.ledger.rows import without_collection
 from hpo.ledger.workers import read_workers
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
@@ -143,17 +144,11 @@ class Pages:
             mark = read_marks(connection, name)
             if last is not None and last.mark == mark:
                 return last
-            study = snapshots.fetch(connection, name, curves=True)
+            rows = [snapshots.fetch(connection, name, curves=True)]
             overlays = [other for other in mark if other != name]
-            others = [snapshots.fetch(connection, other) for other in overlays]
-        try:
-            result = Result.of(snapshots.build(study))
-        except (SpecError, StudyError) as error:
-            return _Report(mark, Shown(overview.notice(name, str(error))))
-        results, notices = _readable(others)
-        with self._drawing:  # one at a time, to leave threads for other pages
-            page = report.html(result, results, notices=notices, live=True)
-        return _Report(mark, Shown(page))
+            rows += [snapshots.fetch(connection, other) for other in overlays]
+        with self._drawing, without_collection():  # one at a time, to leave threads
+            return _Report(mark, _page(name, rows))
 
     def _read_now(self, name: str, last: Shown | None) -> Shown:
         with connected(self._engine, QUERY_S) as connection:
@@ -161,6 +156,20 @@ class Pages:
             workers = read_workers(connection)
             events = newest_events(connection, _EVENTS, name)
         return Shown(overview.now(name, number, workers, events))
+
+
+def _page(name: str, rows: list[snapshots.Fetched]) -> Shown:
+    """Return the report of a study, the first of ``rows``, or why it cannot be read.
+
+    Its rows are taken out of the list, so that they do not stay beside what is built
+    of them.
+    """
+    try:
+        result = Result.of(snapshots.build(rows.pop(0)))
+    except (SpecError, StudyError) as error:
+        return Shown(overview.notice(name, str(error)))
+    results, notices = _readable(rows)
+    return Shown(report.html(result, results, notices=notices, live=True))
 
 
 def _readable(studies: Iterable[snapshots.Fetched]) -> tuple[list[Result], list[str]]:

@@ -20,7 +20,7 @@ from hpo.contract import read_baselines
 from hpo.errors import StudyError, advise, near_miss
 from hpo.ledger import past, workers
 from hpo.ledger.claim_records import Claim
-from hpo.ledger.rows import clean_texts, from_row
+from hpo.ledger.rows import clean_texts, from_row, without_collection
 from hpo.ledger.schema import Row, Rows, ask
 from hpo.ledger.statements import studies as sql
 from hpo.ledger.statements.imports import FIND_NATIVE
@@ -185,6 +185,7 @@ def fetch_studies(
     ]
 
 
+@without_collection()
 def _group_by_study(rows: Rows) -> defaultdict[int, list[Any]]:
     groups: defaultdict[int, list[Any]] = defaultdict(list)
     # read in half the time of SQLAlchemy's rows
@@ -194,6 +195,7 @@ def _group_by_study(rows: Rows) -> defaultdict[int, list[Any]]:
     return groups
 
 
+@without_collection()
 def build(rows: Fetched) -> StudySnapshot:
     """Build a snapshot from a study's rows.
 

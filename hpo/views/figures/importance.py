@@ -75,7 +75,7 @@ def measure(result: Result) -> dict[str, Share] | None:
 
     every = distributions(result.spec)
     space = {name: every[name] for name in names}
-    resampled = _resample(_in_optuna(trials, space), names)
+    resampled = _resample(trials, space)
     if len(resampled) < 2:
         return None
     rows = np.array(resampled)
@@ -104,7 +104,9 @@ def _in_optuna(
     return frozen
 
 
-def _resample(trials: Sequence[FrozenTrial], names: list[str]) -> list[list[float]]:
+def _resample(
+    trials: Sequence[Trial], space: Mapping[str, BaseDistribution]
+) -> list[list[float]]:
     """Return the shares of the parameters in each resample; the same at each call.
 
     A resample in which all scores are alike says nothing, and is left out.
@@ -121,15 +123,15 @@ def _resample(trials: Sequence[FrozenTrial], names: list[str]) -> list[list[floa
         with quiet():
             study = optuna.create_study()
         chosen = generator.integers(len(trials), size=size)
-        study.add_trials([trials[index] for index in chosen])
+        study.add_trials(_in_optuna([trials[index] for index in chosen], space))
         evaluator = FanovaImportanceEvaluator(n_trees=_TREES, seed=seed)
         try:
-            found = evaluator.evaluate(study, names)
+            found = evaluator.evaluate(study, list(space))
         except RuntimeError:  # none of its trees has seen two different scores
             continue
         total = sum(found.values())
         if total > 0:
-            rows.append([found[name] / total for name in names])
+            rows.append([found[name] / total for name in space])
     return rows
 
 
