@@ -1,0 +1,24 @@
+"""Rows of the database as objects of ours."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from hpo.ledger.rows import without_collection
+
+
+def test_garbage_is_collected_again_after_an_error() -> None:
+    with pytest.raises(ValueError, match="a bad row"), without_collection():
+        assert not gc.isenabled()
+        raise ValueError("a bad row")
+    assert gc.isenabled()
+
+
+def test_an_inner_use_leaves_the_outer_one_as_it_is() -> None:
+    with without_collection():
+        with without_collection():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
