@@ -96,8 +96,8 @@ WHERE phase = 'search'""",
     """
 INSERT INTO trial_intermediate_values
   (trial_id, step, intermediate_value, intermediate_value_type)
-SELECT optuna_trial_id, step, value, 'FINITE'
-FROM hpo_ledger.slots, unnest(steps) WITH ORDINALITY AS v (value, step)
+SELECT optuna_trial_id, step, CAST(value ->> 2 AS float8), 'FINITE'
+FROM hpo_ledger.slots, json_array_elements(steps) WITH ORDINALITY AS v (value, step)
 WHERE phase = 'search'""",
     """
 INSERT INTO trial_user_attributes (trial_id, key, value_json)

@@ -18,7 +18,6 @@ from hpo.errors import SpecError, StudyError
 from hpo.ledger import snapshots
 from hpo.ledger.events import newest_events
 from hpo.ledger.overview import Overview, list_native, read_marks
-from hpo.ledger.rows import without_collection
 from hpo.ledger.workers import read_workers
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
@@ -147,7 +146,8 @@ class Pages:
             rows = [snapshots.fetch(connection, name, curves=True)]
             overlays = [other for other in mark if other != name]
             rows += [snapshots.fetch(connection, other) for other in overlays]
-        with self._drawing, without_collection():  # one at a time, to leave threads
+        # one at a time, to leave threads for other pages
+        with self._drawing, snapshots.without_collection():
             return _Report(mark, _page(name, rows))
 
     def _read_now(self, name: str, last: Shown | None) -> Shown:

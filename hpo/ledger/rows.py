@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,19 +24,6 @@ def from_row(kind: type[D], row: Any, **more: Any) -> D:
     """
     columns = {name: getattr(row, name) for name in _fields(kind) if name not in more}
     return kind(**clean_texts(columns), **more)
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Make very many objects that all stay, without searching them for garbage again
-    and again: of 20,000 trials this takes as long as the rest."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def clean_texts(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,17 @@
-"""Rows of the database as objects of ours."""
+"""Reading very many rows."""
 
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 
-import pytest
-
-from hpo.ledger.rows import without_collection
+from hpo.ledger.snapshots import without_collection
 
 
 def test_garbage_is_collected_again_after_an_error() -> None:
-    with pytest.raises(ValueError, match="a bad row"), without_collection():
+    with suppress(ValueError), without_collection():
         assert not gc.isenabled()
-        raise ValueError("a bad row")
+        raise ValueError
     assert gc.isenabled()
 
 
