@@ -52,8 +52,9 @@ INSERT INTO hpo_ledger.slots (study_id, phase, number, source, state, params, sc
   costs, steps, attempts, worker, lineage, started_at, settled_at)
 SELECT s.id, :phase, t.number, t.source, t.state, t.params, t.score,
   CAST(:costs AS float8[]),
-  (SELECT json_agg(json_build_array(greatest(e - :epochs, 0), least(e, :epochs),
-     t.score * (1 - exp(-3.0 * e / :epochs)))) FROM generate_series(1, t.n) e),
+  coalesce((SELECT json_agg(json_build_array(greatest(e - :epochs, 0),
+     least(e, :epochs), t.score * (1 - exp(-3.0 * e / :epochs))))
+     FROM generate_series(1, t.n) e), '[]'),
   1, 'bench', CAST(:lineage AS json), now() - (:size - t.number) * interval '10 s',
   now() - (:size - t.number - 1) * interval '10 s'
 FROM hpo_ledger.studies s,
@@ -249,7 +250,7 @@ def _confirm(
         "params": ["{}"] * len(numbers),
         "scores": [rng.gauss(0.88, 0.02) for _ in numbers],
         "lengths": [0] * len(numbers),
-        "steps": 1,
+        "epochs": 1,
         "size": max(numbers) + 1,
         "costs": [20.0] * len(spec.costs),
         "lineage": lineage,
