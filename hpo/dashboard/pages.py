@@ -146,8 +146,7 @@ class Pages:
             rows = [snapshots.fetch(connection, name, curves=True)]
             overlays = [other for other in mark if other != name]
             rows += [snapshots.fetch(connection, other) for other in overlays]
-        # one at a time, to leave threads for other pages
-        with self._drawing, snapshots.without_collection():
+        with self._drawing:  # one at a time, to leave threads for other pages
             return _Report(mark, _page(name, rows))
 
     def _read_now(self, name: str, last: Shown | None) -> Shown:

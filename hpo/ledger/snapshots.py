@@ -6,12 +6,10 @@ Nothing here imports Optuna, so that read-only commands start fast.
 
 from __future__ import annotations
 
-import gc
 import math
 import shlex
 from collections import defaultdict, namedtuple
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from typing import Any, cast
@@ -43,19 +41,6 @@ from hpo.study.trials import (
     WorkerInfo,
     read_steps,
 )
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Make very many objects that all stay, without searching them for garbage again
-    and again: of 20,000 trials this takes as long as the rest."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class NativeStudyError(StudyError):
@@ -200,7 +185,6 @@ def fetch_studies(
     ]
 
 
-@without_collection()
 def _group_by_study(rows: Rows) -> defaultdict[int, list[Any]]:
     groups: defaultdict[int, list[Any]] = defaultdict(list)
     # read in half the time of SQLAlchemy's rows
@@ -210,7 +194,6 @@ def _group_by_study(rows: Rows) -> defaultdict[int, list[Any]]:
     return groups
 
 
-@without_collection()
 def build(rows: Fetched) -> StudySnapshot:
     """Build a snapshot from a study's rows.
 
