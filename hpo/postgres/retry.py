@@ -37,8 +37,7 @@ PASSING = {"55P03", "25P03", "25P04"}  # lock not available; idle, or open, for 
 # schema, table, type, function or unique index is missing: the tables, which exist
 # since the database was opened, are being restored
 MISSING = {"3F000", "42P01", "42704", "42883", "42P10"}
-PASSING |= MISSING
-_RESTORED = r"cache lookup failed|could not open relation with OID|cached plan"
+_REPLACED = r"cache lookup failed|could not open relation with OID|cached plan"
 """Words of errors that have no code of their own while tables are being restored."""
 LASTING = {
     "57014",
@@ -151,8 +150,8 @@ def retry(
 def _given_up(error: Exception, patience_s: float) -> str:
     if _lacks_tables(error):
         return (
-            f"database: tables were missing for {patience_s:.0f} s: {said_by(error)}."
-            " Restore the backup to its end, then start the worker again."
+            f"database: tables are missing after {patience_s:.0f} s. Restore a backup"
+            " to its end, then start the worker again."
         )
     return (
         f"database: no answer within {patience_s:.0f} s: {error}. Restart the server,"
@@ -163,19 +162,28 @@ def _given_up(error: Exception, patience_s: float) -> str:
 def outage_text(error: Exception) -> str:
     """Return what an error that is retried says of the database, in a few words."""
     if _lacks_tables(error):
-        return "tables of the database are missing, as during a restore"
+        return "tables of the database are missing or replaced, as during a restore"
     return "database unreachable"
 
 
-def _lacks_tables(error: BaseException | None) -> bool:
-    """Return whether an error, or one of its causes, is that tables are missing."""
+def _lacks_tables(error: BaseException) -> bool:
+    """Return whether a cause of an error is that tables are missing or replaced."""
+    return any(_is_of_a_restore(cause) for cause in _causes(error))
+
+
+def _is_of_a_restore(error: BaseException) -> bool:
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, MissingTablesError)
+    if error.sqlstate in ("XX000", "0A000"):
+        return re.search(_REPLACED, said_by(error)) is not None
+    return error.sqlstate in MISSING
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause, and so on to the first one."""
     while error is not None:
-        if isinstance(error, MissingTablesError):
-            return True
-        if isinstance(error, psycopg.Error) and error.sqlstate in MISSING:
-            return True
+        yield error
         error = error.__cause__
-    return False
 
 
 @contextmanager
@@ -194,33 +202,32 @@ def answering(place: str) -> Iterator[None]:
         raise StorageError(words) from error
 
 
-def is_passing(error: BaseException | None) -> bool:
+def is_passing(error: BaseException) -> bool:
     """Return whether time may fix `error` or one of its causes.
 
     Optuna raises errors of its own from SQLAlchemy's, and so does `open_storage`.
     """
-    while error is not None:
-        lost = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
-        # another thread has the connection, and waits; or the connection is closed
-        if lost or isinstance(error, sa.exc.TimeoutError | psycopg.InterfaceError):
-            return True
-        if isinstance(error, psycopg.Error) and _passes(error):
-            return True
-        if isinstance(error, MissingTablesError):
-            return True
-        error = error.__cause__
-    return False
+    return any(_passes(cause) for cause in _causes(error))
 
 
-def _passes(error: psycopg.Error) -> bool:
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, sa.exc.DBAPIError):
+        return error.connection_invalidated
+    # another thread has the connection, and waits; or the connection is closed
+    if isinstance(error, sa.exc.TimeoutError | psycopg.InterfaceError):
+        return True
+    if isinstance(error, psycopg.Error) and _may_be_mended(error):
+        return True
+    return _is_of_a_restore(error)
+
+
+def _may_be_mended(error: psycopg.Error) -> bool:
     state = error.sqlstate
     if state is None:
         return (
             isinstance(error, psycopg.OperationalError)
             and _refusal(said_by(error)) is None
         )
-    if state in ("XX000", "0A000"):
-        return re.search(_RESTORED, said_by(error)) is not None
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)
 
 

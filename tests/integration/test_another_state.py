@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from servers import connect, database, run_program
 from settling import claim, decide, finish, member
@@ -33,7 +34,7 @@ from hpo.postgres import server
 from hpo.postgres.connect import Storage
 from hpo.postgres.embedded import Embedded
 from hpo.postgres.layout import ServerLayout
-from hpo.postgres.retry import MissingTablesError, outage_text, retry
+from hpo.postgres.retry import MissingTablesError, is_passing, outage_text, retry
 from hpo.study.trials import SlotState, StudyState
 
 SPEC = toy_spec(budget={"trials": 24, "window": 3}, fixed={"sleep_s": 0.02})
@@ -95,18 +96,23 @@ def test_standing_workers_go_on_from_an_older_base_backup(
     assert found == expected
 
 
-def restore_in_place(url: str, dump: Path) -> None:
+def restore_in_place(url: str, dump: Path, *options: str) -> None:
     """Replace all tables by those of a dump, while workers use them."""
-    options = ("--clean", "--if-exists", "--single-transaction", "--exit-on-error")
+    options = ("--clean", "--if-exists", "--exit-on-error", *options)
     for _ in range(9):
-        with suppress(subprocess.CalledProcessError):  # a deadlock: nothing has changed
+        with suppress(subprocess.CalledProcessError):  # a deadlock: again
             run_program("pg_restore", url, *options, dump, "--dbname")
             return
     raise AssertionError("the dump was not restored")
 
 
+@pytest.mark.parametrize("options", [("--single-transaction",), ()])
 def test_standing_workers_go_on_after_a_restore_in_place(
-    database_url: str, server_url: str, with_tables: str, tmp_path: Path
+    database_url: str,
+    server_url: str,
+    with_tables: str,
+    tmp_path: Path,
+    options: tuple[str, ...],
 ) -> None:
     """The tables and the types of Optuna are others then, of the same names."""
     dump = tmp_path / "dump"
@@ -119,7 +125,7 @@ def test_standing_workers_go_on_after_a_restore_in_place(
         run_program("pg_dump", database_url, "--format=custom", f"--file={dump}")
         number = interventions.enqueue(ledger, "toy", HUNCH)
         wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
-    restore_in_place(database_url, dump)
+    restore_in_place(database_url, dump, *options)
     with ledger_at(database_url) as ledger:
         wait_until(lambda: ledger.snapshot("toy").state == StudyState.DONE, 120)
         found = table(ledger.snapshot("toy", curves=True))
@@ -185,16 +191,37 @@ def test_a_claim_waits_for_a_restore_that_has_not_stored_the_version(
         hasty.claim("toy", "w", lease_s=60.0)
     answer = patient.claim("toy", "w", lease_s=60.0)
     assert isinstance(answer, Claim)
-    assert said == ["tables of the database are missing, as during a restore"]
+    assert said == [
+        "tables of the database are missing or replaced, as during a restore"
+    ]
 
 
 def test_tables_that_stay_missing_ask_for_a_whole_restore() -> None:
     def work() -> None:
         raise MissingTablesError("no version")
 
-    remedy = "tables were missing for 0 s: no version. Restore the backup to its end"
-    with pytest.raises(StorageError, match=remedy):
+    with pytest.raises(StorageError) as caught:
         retry(work, patience_s=0.0)
+    assert str(caught.value) == (
+        "database: tables are missing after 0 s. Restore a backup to its end, then"
+        " start the worker again."
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.errors.UndefinedTable('relation "hpo_ledger.slots" does not exist'),
+        psycopg.errors.InternalError_("cache lookup failed for type 21304"),
+        psycopg.errors.FeatureNotSupported("cached plan must not change result type"),
+    ],
+)
+def test_what_a_restore_makes_of_tables_is_not_called_unreachable(
+    error: Exception,
+) -> None:
+    assert is_passing(error)
+    said = "tables of the database are missing or replaced, as during a restore"
+    assert outage_text(error) == said
 
 
 def test_every_intervention_counts_as_an_amendment(
