@@ -1,5 +1,5 @@
-"""``docs/records/reproduction.md``, figure by figure, and ``docs/reproduction.md``, its
-result."""
+"""``docs/records/reproduction.md``, figure by figure, ``docs/reproduction.md``, its
+result, and the tables of both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from hpo.study.result import Result
 from hpo.views.sentences import formatting
-from reproduction import drives, evidence, prose, readings
+from reproduction import drives, evidence, prose, readings, tables
 from reproduction.claims import (
     OVER_ALL,
     SETTLED,
@@ -48,19 +48,26 @@ def write(
     theirs = evidence.ctrnn(studies)
     parts = [
         prose.TITLE,
-        together_text(answers),
         prose.ABOUT,
         _strays(studies),
-        "## The claims\n\n" + prose.RULES + "\n\n" + _claims(answers),
-        _changed(answers),
-        _undecided(evidences, theirs),
-        _arithmetic(studies),
-        _drives(driven),
-        "## Accuracy\n\n" + _accuracy(studies, evidences, theirs),
+        prose.RULES,
         *(_figure(name, there, answers) for name in prose.FIGURES),
-        prose.OPEN_POINTS,
         "## What was run\n\n" + _runs(studies) + "\n\n" + _again(studies),
     ]
+    files = tables.write(
+        docs,
+        {
+            "claims": _claims(answers),
+            "claims-by-reading": _by_reading(answers),
+            "changed": _changed(answers),
+            "ctrnn": _undecided(evidences, theirs),
+            "arithmetic": _arithmetic(studies),
+            "drives": _drives(driven),
+            "accuracy": _accuracy(evidences, theirs),
+            "searches": _searched(studies),
+            "open-points": prose.OPEN_POINTS,
+        },
+    )
     summary = prose.SUMMARY.format(
         counts=_counts(answers),
         drives=_drives_text(driven) + _limits_text(answers, evidences),
@@ -70,6 +77,7 @@ def write(
     return [
         put(docs / "reproduction.md", [summary]),
         put(docs / "records" / "reproduction.md", parts),
+        *files,
     ]
 
 
@@ -220,10 +228,10 @@ def _limits_text(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -
     return text
 
 
-def _drives(driven: Mapping[str, Any]) -> str:
+def _drives(driven: Mapping[str, Any]) -> tables.Rows:
     """Quantiles and shares of the drives by layer, medians over the networks."""
     if not driven:
-        return ""
+        return []
     rows = []
     for layer in range(len(driven["networks"][0]["drive"])):
         values = [drives.quantile(driven, q, layer) for q in driven["quantiles"]]
@@ -232,7 +240,7 @@ def _drives(driven: Mapping[str, Any]) -> str:
         rows.append([str(layer + 1), *row, *(f"{share:.0f} %" for share in shares)])
     quantiles = [f"{100 * q:g} %" for q in driven["quantiles"]]
     head = ["layer", *quantiles, *drives.SHARES.values()]
-    return "## Drives\n\n" + prose.DRIVES + "\n\n" + table(head, rows)
+    return [head, *rows]
 
 
 def _verdicts(answers: Sequence[Answer]) -> str:
@@ -269,7 +277,7 @@ def _strays(studies: Studies) -> str:
     return head + "\n".join(lines) if lines else ""
 
 
-def _claims(answers: Sequence[Answer]) -> str:
+def _claims(answers: Sequence[Answer]) -> tables.Rows:
     rows = []
     for answer in answers:
         claim = answer.claim
@@ -277,22 +285,39 @@ def _claims(answers: Sequence[Answer]) -> str:
         found = f"{plain.finding.verdict} ({plain.share:.0%})" if plain else "–"
         measured = plain.finding.text if plain else "–"
         if claim.fitted:
-            measured += f". *Fitted:* {claim.fitted}"
+            measured += f". Fitted: {claim.fitted}"
         rows.append(
             [
                 claim.text,
                 claim.place,
                 measured,
                 found,
-                f"**{verdict_text(answer)}**",
+                verdict_text(answer),
                 claim.rule,
             ]
         )
     head = ["The paper says", "where", "measured", "our default", "verdict", "rule"]
-    return table(head, rows)
+    return [head, *rows]
 
 
-def _changed(answers: Sequence[Answer]) -> str:
+def _by_reading(answers: Sequence[Answer]) -> tables.Rows:
+    """What was measured of each claim under each reading."""
+    rows = [
+        [
+            answer.claim.text,
+            titles([name]),
+            str(cell.finding.verdict),
+            f"{cell.share:.0%}",
+            cell.finding.text,
+        ]
+        for answer in answers
+        for name, cell in answer.cells.items()
+    ]
+    head = ["The paper says", "reading", "verdict", "share of resamples", "measured"]
+    return [head, *rows]
+
+
+def _changed(answers: Sequence[Answer]) -> tables.Rows:
     """The claims whose rule is another than in the former version."""
     rows = []
     for answer in answers:
@@ -301,35 +326,30 @@ def _changed(answers: Sequence[Answer]) -> str:
             now = verdict_text(answer).partition(";")[0]
             rows.append([answer.claim.text, before, now, why])
     head = ["The paper says", "before", "now", "why"]
-    return "### What changed\n\n" + prose.CHANGED + "\n\n" + table(head, rows)
+    return [head, *rows]
 
 
-def _undecided(evidences: Mapping[str, Evidence], theirs: Curve) -> str:
+def _undecided(evidences: Mapping[str, Evidence], theirs: Curve) -> tables.Rows:
     found = undecided(evidences[PLAIN], theirs) if PLAIN in evidences and theirs else []
-    if not found:
-        return ""
-    rows = [[u.text, u.place, u.measured, f"**{Kind.OPEN}**"] for u in found]
+    rows = [[u.text, u.place, u.measured, str(Kind.OPEN)] for u in found]
     head = ["The paper says", "where", "ours, with constants fitted at 1 ns", "verdict"]
-    return "### The CTRNN\n\n" + prose.UNDECIDED + "\n\n" + table(head, rows)
+    return [head, *rows]
 
 
-def _arithmetic(studies: Studies) -> str:
+def _arithmetic(studies: Studies) -> tables.Rows:
     search = studies["fig2b"].search if "fig2b" in studies else ()
     counted = {
         int(member.info["n_synapses"]) for slot in search for member in slot.members
     }
     if not counted:
-        return ""
+        return []
     rows = [list(row) for row in arithmetic(max(counted))]
     head = ["The paper says", "where", "its own numbers give"]
-    return "### Arithmetic\n\n" + prose.ARITHMETIC + "\n\n" + table(head, rows)
+    return [head, *rows]
 
 
-def _accuracy(
-    studies: Studies, evidences: Mapping[str, Evidence], theirs: Curve
-) -> str:
-    """Spintronic network against CTRNN, split by split, and what searches claimed and
-    confirmed."""
+def _accuracy(evidences: Mapping[str, Evidence], theirs: Curve) -> tables.Rows:
+    """Spintronic network against CTRNN, split by split."""
     ours = evidences[PLAIN].at_optimum() if PLAIN in evidences else None
     both = [ours, next((p for p in theirs if p.x == 1.0), None)]
     by_split = [
@@ -356,13 +376,7 @@ def _accuracy(
         "spintronic, the paper's hyper-parameters",
         "CTRNN, by hand",
     ]
-    searched = _searched(studies)
-    return (
-        prose.ACCURACY
-        + "\n\n"
-        + table(head, rows)
-        + ("\n\n" + searched if searched else "")
-    )
+    return [head, *rows]
 
 
 def _scores(point: Point, split: int) -> list[float]:
@@ -373,7 +387,8 @@ def _spread(per_cent: Sequence[float]) -> str:
     return spread_text(score / 100 for score in per_cent) if per_cent else "–"
 
 
-def _searched(studies: Studies) -> str:
+def _searched(studies: Studies) -> tables.Rows:
+    """What searches claimed and confirmed."""
     rows = []
     for name, label in prose.SEARCHES.items():
         result = Result.of(studies[name]) if name in studies else None
@@ -397,7 +412,7 @@ def _searched(studies: Studies) -> str:
         "claimed minus confirmed",
         "trials",
     ]
-    return prose.SEARCHED + "\n\n" + table(head, rows) if rows else ""
+    return [head, *rows]
 
 
 def _figure(name: str, there: Mapping[str, str], answers: Sequence[Answer]) -> str:

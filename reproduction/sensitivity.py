@@ -10,7 +10,7 @@ import numpy as np
 
 from hpo.views.figures import pictures
 from hpo.views.figures.palette import GREEN, ORANGE, VERMILLION
-from reproduction import prose, readings
+from reproduction import prose, readings, tables
 from reproduction.claims import OVER_ALL, Answer, Cell, reading_of, together
 from reproduction.data import spread_text
 from reproduction.evidence import Evidence, Studies
@@ -18,7 +18,6 @@ from reproduction.measures import Verdict
 from reproduction.page import (
     found_text,
     put,
-    table,
     titles,
     together_text,
 )
@@ -41,45 +40,54 @@ def write(
         return []
     picture = docs / "reproduction" / "sensitivity.png"
     _draw(answers, measured, picture)
-    summary = prose.READ_OTHERWISE.format(
-        picture=picture.name, table=_summary(answers, measured, evidences)
-    )
     parts = [
-        summary,
-        _limited(answers, evidences),
-        prose.SENSITIVITY,
+        prose.READ_OTHERWISE.format(picture=picture.name),
         together_text(answers),
-        "## What decides\n\n"
-        + prose.DECIDES.format(
-            none="" if any(a.effects() for a in answers) else ": so far, none was",
-            missing=_missing(evidences, studies),
-        )
-        + "\n\n"
-        + _verdicts(answers),
-        "## Readings\n\n" + _readings(measured),
-        "## What was measured under each\n\n" + prose.MEASURED,
+        prose.LIMITED,
+        prose.DECIDES,
+        prose.MEASURED,
     ]
     record = put(docs / "records" / "sensitivity.md", parts)
-    return [picture, record]
+    files = tables.write(
+        docs,
+        {
+            "readings": _readings(answers, measured, evidences),
+            "limited": _limited(answers, evidences),
+            "decides": _verdicts(answers),
+            "missing": _missing(evidences, studies),
+        },
+    )
+    return [picture, record, *files]
 
 
-def _summary(
+def _readings(
     answers: Sequence[Answer],
     measured: Sequence[Reading],
     evidences: Mapping[str, Evidence],
-) -> str:
-    """A row for each reading: its accuracy, and whether four results hold together."""
+) -> tables.Rows:
+    """A row for each reading: why, its accuracy, and the share of resamples in which
+    four results hold together."""
+    judged = together(answers)
     rows = []
-    for name, (holds, share) in together(answers).items():
-        shown = f"**{share:.0%}**" if holds else f"{share:.0%}"
-        rows.append([titles([name]), _accuracy(evidences[name]), shown])
-    known = {row[0] for row in rows}
-    rows += [
-        [reading.title, _accuracy(evidences[reading.name]), "–"]
-        for reading in measured
-        if reading.title not in known
+    for reading in measured:
+        holds, share = judged.get(reading.name, (False, None))
+        rows.append(
+            [
+                reading.title,
+                reading.why,
+                _accuracy(evidences[reading.name]),
+                "–" if share is None else f"{share:.0%}",
+                "yes" if holds else "no",
+            ]
+        )
+    head = [
+        "reading",
+        "why the paper can be read so",
+        "accuracy at 1 ns",
+        "all four, share of resamples",
+        "all four in the measured networks",
     ]
-    return table(["reading", "accuracy at 1 ns", "all four"], rows)
+    return [head, *rows]
 
 
 def _accuracy(found: Evidence) -> str:
@@ -87,22 +95,22 @@ def _accuracy(found: Evidence) -> str:
     return spread_text(n.accuracy / 100 for n in point.networks) if point else "–"
 
 
-def _limited(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
+def _limited(
+    answers: Sequence[Answer], evidences: Mapping[str, Evidence]
+) -> tables.Rows:
     """The claims without and with a limit of the drive."""
     shown = [r for r in (readings.PLAIN, *readings.LIMITS) if r.name in evidences]
     if shown == [readings.PLAIN]:
-        return ""
-    rows = [["*accuracy at 1 ns*", *(_accuracy(evidences[r.name]) for r in shown)]]
+        return []
+    rows = [["accuracy at 1 ns", *(_accuracy(evidences[r.name]) for r in shown)]]
     for answer in answers:
         cells = [found_text(answer.cells.get(reading.name)) for reading in shown]
         rows.append([answer.claim.text, *cells])
     head = ["the paper says", *(reading.title for reading in shown)]
-    return (
-        "## With currents that exist\n\n" + prose.LIMITED + "\n\n" + table(head, rows)
-    )
+    return [head, *rows]
 
 
-def _verdicts(answers: Sequence[Answer]) -> str:
+def _verdicts(answers: Sequence[Answer]) -> tables.Rows:
     """For each claim, under how many readings it holds, and what decides."""
     rows = []
     for answer in answers:
@@ -117,15 +125,10 @@ def _verdicts(answers: Sequence[Answer]) -> str:
             ]
         )
     head = ["The paper says", *Verdict, "turned by", *readings.CROSSED]
-    return table(head, rows)
+    return [head, *rows]
 
 
-def _readings(measured: Sequence[Reading]) -> str:
-    rows = [[reading.title, reading.why] for reading in measured]
-    return table(["reading", "why the paper can be read so"], rows)
-
-
-def _missing(evidences: Mapping[str, Evidence], studies: Studies) -> str:
+def _missing(evidences: Mapping[str, Evidence], studies: Studies) -> tables.Rows:
     """Say what was not measured, by readings and parts of readings."""
     rows = [[r.title, "all"] for r in readings.ALL if r.name not in evidences]
     for reading in (*readings.OTHERS, *readings.COMBINED):
@@ -136,9 +139,7 @@ def _missing(evidences: Mapping[str, Evidence], studies: Studies) -> str:
         ]
         if lacking and reading.name in evidences:
             rows.append([reading.title, ", ".join(lacking)])
-    if not rows:
-        return ""
-    return "\n**Not measured yet:**\n\n" + table(["reading", "what"], rows) + "\n"
+    return [["reading", "what"], *rows]
 
 
 def _matrix(answers: Sequence[Answer]) -> list[tuple[str, dict[str, Cell]]]:
