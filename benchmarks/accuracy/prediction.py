@@ -203,7 +203,7 @@ class Oscillators:
     seeded = True
 
     def draw(self, random: np.random.Generator) -> Setting:
-        """The space of NARMA10's reservoir (docs/records/variants.md), without the
+        """The space of NARMA10's reservoir (docs/records/variants.sh), without the
         penalty."""
         own = {
             "tau_ns": _log(random, 3.0, 30.0),

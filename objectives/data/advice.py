@@ -157,7 +157,7 @@ def space(*, dt_ns: float, points: int) -> dict[str, Span]:
 
 def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
     """Return the search space of a reservoir, close to that of NARMA10's
-    (docs/records/variants.md).
+    (docs/records/variants.sh).
 
     There is no filter: where it was searched, all best trials had the lowest cut-off.
     """
