@@ -175,10 +175,7 @@ def _find_left_out(storage: Storage) -> dict[tuple[str, str], str]:
 
 
 def _leaves_out(host: str, study: str, why: str) -> Finding:
-    remedy = (
-        "Mend the host; its workers try again every five minutes, or at once when you"
-        " start them again."
-    )
+    remedy = "Mend the host; its workers try again every five minutes."
     return Finding("workers", f"{host} leaves out {study}: {why}", "warning", remedy)
 
 

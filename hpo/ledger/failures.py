@@ -7,8 +7,12 @@ from sqlalchemy import Connection
 from hpo.ledger.locked_study import LockedStudy, lock_study_by_id
 from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.claims import FAILURES_IN_A_ROW, SELECT_FAILURES
-from hpo.ledger.statements.slots import COUNT_LOSS
-from hpo.ledger.statements.workers import CHECK_LOST_ALONE
+from hpo.ledger.statements.losses import (
+    CHECK_LOST_ALONE,
+    COUNT_LOSS,
+    IS_LOST_BY_ONE_HOST,
+    SELECT_LOST_HERE,
+)
 from hpo.script import is_script
 from hpo.study.trials import MAX_LOSSES, StudyState, slot_name
 
@@ -17,6 +21,9 @@ FAILED_SHARE = 5
 FAILURES_OF_FUNCTION = 10
 """Number of failed trials in a row that stops the study of a function, which may return
 NaN or raise an exception for part of its space, as in Optuna."""
+MOST_LOST_HERE = 2
+"""A host that loses more trials in a row than this, which other hosts then finish, is
+broken."""
 
 
 def was_lost_alone(connection: Connection, slot: Row, who: str) -> bool:
@@ -42,14 +49,18 @@ def count_loss(study: LockedStudy, slot: Row, why: str | None) -> None:
     losses.
 
     ``why`` is the cause of death; None for an outside cause (a power cut, a kill),
-    which does not count against the slot. A slot never fails by losses, since later
-    trials would learn from that.
+    which does not count against the slot. Nor do losses of one host count while another
+    one serves the study, which will take the slot. A slot never fails by losses, since
+    later trials would learn from that.
     """
     in_a_row = slot.losses_in_a_row
     if why is not None:
         in_a_row += 1
-    study.ask(COUNT_LOSS, slot_id=slot.id, in_a_row=in_a_row)
-    if in_a_row < MAX_LOSSES:
+    loss = {"slot_id": slot.id, "in_a_row": in_a_row}
+    study.ask(COUNT_LOSS, **loss, why=why)
+    if why is None or in_a_row < MAX_LOSSES:
+        return
+    if study.ask(IS_LOST_BY_ONE_HOST, **loss, study=study.name).scalar():
         return
     name = slot_name(slot.number, slot.source, study.spec.fresh_seeds)
     study.turn(
@@ -57,6 +68,25 @@ def count_loss(study: LockedStudy, slot: Row, why: str | None) -> None:
         f"{name} has lost {in_a_row} workers in a row without progress, it alone;"
         f" the last one, {slot.worker}: {why}",
     )
+
+
+def explain_losses_of(
+    connection: Connection, host: str, within_s: float
+) -> dict[str, str]:
+    """Return why a host should leave out studies: it loses their trials, and others
+    finish these.
+
+    It may try again once its last loss is longer ago than ``within_s``, and is let in
+    again when it has settled a trial.
+    """
+    why = {}
+    for row in ask(connection, SELECT_LOST_HERE, host=host, within_s=within_s):
+        if row.n > MOST_LOST_HERE:
+            why[row.name] = (
+                f"this host has lost {row.n} trials that others then finished; the last"
+                f" time: {row.why}"
+            )
+    return why
 
 
 def apply_failure_policy(study: LockedStudy) -> None:

@@ -159,6 +159,7 @@ class Ledger(LedgerReader):
     renew = transaction(heartbeats.renew)
     deregister_worker = transaction(heartbeats.deregister_worker)
     record_loss = transaction(heartbeats.record_loss)
+    explain_losses_of = transaction(failures.explain_losses_of)
     note_left_out = transaction(events.note_left_out)
     due_notices = transaction(events.due_notices)
     claim_notice = transaction(events.claim_notice)

@@ -56,6 +56,8 @@ STOP_PATIENCE_S = 3.0
 
 TRIES = 3
 """Attempts of one slot at the baselines of its study, since these may kill a worker."""
+AFTER_EXIT_S = 0.5
+"""Time for others to take the trial whose objective has tried to end this process."""
 _POLL_S = (0.1, 2.0)
 _LONGEST_NAME = 200
 
@@ -174,6 +176,7 @@ class Worker:
                 numerics=self._numerics,
             )
             self._heart.begin(self._ledger.impatient())
+            self._leave_out_lost()
             refusal = self._loop()
             self._heart.end()
             self._ledger.deregister_worker(self.name, refused=refusal)
@@ -203,13 +206,13 @@ class Worker:
         if only is not None:
             self._ledger.refuse_ask_and_tell(only)
         while not self._heart.stop_requested.is_set():
+            if only in self._refusals.reasons:
+                return f"refuses {only}: {self._refusals.reasons[only]}"
             answer = self._claim_fairly() if only is None else self._claim_from(only)
             if isinstance(answer, Claim):
                 with logs.of_trial(answer.spec.name, answer.number):
                     self._work(answer)
                 _refuse_damage(answer)
-                if only in self._refusals.reasons:
-                    return f"refuses {only}: {self._refusals.reasons[only]}"
                 pause_s = shortest_s
             elif isinstance(answer, Over):
                 log.info("%s", answer.reason)
@@ -302,17 +305,19 @@ class Worker:
             log.warning("%s is lost: %s", claim, self._lost)
             with suppress(LeaseLostError):
                 self._ledger.lose(claim, self._lost)
+            self._leave_out_lost()
+            pause_s = AFTER_EXIT_S
         except StoppedError:
             log.info("%s is left to the next worker", claim)
         except LeaseLostError as error:
             log.warning("%s; taking other work", error)
         except UnavailableError as error:
-            self._leave_out(claim, str(error))
+            self._release(claim)
+            self._leave_out(claim.spec.name, str(error))
         except (HpoError, *DATABASE_ERRORS) as error:
             if self._options.study is not None or not _concerns_one_study(error):
                 raise
-            with suppress(HpoError, *DATABASE_ERRORS):  # otherwise its lease runs out
-                self._ledger.release(claim)
+            self._release(claim)
             self._refusals.add(claim.spec.name, str(error))
         except MemoryError:
             pause_s = min(self._options.lease_s, self._options.refusal_s)
@@ -320,22 +325,32 @@ class Worker:
                 "%s: out of memory; leaving it to others for %.0f s", claim, pause_s
             )
             self._heart.say("waits: out of memory", WorkerState.WAITING)
+            self._leave_out_lost()
         except Exception as error:
             lacks = explain_broken_host(error)
             if lacks is None:
                 raise
-            self._leave_out(claim, lacks)
+            self._release(claim)
+            self._leave_out(claim.spec.name, lacks)
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
 
-    def _leave_out(self, claim: Claim, why: str) -> None:
-        """Release a slot whose study this host cannot serve, leave the study out, and
-        say so in its events: others may have what is missing here."""
-        study = claim.spec.name
-        self._refusals.add(study, why)
+    def _release(self, claim: Claim) -> None:
+        """Leave a slot to hosts that may have what is missing here."""
         with suppress(HpoError, *DATABASE_ERRORS):  # otherwise its lease runs out
             self._ledger.release(claim)
+
+    def _leave_out_lost(self) -> None:
+        """Leave out the studies whose trials this host loses, and others finish."""
+        lost = self._ledger.explain_losses_of(platform.node(), self._options.refusal_s)
+        for study, why in lost.items():
+            if self._options.study in (None, study):
+                self._leave_out(study, why)
+
+    def _leave_out(self, study: str, why: str) -> None:
+        """Leave out a study that this host cannot serve; say so in its events."""
+        self._refusals.add(study, why)
         with suppress(HpoError, *DATABASE_ERRORS):  # the log has it
             self._ledger.note_left_out(study, self._refusals.reasons[study])
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from servers import connect
+from settling import claim, finish
 from workers import (
     ended,
     kill,
@@ -75,6 +76,11 @@ class Mine(ToyObjective):
             {lacks}
         return super().evaluate(*args, **options)
 """
+SMALL: dict[str, Any] = {
+    "budget": {"trials": 12},
+    "fixed": {"sleep_s": 0.05},
+    "confirm": None,
+}
 FULL_DISK = "open('/dev/full', 'w', buffering=1).write('x\\n')"
 LACKS = {
     "package": (
@@ -115,11 +121,7 @@ def test_beside_a_sound_host_one_that_lacks_something_changes_nothing(
 ) -> None:
     before, lacks, said = LACKS[what]
     module(f"lacks_{what}", lacks)
-    mine: dict[str, Any] = {
-        "objective": f"lacks_{what}:Mine",
-        "fixed": {"sleep_s": 0.05},
-    }
-    mine["budget"] = {"trials": 10}
+    mine = {"objective": f"lacks_{what}:Mine", **SMALL}
     ledger.register(toy_spec(**mine))
     code = "\n".join([BROKEN, before, SHORT_WAIT])
     broken = start_worker(database_url, "--name=broken", "--lease=60", code=code)
@@ -132,6 +134,56 @@ def test_beside_a_sound_host_one_that_lacks_something_changes_nothing(
     assert {slot.worker for slot in snapshot.search} == {"sound"}
     assert {slot.losses for slot in snapshot.search} == {0}
     assert table(snapshot) == undisturbed(database_url, toy_spec("alone", **mine))
+
+
+LOSES = {
+    "mapping": (
+        "mmap.mmap(-1, 2**60)",
+        "out of memory ([Errno 12] Cannot allocate memory)",
+    ),
+    "exit": ("os._exit(3)", "loses_exit:Mine called os._exit(3)"),
+}
+
+
+@pytest.mark.parametrize("what", LOSES)
+def test_beside_a_sound_host_one_that_loses_its_trials_is_left_out(
+    module: Callable[[str, str], None], ledger: Ledger, database_url: str, what: str
+) -> None:
+    lacks, said = LOSES[what]
+    module(f"loses_{what}", lacks)
+    mine = {"objective": f"loses_{what}:Mine", **SMALL}
+    ledger.register(toy_spec(**mine))
+    # a sound host serves the study, too, but is busy elsewhere for now
+    ledger.register_worker("busy", host="sound", pid=1, lease_s=3600.0)
+    code = "\n".join([BROKEN, SHORT_WAIT])
+    broken = start_worker(database_url, "--name=broken", "--lease=60", code=code)
+    wait_until(lambda: any(slot.losses for slot in ledger.snapshot("toy").search), 60)
+    ended(start(database_url, "sound"))
+    left_out = "leaving out study toy: this host has lost 3 trials that others then"
+    assert f"{left_out} finished; the last time: {said}" in kill(broken, signal.SIGTERM)
+    snapshot = ledger.snapshot("toy", curves=True)
+    assert snapshot.state == StudyState.DONE
+    assert {slot.worker for slot in snapshot.search} == {"sound"}
+    assert table(snapshot) == undisturbed(database_url, toy_spec("alone", **mine))
+
+
+def test_a_host_that_loses_its_trials_is_left_out_when_its_workers_start_again(
+    ledger: Ledger, database_url: str, hpo: Callable[..., str]
+) -> None:
+    ledger.register(toy_spec())
+    ledger.register_worker("sound", host="sound", pid=1, lease_s=60.0)
+    for number in range(3):
+        name = f"crashed-{number}"
+        ledger.register_worker(name, host="broken", pid=1, lease_s=60.0)
+        claim(ledger, name)
+        ledger.record_loss(name, "killed by SIGILL")
+        finish(ledger, claim(ledger, "sound"))
+    worker = start_worker(database_url, "--study=toy", "--name=next", code=BROKEN)
+    _, said = worker.communicate(timeout=60)
+    why = "this host has lost 3 trials that others then finished; the last time: killed"
+    assert (worker.returncode, f"refuses toy: {why} by SIGILL" in said) == (1, True)
+    assert why in hpo("status", "toy")
+    assert ledger.events(1, "toy")[0].what.startswith(f"left out on broken: {why[:40]}")
 
 
 # --- memory ---

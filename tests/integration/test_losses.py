@@ -18,7 +18,12 @@ from hpo.postgres.connect import Storage
 from hpo.study.trials import MAX_LOSSES, SlotState, StudyState
 
 LEASE_S = 30.0
-SHIFTED = (("workers", "seen_at"), ("workers", "started_at"), ("slots", "lease_until"))
+SHIFTED = (
+    ("workers", "seen_at"),
+    ("workers", "started_at"),
+    ("slots", "lease_until"),
+    ("losses", "at"),
+)
 
 
 @pytest.fixture
@@ -183,6 +188,63 @@ def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(
     )
     assert snapshot.reason is not None
     assert snapshot.reason.endswith("the last one, crashed-9: killed by SIGSEGV")
+
+
+def crash(ledger: Ledger, host: str, number: int = 0) -> int:
+    """A worker of a host crashes with the next trial; return the trial's number."""
+    name = f"{host}-{number}"
+    ledger.register_worker(name, host=host, pid=1, lease_s=LEASE_S)
+    held = take(ledger, name)
+    ledger.record_loss(name, "killed by SIGSEGV")
+    return held.number
+
+
+def test_what_one_host_loses_stops_nothing_while_another_serves_the_study(
+    ledger: Ledger, elapse: Callable[[float], None]
+) -> None:
+    ledger.register(toy_spec())
+    ledger.register_worker("waits", host="sound", pid=1, lease_s=LEASE_S)
+    for number in range(2 * MAX_LOSSES):
+        assert crash(ledger, "broken", number) == 0
+        ledger.record_loss(f"broken-{number}")
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    elapse(2 * LEASE_S)
+    crash(ledger, "broken")
+    assert ledger.snapshot("toy").state == StudyState.FAILED, "nobody else is there"
+
+
+def test_a_trial_that_two_hosts_lose_stops_the_study(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    ledger.register_worker("waits", host="third", pid=1, lease_s=LEASE_S)
+    for number in range(MAX_LOSSES - 1):
+        crash(ledger, "one", number)
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    crash(ledger, "other")
+    assert ledger.snapshot("toy").state == StudyState.FAILED
+
+
+def test_a_host_that_loses_what_others_finish_is_left_out_for_a_while(
+    ledger: Ledger, elapse: Callable[[float], None]
+) -> None:
+    ledger.register(toy_spec())
+    ledger.register_worker("sound", host="sound", pid=1, lease_s=LEASE_S)
+    for number in range(3):
+        crash(ledger, "broken")
+        assert ledger.explain_losses_of("broken", 300.0) == {}, "not finished yet"
+        assert crash(ledger, "broken") == number, "counts once"
+        finish(ledger, take(ledger, "sound"))
+    said = (
+        "this host has lost 3 trials that others then finished; the last time: killed"
+        " by SIGSEGV"
+    )
+    assert ledger.explain_losses_of("broken", 300.0) == {"toy": said}
+    assert ledger.explain_losses_of("sound", 300.0) == {}
+    elapse(300.0)
+    assert ledger.explain_losses_of("broken", 300.0) == {}, "it may try again"
+    crash(ledger, "broken")
+    assert ledger.explain_losses_of("broken", 300.0) == {"toy": said}
+    finish(ledger, take(ledger, "broken-0"))
+    assert ledger.explain_losses_of("broken", 300.0) == {}, "it is mended"
 
 
 def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:

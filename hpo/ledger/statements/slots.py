@@ -226,8 +226,3 @@ slot's end
 (``claim_records.End``; ``settled_at`` is null for now); the ``numbers`` of its steps;
 keys and texts of its user and system attributes.
 """
-
-COUNT_LOSS = """
-UPDATE hpo_ledger.slots
-SET losses = losses + 1, losses_in_a_row = :in_a_row, lease_until = NULL
-WHERE id = :slot_id"""

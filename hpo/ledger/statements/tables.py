@@ -259,6 +259,16 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.networks (
   data bytea NOT NULL)"""
 """Of each confirmed trial the network of least training loss."""
 
+CREATE_LOSSES = """
+CREATE TABLE IF NOT EXISTS hpo_ledger.losses (
+  slot_id bigint REFERENCES hpo_ledger.slots ON DELETE CASCADE,
+  at timestamptz DEFAULT hpo_ledger.clock()
+    CHECK (at BETWEEN '1900-01-01' AND '9000-01-01'),
+  host text NOT NULL,
+  why text NOT NULL,
+  PRIMARY KEY (slot_id, at))"""
+"""Losses that count against a slot, or against the host of its worker."""
+
 CREATE_NOTICES = """
 CREATE TABLE IF NOT EXISTS hpo_ledger.notices (
   study_id integer REFERENCES hpo_ledger.studies ON DELETE CASCADE,
@@ -297,6 +307,7 @@ CREATE_ALL = (
     CREATE_MEMBERS,
     CREATE_CHECKPOINTS,
     CREATE_NETWORKS,
+    CREATE_LOSSES,
     CREATE_NOTICES,
     CREATE_EVENTS,
 )

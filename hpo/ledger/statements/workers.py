@@ -1,7 +1,5 @@
 """Statements of workers: heartbeats, losses, and the notifications that they send."""
 
-from hpo.settings import BEATS_PER_LEASE
-
 REGISTER_WORKER = """
 INSERT INTO hpo_ledger.workers (
   name, host, pid, lease_s, serves, job, log, numerics, state, doing)
@@ -54,27 +52,6 @@ SELECT_HELD_SLOTS = """
 SELECT * FROM hpo_ledger.slots
 WHERE worker = :worker AND state = 'running' AND lease_until IS NOT NULL
 ORDER BY study_id"""
-
-CHECK_LOST_ALONE = f"""
-WITH
-dead AS (
-  SELECT *, seen_at + make_interval(secs => lease_s / {BEATS_PER_LEASE}) AS latest
-  FROM hpo_ledger.workers
-  WHERE name = :worker AND started_at <=
-    CAST(:lease_until AS timestamptz) - make_interval(secs => lease_s)),
-others AS (
-  SELECT w.*, dead.seen_at AS silent_at, latest
-  FROM hpo_ledger.workers w, dead
-  WHERE w.name <> :worker AND w.started_at < latest)
-SELECT
-  EXISTS (SELECT FROM others WHERE seen_at > latest OR name = :who)
-  AND NOT EXISTS (
-    SELECT FROM others
-    WHERE name <> :who AND (ended_at IS NULL OR state = 'lost')
-      AND seen_at BETWEEN silent_at - make_interval(secs => lease_s) AND latest)"""
-"""Check that a worker was lost alone: an earlier worker is still alive, and none fell
-silent at the same time. Parameters: ``worker`` and ``lease_until`` of its slot; ``who``
-asks."""
 
 SELECT_WORKERS = """
 SELECT
