@@ -124,7 +124,7 @@ def test_beside_a_sound_host_one_that_lacks_something_changes_nothing(
     mine = {"objective": f"lacks_{what}:Mine", **SMALL}
     ledger.register(toy_spec(**mine))
     code = "\n".join([BROKEN, before, SHORT_WAIT])
-    broken = start_worker(database_url, "--name=broken", "--lease=60", code=code)
+    broken = start_worker(database_url, "--name=broken", "--lease=3", code=code)
     wait_until(lambda: any(worker.refuses for worker in ledger.workers()), 60)
     assert "refused by 1 worker on broken: " + said in hpo("status", "toy")
     ended(start(database_url, "sound"))
@@ -156,7 +156,7 @@ def test_beside_a_sound_host_one_that_loses_its_trials_is_left_out(
     # a sound host serves the study, too, but is busy elsewhere for now
     ledger.register_worker("busy", host="sound", pid=1, lease_s=3600.0)
     code = "\n".join([BROKEN, SHORT_WAIT])
-    broken = start_worker(database_url, "--name=broken", "--lease=60", code=code)
+    broken = start_worker(database_url, "--name=broken", "--lease=3", code=code)
     wait_until(lambda: any(slot.losses for slot in ledger.snapshot("toy").search), 60)
     ended(start(database_url, "sound"))
     left_out = "leaving out study toy: this host has lost 3 trials that others then"
