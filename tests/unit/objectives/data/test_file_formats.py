@@ -185,7 +185,7 @@ def test_a_damaged_file_is_refused_in_words(name: str, tmp_path: Path) -> None:
 
 
 def test_the_documentation_lists_every_format() -> None:
-    page = (ROOT / "docs/how-to/own-data.md").read_text()
+    page = (ROOT / "docs/reference/data-formats.md").read_text()
     for one in formats.ARRAYS:
         for ending in one.endings:
             assert f"`{ending}`" in page
