@@ -5,6 +5,7 @@ Imports nothing heavy: `hpo --help` and a mistyped command answer at once.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import io
 import math
@@ -12,8 +13,9 @@ import os
 import re
 import shlex
 import sys
-import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import getdoc
 from pathlib import Path
@@ -295,10 +297,17 @@ def seconds(text: str) -> float:
 
 def later(seconds: float, do: Callable[..., object], *arguments: object) -> None:
     """Call a function after a delay, such as ``os._exit``, unless this process has
-    ended."""
-    timer = threading.Timer(seconds, do, arguments)
-    timer.daemon = True
-    timer.start()
+    ended; without memory for a thread, never.
+
+    ``threading.Thread`` would wait for ever for a thread that starts without memory.
+    """
+
+    def wait() -> None:
+        time.sleep(seconds)
+        do(*arguments)
+
+    with suppress(RuntimeError, MemoryError):
+        _thread.start_new_thread(wait, ())
 
 
 def answer(run: Callable[[], int]) -> int:
