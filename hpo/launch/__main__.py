@@ -80,8 +80,9 @@ _SLURM = {
             "--begin-from",
             metavar="STUDY",
             help=(
-                "begin at the best points of an earlier study of the database, and"
-                " write them into the study file as [warm_start]"
+                "learn from the trials of an earlier study of the database, and write"
+                " its name into the study file, as [transfer]; a sampler other than"
+                " kriging-believer begins at its best points: [warm_start]"
             ),
         ),
         argument(

@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ class ChosenStudy:
     spec: StudySpec
     where: str
     """The file of the study, or ``hpo.launch`` for a dict."""
-    keeps_warm_start: bool = False
-    """Whether a warm start is written into that file."""
+    keeps_beginning: bool = False
+    """Whether the study that it begins from is written into that file."""
 
     @classmethod
     def of_line(cls, arguments: Namespace) -> ChosenStudy:
@@ -56,18 +57,20 @@ class ChosenStudy:
         values = {key: value for key, value in options.items() if value is not None}
         overrides = list(arguments.overrides)
         keeps = not (values or overrides or arguments.quick)
+        load = partial(file.load, arguments.study, values=values, quick=arguments.quick)
         if arguments.begin_from is None:
             keeps = False
+            spec = load(overrides=overrides)
         else:
             study = json.dumps(arguments.begin_from, ensure_ascii=False)
-            overrides.insert(0, f"warm_start={{study = {study}}}")
-        spec = file.load(
-            arguments.study, overrides=overrides, values=values, quick=arguments.quick
-        )
+            spec = load(overrides=[f"warm_start={{study = {study}}}", *overrides])
+            asks_points = spec.warm_start is not None and spec.warm_start.top
+            if spec.can_transfer and not asks_points:
+                spec = load(overrides=[f"transfer={{studies = [{study}]}}", *overrides])
         where = arguments.study
         if not is_script(where):
             where = str(file.find(where))
-        return cls(spec=spec, where=where, keeps_warm_start=keeps)
+        return cls(spec=spec, where=where, keeps_beginning=keeps)
 
     @classmethod
     def of_call(

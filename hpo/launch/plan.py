@@ -100,12 +100,12 @@ def describe_data(spec: StudySpec) -> list[str]:
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
-    """Return the spec as it would be registered; only a warm start reads the
-    database."""
-    if spec.warm_start is None or spec.warm_start.points is not None:
+    """Return the spec as it would be registered; only one that names earlier studies
+    reads the database."""
+    if spec.is_pinned:
         return spec
     with open_storage(storage_url) as storage:
-        return Ledger(storage).with_points(spec)
+        return Ledger(storage).pinned(spec)
 
 
 def default_workers(spec: StudySpec) -> int:

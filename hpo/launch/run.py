@@ -195,7 +195,7 @@ class Launch:
         return self._ending.finish(first.state)
 
     def _start(self, workers: int, *, is_new: bool) -> None:
-        """Start workers, and write the warm start into the file of a new study.
+        """Start workers, and write into the file of a new study where it begins.
 
         Raises:
             HpoError: workers cannot run; a new study is removed again.
@@ -209,33 +209,33 @@ class Launch:
                         say(f"{self._name}: removed again, since no worker could start")
             raise
         spec = self._latest.spec
-        if is_new and self._study.keeps_warm_start and spec.warm_start:
+        if is_new and self._study.keeps_beginning:
             # not before: a removed study leaves no trace
-            how = "written"
-            if not file.keep_warm_start(spec, Path(self._study.where)):
-                how = (
-                    "not written (the file has one, or is read-only): use --begin-from"
-                    " next time"
+            table = file.keep_beginning(spec, Path(self._study.where))
+            what = f"[{table}] written"
+            if table is None:
+                what = (
+                    "--begin-from not written (the file has one, or is read-only): use"
+                    " it next time, too"
                 )
-            say(f"{self._study.where}: [warm_start] {how}")
+            say(f"{self._study.where}: {what}")
 
     def _beginning(self, first: Result, *, is_new: bool) -> Iterator[str]:
         """Yield where the search begins, or could begin."""
         spec = first.spec
-        if spec.warm_start is not None:
-            yield formatting.warm_start_text(spec)
+        text = formatting.beginning_text(spec)
+        if text:
+            yield text
+        if text or not is_new:
             return
-        if not is_new:
-            return
-        studies = self._ledger.earlier(spec)
-        if studies:
-            name, score = studies[0]
-            best = f"the best trial of {name} ({formatting.score_text(spec, score)})"
-            begin = advise(
-                f"--begin-from {name} --name NEW",
-                f"warm_start={{'study': {name!r}}}, name='other'",
-            )
-            yield f"{best} lies in this space; to begin there: {begin}"
+        for name, score, is_same_task in self._ledger.find_earlier(spec)[:1]:
+            task = "this task" if is_same_task else "another task"
+            best = formatting.score_text(spec, score)
+            table = f"warm_start={{'study': {name!r}}}"
+            if spec.can_transfer:
+                table = f"transfer={{'studies': {name!r}}}"
+            begin = advise(f"--begin-from {name} --name NEW", f"{table}, name='other'")
+            yield f"{name} has searched {task} (best: {best}); to begin there: {begin}"
 
     def _is_over(self, result: Result) -> bool:
         if result.state != StudyState.OPEN:

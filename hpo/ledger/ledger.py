@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from hpo.ledger import (
     claiming,
+    earlier,
     events,
     failures,
     heartbeats,
@@ -28,7 +29,6 @@ from hpo.ledger import (
     ranking,
     snapshots,
     telling,
-    warm_start,
     writing,
 )
 from hpo.ledger.claim_records import Claim, Claimant, End, Over, Wait
@@ -51,19 +51,17 @@ from hpo.study.trials import Past, StudyState
 Registered = Literal["created", "continued", "extended"]
 
 
-def _register(
-    connection: Connection, spec: StudySpec, pointed: StudySpec
-) -> Registered:
-    """Register a study, or find the registered one; ``pointed`` has the points of its
-    warm start."""
+def _register(connection: Connection, spec: StudySpec, pinned: StudySpec) -> Registered:
+    """Register a study, or find the registered one; ``pinned`` has what it takes from
+    earlier ones."""
     ask(connection, LOCK_NAME, name=spec.name)
     row = ask(connection, LOCK_STUDY, name=spec.name).one_or_none()
     if row is None:
-        _create(connection, warm_start.add_points(connection, pointed))
+        _create(connection, earlier.pin(connection, pinned))
         return "created"
     study = LockedStudy(connection, row)
     old = study.spec
-    spec = warm_start.add_points(connection, spec)
+    spec = earlier.pin(connection, spec)
     optuna_tables.require_study(study)
     pins.pin(study)
     extended = file.extends(old, spec)
@@ -136,12 +134,12 @@ class Ledger(LedgerReader):
         """
         pins.hash_modules(
             spec
-        )  # computed without a lock, like the points of its warm start
-        return self._register(spec, self.with_points(spec))
+        )  # computed without a lock, like what it takes from earlier studies
+        return self._register(spec, self.pinned(spec))
 
     _register = transaction(_register)
-    with_points = statement(warm_start.add_points)
-    earlier = statement(warm_start.find_earlier)
+    pinned = statement(earlier.pin)
+    find_earlier = statement(earlier.find)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[LockedStudy]:

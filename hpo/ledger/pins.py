@@ -2,7 +2,7 @@
 
 Pinned are the source of its objective, its sampler and our search; the versions of the
 packages that suggest and prune; the rounding of sums, if the study asks for it; and the
-points of ``[warm_start] study``, see ``warm_start``.
+points and trials of earlier studies, see ``earlier``.
 """
 
 from __future__ import annotations

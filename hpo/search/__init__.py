@@ -13,4 +13,5 @@ __all__ = [
     "stopping",
     "suggest",
     "surrogate",
+    "transfer",
 ]

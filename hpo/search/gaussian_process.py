@@ -2,20 +2,24 @@ r"""A Gaussian process over the unit cube, for scores with unequal noise.
 
 Trial :math:`i`, at :math:`x_i`, scores
 
-.. math:: y_i = m + g(x_i) + \varepsilon_i, \qquad
+.. math:: y_i = m + \sum_k a_k h_k(x_i) + g(x_i) + \varepsilon_i, \qquad
           \operatorname{Var} \varepsilon_i = \sigma^2 (1 + c\,v_i) + s_i^2
 
-where :math:`g` has a Matérn 5/2 kernel with one length scale per column, :math:`\sigma`
+where :math:`h_k` are trends, known functions such as what another study has found,
+:math:`g` has a Matérn 5/2 kernel with one length scale per column, :math:`\sigma`
 is how far networks of one configuration scatter, :math:`v_i` is extra noise (0 of a
 measured score), and :math:`s_i` is a known standard deviation (0 where nobody told it).
 See Rasmussen and Williams, "Gaussian Processes for Machine Learning"
-(2006), chapters 2 and 5. Hyper-parameters are the most probable ones, found with L-BFGS
-on the gradient.
+(2006), chapters 2 (2.7 for :math:`m` and :math:`a_k`) and 5. Hyper-parameters are the
+most probable ones, found with L-BFGS on the gradient.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +33,8 @@ FITTED = 150
 _JITTER = 1e-6
 _PRECISION = 0.1
 """Precision of the prior of m, about 0."""
+_TREND_PRECISION = 4.0
+"""Precision of the prior of all a_k, whose sum is about 1."""
 _SCALE = 0.5
 """Median of a length scale, in units of the square root of the number of columns."""
 _MEDIANS = (1.0, 0.05, 1.0)
@@ -44,6 +50,50 @@ _NOTHING = -1e9
 _DECIMALS = 2
 """Decimals of the logarithms of hyper-parameters: the last bits of sums are rounded
 away."""
+
+
+class Trend(Protocol):
+    """A known function over the cube, which the scores may follow."""
+
+    def values(self, x: Array) -> Array:
+        """Return its values (k,) at points (k, d)."""
+
+    def slopes(self, x: Array) -> Array:
+        """Return its derivatives (k, d) at points (k, d)."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Constant and trends at n points, and the prior of their coefficients."""
+
+    columns: Array
+    """1 and the trends, (n, q)."""
+    means: Array
+    """(q,)"""
+    precisions: Array
+    """(q,)"""
+
+    @classmethod
+    def of(cls, x: Array, trends: Sequence[Trend]) -> Basis:
+        """Return that of points (n, d)."""
+        columns = [np.ones(len(x)), *(trend.values(x) for trend in trends)]
+        means = np.zeros(len(columns))
+        precisions = np.full(len(columns), _PRECISION)
+        if trends:
+            means[1:] = 1.0 / len(trends)
+            precisions[1:] = _TREND_PRECISION
+        return cls(np.stack(columns, axis=1), means, precisions)
+
+    def take(self, kept: NDArray[np.intp]) -> Basis:
+        """Return that of some of the points."""
+        return Basis(self.columns[kept], self.means, self.precisions)
+
+    def solve(self, covariance: Array, products: Array) -> Array:
+        """Return the most probable coefficients (q,), given C^T K^-1 C (q, q) and C^T
+        K^-1 y (q,) of the columns C and the covariance K of the scores."""
+        matrix = covariance + np.diag(self.precisions)
+        own = products + self.precisions * self.means
+        return np.asarray(np.linalg.solve(matrix, own), dtype=np.float64)
 
 
 def _matern(square: Array) -> tuple[Array, Array]:
@@ -80,12 +130,13 @@ def _prior(d: int) -> tuple[Array, Array]:
 
 
 def loss(
-    theta: Array, x: Array, y: Array, vague: Array, known: Array
+    theta: Array, x: Array, y: Array, vague: Array, known: Array, basis: Basis
 ) -> tuple[float, Array]:
     """Return minus the logarithm of the posterior density at ``theta`` (d + 3,), and
     its gradient.
 
-    Arguments are those of ``GaussianProcess``; m is that of greatest density.
+    Arguments are those of ``GaussianProcess``, and the basis of its points; m and a_k
+    are those of greatest density.
     """
     d = x.shape[1]
     scaled = x * np.exp(-theta[:d])
@@ -98,11 +149,14 @@ def loss(
         return 1e10, np.zeros_like(theta)
     inverse, _ = linalg.lapack.dpotri(lower, lower=1)
     inverse += np.tril(inverse, -1).T
-    m = (inverse @ y).sum() / (inverse.sum() + _PRECISION)
-    weights = inverse @ (y - m)
+    turned = inverse @ basis.columns
+    coefficients = basis.solve(basis.columns.T @ turned, turned.T @ y)
+    rest = y - basis.columns @ coefficients
+    weights = inverse @ rest
     mean, spread = _prior(d)
     off = (theta - mean) / spread
-    value = 0.5 * ((y - m) @ weights + _PRECISION * m * m + off @ off)
+    prior = basis.precisions @ (coefficients - basis.means) ** 2
+    value = 0.5 * (rest @ weights + prior + off @ off)
     value += np.log(np.diag(lower)).sum()
     slope = (
         np.outer(weights, weights) - inverse
@@ -121,7 +175,9 @@ def loss(
     return float(value), gradient
 
 
-def fit(x: Array, y: Array, vague: Array, known: Array) -> Array:
+def fit(
+    x: Array, y: Array, vague: Array, known: Array, trends: Sequence[Trend] = ()
+) -> Array:
     """Fit hyper-parameters (d + 3,), as logarithms: length scales, height, noise, c.
 
     They are the most probable ones. Arguments are those of ``GaussianProcess``; of many
@@ -132,7 +188,7 @@ def fit(x: Array, y: Array, vague: Array, known: Array) -> Array:
     minimum = optimize.minimize(
         loss,
         mean,
-        args=(x[kept], y[kept], vague[kept], known[kept]),
+        args=(x[kept], y[kept], vague[kept], known[kept], Basis.of(x[kept], trends)),
         jac=True,
         method="L-BFGS-B",
         bounds=list(zip(mean - _FAR * spread, mean + _FAR * spread, strict=True)),
@@ -160,10 +216,16 @@ class GaussianProcess:
     """The posterior of g + m anywhere in the cube, given n scores of d parameters."""
 
     def __init__(
-        self, x: Array, y: Array, vague: Array, known: Array, theta: Array
+        self,
+        x: Array,
+        y: Array,
+        vague: Array,
+        known: Array,
+        theta: Array,
+        trends: Sequence[Trend] = (),
     ) -> None:
         """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), s squared as ``known``
-        (n,), and ``theta`` (d + 3,) of ``fit``."""
+        (n,), ``theta`` (d + 3,) of ``fit``, and the trends h."""
         d = x.shape[1]
         self._per_scale = np.exp(-theta[:d])
         self._scaled = x * self._per_scale
@@ -171,10 +233,15 @@ class GaussianProcess:
         gram = self._height * _matern(_squared(self._scaled, self._scaled))[0]
         gram[np.diag_indices(len(x))] += noise * (1.0 + c * vague) + _JITTER + known
         self._lower = linalg.cholesky(gram, lower=True, check_finite=False)
-        one = self._half(np.ones(len(y)))
+        basis = Basis.of(x, trends)
+        columns = self._half(basis.columns)
         half = self._half(y)
-        self._m = float(one @ half / (one @ one + _PRECISION))
-        self._weights = self._other_half(half - one * self._m)
+        coefficients = basis.solve(columns.T @ columns, columns.T @ half)
+        self._weights = self._other_half(half - columns @ coefficients)
+        self._m = float(coefficients[0])
+        self._trends = trends
+        self.coefficients: Array = coefficients[1:]
+        """a of the trends, (k,)."""
 
     def _half(self, b: Array) -> Array:
         return linalg.solve_triangular(self._lower, b, lower=True, check_finite=False)
@@ -192,15 +259,36 @@ class GaussianProcess:
     def _variance(self, half: Array) -> Array:
         return np.asarray(np.maximum(self._height - (half * half).sum(0), _JITTER))
 
+    def _trend(self, x: Array) -> Array:
+        """Return m and the trends (k,) at points (k, d)."""
+        total = np.full(len(x), self._m)
+        for a, trend in zip(self.coefficients, self._trends, strict=True):
+            total += a * trend.values(x)
+        return total
+
     def mean(self, x: Array) -> Array:
         """Return posterior means (k,) at points (k, d)."""
-        return self._m + self._kernel(x) @ self._weights
+        return self._trend(x) + self._kernel(x) @ self._weights
+
+    def mean_slopes(self, x: Array) -> Array:
+        """Return the derivatives (k, d) of the posterior means at points (k, d); not of
+        trends."""
+        scaled = x * self._per_scale
+        pairs = _matern(_squared(scaled, self._scaled))[1]
+        pairs *= -self._height * self._weights
+        return self._by_points(pairs, scaled)
+
+    def _by_points(self, pairs: Array, scaled: Array) -> Array:
+        """Return derivatives (k, d) by points, given those by the kernel's squared
+        distances (k, n)."""
+        sums = pairs.sum(1)[:, None] * scaled - pairs @ self._scaled
+        return np.asarray(sums * self._per_scale)
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Return posterior means and variances (k,) at points (k, d)."""
         kernel = self._kernel(x)
         half = self._half(kernel.T)
-        mean = self._m + kernel @ self._weights
+        mean = self._trend(x) + kernel @ self._weights
         return mean, self._variance(half)
 
     def log_improvement(
@@ -218,7 +306,7 @@ class GaussianProcess:
         kernel, slope = _matern(_squared(scaled, self._scaled))
         half = self._half(self._height * kernel.T)
         deviation = np.sqrt(self._variance(half))
-        mean = self._m + self._height * kernel @ self._weights
+        mean = self._trend(x) + self._height * kernel @ self._weights
         z = (mean[:, None] - best) / deviation[:, None]
         total = np.maximum(logsumexp(_log_h(z), axis=1, b=counts), _NOTHING)
         if not slopes:
@@ -230,9 +318,9 @@ class GaussianProcess:
         pairs = by_mean[:, None] * self._weights
         pairs -= (by_deviation / deviation)[:, None] * self._other_half(half).T
         pairs *= -self._height * slope
-        gradient = (
-            pairs.sum(1)[:, None] * scaled - pairs @ self._scaled
-        ) * self._per_scale
+        gradient = self._by_points(pairs, scaled)
+        for a, trend in zip(self.coefficients, self._trends, strict=True):
+            gradient += (a * by_mean)[:, None] * trend.slopes(x)
         return np.log(deviation) + total, gradient
 
 

@@ -6,6 +6,10 @@ the surrogate at its posterior mean (Ginsbourger, Le Riche and Carraro, "Kriging
 well-suited to parallelize optimization", 2010), so that parallel trials explore
 different places. One trial in ``RANDOM`` is drawn at random, as in SMAC: otherwise ten
 poor trials may lead the process into corners of the space, which it leaves late.
+
+A study that learns from earlier ones (``[transfer]``) lets their surrogates choose most
+of its first trials. Then these are trends of its own surrogate, each as long as it
+makes the scores likelier.
 """
 
 from __future__ import annotations
@@ -25,11 +29,13 @@ from hpo.search.constraints import IsFeasible
 from hpo.search.gaussian_process import Array
 from hpo.search.memory import kept
 from hpo.search.space import Axis, cube_of
-from hpo.search.surrogate import Surrogate
+from hpo.search.surrogate import Surrogate, source_surrogates
 from hpo.study.spec import StudySpec
 
 RANDOM = 8
 """Period, in trials, of random draws."""
+RANDOM_AT_START = 4
+"""The same among the first trials of a study that learns from earlier ones."""
 _DRAWS = 8
 """Random points of such a trial; the first that no earlier trial has is taken."""
 
@@ -63,6 +69,8 @@ class KrigingBeliever(BaseSampler):
         self._observations = observations
         self._cube = cube_of(spec)
         self._is_feasible = is_feasible
+        self._scale = comparison.surrogate_scale(spec)
+        self._sources = source_surrogates(spec, self._scale)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -86,15 +94,28 @@ class KrigingBeliever(BaseSampler):
     def _is_random(self) -> bool:
         """Return whether the next trial is drawn at random."""
         number = len(self._observations.seen)
-        if number < self._n_startup or (number + 1) % RANDOM == 0:
+        if (number + 1) % RANDOM == 0:
             return True
-        return not self._observations.complete.any()
+        if self._is_starting():
+            return not self._sources or (number + 1) % RANDOM_AT_START == 0
+        return False
+
+    def _is_starting(self) -> bool:
+        """Return whether trials are still too few for a surrogate of their own."""
+        number = len(self._observations.seen)
+        return number < self._n_startup or not self._observations.complete.any()
 
     def _maximise(self, rng: np.random.Generator) -> Array:
         """Return points (k, width) of large expected improvement, the largest first."""
-        scale = comparison.surrogate_scale(self._spec)
-        surrogate = Surrogate(self._spec, self._observations, scale)
-        last = self._observations.seen[len(self._observations.scores) :]
+        seen = self._observations.seen
+        if self._is_starting():
+            surrogate = self._sources[len(seen) % len(self._sources)]
+            last = seen
+        else:
+            surrogate = Surrogate(
+                self._spec, self._observations, self._scale, self._sources
+            )
+            last = seen[len(self._observations.scores) :]
         running = [past for past in last if past.suggestion.params]
         process = surrogate.process
         if running:

@@ -53,6 +53,17 @@ def contains(own: BaseDistribution, value: Any) -> bool:
     return math.isclose(steps, round(steps), rel_tol=1e-12, abs_tol=1e-8)
 
 
+def has_place(own: BaseDistribution, value: Any) -> bool:
+    """Return whether a value is one of the choices, or a number on the axis, be it
+    outside the range."""
+    if isinstance(own, CategoricalDistribution):
+        return value in own.choices
+    assert isinstance(own, FloatDistribution | IntDistribution)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return value > 0 or not own.log
+
+
 def make_tpe(
     space: dict[str, BaseDistribution] | None, **options: Any
 ) -> optuna.samplers.TPESampler:

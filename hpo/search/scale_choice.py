@@ -15,7 +15,7 @@ import numpy as np
 
 from hpo.search import comparison
 from hpo.search.comparison import Observations
-from hpo.search.gaussian_process import FITTED, Array, fit, loss
+from hpo.search.gaussian_process import FITTED, Array, Basis, fit, loss
 from hpo.search.space import cube_of
 from hpo.statistics.scales import LINEAR, LOG, LOGIT, Scale
 from hpo.study.spec import StudySpec
@@ -61,6 +61,6 @@ def _log_density(scale: Scale, x: Array, scores: Array) -> float:
     y = (raw - raw.mean()) / deviation
     none = np.zeros(len(y))
     theta = fit(x, y, none, none)
-    lost, _ = loss(theta, x, y, none, none)
+    lost, _ = loss(theta, x, y, none, none, Basis.of(x, ()))
     slopes = scale.slope(scores)
     return float(np.log(slopes / deviation).sum()) - lost

@@ -20,13 +20,22 @@ from numpy.typing import NDArray
 
 from hpo.search import comparison, optuna_adapter
 from hpo.search.comparison import Observations
-from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
+from hpo.search.gaussian_process import (
+    Array,
+    Basis,
+    GaussianProcess,
+    Trend,
+    fit,
+    loss,
+    most_telling,
+)
+from hpo.search.memory import kept
 from hpo.search.scale_choice import choose_scale
 from hpo.search.space import cube_of, distributions
 from hpo.statistics import intervals
 from hpo.statistics.scales import Scale
 from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue
+from hpo.study.tables import ParamValue, Source, SourceTrial
 from hpo.study.trials import Expected, Past, Suggestion
 
 KNOWN = 400
@@ -48,17 +57,23 @@ class Surrogate:
     """A Gaussian process fitted to the scores of trials."""
 
     def __init__(
-        self, spec: StudySpec, observations: Observations, scale: Scale
+        self,
+        spec: StudySpec,
+        observations: Observations,
+        scale: Scale,
+        sources: Sequence[Surrogate] = (),
     ) -> None:
-        """Take trials, one complete at least whose score was measured; see
-        ``comparison``."""
+        """Take trials, one complete at least whose score was measured (see
+        ``comparison``), and what ``source_surrogates`` returns."""
         self._cube = cube_of(spec)
         self._sign = spec.sign
         self._scale = scale
         complete = np.flatnonzero(observations.complete)
         raw = self._sign * scale.forward(observations.scores[complete])
         better = math.inf if scale.bounded else _BETTER
-        y, self._centre, self._deviation = standardised(raw, better)
+        y, self._centre, deviation = standardised(raw, better)
+        self.deviation: float = deviation
+        """Of the scores, on the scale."""
         vague = observations.vague[complete]
         chosen = most_telling(y, vague, KNOWN)
         trials = [observations.seen[k] for k in complete[chosen]]
@@ -73,12 +88,28 @@ class Surrogate:
         """Whether each score was measured, (n,)."""
         sds = np.array([trial.suggestion.value_sd for trial in trials])
         scores = observations.scores[complete[chosen]]
-        self.known = _known_variances(scale, scores, sds, self._deviation)
+        self.known = _known_variances(scale, scores, sds, self.deviation)
         """Variances of the scores that were told with one, as ``y``, (n,); else 0."""
-        self._theta = fit(self.x, self.y, self._vague, self.known)
+        trends = [_Followed(source, self) for source in sources]
+        self._trends = [trend for trend in trends if self._is_likelier([trend])]
+        self._theta = self._fit(self._trends)
         self.process = GaussianProcess(
-            self.x, self.y, self._vague, self.known, self._theta
+            self.x, self.y, self._vague, self.known, self._theta, self._trends
         )
+
+    def _fit(self, trends: Sequence[Trend]) -> Array:
+        return fit(self.x, self.y, self._vague, self.known, trends)
+
+    def _is_likelier(self, trends: Sequence[Trend]) -> bool:
+        """Return whether the scores are likelier with trends than without."""
+        losses = []
+        for own in (trends, ()):
+            basis = Basis.of(self.x, own)
+            value, _ = loss(
+                self._fit(own), self.x, self.y, self._vague, self.known, basis
+            )
+            losses.append(value)
+        return losses[0] <= losses[1]
 
     def believe(self, trials: Sequence[Past]) -> GaussianProcess:
         """Return a process with trials at their posterior mean, as if measured."""
@@ -90,6 +121,7 @@ class Surrogate:
             np.concatenate([self._vague, np.zeros(len(y))]),
             np.concatenate([self.known, np.zeros(len(y))]),
             self._theta,
+            self._trends,
         )
 
     def predict(self, trials: Sequence[Past]) -> tuple[Array, Array]:
@@ -107,8 +139,29 @@ class Surrogate:
         nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
         noise = math.exp(0.5 * self._theta[-2])
         scattered = y[:, None] + noise * nodes
-        raw = self._sign * (self._centre + self._deviation * scattered)
+        raw = self._sign * (self._centre + self.deviation * scattered)
         return np.asarray(self._scale.inverse(raw) @ weights / weights.sum())
+
+
+class _Followed:
+    """What an earlier study has found, as a trend of a surrogate's scores."""
+
+    def __init__(self, source: Surrogate, own: Surrogate) -> None:
+        """Take the surrogates of both studies; the trend is 0 in the mean over the own
+        trials."""
+        self._process = source.process
+        self._unit = 1.0
+        if own.deviation > 0.0 and source.deviation > 0.0:
+            self._unit = source.deviation / own.deviation
+        self._centre = float(self._process.mean(own.x).mean())
+
+    def values(self, x: Array) -> Array:
+        """See ``Trend``."""
+        return self._unit * (self._process.mean(x) - self._centre)
+
+    def slopes(self, x: Array) -> Array:
+        """See ``Trend``."""
+        return self._unit * self._process.mean_slopes(x)
 
 
 def _known_variances(
@@ -150,6 +203,28 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
     return (y - centre) / deviation, centre, deviation
 
 
+def source_surrogates(spec: StudySpec, scale: Scale) -> list[Surrogate]:
+    """Return the surrogates of the studies of ``[transfer]``, in the cube of this
+    one."""
+    sources = spec.sources
+
+    def build(_: int, source: Source) -> Surrogate:
+        return Surrogate(spec, _observe(source.trials), scale)
+
+    return kept(spec.hash, f"sources, {scale}").of(sources, build)
+
+
+def _observe(trials: Sequence[SourceTrial]) -> Observations:
+    n = len(trials)
+    return Observations(
+        seen=[Past(suggestion=Suggestion(params=trial.params)) for trial in trials],
+        scores=np.array([trial.score for trial in trials]),
+        complete=np.ones(n, dtype=np.bool_),
+        changed=np.zeros(n, dtype=np.bool_),
+        vague=np.array([trial.vague for trial in trials]),
+    )
+
+
 def predict_scores(
     spec: StudySpec, trials: Sequence[Past], n_series: float | None = None
 ) -> dict[int, Expected]:
@@ -169,7 +244,8 @@ def predict_scores(
         return {}
     if spec.defines_by_run and not _share_space(spec, [trials[k] for k in complete]):
         return {}
-    surrogate = Surrogate(spec, observations, choose_scale(spec, observations))
+    scale = choose_scale(spec, observations)
+    surrogate = Surrogate(spec, observations, scale, source_surrogates(spec, scale))
     means, stds = surrogate.predict([trials[number] for number in complete])
     if n_series and spec.is_accuracy:
         shares = np.clip(means, 0.0, 1.0)

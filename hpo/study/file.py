@@ -501,18 +501,20 @@ def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
     node[last] = value
 
 
-def keep_warm_start(spec: StudySpec, path: Path) -> bool:
-    """Append the warm start of a study to its file, if that has none, is not ours, and
-    can be."""
-    if (
-        "warm_start" in read_toml(path, SpecError)
-        or path.parent.resolve() == _INSTALLED.resolve()
-    ):
-        return False
+def keep_beginning(spec: StudySpec, path: Path) -> str | None:
+    """Append to a study's file where it begins, if the file has nothing of that, is not
+    ours, and can be; return the name of the table, if written."""
+    name = "transfer" if spec.transfer else "warm_start"
+    table = spec.stored()[name]
+    if spec.transfer:  # the trials, which are many, are in the database
+        table.pop("sources")
+    known = read_toml(path, SpecError)
+    if name in known or path.parent.resolve() == _INSTALLED.resolve():
+        return None
     with suppress(OSError), path.open("a", encoding="utf-8") as text:
-        text.write(f"\n{tomli_w.dumps({'warm_start': spec.stored()['warm_start']})}")
-        return True
-    return False
+        text.write(f"\n{tomli_w.dumps({name: table})}")
+        return name
+    return None
 
 
 def dumps(spec: StudySpec) -> str:

@@ -30,6 +30,7 @@ _NOT_HERE = (
     "space",
     "sweep",
     "task",
+    "transfer",
     "variability",
     "warm_start",
 )

@@ -24,11 +24,12 @@ _APART = (
         "which tests every trial on the test part already",
     ),
     (
-        ["cost", "stop", "warm_start"],
+        ["cost", "stop", "transfer", "warm_start"],
         _UNSELECTED,
         "where no trial is selected",
     ),
     (["stop"], "[cost]", "as it compares scores alone"),
+    (["transfer"], "[cost]", "of which earlier trials may know nothing"),
     (["constraints"], "a sweep", "which visits points of its own"),
     (["constraints", "warm_start"], "a grid", "which visits points of its own"),
 )
@@ -106,6 +107,8 @@ def _list_needs(spec: StudySpec) -> Iterator[tuple[Sequence[str], str]]:
         yield UNLEARNING, "that learns nothing from tests"
     if spec.costs:
         yield _OF_COSTS, "for several objectives, a score and costs"
+    if spec.transfer is not None:
+        yield ("kriging-believer",), "that learns from earlier studies"
     if spec.is_conditional:
         yield _OF_CONDITIONS, "for parameters that some trials lack"
 

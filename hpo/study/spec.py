@@ -150,6 +150,8 @@ class StudySpec(StudyTable):
     """``confirm = false``: the study is done when its search is."""
     warm_start: tables.WarmStart | None = None
     """Parameters of the first trials."""
+    transfer: tables.Transfer | None = None
+    """Earlier studies that the search learns from."""
     cost: tables.Cost | None = None
     constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = (
         None
@@ -406,6 +408,26 @@ class StudySpec(StudyTable):
         if number >= len(points):
             return {}
         return self.in_space(points[number])
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether all is known that the study takes from earlier ones."""
+        lacks_points = self.warm_start is not None and self.warm_start.points is None
+        lacks_trials = self.transfer is not None and self.transfer.sources is None
+        return not (lacks_points or lacks_trials)
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether the search can learn from the trials of earlier studies."""
+        return self.sampler.name == "kriging-believer" and self.cost is None
+
+    @property
+    def sources(self) -> Sequence[tables.Source]:
+        """What earlier studies have found; empty without ``[transfer]``, and until it
+        is looked up."""
+        if self.transfer is None:
+            return ()
+        return self.transfer.sources or ()
 
     @property
     def depths(self) -> list[int]:

@@ -265,6 +265,48 @@ def _names(name: Any) -> tuple[Any, ...]:
     raise ValueError("a text, or a list of texts")
 
 
+class SourceTrial(StudyTable):
+    """A trial of an earlier study."""
+
+    params: Annotated[dict[str, ParamValue], Field(min_length=1)]
+    """Its parameters, as far as this study searches them."""
+    score: float
+    """On the validation part; of a pruned trial, extrapolated."""
+    vague: Annotated[float, Field(ge=0)] = 0.0
+    """log(epochs of the longest curves / epochs trained) of an extrapolated score."""
+
+
+class Source(StudyTable):
+    """What an earlier study has found."""
+
+    study: str
+    trials: Annotated[tuple[SourceTrial, ...], Field(min_length=1, max_length=1000)]
+
+
+class Transfer(StudyTable):
+    """``[transfer]``: earlier studies that the search learns from.
+
+    A study file gives ``studies``, or ``sources`` by hand. When the study is
+    registered, their trials are looked up once and pinned as ``sources``: from then on,
+    only they count.
+    """
+
+    studies: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        BeforeValidator(_names),
+        Field(max_length=8),
+    ] = ()
+    """Studies of the same database."""
+    sources: Annotated[tuple[Source, ...], Field(max_length=8)] | None = None
+    """Their trials."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.studies and not self.sources:
+            raise ValueError("give `studies`.")
+        return self
+
+
 class Cost(StudyTable):
     """``[cost]``: one objective more, or several; as little as possible, beside the
     score."""

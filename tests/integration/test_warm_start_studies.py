@@ -206,13 +206,13 @@ def test_the_nearest_study_has_the_best_score_and_its_best_trial_in_this_space(
         toy_spec("paper", space=SPACE, protocol="paper"),
         [(0.8, 5, "red", 0.95)],
     )
-    assert ledger.earlier(toy_spec("new", space=SPACE)) == [("source", 0.9)]
+    assert ledger.find_earlier(toy_spec("new", space=SPACE)) == [("source", 0.9, True)]
 
 
 def test_a_study_of_another_task_is_not_offered(ledger: Ledger) -> None:
     source(ledger)
     other = toy_spec("new", space=SPACE, task={"name": "toy", "test_gap": 0.02})
-    assert ledger.earlier(other) == []
+    assert ledger.find_earlier(other) == []
 
 
 def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
@@ -228,14 +228,14 @@ def test_a_launch_begins_from_a_study_and_writes_that_into_its_file(
     )
     study.write_text(text)
     line = ("launch", study, "--workers", 0, "--timeout", 0.1)
-    offer = "the best trial of source (90.0 %) lies in this space; to begin there: "
+    offer = "source has searched this task (best: 90.0 %); to begin there: "
     assert f"{offer}--begin-from source --name NEW\n" in hpo(
         *line, "--name", "alone", status=1
     )
 
     line = (*line, "--begin-from", "source")
     shown = hpo(*line, "--set", "warm_start.top=3", "--dry-run")
-    assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
+    assert "beginning  trials 0 to 2 begin with the best of source\n" in shown
     dry = json.loads(hpo(*line, "--dry-run", "--json"))
     with monkeypatch.context() as patch:
         patch.setenv("PATH", "/nowhere")  # where no sbatch is

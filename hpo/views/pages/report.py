@@ -58,6 +58,7 @@ from hpo.views.sentences import tolerances as tolerance_words
 from hpo.views.sentences.formatting import (
     NOTHING,
     baseline_text,
+    beginning_text,
     capital,
     cut,
     duration_text,
@@ -72,7 +73,6 @@ from hpo.views.sentences.formatting import (
     score_text,
     shown,
     value_cell,
-    warm_start_text,
 )
 
 ENDED_ROWS = 50
@@ -234,7 +234,7 @@ class SearchReport:
             repeats=repeats_name(spec),
             has_class=spec.has_class,
             chance=chance,
-            begun=capital(warm_start_text(spec)),
+            begun=capital(beginning_text(spec)),
             thinned=self.plotted.thinned,
         )
         label = f"Score of every trial; {verdict.verdict(result)}"

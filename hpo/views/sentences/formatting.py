@@ -276,7 +276,12 @@ def duration_text(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def warm_start_text(spec: StudySpec) -> str:
+def beginning_text(spec: StudySpec) -> str:
+    """Describe where a search begins; or nothing."""
+    return "; ".join(filter(None, [_warm_start_text(spec), _transfer_text(spec)]))
+
+
+def _warm_start_text(spec: StudySpec) -> str:
     """Describe the warm start: ``trials 0 to 4 begin with the best of seqdigits``; or
     nothing."""
     warm = spec.warm_start
@@ -292,6 +297,16 @@ def warm_start_text(spec: StudySpec) -> str:
     if reported and reported.items() <= spec.warm_start_params(0).items():
         return f"{text} with the reported point"
     return f"{text} with points of the file"
+
+
+def _transfer_text(spec: StudySpec) -> str:
+    """Describe what the search learns from: ``the search learns from 44 trials of
+    columns``; or nothing."""
+    parts = [
+        f"{plural(len(source.trials), 'trial')} of {source.study}"
+        for source in spec.sources
+    ]
+    return f"the search learns from {' and '.join(parts)}" if parts else ""
 
 
 def function_text(spec: StudySpec) -> str:

@@ -44,8 +44,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "training", _training(plan)
     reported = formatting.reported_text(spec).removeprefix("reported ")
     yield "reported", reported or "nothing"
-    if spec.warm_start:
-        yield "warm start", formatting.warm_start_text(spec)
+    yield "beginning", formatting.beginning_text(spec)
     if spec.has_class:
         yield "fixed", formatting.params_text(spec.fixed) or "nothing"
     yield "score", verdict.hardware_text(spec)

@@ -4,12 +4,20 @@ improvement."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from hpo.search.gaussian_process import GaussianProcess, fit, loss, most_telling
+from hpo.search.gaussian_process import (
+    Basis,
+    GaussianProcess,
+    Trend,
+    fit,
+    loss,
+    most_telling,
+)
 
 
 def data(n: int = 25, d: int = 3, noise: float = 0.1) -> tuple[np.ndarray, ...]:
@@ -22,20 +30,37 @@ def data(n: int = 25, d: int = 3, noise: float = 0.1) -> tuple[np.ndarray, ...]:
     return x, y, vague, np.where(np.arange(n) % 4 == 0, 0.01, 0.0)
 
 
-def process(n: int = 25) -> GaussianProcess:
+class Slanted:
+    """A trend along the last column."""
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x[:, -1] ** 2)
+
+    def slopes(self, x: np.ndarray) -> np.ndarray:
+        slopes = np.zeros_like(x)
+        slopes[:, -1] = 2.0 * x[:, -1]
+        return slopes
+
+
+TRENDS = ([], [Slanted()])
+
+
+def process(n: int = 25, trends: Sequence[Trend] = ()) -> GaussianProcess:
     known = data(n)
-    return GaussianProcess(*known, fit(*known))
+    return GaussianProcess(*known, fit(*known, trends), trends)
 
 
-def test_the_gradient_of_the_loss_is_its_slope() -> None:
-    known = data()
+@pytest.mark.parametrize("trends", TRENDS)
+def test_the_gradient_of_the_loss_is_its_slope(trends: Sequence[Trend]) -> None:
+    known = (*data(), Basis.of(data()[0], trends))
     theta = np.log([0.4, 1.0, 2.0, 1.3, 0.05, 0.8])
     slope = optimize.approx_fprime(theta, lambda t: loss(t, *known)[0], 1e-7)
     assert loss(theta, *known)[1] == pytest.approx(slope, rel=1e-3, abs=1e-4)
 
 
-def test_the_gradient_of_an_improvement_is_its_slope() -> None:
-    found = process()
+@pytest.mark.parametrize("trends", TRENDS)
+def test_the_gradient_of_an_improvement_is_its_slope(trends: Sequence[Trend]) -> None:
+    found = process(trends=trends)
     best, chance = np.array([0.0, 1.2, 6.0]), np.random.default_rng(1)
     points, counts = chance.random((6, 3)), chance.random((6, 3)) < 0.7
     slopes = found.log_improvement(points, best, counts)[1]
@@ -115,3 +140,19 @@ def test_of_many_trials_the_best_and_some_of_every_time_are_kept() -> None:
     assert set(measured[:50]) <= set(kept)
     assert np.histogram(kept, bins=4, range=(0, 1000))[0].min() >= 15
     assert list(most_telling(y[:7], vague[:7], 100)) == list(range(7))
+
+
+def test_the_slopes_of_a_mean_are_its_derivatives() -> None:
+    found = process()
+    point = np.array([0.2, 0.6, 0.7])
+    told = optimize.approx_fprime(point, lambda p: found.mean(p[None])[0], 1e-7)
+    assert found.mean_slopes(point[None])[0] == pytest.approx(told, rel=1e-4, abs=1e-5)
+
+
+def test_a_trend_that_the_scores_follow_gets_its_coefficient() -> None:
+    x, y, vague, known = data(60)
+    trend = Slanted()
+    y = y + 0.6 * trend.values(x)
+    theta = fit(x, y, vague, known, [trend])
+    found = GaussianProcess(x, y, vague, known, theta, [trend])
+    assert found.coefficients == pytest.approx([0.6], abs=0.25)

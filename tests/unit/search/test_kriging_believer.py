@@ -129,9 +129,9 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
         trials.append(replace(past, state=state, steps=steps, score=scores[-1]))
     told: list[Any] = []
 
-    def fitted(x: Any, y: Any, vague: Any, known: Any) -> Any:
+    def fitted(x: Any, y: Any, vague: Any, known: Any, trends: Any) -> Any:
         told.extend(vague)
-        return fit(x, y, vague, known)
+        return fit(x, y, vague, known, trends)
 
     monkeypatch.setattr(surrogate, "fit", fitted)
     assert float(suggest(spec, 16, trials).params["x"]) > 0.5

@@ -1,67 +1,103 @@
-"""The points of ``[warm_start] study``, looked up once, at registration.
+"""What a study takes from earlier ones, looked up once, at registration.
 
-They are the other study's best trials by the score of the search. Confirmed scores do
-not count: they come from the test part, which no search may learn from, not even by its
-start. For the same reason the other study must not have been searched on the test part,
-unless this one is, too.
+``[warm_start] study`` gives points, the other study's best trials by the score of the
+search; ``[transfer] studies`` gives all telling trials with their scores. Confirmed
+scores do not count: they come from the test part, which no search may learn from, not
+even by its start. For the same reason the other study must not have been searched on
+the test part, unless this one is, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from hpo.contract import Protocol
 from hpo.errors import HpoError, SpecError, StudyError
-from hpo.ledger import ranking, snapshots
+from hpo.ledger import past, ranking, snapshots
 from hpo.ledger.schema import ask
 from hpo.ledger.statements.studies import SELECT_EARLIER_STUDIES, SELECT_STUDY
 from hpo.search import constraints
 from hpo.study import file
 from hpo.study.dimensions import split_layers
 from hpo.study.spec import StudyKind, StudySpec
-from hpo.study.tables import ParamValue, WarmStart
+from hpo.study.tables import ParamValue, Transfer, WarmStart
 
 Point = dict[str, ParamValue]
 
 
-def add_points(connection: Connection, spec: StudySpec) -> StudySpec:
-    """Return the spec with the points of its warm start, if it names a study.
+class Earlier(NamedTuple):
+    """An earlier study that a new one may begin from."""
 
-    A registered study keeps its points, even if the other study has changed.
+    name: str
+    score: float
+    """Its best."""
+    is_same_task: bool
+
+
+def pin(connection: Connection, spec: StudySpec) -> StudySpec:
+    """Return the spec with what it takes from the studies that it names.
+
+    A registered study keeps that, even if the other study has changed.
 
     Raises:
         StudyError: the other study is missing, has no complete trial yet, cannot be
             compared, or lies outside the space of this one.
         SpecError: the objective refuses one of the points, or a constraint does.
     """
-    warm = spec.warm_start
-    if warm is None or warm.points is not None:
+    if spec.is_pinned:
         return spec
     row = ask(connection, SELECT_STUDY, name=spec.name).one_or_none()
-    pinned: dict[str, Any] = {"study": warm.study, "top": warm.count}
-    if row is None:
-        pinned["points"] = _choose_points(connection, spec, warm)
+    begun = None if row is None else snapshots.restore_spec(row)
+    tables: dict[str, Any] = {}
+    if spec.warm_start is not None and spec.warm_start.points is None:
+        tables["warm_start"] = _pin_points(connection, spec, spec.warm_start, begun)
+    if spec.transfer is not None and spec.transfer.sources is None:
+        tables["transfer"] = _pin_trials(connection, spec, spec.transfer, begun)
+    if None in tables.values():
+        return spec  # to be refused: the study has begun without that
+    return file.validate({**spec.stored(), **tables}, where=f"study {spec.name!r}")
+
+
+def _pin_points(
+    connection: Connection, spec: StudySpec, warm: WarmStart, begun: StudySpec | None
+) -> dict[str, Any] | None:
+    """Return ``[warm_start]`` with the points that the study has ``begun`` with, or
+    will; None if it has begun without any."""
+    points: Sequence[Any]
+    if begun is None:
+        points = _choose_points(connection, spec, warm)
+    elif begun.warm_start is None:
+        return None
     else:
-        begun = snapshots.restore_spec(row).warm_start
-        if begun is None:
-            return spec  # to be refused: the study has begun without points
-        pinned["points"] = begun.points
-    return file.validate(
-        {**spec.stored(), "warm_start": pinned}, where=f"study {spec.name!r}"
-    )
+        points = begun.warm_start_points
+    return {"study": warm.study, "top": warm.count, "points": points}
 
 
-def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, float]]:
-    """Return the studies with a best trial in this space, and its score; the best
-    first.
+def _pin_trials(
+    connection: Connection, spec: StudySpec, transfer: Transfer, begun: StudySpec | None
+) -> dict[str, Any] | None:
+    """Return ``[transfer]`` likewise."""
+    if begun is None:
+        sources = [_read_source(connection, spec, name) for name in transfer.studies]
+    elif begun.transfer is None:
+        return None
+    else:
+        sources = [source.model_dump() for source in begun.sources]
+    return {"studies": transfer.studies, "sources": sources}
 
-    They have the same objective, task, data and metric: the values of a task include
-    the hash of its data, not their path. A sweep or a grid
-    has none.
+
+def find(connection: Connection, spec: StudySpec) -> list[Earlier]:
+    """Return the studies that this one may begin from; the most alike first, then the
+    best.
+
+    They have the same objective and metric. A study that can learn from their trials
+    needs half of its parameters in common; others need the same task and data, and a
+    best trial in their space: the values of a task include the hash of its data, not
+    their path. A sweep or a grid has none.
     """
     if spec.has_points or spec.kind == StudyKind.SWEEP:
         return []
@@ -76,10 +112,37 @@ def find_earlier(connection: Connection, spec: StudySpec) -> list[tuple[str, flo
         with suppress(HpoError):  # another metric or space
             other = snapshots.restore_spec(row)
             _refuse_other_kind(spec, other, "")
-            point = _place_trial(spec, other, row.params, "")
-            if other.about.task == spec.about.task and spec.is_whole(point):
-                matches.append((spec.sign * row.score, row.name, row.score))
-    return [(name, score) for _, name, score in sorted(matches, reverse=True)]
+            is_same_task = other.about.task == spec.about.task
+            if spec.can_transfer:
+                alike = 2 * len(spec.space.keys() & other.space.keys())
+                fits = alike >= len(spec.space)
+            else:
+                point = _place_trial(spec, other, row.params, "")
+                fits = is_same_task and spec.is_whole(point)
+            if fits:
+                matches.append(Earlier(row.name, row.score, is_same_task))
+    return sorted(
+        matches,
+        key=lambda own: (not own.is_same_task, -spec.sign * own.score, own.name),
+    )
+
+
+def _read_source(connection: Connection, spec: StudySpec, name: str) -> dict[str, Any]:
+    """Return the telling trials of another study."""
+    from hpo.search.transfer import choose_trials  # a slow import
+
+    where = f"study {spec.name!r}: transfer.studies"
+    row = snapshots.find_study(connection, name)
+    other = snapshots.restore_spec(row)
+    _refuse_other_kind(spec, other, where)
+    numbers = range(other.budget.trials)
+    trials = choose_trials(spec, other, past.read(connection, row.id, numbers))
+    if not trials:
+        raise StudyError(
+            f"{where}: {name!r} has no complete trial yet with one of"
+            f" {', '.join(spec.space)}. Wait for one, or name another study."
+        )
+    return {"study": name, "trials": [trial.model_dump() for trial in trials]}
 
 
 def _choose_points(
