@@ -41,16 +41,17 @@ lost AS (
   LEFT JOIN hpo_ledger.workers w ON w.name = s.worker
   WHERE l.host = :host),
 own AS (
-  SELECT study_id, max(settled_at) AS at
-  FROM hpo_ledger.slots JOIN hpo_ledger.workers ON name = worker
-  WHERE host = :host AND study_id IN (SELECT study_id FROM lost)
-  GROUP BY study_id)
+  SELECT study_id, (
+    SELECT max(settled_at)
+    FROM hpo_ledger.slots JOIN hpo_ledger.workers ON name = worker
+    WHERE host = :host AND study_id = one.study_id) AS at
+  FROM (SELECT DISTINCT study_id FROM lost) one)
 SELECT
   name, count(DISTINCT slot_id) FILTER (WHERE was_finished) AS n,
   (array_agg(why ORDER BY lost.at DESC))[1] AS why
 FROM lost
 JOIN hpo_ledger.studies s ON s.id = study_id
-LEFT JOIN own USING (study_id)
+JOIN own USING (study_id)
 WHERE s.state = 'open' AND (own.at IS NULL OR lost.at > own.at)
 GROUP BY name
 HAVING max(lost.at) > hpo_ledger.clock() - make_interval(secs => :within_s)"""
