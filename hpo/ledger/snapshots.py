@@ -144,6 +144,8 @@ class Fetched:
 def fetch(connection: Connection, name: str, *, curves: bool = False) -> Fetched:
     """Return the rows of a study; without ``curves``, members have no curves.
 
+    Workers of another study alone are left out.
+
     Raises:
         StudyError: there is no such study; the message lists those that exist.
     """
@@ -151,7 +153,8 @@ def fetch(connection: Connection, name: str, *, curves: bool = False) -> Fetched
     (rows,) = fetch_studies(connection, [row], curves=curves)
     foreign = ask(connection, sql.COUNT_FOREIGN_TRIALS, study_id=row.id).scalar_one()
     seen = workers.read_workers(connection)
-    return replace(rows, workers=seen, foreign_trials=foreign)
+    own = [worker for worker in seen if worker.serves in (None, name)]
+    return replace(rows, workers=own, foreign_trials=foreign)
 
 
 def fetch_studies(

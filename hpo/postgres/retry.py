@@ -10,7 +10,7 @@ import copy
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack
@@ -43,7 +43,8 @@ LASTING = {
     "57014",
     "57P04",
 }  # query cancelled (as by statement_timeout), database dropped
-# Tried in this order, since libpq gives no error code when a connection fails.
+# What time does not mend, tried in this order: libpq gives no error code when a
+# connection fails.
 _REFUSALS = (
     (
         r"no pg_hba\.conf entry",
@@ -94,6 +95,15 @@ _REFUSALS = (
         r"invalid connection option|invalid \w+ value|bad value for",
         "the URL has a wrong option of libpq after the ?",
         "Correct or remove the option in the URL.",
+    ),
+)
+# An end of connections passes.
+_FULL = (
+    r"too many clients|remaining connection slots|too many connections",
+    "the server has no connection left",
+    (
+        "End workers or dashboards that are not needed, or raise its max_connections;"
+        " the embedded server has 200, so use a PostgreSQL of your own for more."
     ),
 )
 
@@ -226,7 +236,7 @@ def _may_be_mended(error: psycopg.Error) -> bool:
     if state is None:
         return (
             isinstance(error, psycopg.OperationalError)
-            and _refusal(said_by(error)) is None
+            and _match(_REFUSALS, said_by(error)) is None
         )
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)
 
@@ -238,7 +248,7 @@ def explained(error: Exception, place: str, timeout_s: object) -> StorageError:
     The error is psycopg's, or SQLAlchemy's around it; `place` names the database.
     """
     words = said_by(error)
-    problem, remedy = _refusal(words) or (
+    problem, remedy = _match((*_REFUSALS, _FULL), words) or (
         f"cannot connect within {timeout_s} s",
         (
             "Check host and port in the URL, that the server runs, and that no firewall"
@@ -248,10 +258,11 @@ def explained(error: Exception, place: str, timeout_s: object) -> StorageError:
     return StorageError(f"{place}: {problem}: {words}. {remedy}")
 
 
-def _refusal(words: str) -> tuple[str, str] | None:
-    """Return problem and remedy if a connection was refused for a reason that time does
-    not fix."""
-    for pattern, problem, remedy in _REFUSALS:
+def _match(
+    refusals: Iterable[tuple[str, str, str]], words: str
+) -> tuple[str, str] | None:
+    """Return problem and remedy of the refusal that the server's words are."""
+    for pattern, problem, remedy in refusals:
         if re.search(pattern, words):
             return problem, remedy
     return None

@@ -274,8 +274,9 @@ def _build(
 def _load_objective(name: Any) -> NetworkObjective[Any, Any] | None:
     """Return a built-in objective, or that of a device whose module is imported; None
     for any other: no file can run code."""
+    name = str(name)
     built_in = name in objectives.BUILT_IN
-    module, _, in_module = str(name).partition(":")
+    module, _, in_module = name.partition(":")
     if not built_in and not (in_module and module in sys.modules):
         return None
     try:

@@ -80,6 +80,20 @@ def test_workers_are_shown_at_the_slot_that_they_hold(
         )
 
 
+def test_a_study_lists_no_workers_of_another_one(
+    ledger: Ledger, hpo: Callable[..., str]
+) -> None:
+    for name in ("toy", "other"):
+        ledger.register(toy_spec(name, budget=SMALL))
+        ledger.register_worker(
+            f"worker-of-{name}", host="h", pid=1, lease_s=60.0, serves=name
+        )
+        ledger.deregister_worker(f"worker-of-{name}", refused="no data here")
+    assert "worker-of-toy" in hpo("status", "toy")
+    assert "worker-of-other" not in hpo("status", "toy")
+    assert "worker-of-other" in hpo("status")
+
+
 def test_watching_survives_an_outage_and_ends_with_ctrl_c(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

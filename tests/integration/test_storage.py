@@ -204,6 +204,23 @@ def test_a_database_out_of_reach(
     assert said.endswith(end)
 
 
+def test_a_server_without_a_connection_left_says_so(
+    tcp_url: Callable[[str], str], empty_database_url: str
+) -> None:
+    with connect(empty_database_url) as connection:
+        role = "CREATE ROLE many LOGIN PASSWORD 'geheim' CONNECTION LIMIT 0"
+        connection.execute(role)
+        try:
+            said = refusal(tcp_url("many:geheim"))
+        finally:
+            connection.execute("DROP ROLE many")
+    assert said.endswith(
+        'too many connections for role "many". End workers or dashboards that are not'
+        " needed, or raise its max_connections; the embedded server has 200, so use a"
+        " PostgreSQL of your own for more."
+    )
+
+
 def test_a_server_that_is_mute_or_too_old_or_lacks_the_database(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,11 @@ def test_what_is_no_network_is_refused(
             "expected `objective` in ctrnn, ctrnn-prediction, duffing, ",
         ),
         (
+            {"objective": ["spintronic"]},
+            {},
+            "expected `objective` in ctrnn, ctrnn-prediction, duffing, ",
+        ),
+        (
             {"parameters": {"tau_ns": -1}},
             {},
             "expected parameters of the objective spintronic, got",
