@@ -297,6 +297,7 @@ class Launch:
         deadline_s = self._ending.deadline_s
         lonely_s = time.monotonic()
         away = False
+        full: Path | None = None
         refused = False
         while True:
             query_s = time.monotonic()
@@ -306,6 +307,10 @@ class Launch:
             if result is None and not away:
                 view.note("database unreachable, retrying")
             away = result is None
+            was_full = full
+            full = self._storage.full_disk()
+            if full and not was_full:
+                view.note(f"{full}: its disk is full; workers wait until it has room")
             if result is not None:
                 self._latest = result
                 view.update(result)

@@ -11,10 +11,12 @@ server in `HPO_HOME`.
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -42,6 +44,8 @@ during a transaction: a slow checkpoint must not cost its lease."""
 PING_S = 1.0
 """Idle time after which a worker tests a connection before use, which is a round trip.
 Other processes always test, since they do not retry."""
+WAL_BYTES = 2**24
+"""Size of a file of PostgreSQL's log: with less room, nothing can be written soon."""
 _FIRST_LAUNCH = "The first `hpo launch NAME` makes all, or `hpo storage migrate`."
 _LIBPQ = {
     "application_name": "hpo",
@@ -126,6 +130,21 @@ class Storage(AbstractContextManager["Storage"]):
         return (
             f"database {database} of the embedded server in {self._server.layout.home}"
         )
+
+    def full_disk(self) -> Path | None:
+        """Return the directory of the embedded server if its disk is full, so that
+        nothing can be written.
+
+        Then reading still works. Of a server elsewhere nothing is known.
+        """
+        if self._server is None:
+            return None
+        home = self._server.layout.home
+        try:
+            free = shutil.disk_usage(home).free
+        except FileNotFoundError:  # the directory was deleted
+            return None
+        return home if free < WAL_BYTES else None
 
     def optuna(self, *, read_only: bool = False) -> RDBStorage:
         """Return Optuna's storage on this database; the tables exist, so it only reads

@@ -171,6 +171,8 @@ def _given_up(error: Exception, patience_s: float) -> str:
 
 def outage_text(error: Exception) -> str:
     """Return what an error that is retried says of the database, in a few words."""
+    if any(isinstance(cause, psycopg.errors.DiskFull) for cause in _causes(error)):
+        return "the disk of the database is full"
     if _lacks_tables(error):
         return "tables of the database are missing or replaced, as during a restore"
     return "database unreachable"
