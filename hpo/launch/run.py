@@ -296,21 +296,13 @@ class Launch:
         ``timeout``."""
         deadline_s = self._ending.deadline_s
         lonely_s = time.monotonic()
-        away = False
-        full: Path | None = None
+        outages = _Outages(self._storage)
         refused = False
         while True:
             query_s = time.monotonic()
             result = self._query()
-            if away and result is not None:
-                view.note("the database is back")
-            if result is None and not away:
-                view.note("database unreachable, retrying")
-            away = result is None
-            was_full = full
-            full = self._storage.full_disk()
-            if full and not was_full:
-                view.note(f"{full}: its disk is full; workers wait until it has room")
+            for event in outages.tell(away=result is None):
+                view.note(event)
             if result is not None:
                 self._latest = result
                 view.update(result)
@@ -370,6 +362,26 @@ class Launch:
             if not is_passing(error):
                 raise
             return None
+
+
+class _Outages:
+    """Tells once that the database is away or has no room, and once that it is back."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._told = ""
+
+    def tell(self, *, away: bool) -> Iterator[str]:
+        """Yield what has changed."""
+        full = self._storage.full_disk()
+        now = ""
+        if away:
+            now = "database unreachable, retrying"
+        elif full is not None:
+            now = f"{full}: its disk is full; workers wait until it has room"
+        if now != self._told:
+            self._told = now
+            yield now or "the database is back"
 
 
 def _is_running(pid: int) -> bool:

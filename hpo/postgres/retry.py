@@ -97,13 +97,21 @@ _REFUSALS = (
         "Correct or remove the option in the URL.",
     ),
 )
-# An end of connections passes.
-_FULL = (
-    r"too many clients|remaining connection slots|too many connections",
-    "the server has no connection left",
+# What passes.
+_SHORTAGES = (
     (
-        "End workers or dashboards that are not needed, or raise its max_connections;"
-        " the embedded server has 200, so use a PostgreSQL of your own for more."
+        r"too many clients|remaining connection slots|too many connections",
+        "the server has no connection left",
+        (
+            "End workers or dashboards that are not needed, or raise its"
+            " max_connections; the embedded server has 200, so use a PostgreSQL of"
+            " your own for more."
+        ),
+    ),
+    (
+        r"No space left on device",
+        "the disk of the server is full",
+        "Free some space there.",
     ),
 )
 
@@ -250,7 +258,7 @@ def explained(error: Exception, place: str, timeout_s: object) -> StorageError:
     The error is psycopg's, or SQLAlchemy's around it; `place` names the database.
     """
     words = said_by(error)
-    problem, remedy = _match((*_REFUSALS, _FULL), words) or (
+    problem, remedy = _match((*_REFUSALS, *_SHORTAGES), words) or (
         f"cannot connect within {timeout_s} s",
         (
             "Check host and port in the URL, that the server runs, and that no firewall"

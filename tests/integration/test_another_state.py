@@ -38,6 +38,7 @@ from hpo.postgres.retry import MissingTablesError, is_passing, outage_text, retr
 from hpo.study.trials import SlotState, StudyState
 
 SPEC = toy_spec(budget={"trials": 24, "window": 3}, fixed={"sleep_s": 0.02})
+RESTORED = "tables of the database are missing or replaced, as during a restore"
 HUNCH = {"x": 0.95, "k": 1, "colour": "red", "rate_per_ns": 1e-3}
 
 
@@ -191,9 +192,7 @@ def test_a_claim_waits_for_a_restore_that_has_not_stored_the_version(
         hasty.claim("toy", "w", lease_s=60.0)
     answer = patient.claim("toy", "w", lease_s=60.0)
     assert isinstance(answer, Claim)
-    assert said == [
-        "tables of the database are missing or replaced, as during a restore"
-    ]
+    assert said == [RESTORED]
 
 
 def test_tables_that_stay_missing_ask_for_a_whole_restore() -> None:
@@ -209,18 +208,18 @@ def test_tables_that_stay_missing_ask_for_a_whole_restore() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "said"),
     [
-        psycopg.errors.UndefinedTable('relation "hpo_ledger.slots" does not exist'),
-        psycopg.errors.InternalError_("cache lookup failed for type 21304"),
-        psycopg.errors.FeatureNotSupported("cached plan must not change result type"),
+        (psycopg.errors.UndefinedTable('relation "slots" does not exist'), RESTORED),
+        (psycopg.errors.InternalError_("cache lookup failed for type 213"), RESTORED),
+        (psycopg.errors.FeatureNotSupported("cached plan must not change"), RESTORED),
+        (psycopg.errors.DiskFull("No space left"), "the disk of the database is full"),
     ],
 )
-def test_what_a_restore_makes_of_tables_is_not_called_unreachable(
-    error: Exception,
+def test_what_only_reading_survives_is_not_called_unreachable(
+    error: Exception, said: str
 ) -> None:
     assert is_passing(error)
-    said = "tables of the database are missing or replaced, as during a restore"
     assert outage_text(error) == said
 
 
