@@ -93,9 +93,7 @@ Medians and quartiles of 30 networks (at the ends 10), on the [solved equation](
 
 {table}
 
-Cumulative drive: 14 readings count twice. By the mean of |W| over connections it holds under 2, over all entries under 14.
-
-Not here: its radio-frequency synapses (Fig. 1a), training with the chip in the loop, online learning.
+Cumulative drive: 14 readings count twice, by both means of |W|. Not here: its radio-frequency synapses (Fig. 1a), training with the chip in the loop, online learning.
 
 A percentage: the share of resamples in which it holds, if below 90 %. [What decides](records/sensitivity.md#what-decides), [claim by claim](records/reproduction.md), [what changed](records/reproduction.md#what-changed); `make reproduce` measures, `make reproduce FIG=fig2b CHECK=1` checks three networks."""
 
