@@ -18,7 +18,7 @@ LONGEST = 35
 """Most words in a sentence."""
 FOLDERS = {"docs/records/": "records", "docs/reference/": "reference"}
 """What is counted apart from README and the other pages."""
-MOST = {"pages": 16_300, "records": 9_650}
+MOST = {"pages": 16_000, "records": 10_000}
 """Most words of each; the reference has as many as there are keys and commands."""
 
 _CODE = re.compile(r"^(```|~~~|:::).*?^\1[^\n]*$", re.MULTILINE | re.DOTALL)
