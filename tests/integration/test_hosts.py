@@ -339,24 +339,26 @@ def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
                 " generate_series(1, 9)"
             )
         tables: dict[str, Any] = {
-            "budget": {"trials": 40, "epochs": 4},
+            "budget": {"trials": 20, "epochs": 4},
+            "fixed": {"sleep_s": 0.05},
             "confirm": None,
         }
         with open_storage(url) as storage:
             patient = Ledger(storage, patience_s=60.0)
             patient.register(toy_spec(**tables))
-            ballast, log = small_disk / "ballast", small_disk / "server/postgres.log"
+            ballast = small_disk / "ballast"
+            worker = start(url, "worker")
+            wait_until(lambda: patient.snapshot("toy").settled >= 2, 120)
             subprocess.run(
                 ["dd", "if=/dev/zero", f"of={ballast}"], capture_output=True
             )  # all of it
-            worker = start(url, "worker")
-            wait_until(lambda: b"No space left on device" in log.read_bytes(), 60)
-            time.sleep(1.0)
+            time.sleep(4.0)  # of some trials
             assert worker.poll() is None
             assert storage.full_disk() == small_disk
             ballast.unlink()
             assert storage.full_disk() is None
-            assert "the disk of the server is full: " in ended(worker)
+            said = ended(worker)  # the server itself may have stopped
+            assert "disk of the database is full for" in said or "unreachable" in said
             snapshot = patient.snapshot("toy", curves=True)
             assert snapshot.state == StudyState.DONE
             assert table(snapshot) == undisturbed(url, toy_spec("alone", **tables))
