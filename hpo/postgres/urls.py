@@ -100,6 +100,8 @@ def password_from_file(url: URL) -> str | None:
 
 def place(url: URL) -> str:
     """Return the database that a URL leads to, for people and without any password."""
+    if "service" in url.query:  # its file has what the URL lacks
+        return f"the database of the service {url.query['service']}"
     host = _host(url) or "the default host"
     database = url.database or "(default)"
     user = url.username or "(default)"

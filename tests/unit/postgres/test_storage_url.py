@@ -10,7 +10,7 @@ import pytest
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres.urls import parse_url, password_from_file
+from hpo.postgres.urls import parse_url, password_from_file, place
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
@@ -72,6 +72,11 @@ def test_home_is_what_the_user_chose(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert settings.home() == tmp_path / "hpo"
+
+
+def test_a_service_of_a_file_is_named_and_no_default_address() -> None:
+    url = parse_url("postgresql:///?service=lab", "x")
+    assert place(url) == "the database of the service lab"
 
 
 def test_an_empty_variable_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
