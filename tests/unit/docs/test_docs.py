@@ -141,6 +141,22 @@ def test_its_links_lead_to_files_and_headings(name: str) -> None:
         assert not heading or heading in slugs(page), target
 
 
+def test_tests_that_records_name_exist() -> None:
+    """As in ``test_cli::test_help_lists_every_command``, in a page or its table."""
+    named: set[tuple[str, str]] = set()
+    for path in (DOCS / "records").rglob("*.*"):
+        if path.suffix in (".md", ".csv"):
+            text = path.read_text("utf-8")
+            named |= set(re.findall(r"\b(test_\w+)::(test_\w+)", text))
+    assert len(named) > 60
+    lacking = []
+    for module, function in sorted(named):
+        (path,) = (ROOT / "tests").rglob(f"{module}.py")
+        if f"def {function}(" not in path.read_text("utf-8"):
+            lacking.append(f"{module}::{function}")
+    assert not lacking
+
+
 def test_each_table_of_the_records_is_linked() -> None:
     linked = {
         target
