@@ -2,8 +2,9 @@
 
 ``python docs/reference.py`` puts tables of commands, keys and costs between the marks
 ``<!-- generated: WHAT -->`` and ``<!-- end -->``. ``WHAT`` is ``commands``, every
-command of ``hpo``; ``keys of X``, a table of a study file; or ``costs of X``. A test
-compares the committed pages with the code.
+command of ``hpo``; ``keys of X``, a table of a study file; ``costs of X``; or ``objects
+of N``, those of block N of the Python interface. A test compares the committed pages
+with the code.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from pathlib import Path
 
 import commands
+import python_api
 import study_file
 
 PAGES = sorted((Path(__file__).parent / "reference").glob("*.md"))
@@ -23,7 +25,11 @@ def part(what: str) -> str:
     kind, _, name = what.partition(" of ")
     if kind == "commands":
         return commands.page()
-    tables = {"keys": study_file.keys, "costs": study_file.costs}
+    tables = {
+        "keys": study_file.keys,
+        "costs": study_file.costs,
+        "objects": python_api.table,
+    }
     return tables[kind](name)
 
 
