@@ -23,6 +23,8 @@ python -m chaos --storage postgresql://me@server/postgres
     on an existing server, in databases that it creates and drops; without restarts
 python -m chaos --seconds 3600 --workers 8
     an hour with twice the workers
+python -m chaos --returns
+    base backups and dumps are restored meanwhile; what they lack is trained again
 
 In each round, one worker runs each of three studies of small spintronic networks
 undisturbed: a successive halving with a confirmation by posterior mean; replicated
@@ -83,6 +85,12 @@ def parser() -> Parser:
         type=seconds,
         default=0.7,
         help="seconds from one disturbance to the next, on average (default: 0.7)",
+    )
+    p.add_argument(
+        "--returns",
+        action="store_true",
+        help="let the database come back in earlier states, too: a base backup starts"
+        " in its place, a dump is restored in place",
     )
     p.add_argument(
         "--storage",

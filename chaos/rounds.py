@@ -32,6 +32,7 @@ COUNTS = (
     "terms",
     "pauses",
     "restarts",
+    "returns",
     "power cuts",
     "cuts",
     "amendments",
@@ -166,6 +167,7 @@ class Round:
                 rng=rng,
                 workers=self._arguments.workers,
                 lease_s=self._arguments.lease,
+                dump=self.folder / "dump" if self._arguments.returns else None,
                 say=lambda what: self.say(
                     f"[{storm.settled()}/{trials * len(specs)}] {what}"
                 ),
@@ -190,7 +192,8 @@ class Round:
             self.failures += crew.crashes()
             for spec in specs:
                 self._judge(spec.name, calm.get(spec.name), storage, ledger)
-            self.failures += evidence.trained_again(storage, crew.journal)
+            if not self.counts["returns"]:  # else what was lost is trained again
+                self.failures += evidence.trained_again(storage, crew.journal)
             self.epochs = evidence.epochs(crew.journal)
             self.slowest_term_s = max(crew.term_s, default=0.0)
 

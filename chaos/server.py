@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 
+from chaos import states
 from hpo.errors import StorageError
 from hpo.postgres.embedded import Embedded, status, stop
+from hpo.postgres.layout import ServerLayout
 from hpo.postgres.urls import parse_url
 
 RESTART_S = 60.0
@@ -97,6 +100,7 @@ class Own(Given):
         os.environ["HPO_HOME"] = str(home)
         self.home = home
         self._share = Embedded(home)
+        self._copy = home / "copy"
         super().__init__(self._share.acquire())
 
     def end(self, how: signal.Signals) -> float:
@@ -144,6 +148,22 @@ class Own(Given):
         stop(self.home, force=True)
         time.sleep(seconds)
         self.ensure()
+
+    def back_up(self) -> None:
+        """Make a base backup, in place of an earlier one."""
+        shutil.rmtree(self._copy, ignore_errors=True)
+        self.ensure()
+        url = self._url.render_as_string(hide_password=False)
+        states.back_up(url, ServerLayout(self.home), self._copy)
+
+    def return_to_backup(self) -> bool:
+        """Start the last base backup in place of the server; False if there is none."""
+        if not (self._copy / "backup_label").exists():
+            return False
+        self.ensure()
+        states.start_in_place(ServerLayout(self.home), self._copy)
+        self.ensure()
+        return True
 
     def ensure(self) -> None:
         """See to it that it runs."""

@@ -7,9 +7,12 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from chaos import states
 from chaos.crew import Crew, Hand
 from chaos.server import Given, Own
 from hpo.errors import StudyError
@@ -41,9 +44,13 @@ class Storm:
         rng: random.Random,
         workers: int,
         lease_s: float,
+        dump: Path | None,
         say: Callable[[str], None],
     ) -> None:
-        """Nothing happens before ``blow``."""
+        """Nothing happens before ``blow``.
+
+        With a file for a ``dump``, the database also comes back in earlier states.
+        """
         self.counts: Counter[str] = Counter()
         self._crew = crew
         self._server = server
@@ -52,6 +59,7 @@ class Storm:
         self._rng = rng
         self._workers = workers
         self._lease_s = lease_s
+        self._dump = dump
         self._say = say
         self._held: dict[str, str] = {}
         self._ledger = Ledger(storage, patience_s=60.0)
@@ -71,6 +79,10 @@ class Storm:
             self._actions[self._amend] = 4
         if isinstance(server, Own):
             self._actions |= {self._restart: 3, self._kill_keeper: 1, self._away: 1}
+            if dump is not None:
+                self._actions |= {self._back_up: 2, self._return_to_backup: 2}
+        if dump is not None:
+            self._actions |= {self._write_dump: 2, self._restore_dump: 2}
 
     def gather(self, timeout_s: float) -> None:
         """Bring the crew to work."""
@@ -253,6 +265,36 @@ class Storm:
         self._server.kill_keeper()
         self.counts["kills"] += 1
         return "SIGKILL to the keeper of the database"
+
+    def _back_up(self) -> str:
+        assert isinstance(self._server, Own)
+        self._server.back_up()
+        return "base backup"
+
+    def _return_to_backup(self) -> str | None:
+        assert isinstance(self._server, Own)
+        if not self._server.return_to_backup():
+            return None
+        self.counts["returns"] += 1
+        return "the base backup started in place of the database"
+
+    def _write_dump(self) -> str:
+        assert self._dump is not None
+        retry(partial(states.dump, self._storage.url, self._dump), patience_s=60.0)
+        return "dump"
+
+    def _restore_dump(self) -> str | None:
+        """Restore a dump in place, and once: so studies get further."""
+        assert self._dump is not None
+        if not self._dump.exists():
+            return None
+        whole = self._rng.random() < 0.5
+        options = ["--single-transaction"] if whole else []
+        tries = states.restore(self._storage.url, self._dump, options)
+        self._dump.unlink()
+        self.counts["returns"] += 1
+        how = "in one transaction" if whole else "table by table"
+        return f"the dump was restored {how}, at try {tries}"
 
     def _start_launcher(self) -> str | None:
         if len(self._launchers()) > MOST:

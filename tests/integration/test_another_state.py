@@ -3,16 +3,13 @@ forgotten, and what they write must fit it."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
-from servers import connect, database, run_program
+from servers import database
 from settling import claim, decide, finish, member
 from workers import (
     kill,
@@ -24,6 +21,7 @@ from workers import (
     wait_until,
 )
 
+from chaos import states
 from hpo.errors import StorageError
 from hpo.ledger import interventions
 from hpo.ledger.claim_records import Claim, End, LeaseLostError, Wait
@@ -49,28 +47,6 @@ def url(hpo_home: Path) -> Iterator[str]:
         yield own.acquire()
 
 
-def back_up(url: str, data: Path, copy: Path) -> None:
-    """Make a base backup of a running server, as its documentation says."""
-    with connect(url) as connection:
-        connection.execute("SELECT pg_backup_start('test', true)")
-        subprocess.run(["cp", "-a", data, copy], check=True)
-        row = connection.execute("SELECT labelfile FROM pg_backup_stop(false)")
-        label = row.fetchone()[0]
-    subprocess.run(["cp", "-a", data / "pg_wal", copy], check=True)
-    (copy / "postmaster.pid").rename(copy / "backup_label")  # its owner stays
-    (copy / "backup_label").write_text(label)
-
-
-def replace_server(layout: ServerLayout, copy: Path) -> None:
-    """Kill the server; the copy starts in its place."""
-    process = server.postmaster(layout)
-    assert process is not None
-    os.kill(process.pid, signal.SIGSTOP)
-    os.rename(layout.data, layout.home / "lost")
-    os.rename(copy, layout.data)
-    os.kill(process.pid, signal.SIGKILL)
-
-
 def test_standing_workers_go_on_from_an_older_base_backup(
     url: str, hpo_home: Path, database_url: str
 ) -> None:
@@ -82,11 +58,11 @@ def test_standing_workers_go_on_from_an_older_base_backup(
     workers = [start_worker(url, "--lease=2") for _ in range(3)]
     with ledger_at(url) as ledger:
         wait_until(lambda: ledger.snapshot("toy").settled >= 6, 120)
-        back_up(url, layout.data, copy)
+        states.back_up(url, layout, copy)
         number = interventions.enqueue(ledger, "toy", HUNCH)
         wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
         assert ledger.snapshot("toy").search[number].params == HUNCH
-    replace_server(layout, copy)
+    states.start_in_place(layout, copy)
     wait_until(lambda: server.postmaster(layout) is not None, 60)
     with ledger_at(url) as ledger:
         assert ledger.snapshot("toy").settled < number + 7
@@ -95,16 +71,6 @@ def test_standing_workers_go_on_from_an_older_base_backup(
     for worker in workers:
         kill(worker, signal.SIGTERM)
     assert found == expected
-
-
-def restore_in_place(url: str, dump: Path, *options: str) -> None:
-    """Replace all tables by those of a dump, while workers use them."""
-    options = ("--clean", "--if-exists", "--exit-on-error", *options)
-    for _ in range(9):
-        with suppress(subprocess.CalledProcessError):  # a deadlock: again
-            run_program("pg_restore", url, *options, dump, "--dbname")
-            return
-    raise AssertionError("the dump was not restored")
 
 
 @pytest.mark.parametrize("options", [("--single-transaction",), ()])
@@ -123,10 +89,10 @@ def test_standing_workers_go_on_after_a_restore_in_place(
         ledger.register(SPEC)
         workers = [start_worker(database_url, "--lease=2") for _ in range(3)]
         wait_until(lambda: ledger.snapshot("toy").settled >= 6, 120)
-        run_program("pg_dump", database_url, "--format=custom", f"--file={dump}")
+        states.dump(database_url, dump)
         number = interventions.enqueue(ledger, "toy", HUNCH)
         wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
-    restore_in_place(database_url, dump, *options)
+    states.restore(database_url, dump, options)
     with ledger_at(database_url) as ledger:
         wait_until(lambda: ledger.snapshot("toy").state == StudyState.DONE, 120)
         found = table(ledger.snapshot("toy", curves=True))

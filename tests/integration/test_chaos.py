@@ -57,6 +57,16 @@ def test_seconds_of_chaos() -> None:
     check(run("chaos", "--seconds", "3", "--seed", "1", *few, *often))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_storm_in_which_the_database_comes_back_in_earlier_states() -> None:
+    few = ("--studies", "halving", "amended", "--trials", "12", "--workers", "3")
+    said = run("chaos", "--seconds", "120", "--seed", "2", "--returns", *few)
+    check(said)
+    assert "started in place of the database" in said
+    assert "the dump was restored" in said
+
+
 def test_broken_inputs_are_read_or_refused_in_words() -> None:
     counted = [
         line.split() for line in run("chaos.fuzz", "--inputs", "60").splitlines()
