@@ -167,12 +167,13 @@ class Round:
                 rng=rng,
                 workers=self._arguments.workers,
                 lease_s=self._arguments.lease,
-                dump=self.folder / "dump" if self._arguments.returns else None,
                 say=lambda what: self.say(
                     f"[{storm.settled()}/{trials * len(specs)}] {what}"
                 ),
             )
             self.counts = storm.counts
+            if self._arguments.returns:
+                storm.allow_returns()
             try:
                 began = time.monotonic()
                 storm.gather(FINISH_S)

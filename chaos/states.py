@@ -47,7 +47,7 @@ def start_in_place(layout: ServerLayout, copy: Path) -> None:
     until = time.monotonic() + _BACK_S
     while server.postmaster(layout) is None and time.monotonic() < until:
         time.sleep(0.05)
-    shutil.rmtree(lost)
+    shutil.rmtree(lost, ignore_errors=True)  # its last processes may still write
 
 
 def dump(url: str, file: Path) -> None:

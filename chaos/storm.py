@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -44,13 +43,9 @@ class Storm:
         rng: random.Random,
         workers: int,
         lease_s: float,
-        dump: Path | None,
         say: Callable[[str], None],
     ) -> None:
-        """Nothing happens before ``blow``.
-
-        With a file for a ``dump``, the database also comes back in earlier states.
-        """
+        """Nothing happens before ``blow``."""
         self.counts: Counter[str] = Counter()
         self._crew = crew
         self._server = server
@@ -59,7 +54,7 @@ class Storm:
         self._rng = rng
         self._workers = workers
         self._lease_s = lease_s
-        self._dump = dump
+        self._dump = crew.folder / "dump"
         self._say = say
         self._held: dict[str, str] = {}
         self._ledger = Ledger(storage, patience_s=60.0)
@@ -79,10 +74,12 @@ class Storm:
             self._actions[self._amend] = 4
         if isinstance(server, Own):
             self._actions |= {self._restart: 3, self._kill_keeper: 1, self._away: 1}
-            if dump is not None:
-                self._actions |= {self._back_up: 2, self._return_to_backup: 2}
-        if dump is not None:
-            self._actions |= {self._write_dump: 2, self._restore_dump: 2}
+
+    def allow_returns(self) -> None:
+        """Let the database come back in earlier states, too."""
+        self._actions |= {self._write_dump: 2, self._restore_dump: 2}
+        if isinstance(self._server, Own):
+            self._actions |= {self._back_up: 2, self._return_to_backup: 2}
 
     def gather(self, timeout_s: float) -> None:
         """Bring the crew to work."""
@@ -279,13 +276,11 @@ class Storm:
         return "the base backup started in place of the database"
 
     def _write_dump(self) -> str:
-        assert self._dump is not None
         retry(partial(states.dump, self._storage.url, self._dump), patience_s=60.0)
         return "dump"
 
     def _restore_dump(self) -> str | None:
         """Restore a dump in place, and once: so studies get further."""
-        assert self._dump is not None
         if not self._dump.exists():
             return None
         whole = self._rng.random() < 0.5

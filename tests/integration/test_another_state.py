@@ -28,7 +28,6 @@ from hpo.ledger.claim_records import Claim, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.schema import SCHEMA_VERSION, ask
 from hpo.ledger.statements.tables import STORE_VERSION
-from hpo.postgres import server
 from hpo.postgres.connect import Storage
 from hpo.postgres.embedded import Embedded
 from hpo.postgres.layout import ServerLayout
@@ -63,7 +62,6 @@ def test_standing_workers_go_on_from_an_older_base_backup(
         wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
         assert ledger.snapshot("toy").search[number].params == HUNCH
     states.start_in_place(layout, copy)
-    wait_until(lambda: server.postmaster(layout) is not None, 60)
     with ledger_at(url) as ledger:
         assert ledger.snapshot("toy").settled < number + 7
         wait_until(lambda: ledger.snapshot("toy").state == StudyState.DONE, 240)
