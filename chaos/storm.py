@@ -77,9 +77,9 @@ class Storm:
 
     def allow_returns(self) -> None:
         """Let the database come back in earlier states, too."""
-        self._actions |= {self._write_dump: 2, self._restore_dump: 2}
+        self._actions |= {self._write_dump: 4, self._restore_dump: 4}
         if isinstance(self._server, Own):
-            self._actions |= {self._back_up: 2, self._return_to_backup: 2}
+            self._actions |= {self._back_up: 4, self._return_to_backup: 4}
 
     def gather(self, timeout_s: float) -> None:
         """Bring the crew to work."""

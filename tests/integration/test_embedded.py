@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -9,9 +10,11 @@ import signal
 import stat
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ import pytest
 from processes import ENTER, HOLD, USER, finish, free_port, running, start
 from servers import connect, gone, password_of, read, write
 from stack import ROOT
+from users import toy_study
 from workers import wait_until
 
 from hpo.errors import StorageError
@@ -447,7 +451,10 @@ def as_nobody() -> dict[str, Any]:
         "extra_groups": [],
         "cwd": "/",
     }
-    who["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    own = sysconfig.get_path("stdlib")  # another Python has its own
+    ours = (own, f"{own}/lib-dynload")
+    path = [p for p in sys.path if p not in ("", *ours) and not p.endswith(".zip")]
+    who["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/bin/{name}"):
         try:
@@ -470,6 +477,35 @@ def test_an_ordinary_user_has_a_server_of_his_own(new_home: Path) -> None:
         for process in [start(USER, home, **who) for _ in range(4)]:
             finish(process)
     wait_until(lambda: gone(home))
+
+
+@as_root
+def test_an_ordinary_user_gets_the_trials_that_root_gets(new_home: Path) -> None:
+    """Root's server runs as another account, an ordinary user's as his own."""
+    who = as_nobody()
+    program = [who.pop("python"), "-m", "hpo"]
+    tables = []
+    for name in ("users", "roots"):
+        home = new_home / name
+        home.mkdir(mode=0o711)
+        study = toy_study(trials=3, epochs=2, sleep_s=0.0)
+        (home / "toy.toml").write_text(study)
+        how = {**who, "env": who["env"] | {"HPO_HOME": str(home)}, "cwd": home}
+        if name == "roots":
+            how = {"env": how["env"], "cwd": home}
+        else:
+            os.chown(home, NOBODY, NOBODY)
+        for line in ("launch toy.toml --workers=2 --no-report", "trials toy --json"):
+            done = subprocess.run(
+                [*program, *line.split()], capture_output=True, text=True, **how
+            )
+            assert done.returncode == 0, done.stderr
+        trials = json.loads(done.stdout)["trials"]
+        tables.append([(t["number"], t["params"], t["score"]) for t in trials])
+        owner = (home / "server/password").stat().st_uid
+        assert owner == (NOBODY if name == "users" else os.geteuid())
+        wait_until(partial(gone, home))
+    assert tables[0] == tables[1]
 
 
 @as_root
