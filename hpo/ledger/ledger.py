@@ -35,7 +35,7 @@ from hpo.ledger.claim_records import Claim, Claimant, End, Over, Wait
 from hpo.ledger.locked_study import LockedStudy, lock_study
 from hpo.ledger.past import Known
 from hpo.ledger.reader import LedgerReader
-from hpo.ledger.schema import Row, ask, check_version, schema
+from hpo.ledger.schema import Row, ask, check_version, require_whole, schema
 from hpo.ledger.statements.studies import (
     CREATE_STUDY,
     LOCK_NAME,
@@ -55,6 +55,7 @@ def _register(connection: Connection, spec: StudySpec, pinned: StudySpec) -> Reg
     """Register a study, or find the registered one; ``pinned`` has what it takes from
     earlier ones."""
     ask(connection, LOCK_NAME, name=spec.name)
+    require_whole(connection)
     row = ask(connection, LOCK_STUDY, name=spec.name).one_or_none()
     if row is None:
         _create(connection, earlier.pin(connection, pinned))

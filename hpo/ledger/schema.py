@@ -44,10 +44,7 @@ def check_version(connection: Connection) -> bool:
         return True
     database = connection.engine.url.database
     if version is None:
-        raise MissingTablesError(
-            f"database {database}: its tables are not complete. If a backup is being"
-            " restored, wait until that is done; else restore one to its end."
-        )
+        raise _lacks_tables(connection)
     do = "Update this installation: a newer one has used the database."
     if version < SCHEMA_VERSION:
         do = (
@@ -57,6 +54,24 @@ def check_version(connection: Connection) -> bool:
     raise StorageError(
         f"database {database}: expected tables of version "
         f"{SCHEMA_VERSION}, got version={version}. {do}"
+    )
+
+
+def require_whole(connection: Connection) -> None:
+    """Check that no restore is under way, which may lack rows that the backup has.
+
+    Raises:
+        MissingTablesError: tables are not complete.
+    """
+    if not ask(connection, sql.IS_WHOLE).scalar():
+        raise _lacks_tables(connection)
+
+
+def _lacks_tables(connection: Connection) -> MissingTablesError:
+    return MissingTablesError(
+        f"database {connection.engine.url.database}: its tables are not complete. If a"
+        " backup is being restored, wait until that is done; else restore one to its"
+        " end."
     )
 
 

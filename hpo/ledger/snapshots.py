@@ -21,7 +21,7 @@ from hpo.errors import StudyError, advise, near_miss
 from hpo.ledger import past, workers
 from hpo.ledger.claim_records import Claim
 from hpo.ledger.rows import clean_texts, from_row
-from hpo.ledger.schema import Row, Rows, ask
+from hpo.ledger.schema import Row, Rows, ask, require_whole
 from hpo.ledger.statements import studies as sql
 from hpo.ledger.statements.imports import FIND_NATIVE
 from hpo.study import file, functions
@@ -53,9 +53,12 @@ def find_study(
     """Return a study's row, and the time.
 
     Raises:
+        MissingTablesError: a backup that may have it is being restored.
         StudyError: there is no such study; the message lists those that exist.
     """
     row = ask(connection, statement, name=name).one_or_none()
+    if row is None:
+        require_whole(connection)
     if row is None and ask(connection, FIND_NATIVE, name=name).first() is not None:
         raise NativeStudyError(
             f"study {name!r}: Optuna has made it in this database. Import it first,"

@@ -134,6 +134,11 @@ def test_nothing_is_claimed_from_tables_that_are_half_restored(
         connection.exec_driver_sql(key)
     answer = ledger.claim("toy", "w", lease_s=60.0)
     assert answer == Wait("toy: its database is being restored")
+    waits = "its tables are not complete. If a backup is being restored, wait until"
+    with pytest.raises(MissingTablesError, match=waits):
+        ledger.register(toy_spec("new"))
+    with pytest.raises(MissingTablesError, match=waits):
+        ledger.snapshot("new")
 
 
 def test_a_claim_waits_for_a_restore_that_has_not_stored_the_version(

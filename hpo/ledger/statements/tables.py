@@ -319,6 +319,8 @@ HAS_VERSION = "SELECT to_regclass('hpo_ledger.version') IS NOT NULL"
 
 SELECT_VERSION = "SELECT version FROM hpo_ledger.version"
 
+IS_WHOLE = "SELECT hpo_ledger.timeline() IS NOT NULL"
+
 SELECT_RESETS = """
 SELECT
   rolname,
