@@ -67,7 +67,7 @@ def report(arguments: argparse.Namespace) -> int:
     if picture is not None:
         check_ending(picture, *pictures.ENDINGS)
     with looking(arguments) as ledger:
-        result = ledger.result(ledger.named(arguments.study), curves=True)
+        result = ledger.drawn(ledger.named(arguments.study))
         others = [ledger.result(name) for name in arguments.others]
         if picture is not None:
             path = _write_picture(ledger, result, others, picture)

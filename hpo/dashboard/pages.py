@@ -143,7 +143,7 @@ class Pages:
             mark = read_marks(connection, name)
             if last is not None and last.mark == mark:
                 return last
-            rows = [snapshots.fetch(connection, name, curves=True)]
+            rows = [snapshots.fetch_drawn(connection, name)]
             overlays = [other for other in mark if other != name]
             rows += [snapshots.fetch(connection, other) for other in overlays]
         with self._drawing:  # one at a time, to leave threads for other pages

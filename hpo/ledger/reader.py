@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Unpack
 
@@ -36,7 +37,9 @@ class LedgerReader(Transactional):
     def _require_tables(self, storage: Storage) -> None:
         require_tables(storage, schema)
 
-    _fetch = statement(snapshots.fetch)  # no transaction idles while rows are read
+    # no transaction idles while rows are read
+    _fetch = statement(snapshots.fetch)
+    _fetch_drawn = statement(snapshots.fetch_drawn)
     studies = transaction(overview.list_studies)
     native_studies = transaction(overview.list_native)
     network = transaction(snapshots.read_network)
@@ -67,8 +70,23 @@ class LedgerReader(Transactional):
         Raises:
             StudyError: there is no such study; the message lists those that exist.
         """
+        return self._build(name, lambda: self._fetch(name, curves=curves))
+
+    def drawn(self, name: str) -> Search | Front | Sweep:
+        """Return the current result of a study as a report draws it: with curves, of
+        very many trials those of some.
+
+        Raises:
+            StudyError: there is no such study.
+        """
+        return Result.of(self._build(name, lambda: self._fetch_drawn(name)))
+
+    def _build(
+        self, name: str, fetch: Callable[[], snapshots.Fetched]
+    ) -> StudySnapshot:
+        """Build the snapshot of what is fetched; Optuna's of one of Optuna."""
         try:
-            rows = self._fetch(name, curves=curves)
+            rows = fetch()
         except snapshots.NativeStudyError:
             from hpo.ledger import imports  # Optuna, a slow import
 

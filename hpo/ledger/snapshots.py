@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import shlex
 from collections import defaultdict, namedtuple
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import nan
 from typing import Any, cast
 
@@ -24,10 +25,12 @@ from hpo.ledger.rows import clean_texts, from_row
 from hpo.ledger.schema import Row, Rows, ask, require_whole
 from hpo.ledger.statements import studies as sql
 from hpo.ledger.statements.imports import FIND_NATIVE
+from hpo.postgres.sessions import read_json
 from hpo.study import file, functions
 from hpo.study.networks import Member
 from hpo.study.spec import ASK_AND_TELL, StudySpec
 from hpo.study.trials import (
+    MANY,
     MAX_LOSSES,
     Amendment,
     Expected,
@@ -41,6 +44,11 @@ from hpo.study.trials import (
     WorkerInfo,
     read_steps,
 )
+
+
+_SOME = 200
+"""Number of the best trials whose curves a report draws or could draw, and of
+others."""
 
 
 class NativeStudyError(StudyError):
@@ -92,7 +100,7 @@ def count_unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | 
 
 def read_members(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     """Return the stored members of a slot with their curves, in order."""
-    rows = ask(connection, sql.SELECT_MEMBERS_OF_SLOT, slot_id=slot_id, curves=True)
+    rows = ask(connection, sql.SELECT_MEMBERS_OF_SLOT, slot_id=slot_id, curves=True, whole=None)
     return tuple(map(_build_member, rows))
 
 
@@ -142,6 +150,8 @@ class Fetched:
     foreign_trials: int = 0
     briefly: bool = False
     """Holds only what lists show; see ``fetch_studies``."""
+    with_curves: frozenset[int] | None = None
+    """As in a snapshot; see ``fetch_drawn``."""
 
 
 def fetch(connection: Connection, name: str, *, curves: bool = False) -> Fetched:
@@ -154,7 +164,52 @@ def fetch(connection: Connection, name: str, *, curves: bool = False) -> Fetched
     """
     row = find_study(connection, name)
     (rows,) = fetch_studies(connection, [row], curves=curves)
-    foreign = ask(connection, sql.COUNT_FOREIGN_TRIALS, study_id=row.id).scalar_one()
+    return _with_others(connection, rows)
+
+
+def fetch_drawn(connection: Connection, name: str) -> Fetched:
+    """Return what a report draws of a study: with curves, of more than ``MANY`` search
+    trials those of the best and of a sample.
+
+    Raises:
+        StudyError: there is no such study; the message lists those that exist.
+    """
+    row = find_study(connection, name)
+    sizes = {"many": MANY, "some": _SOME, "sign": _sign(row)}
+    chosen = ask(connection, sql.CHOOSE_DRAWN, study_id=row.id, **sizes).all()
+    whole = [slot.id for slot in chosen]
+    known = {"study_id": row.id, "whole": whole, "means": not _stored_means(row)}
+    # slots first, as in ``fetch_studies``
+    slots = ask(connection, sql.SELECT_SLOTS_DRAWN, **known)
+    slots_of = _group_by_study(slots)
+    members = ask(
+        connection, sql.SELECT_MEMBERS, ids=[row.id], curves=True, whole=whole
+    )
+    rows = Fetched(
+        study=row,
+        slots=slots_of[row.id],
+        members=_group_by_study(members)[row.id],
+    )
+    numbers = frozenset(slot.number for slot in chosen if slot.phase == Phase.SEARCH)
+    if sum(slot.phase == Phase.SEARCH for slot in rows.slots) > len(numbers):
+        rows = replace(rows, with_curves=numbers)
+    return _with_others(connection, rows)
+
+
+def _sign(row: Row) -> int:
+    """Return the sign that makes a larger score a better one."""
+    return 1 if row.about.get("direction") == "maximize" else -1
+
+
+def _stored_means(row: Row) -> Mapping[str, Any]:
+    """Return the posterior means that the row of a finished study has."""
+    return row.expected if row.state == StudyState.DONE else {}
+
+
+def _with_others(connection: Connection, rows: Fetched) -> Fetched:
+    """Add the workers, and the number of trials that others have added."""
+    study_id = rows.study.id
+    foreign = ask(connection, sql.COUNT_FOREIGN_TRIALS, study_id=study_id).scalar_one()
     seen = workers.read_workers(connection)
     own = [worker for worker in seen if worker.serves in (None, name)]
     return replace(rows, workers=own, foreign_trials=foreign)
@@ -182,7 +237,9 @@ def fetch_studies(
     # slots first: members are stored before their slot is settled, so none can be
     # missing
     slots = _group_by_study(ask(connection, select_slots, ids=ids))
-    members = _group_by_study(ask(connection, select_members, ids=ids, curves=curves))
+    members = _group_by_study(
+        ask(connection, select_members, ids=ids, curves=curves, whole=None)
+    )
     return [
         Fetched(
             study=row, slots=slots[row.id], members=members[row.id], briefly=briefly
@@ -211,17 +268,19 @@ def build(rows: Fetched) -> StudySnapshot:
     trained: defaultdict[int, list[Member]] = defaultdict(list)
     for member in rows.members:
         trained[member.slot_id].append(_build_member(member))
+    read_lineage = cache(_read_lineage)  # an object for all trials that share it
 
     def build_trial(slot: Row) -> Trial:
         """Build a trial; of one that was read briefly, only the last step is known, and
         of its networks the epochs."""
         spec.named_costs(slot.costs)  # refuses others
         members = trained[slot.id]
+        lineage = read_lineage(slot.lineage)
         if not rows.briefly:
-            return _build_trial(slot, read_steps(slot.steps), members)
+            return _build_trial(slot, read_steps(slot.steps), members, lineage)
         if not members:
             members = [replace(_SOME_MEMBER, epochs=n) for n in slot.trained_epochs]
-        return _build_trial(slot, _last_step(slot), members)
+        return _build_trial(slot, _last_step(slot), members, lineage)
 
     trials = [past.check_row(slot, build_trial) for slot in rows.slots]
     if spec.defines_by_run:
@@ -243,6 +302,7 @@ def build(rows: Fetched) -> StudySnapshot:
         baselines=read_baselines(row.baselines),
         differences=None if row.differences is None else tuple(row.differences),
         foreign_trials=rows.foreign_trials,
+        with_curves=rows.with_curves,
         search=tuple(trial for trial in trials if trial.phase == Phase.SEARCH),
         confirm=tuple(trial for trial in trials if trial.phase == Phase.CONFIRM),
         workers=tuple(rows.workers),
@@ -265,9 +325,9 @@ def _find_posterior_means(
     """
     if not spec.ranks_by_mean or rows.briefly:
         return {}
-    study = rows.study
-    if study.state == StudyState.DONE and study.expected:
-        return {int(n): Expected(**item) for n, item in study.expected.items()}
+    stored = _stored_means(rows.study)
+    if stored:
+        return {int(n): Expected(**item) for n, item in stored.items()}
     from hpo.search.surrogate import predict_scores  # a slow import
 
     history = [
@@ -291,7 +351,16 @@ def _last_step(slot: Row) -> tuple[Step, ...]:
     return (Step(int(slot.last_network), int(slot.last_epoch), nan),)
 
 
-def _build_trial(row: Row, steps: tuple[Step, ...], members: Sequence[Member]) -> Trial:
+def _read_lineage(stored: str) -> Mapping[str, Any]:
+    return clean_texts(read_json(stored))
+
+
+def _build_trial(
+    row: Row,
+    steps: tuple[Step, ...],
+    members: Sequence[Member],
+    lineage: Mapping[str, Any],
+) -> Trial:
     return from_row(
         Trial,
         row,
@@ -302,7 +371,7 @@ def _build_trial(row: Row, steps: tuple[Step, ...], members: Sequence[Member]) -
         steps=steps,
         members=tuple(members),
         is_stuck=row.state == SlotState.RUNNING and row.losses_in_a_row >= MAX_LOSSES,
-        lineage=clean_texts(row.lineage or {}),
+        lineage=lineage,
         enqueued=Suggestion(params={}, attrs=row.attrs or {}).enqueued,
         amendments=tuple(map(Amendment.restore, row.amendments or ())),
     )

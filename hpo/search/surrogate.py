@@ -40,6 +40,8 @@ from hpo.study.trials import Expected, Past, Suggestion
 
 KNOWN = 400
 """Limit on the trials that the surrogate is fitted to."""
+_AT_ONCE = 2_000
+"""Most points in a prediction, which takes a matrix of their covariances."""
 _DECIMALS = 6
 """Decimals of a posterior mean."""
 _NODES = 9
@@ -126,7 +128,10 @@ class Surrogate:
 
     def predict(self, trials: Sequence[Past]) -> tuple[Array, Array]:
         """Return the posterior mean of the score of trials, and its deviation (k,)."""
-        mean, variance = self.process.predict(self._cube.points(trials))
+        points = self._cube.points(trials)
+        n_parts = 1 + len(points) // (_AT_ONCE + 1)
+        parts = [self.process.predict(x) for x in np.array_split(points, n_parts)]
+        mean, variance = np.concatenate(parts, axis=1)
         mean = np.round(mean, _DECIMALS)
         deviation = np.sqrt(variance)
         low = self._mean_scores(mean - deviation)

@@ -29,6 +29,9 @@ go is lost often, but never at the same place.
 """
 
 
+MANY = 2_000
+"""A report of a search of more trials draws some of them."""
+
 FIXED_PARAMS = "fixed_params"
 """The attribute of a trial that holds what ``hpo enqueue`` gave it, as Optuna's
 ``enqueue_trial`` names it."""
@@ -529,6 +532,16 @@ class StudySnapshot:
     foreign_trials: int = 0
     """Trials that others have added to the study in Optuna's tables; they count for
     nothing."""
+    with_curves: frozenset[int] | None = None
+    """Numbers of the search trials whose steps and curves were read, if those of others
+    were not."""
+
+    @property
+    def with_all_steps(self) -> Sequence[Trial]:
+        """The search trials whose steps were all read; see ``with_curves``."""
+        if self.with_curves is None:
+            return self.search
+        return [trial for trial in self.search if trial.number in self.with_curves]
 
     @property
     def trials(self) -> int:

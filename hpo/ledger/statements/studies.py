@@ -95,11 +95,48 @@ SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'search' AND state = 'running'
   AND number < :number AND params IS NULL"""
 
-SELECT_SLOTS = """
-SELECT *, 1 AS alike, coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held
+_SLOT = """id, study_id, phase, number, source, state, params, attrs, score, costs,
+  attempts, losses, losses_in_a_row, worker, message, amendments, started_at,
+  settled_at, CAST(lineage AS text) AS lineage, 1 AS alike,
+  coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held"""
+SELECT_SLOTS = f"""
+SELECT {_SLOT}, steps
 FROM hpo_ledger.slots
 WHERE study_id = ANY(:ids)
 ORDER BY phase, number"""
+
+CHOOSE_DRAWN = """
+SELECT id, phase, number FROM (
+  SELECT id, phase, number, count(*) OVER of_phase AS trials,
+    row_number() OVER (of_phase ORDER BY number) AS place,
+    row_number() OVER (
+      of_phase ORDER BY state = 'complete' DESC, -:sign * score) AS standing
+  FROM hpo_ledger.slots
+  WHERE study_id = :study_id
+  WINDOW of_phase AS (PARTITION BY phase)) AS slots
+WHERE phase = 'confirm' OR trials <= :many OR standing <= :some
+  OR place * :some / trials > (place - 1) * :some / trials"""
+"""Choose the slots whose steps and curves a report draws: all of up to ``many`` trials;
+of more ``some`` of the best, by their own score times ``sign``, and as many at even
+distances."""
+
+SELECT_SLOTS_DRAWN = f"""
+WITH ends AS (
+  SELECT array_agg(DISTINCT steps #>> '{{-1,1}}') AS epochs FROM hpo_ledger.slots
+  WHERE study_id = :study_id AND state = 'pruned' AND steps #>> '{{-1,0}}' = '0'
+    AND :means)
+SELECT {_SLOT}, CASE WHEN id = ANY(:whole) THEN steps ELSE (
+  SELECT coalesce(json_agg(step), '[]') FROM (
+    SELECT step FROM json_array_elements(steps) AS e (step)
+    WHERE state = 'complete' AND step ->> 0 = '0' AND step ->> 1 = ANY(epochs)
+    UNION ALL SELECT steps -> -1) AS kept (step)
+  WHERE step IS NOT NULL) END AS steps
+FROM hpo_ledger.slots, ends
+WHERE study_id = :study_id
+ORDER BY phase, number"""
+"""Like ``SELECT_SLOTS``, but all steps of the slots in ``whole`` alone. Of the others
+these are the last one and, of complete trials, those at epochs at which a first network
+was cut short: posterior ``means`` depend on no other."""
 
 SELECT_SLOTS_BRIEFLY = """
 WITH
@@ -107,7 +144,7 @@ trials AS (
   SELECT
     id, study_id, phase, number, source, state, score, costs, attempts, losses,
     losses_in_a_row, worker, started_at, settled_at, NULL AS params, NULL AS attrs,
-    NULL AS message, NULL AS lineage, NULL AS amendments,
+    NULL AS message, '{}' AS lineage, NULL AS amendments,
     coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
     steps #>> '{-1,0}' AS last_network, steps #>> '{-1,1}' AS last_epoch, (
       SELECT coalesce(array_agg(epochs ORDER BY member), '{}')
@@ -139,14 +176,17 @@ state, last step, and epochs of each network."""
 _SELECT_MEMBERS = """
 SELECT
   study_id, slot_id, member, seed, m.score, epochs, diverged, info, seconds,
-  CASE WHEN :curves THEN curve END AS curve,
-  CASE WHEN :curves THEN scored_at END AS scored_at,
-  CASE WHEN :curves THEN loss_curve
+  CASE WHEN with_curves THEN curve END AS curve,
+  CASE WHEN with_curves THEN scored_at END AS scored_at,
+  CASE WHEN with_curves THEN loss_curve
        ELSE loss_curve[1:1] || loss_curve[cardinality(loss_curve):] END AS loss_curve
-FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id
+FROM hpo_ledger.members m JOIN hpo_ledger.slots l ON l.id = slot_id,
+  LATERAL (SELECT :curves AND coalesce(slot_id = ANY(CAST(:whole AS bigint[])), true)
+    AS with_curves) AS asked
 WHERE {which}
 ORDER BY slot_id, member"""
-"""Without ``curves`` they are null, and that of losses has its first and last one."""
+"""Without ``curves`` they are null, and that of losses has its first and last one;
+likewise of slots that are not in ``whole``, if it is given."""
 SELECT_MEMBERS_OF_SLOT = _SELECT_MEMBERS.format(which="slot_id = :slot_id")
 SELECT_MEMBERS = _SELECT_MEMBERS.format(which="study_id = ANY(:ids)")
 SELECT_CONFIRMED_MEMBERS = _SELECT_MEMBERS.format(

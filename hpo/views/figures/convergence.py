@@ -11,7 +11,7 @@ from hpo.study.effort import ending
 from hpo.study.trials import SlotState
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, INK
-from hpo.views.figures.plotted import MOST_TRIALS, Clock, Plotted
+from hpo.views.figures.plotted import Clock, Plotted, count_drawn
 from hpo.views.figures.style import Spot
 from hpo.views.sentences.formatting import cut, last_line
 
@@ -84,7 +84,7 @@ def _traces(plotted: Plotted, clock: Clock) -> Iterator[go.Scatter]:
 def _failed(plotted: Plotted, clock: Clock) -> list[Spot]:
     failed = [t for t in plotted.result.search if t.state == SlotState.FAILED]
     spots = []
-    for i in style.sample(len(failed), MOST_TRIALS):
+    for i in style.sample(len(failed), count_drawn(len(failed))):
         trial = failed[i]
         why = style.safe(cut(last_line(trial.message), 120))
         text = f"trial {trial.number} failed<br>{why}"

@@ -39,7 +39,7 @@ Curve = list[tuple[int, float]]
 
 def has_curves(result: Result) -> bool:
     """Return whether any learning curve has two points."""
-    for trial in result.search:
+    for trial in result.snapshot.with_all_steps:
         epochs = {step.epoch for step in trial.steps if step.network == 0}
         if len(epochs) > 1 or any(len(one.scored_at) > 1 for one in trial.members):
             return True
@@ -54,10 +54,12 @@ def learning_curves(plotted: Plotted, value: str = "") -> go.Figure:
     """
     figure = style.style(go.Figure(), height=320 if value else 460)
     result = plotted.result
-    with_curves = (t for t in result.ranking if _curves(plotted, t, value))
+    read = {trial.number: trial for trial in result.snapshot.with_all_steps}
+    ranking = (trial for trial in result.ranking if trial.number in read)
+    with_curves = (t for t in ranking if _curves(plotted, t, value))
     best = list(islice(with_curves, len(BEST_COLOURS)))
     drawn = {trial.number for trial in best}
-    others = [t for t in result.search if t.number not in drawn and _reports(t)]
+    others = [t for t in read.values() if t.number not in drawn and _reports(t)]
     some = [others[i] for i in style.sample(len(others), MAX_CURVES)]
     known = [own for trial in some if (own := _curves(plotted, trial, value))]
     if known:

@@ -14,7 +14,7 @@ from hpo.study.dimensions import Dimension
 from hpo.study.trials import Trial
 from hpo.views.figures import style
 from hpo.views.figures.palette import BLUE, GREY, ORANGE, PAPER, SLATE
-from hpo.views.figures.plotted import LEADING, MOST_TRIALS, Plotted
+from hpo.views.figures.plotted import LEADING, Plotted, count_drawn
 from hpo.views.sentences import verdict
 from hpo.views.sentences.formatting import (
     cut,
@@ -105,7 +105,7 @@ def _lines(plotted: Plotted, axes: Sequence[_Axis]) -> list[go.Scatter]:
     best = [trial for trial in trials if trial is result.best]
     leading = [trial for trial in trials[:n] if trial is not result.best]
     rest = trials[n:]
-    others = [rest[i] for i in style.sample(len(rest), MOST_TRIALS - n)]
+    others = [rest[i] for i in style.sample(len(rest), count_drawn(len(trials)) - n)]
     faint = {"line": {"color": GREY, "width": 1}, "opacity": 0.5}
     return [
         _line(plotted, axes, others, "other trials", **faint),

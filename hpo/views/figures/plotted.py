@@ -16,7 +16,7 @@ from typing import Any, Self
 from hpo.study.networks import Confirmation
 from hpo.study.progress import state_name
 from hpo.study.result import Result
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import MANY, SlotState, Trial
 from hpo.views.figures.palette import GREY
 from hpo.views.figures.style import DASHED, Line, Spot, safe, sample
 from hpo.views.sentences import caveats
@@ -35,10 +35,16 @@ from hpo.views.sentences.formatting import (
 _DOTS = ("dot", "dashdot")
 _CHANCE = "longdash"
 """The lines of baselines, and of chance."""
-MOST_TRIALS = 2000
-"""A figure draws all trials up to this number; of more, the best and a sample."""
-LEADING = MOST_TRIALS // 10
+DRAWN = MANY // 2
+"""A figure draws all of up to ``MANY`` trials; of more so many, the best and a
+sample."""
+LEADING = DRAWN // 10
 """The number of best trials that a sample never leaves out."""
+
+
+def count_drawn(n: int) -> int:
+    """Return how many of ``n`` trials a figure draws."""
+    return n if n <= MANY else DRAWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,7 @@ class Plotted:
         """Take the result."""
         self.result = result
         self.spec = result.spec
+        self._hovers: dict[int, str] = {}
 
     def within(self, view: tuple[float, float]) -> Self:
         """Return the same for a figure that shows another range of scores."""
@@ -130,13 +137,13 @@ class Plotted:
     def drawn(self) -> Sequence[Trial]:
         """The scored trials that figures draw, in order of their numbers.
 
-        Of more than ``MOST_TRIALS`` these are the best, all that improved on those
+        Of more than ``MANY`` these are the best, all that improved on those
         before them, the confirmed ones, and an even sample of the others.
         """
         scored = self.result.scored
-        if len(scored) <= MOST_TRIALS:
+        if count_drawn(len(scored)) == len(scored):
             return scored
-        kept = {scored[i].number for i in sample(len(scored), MOST_TRIALS - LEADING)}
+        kept = {scored[i].number for i in sample(len(scored), DRAWN - LEADING)}
         kept |= {trial.number for trial in self.result.ranking[:LEADING]}
         kept |= {t.number for t in self.result.improvements(self.result.contenders)}
         kept |= {item.source for item in self.result.tested}
@@ -203,6 +210,12 @@ class Plotted:
     def hover(self, trial: Trial) -> str:
         """Return the hover text of a scored trial: its score, and its parameters with
         units."""
+        text = self._hovers.get(trial.number)
+        if text is None:
+            text = self._hovers[trial.number] = self._describe(trial)
+        return text
+
+    def _describe(self, trial: Trial) -> str:
         first = f"trial {trial.number}: {score_cell(self.spec, trial)}"
         if trial.state != SlotState.COMPLETE:
             first += f", {state_name(self.spec, trial)}"

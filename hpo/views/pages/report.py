@@ -32,7 +32,7 @@ from hpo.views.figures import (
 )
 from hpo.views.figures import tolerances as tolerance_figure
 from hpo.views.figures.networks import Confusion
-from hpo.views.figures.plotted import MOST_TRIALS, Plotted
+from hpo.views.figures.plotted import Plotted, count_drawn
 from hpo.views.figures.score_map import ScoreMap
 from hpo.views.pages.page import (
     Plot,
@@ -281,7 +281,7 @@ class SearchReport:
     def parallel(self) -> Section | None:
         """Return the trials as lines through their parameters."""
         n = len(self.result.comparable)
-        drawn = min(n, MOST_TRIALS)
+        drawn = count_drawn(n)
         if n < parallel.LEAST or len(self.spec.dimensions) < 2:
             return None
         text = note(
@@ -321,7 +321,7 @@ class SearchReport:
             label = "Reported values by step"
         parts = [plot("curves", label, drawn)]
         names: set[str] = set()
-        for trial in self.result.search:
+        for trial in self.result.snapshot.with_all_steps:
             for member in trial.members:
                 names |= member.info.get(PER_EPOCH, {}).keys()
         if names:

@@ -374,9 +374,11 @@ def lineage(result: Result) -> dict[str, str]:
     Durations are omitted.
     """
     values: dict[str, Counter[str]] = {}
-    for one in result.all_trials:
-        for key, value in _flat(one.lineage):
-            values.setdefault(key, Counter())[str(value)] += 1
+    shared = {id(one.lineage): one.lineage for one in result.all_trials}
+    numbers = Counter(id(one.lineage) for one in result.all_trials)
+    for place, lineage in shared.items():
+        for key, value in _flat(lineage):
+            values.setdefault(key, Counter())[str(value)] += numbers[place]
     return {key: _counted(values[key]) for key in sorted(values)}
 
 

@@ -12,9 +12,9 @@ from searches import reported
 
 from hpo.contract import Outcome
 from hpo.contract.facts import member_info
-from hpo.study.trials import SlotState, StudySnapshot
+from hpo.study.trials import MANY, SlotState, StudySnapshot
 from hpo.views.figures import convergence, networks, parallel, parameters
-from hpo.views.figures.plotted import LEADING, MOST_TRIALS, Plotted
+from hpo.views.figures.plotted import DRAWN, LEADING, Plotted
 from hpo.views.pages import report
 
 
@@ -68,7 +68,7 @@ def test_one_outlier_does_not_squash_the_rest_and_stands_at_the_edge() -> None:
 
 def test_of_very_many_trials_the_best_and_a_sample_are_drawn() -> None:
     """The best trials stand side by side, where an even sample would leave most out."""
-    n = 3 * MOST_TRIALS
+    n = 3 * MANY
     scores = [0.5 + 0.1 * i / n for i in range(n)]
     best = range(1000, 1000 + LEADING)
     for i in best:
@@ -79,20 +79,20 @@ def test_of_very_many_trials_the_best_and_a_sample_are_drawn() -> None:
     assert set(best) <= set(numbers)
     improved = {t.number for t in plotted.result.improvements(plotted.result.search)}
     assert improved <= set(numbers)
-    sampled = MOST_TRIALS - LEADING
+    sampled = DRAWN - LEADING
     assert sampled <= len(numbers) <= sampled + LEADING + len(improved)
     assert f"{len(numbers):,} of {n:,} trials" in plotted.thinned
     cloud = trace(convergence.convergence(plotted), "complete trial")
     assert list(cloud.x) == numbers
     lines = parallel.coordinates(plotted).data
-    assert sum(list(line.x).count(None) for line in lines) == MOST_TRIALS
+    assert sum(list(line.x).count(None) for line in lines) == DRAWN
     leading = trace(parallel.coordinates(plotted), f"best {LEADING}")
     assert list(leading.x).count(None) == LEADING - 1, "the best one has its own line"
 
 
 def test_up_to_the_limit_every_trial_is_drawn() -> None:
-    plotted = Plotted(trials(*[0.5] * MOST_TRIALS))
-    assert len(plotted.drawn) == MOST_TRIALS
+    plotted = Plotted(trials(*[0.5] * MANY))
+    assert len(plotted.drawn) == MANY
     assert plotted.thinned == ""
 
 
