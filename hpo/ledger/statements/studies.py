@@ -120,23 +120,27 @@ WHERE phase = 'confirm' OR trials <= :many OR standing <= :some
 of more ``some`` of the best, by their own score times ``sign``, and as many at even
 distances."""
 
-SELECT_SLOTS_DRAWN = f"""
-WITH ends AS (
-  SELECT array_agg(DISTINCT steps #>> '{{-1,1}}') AS epochs FROM hpo_ledger.slots
+SELECT_SLOTS_DRAWN = rf"""
+WITH cut AS (
+  SELECT string_agg(DISTINCT steps #>> '{{-1,1}}', '|') AS epochs
+  FROM hpo_ledger.slots
   WHERE study_id = :study_id AND state = 'pruned' AND steps #>> '{{-1,0}}' = '0'
     AND :means)
-SELECT {_SLOT}, CASE WHEN id = ANY(:whole) THEN steps ELSE (
-  SELECT coalesce(json_agg(step), '[]') FROM (
-    SELECT step FROM json_array_elements(steps) AS e (step)
-    WHERE state = 'complete' AND step ->> 0 = '0' AND step ->> 1 = ANY(epochs)
-    UNION ALL SELECT steps -> -1) AS kept (step)
-  WHERE step IS NOT NULL) END AS steps
-FROM hpo_ledger.slots, ends
+SELECT {_SLOT}, CASE WHEN id = ANY(:whole) THEN steps ELSE CAST(
+  concat('[', concat_ws(',', (
+    SELECT string_agg(step[1], ',')
+    FROM regexp_matches(CAST(steps AS text),
+      concat('(\[\s*0\s*,\s*(', epochs, ')\s*,[^]]*\])'), 'g') AS found (step)
+    WHERE state = 'complete' AND epochs IS NOT NULL),
+    steps -> -1), ']') AS json) END AS steps
+FROM hpo_ledger.slots, cut
 WHERE study_id = :study_id
 ORDER BY phase, number"""
 """Like ``SELECT_SLOTS``, but all steps of the slots in ``whole`` alone. Of the others
 these are the last one and, of complete trials, those at epochs at which a first network
-was cut short: posterior ``means`` depend on no other."""
+was cut short: posterior ``means`` depend on no other. An expression finds them in half
+the time of PostgreSQL's functions for JSON; the table checks that each is an array of
+three numbers."""
 
 SELECT_SLOTS_BRIEFLY = """
 WITH
