@@ -45,7 +45,6 @@ from hpo.study.trials import (
     read_steps,
 )
 
-
 _SOME = 200
 """Number of the best trials whose curves a report draws or could draw, and of
 others."""
@@ -100,7 +99,9 @@ def count_unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | 
 
 def read_members(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     """Return the stored members of a slot with their curves, in order."""
-    rows = ask(connection, sql.SELECT_MEMBERS_OF_SLOT, slot_id=slot_id, curves=True, whole=None)
+    rows = ask(
+        connection, sql.SELECT_MEMBERS_OF_SLOT, slot_id=slot_id, curves=True, whole=None
+    )
     return tuple(map(_build_member, rows))
 
 
@@ -197,8 +198,9 @@ def fetch_drawn(connection: Connection, name: str) -> Fetched:
 
 
 def _sign(row: Row) -> int:
-    """Return the sign that makes a larger score a better one."""
-    return 1 if row.about.get("direction") == "maximize" else -1
+    """Return the sign that makes a larger score a better one, without reading the
+    whole spec, which another version may have written."""
+    return -1 if row.about.get("direction") == "minimize" else 1
 
 
 def _stored_means(row: Row) -> Mapping[str, Any]:

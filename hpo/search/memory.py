@@ -81,18 +81,20 @@ class Columns:
                 self._values = self._values.copy()
                 self._values[:, same:] = MISSING
             for k in range(same, n):
-                self._store(k, make(past[k]))
+                self._store(k, make(past[k]), n)
             self._past = past[:n]
         return Rows(dict(self._places), self._values[:, :n])
 
-    def _store(self, k: int, column: Mapping[Hashable, float]) -> None:
-        """Write the numbers of trial ``k`` into its column, which holds ``MISSING``;
-        add rows for new keys."""
+    def _store(self, k: int, column: Mapping[Hashable, float], n: int) -> None:
+        """Write the numbers of trial ``k`` of ``n`` into its column, which holds
+        ``MISSING``; add rows for new keys."""
         for key in column:
             self._places.setdefault(key, len(self._places))
         height, width = self._values.shape
-        if k >= width or len(self._places) > height:
-            shape = (max(height, len(self._places)), max(width, 2 * k + 16))
+        shape = (max(height, len(self._places)), width)
+        if k >= width:
+            shape = (shape[0], max(n, 2 * k + 16))
+        if shape != (height, width):
             grown = np.full(shape, MISSING)
             grown[:height, :width] = self._values
             self._values = grown

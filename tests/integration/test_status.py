@@ -17,13 +17,15 @@ from terminal import Terminal
 from users import User
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
-from hpo.ledger import interventions
+from hpo.ledger import interventions, snapshots
 from hpo.ledger import overview as listing
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.overview import Overview
 from hpo.postgres.connect import Storage
 from hpo.study.result import Result
-from hpo.study.trials import Phase, StudyState
+from hpo.study.trials import Phase, SlotState, StudyState
+from hpo.views.figures import networks
+from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import overview
 from hpo.views.records import json_records
 from hpo.views.terminal import status as terminal_status
@@ -238,6 +240,46 @@ def test_lists_of_a_large_open_study_claim_nothing_that_needs_all_its_trials(
     assert overview.card(known).claim == ""
     assert "%" not in terminal_status.study_lines([(item, known)])[1].split("toy")[-1]
     assert ledger.result("toy").headline is not None
+
+
+def test_a_report_of_very_many_trials_needs_the_steps_of_some(
+    ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It claims and counts as with all of them."""
+    monkeypatch.setattr(snapshots, "MANY", 10)
+    monkeypatch.setattr(snapshots, "_SOME", 4)
+    ledger.register(
+        toy_spec(
+            budget={"trials": 40, "window": 4, "members": 1, "epochs": 4},
+            sampler={"name": "kriging-believer"},
+            pruner={"name": "median", "n_startup_trials": 3},
+            confirm={"top": 1, "members": 2, "by": "expected"},
+        )
+    )
+    run_workers(database_url, "toy", 1)
+    with ledger.locked("toy") as study:
+        study.turn(StudyState.OPEN)  # or the means of all trials are stored
+    full = ledger.result("toy", curves=True)
+    drawn = ledger.drawn("toy")
+    states = {trial.state for trial in full.search}
+    assert states == {SlotState.COMPLETE, SlotState.PRUNED}
+    assert drawn.snapshot.expected == full.snapshot.expected != {}
+    assert [t.number for t in drawn.ranking] == [t.number for t in full.ranking]
+    assert drawn.progress == full.progress
+    assert drawn.confirm == full.confirm
+    whole = drawn.snapshot.with_all_steps
+    numbers = {trial.number for trial in whole}
+    assert numbers >= {trial.number for trial in full.by_score[:4]} | {39}
+    assert 4 < len(numbers) <= 8
+    assert [*whole] == [trial for trial in full.search if trial.number in numbers]
+    others = [trial for trial in drawn.search if trial.number not in numbers]
+    assert not any(member.curve for trial in others for member in trial.members)
+    assert sum(len(t.steps) for t in others) < sum(
+        len(t.steps) for t in full.search if t.number not in numbers
+    )
+    curves = networks.learning_curves(Plotted(drawn)).data
+    named = [trace.name for trace in curves if "trial " in (trace.name or "")]
+    assert all(int(name.split()[1].rstrip(":")) in numbers for name in named)
 
 
 def test_a_spec_that_cannot_be_read_harms_its_study_alone(
