@@ -213,7 +213,7 @@ def _with_others(connection: Connection, rows: Fetched) -> Fetched:
     study_id = rows.study.id
     foreign = ask(connection, sql.COUNT_FOREIGN_TRIALS, study_id=study_id).scalar_one()
     seen = workers.read_workers(connection)
-    own = [worker for worker in seen if worker.serves in (None, name)]
+    own = [worker for worker in seen if worker.serves in (None, rows.study.name)]
     return replace(rows, workers=own, foreign_trials=foreign)
 
 
