@@ -86,37 +86,44 @@ class KrigingBeliever(BaseSampler):
     ) -> dict[str, Any]:
         """See ``BaseSampler``."""
         rng = np.random.default_rng(self._seed)
-        if self._is_random():
+        surrogate = None if self._is_random() else self._find_surrogate()
+        if surrogate is None:
             draws = [self._cube.random(1, rng) for _ in range(_DRAWS)]
             return self._first_new(np.concatenate(draws))
-        return self._first_new(self._maximise(rng))
+        return self._first_new(self._maximise(surrogate, rng))
 
     def _is_random(self) -> bool:
-        """Return whether the next trial is drawn at random."""
+        """Return whether the next trial is drawn at random, whatever is known."""
         number = len(self._observations.seen)
-        if (number + 1) % RANDOM == 0:
-            return True
-        if self._is_starting():
-            return not self._sources or (number + 1) % RANDOM_AT_START == 0
-        return False
+        period = RANDOM
+        if number < self._n_startup:
+            period = RANDOM_AT_START if self._sources else 1
+        return (number + 1) % period == 0
 
-    def _is_starting(self) -> bool:
-        """Return whether trials are still too few for a surrogate of their own."""
+    def _find_surrogate(self) -> Surrogate | None:
+        """Return the surrogate of the trials, before the first complete one that of an
+        earlier study; None if there is neither.
+
+        The first trials alone make none: it must follow an earlier study.
+        """
         number = len(self._observations.seen)
-        return number < self._n_startup or not self._observations.complete.any()
+        if self._observations.complete.any():
+            own = Surrogate(self._spec, self._observations, self._scale, self._sources)
+            is_enough = number >= self._n_startup or own.follows_sources
+            return own if is_enough else None
+        if self._sources:
+            return self._sources[number % len(self._sources)]
+        return None
 
-    def _maximise(self, rng: np.random.Generator) -> Array:
-        """Return points (k, width) of large expected improvement, the largest first."""
-        seen = self._observations.seen
-        if self._is_starting():
-            surrogate = self._sources[len(seen) % len(self._sources)]
-            last = seen
-        else:
-            surrogate = Surrogate(
-                self._spec, self._observations, self._scale, self._sources
-            )
-            last = seen[len(self._observations.scores) :]
-        running = [past for past in last if past.suggestion.params]
+    def _maximise(self, surrogate: Surrogate, rng: np.random.Generator) -> Array:
+        """Return points (k, width) of large expected improvement, the largest first.
+
+        Trials that the surrogate has not seen are believed.
+        """
+        others = self._observations.seen
+        if self._observations.complete.any():
+            others = others[len(self._observations.scores) :]
+        running = [past for past in others if past.suggestion.params]
         process = surrogate.process
         if running:
             process = surrogate.believe(running)

@@ -99,6 +99,11 @@ class Surrogate:
             self.x, self.y, self._vague, self.known, self._theta, self._trends
         )
 
+    @property
+    def follows_sources(self) -> bool:
+        """Whether an earlier study makes the scores likelier."""
+        return bool(self._trends)
+
     def _fit(self, trends: Sequence[Trend]) -> Array:
         return fit(self.x, self.y, self._vague, self.known, trends)
 
