@@ -26,6 +26,8 @@ def test_it_writes_what_the_documentation_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # tests of the documentation import the module of that name
+    monkeypatch.delitem(sys.modules, "conv", raising=False)
     out = said("new", "objective", "conv")
     assert (
         out
