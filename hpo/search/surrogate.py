@@ -92,8 +92,9 @@ class Surrogate:
         scores = observations.scores[complete[chosen]]
         self.known = _known_variances(scale, scores, sds, self.deviation)
         """Variances of the scores that were told with one, as ``y``, (n,); else 0."""
-        trends = [_Followed(source, self) for source in sources]
-        self._trends = [trend for trend in trends if self._is_likelier([trend])]
+        self._trends = self._keep_likelier(
+            [_Followed(source, self) for source in sources]
+        )
         self._theta = self._fit(self._trends)
         self.process = GaussianProcess(
             self.x, self.y, self._vague, self.known, self._theta, self._trends
@@ -107,16 +108,19 @@ class Surrogate:
     def _fit(self, trends: Sequence[Trend]) -> Array:
         return fit(self.x, self.y, self._vague, self.known, trends)
 
-    def _is_likelier(self, trends: Sequence[Trend]) -> bool:
-        """Return whether the scores are likelier with trends than without."""
-        losses = []
-        for own in (trends, ()):
-            basis = Basis.of(self.x, own)
-            value, _ = loss(
-                self._fit(own), self.x, self.y, self._vague, self.known, basis
-            )
-            losses.append(value)
-        return losses[0] <= losses[1]
+    def _keep_likelier(self, trends: Sequence[Trend]) -> list[Trend]:
+        """Return the trends with each of which the scores are likelier than without."""
+        if not trends:
+            return []
+        most = self._loss([])
+        return [trend for trend in trends if self._loss([trend]) <= most]
+
+    def _loss(self, trends: Sequence[Trend]) -> float:
+        """Return minus the logarithm of the density of the scores with trends."""
+        theta = self._fit(trends)
+        basis = Basis.of(self.x, trends)
+        value, _ = loss(theta, self.x, self.y, self._vague, self.known, basis)
+        return value
 
     def believe(self, trials: Sequence[Past]) -> GaussianProcess:
         """Return a process with trials at their posterior mean, as if measured."""

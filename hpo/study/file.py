@@ -7,6 +7,7 @@ every message: ``<file>: <key>: expected <rule>, got <value>. <what to do>``.
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -268,7 +269,8 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         old = flatten(known.stored())
         new = flatten(spec.stored())
         listed = ", ".join(
-            f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed
+            f"{key}: {_brief(old.get(key))} -> {_brief(new.get(key))}"
+            for key in changed
         )
         raise StudyError(
             f"{where} exists already, and it differs in {listed}. Only a larger"
@@ -283,6 +285,11 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         rule = f"at least {least}, as in the database"
         raise StudyError(expected(f"{where}: budget.trials", rule, trials, do))
     return True
+
+
+def _brief(value: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    return textwrap.shorten(repr(value), 200, placeholder=" ...")
 
 
 def _is_retyped(name: str, known: StudySpec, spec: StudySpec) -> bool:
@@ -445,7 +452,8 @@ def _shorten(
         if name not in spec.fixed
     }
     fits = reported and spec.in_space(reported).keys() == reported.keys()
-    is_free = not (spec.warm_start or spec.constraints or spec.has_points)
+    begins = spec.warm_start or spec.transfer
+    is_free = not (begins or spec.constraints or spec.has_points)
     if spec.selects and fits and is_free:
         point = spec.in_space({**spec.about.defaults, **reported})
         tree["warm_start"] = {"points": [point]}

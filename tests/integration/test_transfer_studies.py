@@ -65,6 +65,9 @@ def test_the_trials_are_looked_up_once(ledger: Ledger) -> None:
     assert pinned(ledger) == known
     with pytest.raises(StudyError, match="it differs in transfer"):
         ledger.register(learner(transfer={"studies": ["another"]}))
+    with pytest.raises(StudyError, match="it differs in transfer") as caught:
+        ledger.register(believer("new"))
+    assert len(str(caught.value)) < 600, "trials are not listed"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hpo.views.figures.plotted import Clock, Plotted
 from hpo.views.pages import overview
 from hpo.views.pages.page import Section, Table, plot, render_sections, template
 from hpo.views.sentences import comparison, verdict
-from hpo.views.sentences.formatting import reported_text, value_cell
+from hpo.views.sentences.formatting import reported_text, transfer_text, value_cell
 
 LOOKS = (
     (BLUE, "diamond"),
@@ -119,6 +119,8 @@ def _whole(spec: StudySpec) -> dict[str, Any]:
     fixed |= {"epochs": None, "score_every": None}  # of the budget
     tree["task"] = spec.about.task.values
     tree["fixed"] = fixed
+    if spec.sources:
+        tree["transfer"] = transfer_text(spec)
     return flatten(tree)
 
 

@@ -278,7 +278,7 @@ def duration_text(seconds: float) -> str:
 
 def beginning_text(spec: StudySpec) -> str:
     """Describe where a search begins; or nothing."""
-    return "; ".join(filter(None, [_warm_start_text(spec), _transfer_text(spec)]))
+    return "; ".join(filter(None, [_warm_start_text(spec), transfer_text(spec)]))
 
 
 def _warm_start_text(spec: StudySpec) -> str:
@@ -299,7 +299,7 @@ def _warm_start_text(spec: StudySpec) -> str:
     return f"{text} with points of the file"
 
 
-def _transfer_text(spec: StudySpec) -> str:
+def transfer_text(spec: StudySpec) -> str:
     """Describe what the search learns from: ``the search learns from 44 trials of
     columns``; or nothing."""
     parts = [
