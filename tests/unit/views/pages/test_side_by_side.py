@@ -58,6 +58,17 @@ def test_what_a_file_leaves_out_is_its_default() -> None:
     assert "task.test_gap" in text
 
 
+def test_what_a_study_learns_from_is_named_not_listed() -> None:
+    trials = [{"params": {"x": 0.123}, "score": 0.5}] * 3
+    learner = other(
+        sampler={"name": "kriging-believer"},
+        transfer={"sources": [{"study": "earlier", "trials": trials}]},
+    )
+    text = shown(side_by_side.html([ONE, learner]))
+    assert "the search learns from 3 trials of earlier" in text
+    assert '"x": 0.123' not in text.replace("'", '"')
+
+
 def test_a_search_without_confirmation_has_no_p_value() -> None:
     before = snapshots.changed(other(), confirm=())
     text = shown(side_by_side.html([ONE, before]))
