@@ -19,6 +19,7 @@ from terminal import Terminal
 from users import User, somebody
 from workers import kill, ledger_at, start_worker, table, wait_until
 
+from hpo.launch.run import POLL_S
 from hpo.postgres.embedded import Embedded
 from hpo.study.trials import StudyState
 from hpo.views.terminal.live import QUIET_S
@@ -154,7 +155,7 @@ def test_a_database_that_goes_away_is_waited_for(user: User) -> None:
     launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
     user.wait_for_trials(2)
     with cut_off(user.url):
-        time.sleep(2.5)
+        time.sleep(POLL_S[1] + 2.0)  # so that it asks meanwhile, however busy it is
         assert launcher.poll() is None
     out, _ = user.end(launcher)
     assert out.count("database unreachable, retrying") == 1
