@@ -93,7 +93,7 @@ class Surrogate:
         self.known = _known_variances(scale, scores, sds, self.deviation)
         """Variances of the scores that were told with one, as ``y``, (n,); else 0."""
         self._trends = self._keep_likelier(
-            [_Followed(source, self) for source in sources]
+            [_SourceTrend(source, self) for source in sources]
         )
         self._theta = self._fit(self._trends)
         self.process = GaussianProcess(
@@ -157,7 +157,7 @@ class Surrogate:
         return np.asarray(self._scale.inverse(raw) @ weights / weights.sum())
 
 
-class _Followed:
+class _SourceTrend:
     """What an earlier study has found, as a trend of a surrogate's scores."""
 
     def __init__(self, source: Surrogate, own: Surrogate) -> None:
@@ -220,22 +220,32 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
 def source_surrogates(spec: StudySpec, scale: Scale) -> list[Surrogate]:
     """Return the surrogates of the studies of ``[transfer]``, in the cube of this
     one."""
-    sources = spec.sources
 
     def build(_: int, source: Source) -> Surrogate:
         return Surrogate(spec, _observe(source.trials), scale)
 
-    return kept(spec.hash, f"sources, {scale}").of(sources, build)
+    return kept(spec.hash, f"sources, {scale}").of(spec.sources, build)
 
 
 def _observe(trials: Sequence[SourceTrial]) -> Observations:
-    n = len(trials)
+    return _all_complete(
+        [Past(suggestion=Suggestion(params=trial.params)) for trial in trials],
+        [trial.score for trial in trials],
+        [trial.vague for trial in trials],
+    )
+
+
+def _all_complete(
+    seen: Sequence[Past], scores: Sequence[float | None], vague: Sequence[float]
+) -> Observations:
+    """Return observations of trials (n,) that all count as complete."""
+    n = len(seen)
     return Observations(
-        seen=[Past(suggestion=Suggestion(params=trial.params)) for trial in trials],
-        scores=np.array([trial.score for trial in trials]),
+        seen=seen,
+        scores=np.array(scores, dtype=np.float64),
         complete=np.ones(n, dtype=np.bool_),
         changed=np.zeros(n, dtype=np.bool_),
-        vague=np.array([trial.vague for trial in trials]),
+        vague=np.array(vague),
     )
 
 
@@ -290,14 +300,8 @@ def predict_at(
 
     ``trials`` are complete, one at least; each has a measured score.
     """
-    n = len(trials)
-    observations = Observations(
-        seen=trials,
-        scores=np.array([trial.score for trial in trials], dtype=np.float64),
-        complete=np.ones(n, dtype=np.bool_),
-        changed=np.zeros(n, dtype=np.bool_),
-        vague=np.zeros(n),
-    )
+    scores = [trial.score for trial in trials]
+    observations = _all_complete(trials, scores, [0.0] * len(trials))
     surrogate = Surrogate(spec, observations, comparison.surrogate_scale(spec))
     asked = [
         Past(suggestion=Suggestion(params=spec.present(point))) for point in points

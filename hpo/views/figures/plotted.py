@@ -36,8 +36,8 @@ _DOTS = ("dot", "dashdot")
 _CHANCE = "longdash"
 """The lines of baselines, and of chance."""
 DRAWN = MANY // 2
-"""A figure draws all of up to ``MANY`` trials; of more so many, the best and a
-sample."""
+"""Number of trials that a figure draws, the best and a sample, if there are more than
+``MANY``; else it draws all."""
 LEADING = DRAWN // 10
 """The number of best trials that a sample never leaves out."""
 
