@@ -346,13 +346,14 @@ class Result:
 
     def beside(self, baseline: Baseline) -> Comparison | None:
         """Compare the confirmed score with a baseline; None while there is none."""
+        return self.compared(intervals.published(*baseline.published))
+
+    def compared(self, other: Estimate) -> Comparison | None:
+        """Compare the confirmed score with another one; None while there is none."""
         if self.confirmed is None:
             return None
-        return intervals.compare(
-            self.confirmed.estimate(self.spec),
-            intervals.published(*baseline.published),
-            maximize=self.spec.maximize,
-        )
+        own = self.confirmed.estimate(self.spec)
+        return intervals.compare(own, other, maximize=self.spec.maximize)
 
     @cached_property
     def at_chance(self) -> bool:

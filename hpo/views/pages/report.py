@@ -48,11 +48,11 @@ from hpo.views.pages.page import (
 from hpo.views.records import json_records
 from hpo.views.sentences import (
     caveats,
-    comparison,
     progress,
     ranking,
     splits,
     verdict,
+    winner,
 )
 from hpo.views.sentences import tolerances as tolerance_words
 from hpo.views.sentences.formatting import (
@@ -70,12 +70,12 @@ from hpo.views.sentences.formatting import (
     quantity_label,
     repeats_name,
     score_cell,
-    score_text,
     shown,
     value_cell,
 )
 
 ENDED_ROWS = 50
+NO_SCORE = "No trial has a score yet."
 
 
 def write(
@@ -123,6 +123,8 @@ def html(
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
         notices=notices,
+        tables=_winner(result),
+        tables_note=note("beside", test=intervals.TEST, known=bool(result.baselines)),
         name=shlex.quote(result.name),
         network=result.best and is_network,
         study_file=file.dumps(spec),
@@ -150,7 +152,6 @@ class SearchReport:
         return (
             self.figure(),
             self.main(),
-            self.beside(),
             self.parameters(),
             self.parallel(),
             self.importance(),
@@ -191,11 +192,15 @@ class SearchReport:
             missing=sorted(asked - {other.name for other in chart.others}),
         )
         label = f"{chart.y_label} against {chart.x_label}"
-        parts = [plot("figure", label, declared.figure(chart))]
+        parts = []
+        if chart.groups:
+            parts = [plot("figure", label, declared.figure(chart))]
         return Section("figure", text, parts, title=chart.title, warnings=warnings)
 
     def _map(self, own: ScoreMap, warnings: Sequence[str]) -> Section:
         """Return the map of a grid of two parameters."""
+        if not own.cells:
+            return Section("map", NO_SCORE, title=own.title, warnings=warnings)
         spec = self.spec
         how = [verdict.protocol_text(spec), verdict.hardware_text(spec)]
         missing = len(own.x) * len(own.y) - len(own.cells)
@@ -217,6 +222,8 @@ class SearchReport:
         """Return the convergence of the search."""
         result = self.result
         spec = self.spec
+        if not result.scored:
+            return Section("convergence", NO_SCORE)
         where = "on the test set"
         if not spec.has_class:
             where = ""
@@ -241,27 +248,11 @@ class SearchReport:
         drawn = convergence.convergence(self.plotted)
         return Section("convergence", text, [plot("convergence", label, drawn)])
 
-    def beside(self) -> Section | None:
-        """Compare the confirmed score with all baselines."""
-        rows = [
-            {
-                "baseline": one.name,
-                "score": score_text(self.spec, one.score, one.std),
-                "seeds": one.n,
-                "settings tried": one.tried,
-                "confirmed minus baseline": comparison.difference(self.result, one),
-            }
-            for one in self.result.baselines
-        ]
-        if not rows:
-            return None
-        text = note("beside", test=intervals.TEST)
-        parts = [Table("Baselines, the best first", rows)]
-        return Section("beside", text, parts, title="Comparison with baselines")
-
     def parameters(self) -> Section | None:
         """Return the score against each parameter."""
         if not self.spec.dimensions:  # of a function that has not been called yet
+            return None
+        if not self.result.scored:
             return None
         label = f"Score against each of: {', '.join(self.spec.parameters)}"
         figures = [
@@ -413,7 +404,7 @@ class SearchReport:
         )
         if self.spec.is_ask_and_tell:
             text = "Confirmed scores are means over repetitions."
-        rows = ranking.table(self.result, self.result.selected)
+        rows = ranking.table(self.result, self.result.selected, ranking.PARAMETERS_SOON)
         parts = [Table(self.words.caption, rows)]
         return Section("best", text, parts, title=self.words.title)
 
@@ -441,6 +432,8 @@ class FrontReport(SearchReport):
 
     def main(self) -> Section:
         """Return the score against each cost."""
+        if not self.result.contenders:
+            return Section("front", NO_SCORE)
         costs = self.result.costs
         label = f"Score against cost; {verdict.verdict(self.result)}"
         figures = [front.figure(self.plotted, only=name) for name in costs]
@@ -507,6 +500,16 @@ KINDS: Mapping[type[Result], type[SearchReport]] = {
     Front: FrontReport,
     Sweep: SweepReport,
 }
+
+
+def _winner(result: Result) -> list[Table]:
+    """Return the winning parameters, and their score beside what it is compared
+    with."""
+    tables = [
+        Table(winner.name(result), winner.parameter_rows(result)),
+        Table("Scores", winner.score_rows(result)),
+    ]
+    return [table for table in tables if table.rows]
 
 
 def _message(message: str) -> Markup:

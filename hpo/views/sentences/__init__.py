@@ -13,4 +13,5 @@ __all__ = [
     "task_data",
     "tolerances",
     "verdict",
+    "winner",
 ]

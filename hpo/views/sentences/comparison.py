@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hpo.contract import Baseline
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Comparison, Estimate
 from hpo.study.result import Result
@@ -112,10 +111,10 @@ def beside(result: Result) -> str:
     return ", ".join(texts) + direction(spec)
 
 
-def difference(result: Result, baseline: Baseline) -> str:
-    """Return the confirmed score minus a baseline's: ``3.7 (2.4 to 5.0), ahead``; or a
+def difference_text(result: Result, other: Estimate) -> str:
+    """Return the confirmed score minus another one: ``3.7 (2.4 to 5.0), ahead``; or a
     dash."""
-    margin = result.beside(baseline)
+    margin = result.compared(other)
     if margin is None or result.confirmed is None:
         return NOTHING
     relation = margin.relation

@@ -26,18 +26,30 @@ SCORE = "search score"
 EXPECTED = "posterior mean"
 CONFIRMED = "confirmed"
 REPORTED = "reported"
+AS_IS = ("facts", "checks", "costs", "parameters")
+PARAMETERS_SOON = ("facts", "parameters", "costs", "checks")
+"""Orders of columns: the second shows more of a wide table before one scrolls it."""
 
 
 @dataclass
 class _Row:
-    """The cells of a trial, by column: facts stand before costs, then parameters."""
+    """The cells of a trial, by column, in groups."""
 
     facts: dict[str, str]
+    checks: dict[str, str] = field(default_factory=dict)
+    """Fresh seeds, and what else was found of them."""
     costs: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def cells(self) -> dict[str, str]:
+        """All cells."""
+        return {**self.parameters, **self.costs, **self.checks, **self.facts}
 
-def table(result: Result, trials: Sequence[Trial]) -> list[dict[str, str]]:
+
+def table(
+    result: Result, trials: Sequence[Trial], order: Sequence[str] = AS_IS
+) -> list[dict[str, str]]:
     """Return a row per complete trial, its cells by column; the reported result is the
     last row.
 
@@ -51,10 +63,10 @@ def table(result: Result, trials: Sequence[Trial]) -> list[dict[str, str]]:
         is_confirmed = any(CONFIRMED in row.facts for row in rows)
         rows.append(_reported(result.spec, is_confirmed=is_confirmed))
     columns: dict[str, str] = {}
-    for group in ("facts", "costs", "parameters"):
+    for group in order:
         for row in rows:
             columns |= dict.fromkeys(getattr(row, group), NOTHING)
-    return [{**columns, **row.parameters, **row.costs, **row.facts} for row in rows]
+    return [{**columns, **row.cells} for row in rows]
 
 
 def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
@@ -66,30 +78,32 @@ def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
     expected = result.expected(trial)
     if expected is not None:
         facts[EXPECTED] = score_text(spec, expected.mean, expected.std)
+    checks: dict[str, str] = {}
     costs: Mapping[str, float] = mean_costs(spec, trial)
     if item is not None:
         facts[CONFIRMED] = NOTHING
         if item.scores:
             facts[CONFIRMED] = score_text(spec, item.mean, item.std)
             costs = item.all_costs
-        facts[repeats_name(spec)] = _seeds(item)
-        facts |= caveats.cells(spec, item)
+        checks = {repeats_name(spec): _seeds(item), **caveats.cells(spec, item)}
     cells = {n: amount(costs[n]) for n in result.cost_columns if n in costs}
-    return _Row(facts, _labelled(cells), _parameters(spec, trial.params))
+    return _Row(facts, checks, _labelled(cells), _parameters(spec, trial.params))
 
 
 def _reported(spec: StudySpec, *, is_confirmed: bool) -> _Row:
     """Return the published result; a cost with its value here: ``40 (here 24.7)``."""
     facts = {TRIAL: REPORTED}
+    checks = {}
     if is_confirmed and spec.reported is not None:
         facts[CONFIRMED] = reported_number(spec)
-        facts[repeats_name(spec)] = str(spec.reported.n or NOTHING)
+        checks[repeats_name(spec)] = str(spec.reported.n or NOTHING)
     else:
         facts[SCORE] = reported_number(spec)
     cells = {n: amount(cost) for n, cost in spec.reported_costs("cost").items()}
     for name, here in spec.reported_costs("cost_here").items():
         cells[name] = f"{cells.get(name, NOTHING)} (here {amount(here)})"
-    return _Row(facts, _labelled(cells), _parameters(spec, spec.reported_params))
+    parameters = _parameters(spec, spec.reported_params)
+    return _Row(facts, checks, _labelled(cells), parameters)
 
 
 def _labelled(cells: Mapping[str, str]) -> dict[str, str]:

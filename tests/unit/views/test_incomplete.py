@@ -14,6 +14,7 @@ from hpo.study.trials import SlotState, StudyState, Trial
 from hpo.views.pages import report as page
 from hpo.views.records import json_records
 from hpo.views.sentences import verdict
+from hpo.views.sentences.formatting import capital
 from hpo.views.terminal import status
 
 FAILED = (
@@ -88,5 +89,5 @@ def test_a_study_that_ends_without_a_complete_trial_says_what_to_do(
     first, second, *_ = verdict.clauses(result)
     assert first.startswith("no trial is complete: ")
     assert second == what
-    assert what in unescape(page.html(result))
+    assert capital(what) in unescape(page.html(result))
     assert what in json_records.study(result)["verdict"]
