@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo.cli.common import show, tell, terminal_width
 from hpo.console import JSON, OPEN, argument, command
@@ -14,6 +14,18 @@ from hpo.files import check_ending, check_writable, read_toml, writing
 
 if TYPE_CHECKING:
     from hpo.objectives.fitting.result import Fit
+
+
+class Target(NamedTuple):
+    """Where a preset is written."""
+
+    file: Path
+    name: str
+    """Of the table, which the file does not have yet."""
+
+    def __str__(self) -> str:
+        """Return it as a study names it."""
+        return f"{self.file}:{self.name}"
 
 
 @command(
@@ -82,15 +94,15 @@ def fit(arguments: argparse.Namespace) -> int:
         hpo guide --device lab.toml:stno
             print what works for the oscillator that was measured
     """
-    file, name = _target(arguments)
-    page: Path = arguments.output or Path(f"{name}-fit.html")
+    target = _choose_target(arguments)
+    page: Path = arguments.output or Path(f"{target.name}-fit.html")
     check_ending(page, ".html")
-    for path in (file, page):
+    for path in (target.file, page):
         check_writable(path)
     found = _fit(arguments)
     _check_found(found)
-    _write(arguments, found, page)
-    _tell(arguments, found, page)
+    _write(arguments, found, target, page)
+    _tell(arguments, found, target, page)
     show(arguments, page)
     return 0
 
@@ -109,29 +121,30 @@ def _check_found(found: Fit) -> None:
         )
 
 
-def _write(arguments: argparse.Namespace, found: Fit, page: Path) -> None:
+def _write(
+    arguments: argparse.Namespace, found: Fit, target: Target, page: Path
+) -> None:
     """Write the preset and the page with the figure."""
     from hpo.views.pages import fits as pages
     from hpo.views.records import fits as records
 
-    file, name = _target(arguments)
-    _append(file, name, records.preset(found, arguments.data))
+    _append(target, records.preset(found, arguments.data))
     with writing(page) as draft:
         draft.write_text(pages.page(found, arguments.command), encoding="utf-8")
 
 
-def _tell(arguments: argparse.Namespace, found: Fit, page: Path) -> None:
+def _tell(
+    arguments: argparse.Namespace, found: Fit, target: Target, page: Path
+) -> None:
     """Print what was found, and where it is."""
     from hpo.views.records import fits as records
     from hpo.views.sentences import fits as words
     from hpo.views.terminal import text_tables
 
-    file, name = _target(arguments, is_new=False)
-    preset = f"{file}:{name}"
-    record = {"preset": preset, "figure": str(page), **records.record(found)}
+    record = {"preset": str(target), "figure": str(page), **records.record(found)}
     lines = text_tables.columns(words.rows(found), width=terminal_width())
     lines += words.notes(found)
-    tell(arguments, record, words.heading(found), *lines, preset, page)
+    tell(arguments, record, words.heading(found), *lines, str(target), page)
 
 
 def _fit(arguments: argparse.Namespace) -> Fit:
@@ -172,8 +185,8 @@ def _given(texts: list[str]) -> dict[str, float]:
     return given
 
 
-def _target(arguments: argparse.Namespace, *, is_new: bool = True) -> tuple[Path, str]:
-    """Return the file and the name of the table to write, which ``is_new``.
+def _choose_target(arguments: argparse.Namespace) -> Target:
+    """Return where to write the preset.
 
     Raises:
         HpoError: the name is none, or the file has such a table.
@@ -188,22 +201,22 @@ def _target(arguments: argparse.Namespace, *, is_new: bool = True) -> tuple[Path
             " lab.toml:stno."
         )
     check_ending(file, ".toml")
-    if is_new and file.exists() and name in read_toml(file, HpoError):
+    if file.exists() and name in read_toml(file, HpoError):
         raise HpoError(
             f"{file}: it has a table [{name}] already. Take another name: --preset"
             f" {file}:NEW."
         )
-    return file, name
+    return Target(file, name)
 
 
-def _append(file: Path, name: str, table: dict[str, Any]) -> None:
+def _append(target: Target, table: dict[str, Any]) -> None:
     """Write a table at the end of a file."""
     import tomli_w
 
-    text = tomli_w.dumps({name: table})
+    text = tomli_w.dumps({target.name: table})
     text = re.sub(r"\[\n\s+(\S+),\n\s+(\S+),\n\]", r"[\1, \2]", text)
-    if file.exists():
-        before = file.read_text(encoding="utf-8-sig").rstrip("\n")
+    if target.file.exists():
+        before = target.file.read_text(encoding="utf-8-sig").rstrip("\n")
         text = f"{before}\n\n{text}"
-    with writing(file) as draft:
+    with writing(target.file) as draft:
         draft.write_text(text, encoding="utf-8")
