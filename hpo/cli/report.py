@@ -39,6 +39,15 @@ if TYPE_CHECKING:
             metavar="FILE",
             help="draw one figure as .svg, .pdf or .png instead of the report",
         ),
+        argument(
+            "--paper",
+            type=Path,
+            metavar="FOLDER",
+            help=(
+                "write all figures (.svg, .pdf, .png), LaTeX tables, the methods and"
+                " BibTeX for a paper instead of the report"
+            ),
+        ),
     ),
     OPEN,
     STORAGE,
@@ -57,6 +66,9 @@ def report(arguments: argparse.Namespace) -> int:
             open it in the browser
         hpo report seqdigits --picture seqdigits.svg
             draw a figure for a paper
+        hpo report seqdigits --paper paper
+            write ./paper, with figures, tables, methods and references, and
+            paper/document.tex, which shows them all
         hpo report seqdigits wider --open
             write ./seqdigits-wider-report.html, with both side by side
     """
@@ -64,21 +76,47 @@ def report(arguments: argparse.Namespace) -> int:
     from hpo.views.sentences import verdict
 
     picture: Path | None = arguments.picture
+    paper: Path | None = arguments.paper
+    _check_alone(arguments)
     if picture is not None:
         check_ending(picture, *pictures.ENDINGS)
     with looking(arguments) as ledger:
         result = ledger.drawn(ledger.named(arguments.study))
         others = [ledger.result(name) for name in arguments.others]
-        if picture is not None:
+        if paper is not None:
+            path = _write_paper(ledger, result, paper)
+        elif picture is not None:
             path = _write_picture(ledger, result, others, picture)
         else:
             path = _write_page(ledger, result, others, arguments.output)
     record = {"report": str(path), "verdict": verdict.verdict(result)}
     if picture is not None:
         record = {"picture": str(path)}
+    elif paper is not None:
+        record = {"paper": str(path), "verdict": verdict.verdict(result)}
     tell(arguments, record, path)
     show(arguments, path)
     return 0
+
+
+def _check_alone(arguments: argparse.Namespace) -> None:
+    """Refuse a paper of several studies."""
+    if arguments.paper is not None and arguments.others:
+        raise HpoError(
+            "--paper: expected one study, got"
+            f" {', '.join([arguments.study, *arguments.others])}. Write a folder for"
+            " each."
+        )
+
+
+def _write_paper(ledger: LedgerReader, result: Result, folder: Path) -> Path:
+    """Write the files for a paper."""
+    from hpo.views import paper
+    from hpo.worker import network
+
+    matrix = network.confusion(ledger, result)
+    paper.write(result, folder, ledger.overlays(result.spec), matrix)
+    return folder
 
 
 def _write_page(

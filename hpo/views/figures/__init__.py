@@ -14,6 +14,7 @@ __all__ = [
     "parameters",
     "pictures",
     "plotted",
+    "redrawn",
     "replication",
     "style",
     "tolerances",
