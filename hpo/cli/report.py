@@ -8,13 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.cli.common import looking, show, tell
-from hpo.console import JSON, OPEN, STORAGE, STUDY_OR_ONLY, argument, command, one_of
+from hpo.console import (
+    JSON,
+    OPEN,
+    STORAGE,
+    STUDY_OR_ONLY,
+    Parser,
+    argument,
+    command,
+    one_of,
+)
 from hpo.errors import HpoError
 from hpo.files import check_ending
 
 if TYPE_CHECKING:
     from hpo.ledger.reader import LedgerReader
     from hpo.study.result import Result
+
+
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    """Refuse a paper on several studies."""
+    if arguments.paper is not None and arguments.others:
+        parser.error("argument --paper: not allowed with OTHER")
 
 
 @command(
@@ -52,6 +67,7 @@ if TYPE_CHECKING:
     OPEN,
     STORAGE,
     JSON,
+    check=_check,
 )
 def report(arguments: argparse.Namespace) -> int:
     """Write the report of a study as one HTML file, or its figure as a picture.
@@ -77,7 +93,6 @@ def report(arguments: argparse.Namespace) -> int:
 
     picture: Path | None = arguments.picture
     paper: Path | None = arguments.paper
-    _check_alone(arguments)
     if picture is not None:
         check_ending(picture, *pictures.ENDINGS)
     with looking(arguments) as ledger:
@@ -97,16 +112,6 @@ def report(arguments: argparse.Namespace) -> int:
     tell(arguments, record, path)
     show(arguments, path)
     return 0
-
-
-def _check_alone(arguments: argparse.Namespace) -> None:
-    """Refuse a paper of several studies."""
-    if arguments.paper is not None and arguments.others:
-        raise HpoError(
-            "--paper: expected one study, got"
-            f" {', '.join([arguments.study, *arguments.others])}. Write a folder for"
-            " each."
-        )
 
 
 def _write_paper(ledger: LedgerReader, result: Result, folder: Path) -> Path:

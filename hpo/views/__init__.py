@@ -1,3 +1,3 @@
-"""Views of a result: sentences, records, figures, pages, the terminal."""
+"""Views of a result: sentences, records, figures, pages, the terminal, a paper."""
 
-__all__ = ["figures", "pages", "records", "sentences", "terminal"]
+__all__ = ["figures", "pages", "paper", "records", "sentences", "terminal"]

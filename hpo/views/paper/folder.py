@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FIGURES = "figures"
 _DOCUMENT = r"""%% %(name)s: compile with pdflatex and bibtex
 \documentclass{article}
+\usepackage[margin=25mm]{geometry}
 \usepackage{booktabs,graphicx}
 \begin{document}
 \section*{%(title)s}
@@ -84,7 +85,7 @@ def _figures(
             if not isinstance(part, Plot):
                 continue
             for place, figure in part.figures.items():
-                caption = part.label
+                caption = part.label.partition("; ")[0]  # the verdict follows
                 if len(part.figures) > 1:
                     axes = (
                         figure.layout.yaxis.title.text,

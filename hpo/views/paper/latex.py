@@ -36,7 +36,7 @@ _SPECIAL = {
 _MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
 """A hyphen that stands for a minus."""
 _TABLE = r"""\begin{table}
-\centering\footnotesize
+\centering\scriptsize\setlength{\tabcolsep}{4pt}
 \caption{%(caption)s}
 \label{%(label)s}
 \begin{tabular}{%(columns)s}

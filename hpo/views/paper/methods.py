@@ -107,11 +107,14 @@ def _search(result: Result) -> Iterator[str]:
         for name, dimension in spec.dimensions.items():
             scale = " (log)" if dimension.log else ""
             ranges.append(f"{parameter_label(name)} {dimension.allowed}{scale}")
-        yield (
+        text = (
             f"The search, {_named(spec.sampler.name, spec.sampler.options)}, had"
-            f" {plural(budget.trials, 'trial')} and the seed {spec.seed}; trial k was"
-            f" suggested from trials 0 to k - {budget.window}"
+            f" {plural(budget.trials, 'trial')} and the seed {spec.seed}, from which all"
+            " others are derived"
         )
+        if spec.sampler.learns:
+            text += f"; trial k was suggested from trials 0 to k - {budget.window}"
+        yield text
         yield f"It varied {'; '.join(ranges)}"
     scored = ""
     if spec.has_class:

@@ -117,6 +117,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             "argument --curves: only allowed with a table",
         ),
         ("export s --format f", "argument --format: needs -o FILE"),
+        ("report s t --paper p", "argument --paper: not allowed with OTHER"),
         ("status s --watch", "argument --watch: stdout is not a terminal"),
         ("status s --all", "argument STUDY: not allowed with --all, --tag or --files"),
         ("status --logs --json", "argument --json: not allowed with --watch or --logs"),
