@@ -109,8 +109,8 @@ def _search(result: Result) -> Iterator[str]:
             ranges.append(f"{parameter_label(name)} {dimension.allowed}{scale}")
         text = (
             f"The search, {_named(spec.sampler.name, spec.sampler.options)}, had"
-            f" {plural(budget.trials, 'trial')} and the seed {spec.seed}, from which all"
-            " others are derived"
+            f" {plural(budget.trials, 'trial')} and the seed {spec.seed}, from which"
+            " all others are derived"
         )
         if spec.sampler.learns:
             text += f"; trial k was suggested from trials 0 to k - {budget.window}"
