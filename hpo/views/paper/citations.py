@@ -48,7 +48,7 @@ def keys(result: Result) -> list[str]:
         found += _PYTORCH
         found += _OBJECTIVES.get(spec.objective, ())
         found += _TASKS.get(spec.about.task.name, ())
-    if not spec.sweep:
+    if not spec.curves:
         found += _SAMPLERS.get(spec.sampler.name, ())
     return list(dict.fromkeys(found))
 

@@ -54,7 +54,7 @@ def missing(result: Result) -> list[str]:
     lacks = []
     if result.state == StudyState.OPEN:
         lacks.append("the end of the study")
-    if result.confirmed is None and result.selects:
+    if result.confirmed is None and verdict.named(result):
         lacks.append("a confirmed score")
     if not result.baselines:
         lacks.append("baselines")
@@ -99,7 +99,7 @@ def _task(result: Result) -> Iterator[str]:
 def _search(result: Result) -> Iterator[str]:
     spec = result.spec
     budget = spec.budget
-    if spec.sweep is not None:
+    if spec.curves:
         points = plural(budget.trials, "point")
         yield f"All {points} of {', '.join(spec.swept)} were measured"
     else:
@@ -141,7 +141,7 @@ def _confirmation(result: Result) -> Iterator[str]:
     spec = result.spec
     confirm = spec.confirm
     if confirm is None:
-        if result.selects:
+        if verdict.named(result):
             yield "Nothing was confirmed: the study file says so"
         return
     text = f"The best {plural(confirm.top, 'trial')} by {confirm.by or 'score'}"
