@@ -1,9 +1,9 @@
 """``docs/explanation/search.md`` and ``docs/records/search.md``: their tables, and the
 figure.
 
-Marks are ``<!-- searches -->``, ``<!-- quartiles -->``, ``<!-- surrogate -->`` and
-``<!-- epochs -->`` for the table of ``seqdigits``, ``<!-- real -->`` and ``<!-- real
-changed -->`` for real networks of all tasks.
+Marks are ``<!-- searches -->``, ``<!-- quartiles -->`` and ``<!-- surrogate -->`` for
+the table of ``seqdigits``, ``<!-- real -->`` and ``<!-- real changed -->`` for real
+networks of all tasks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.marks import DOCS, fill, row
-from benchmarks.search import real, surrogate, table
+from benchmarks.search import real, surrogate
 from benchmarks.search.simulate import Search, Step, passes, value_at
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from benchmarks.search.tasks import SEQDIGITS
@@ -62,7 +62,6 @@ def tables(results: Found) -> dict[str, str]:
         "searches": _searches(whole),
         "quartiles": _quartiles(whole),
         "surrogate": _validation(),
-        "epochs": _epochs(),
         "real": _real(False),
         "real changed": _real(True),
     }
@@ -155,32 +154,6 @@ def _validation() -> list[list[str]]:
                     ),
                 ]
             )
-    return rows
-
-
-def _epochs() -> list[list[str]]:
-    """What scores on the way say of a confirmation, of points with two networks of
-    each."""
-    known = surrogate.data(table.read(surrogate.TABLE))
-    both = known.subset(np.flatnonzero(np.isfinite(known.spread)))
-    confirmed = surrogate.expit(both.confirmed)
-    curves = surrogate.expit(both.curves).mean(axis=1)
-    least = {"all": 0.0}
-    for level in (surrogate.GOOD, surrogate.LEVEL):
-        least[f"above {100 * level:.0f} %"] = level
-    chosen = [confirmed > score for score in least.values()]
-    heads = [f"{name} ({n.sum()})" for name, n in zip(least, chosen, strict=True)]
-    rows = [["epochs", *heads]]
-    for epoch in (5, 15, 45, 60, 100, surrogate.CURVE_EPOCHS):
-        scores = curves[:, epoch - 1]
-        cells = [
-            f"{stats.spearmanr(scores[n], confirmed[n]).statistic:.2f}, "
-            f"{100 * (confirmed[n] - scores[n]).mean():.1f}"
-            if n.sum() > 2
-            else "–"
-            for n in chosen
-        ]
-        rows.append([f"{epoch}", *cells])
     return rows
 
 

@@ -161,7 +161,7 @@ def add(result: Found, path: Path) -> None:
         new.replace(path)
 
 
-def _seeds(text: str) -> range:
+def read_seeds(text: str) -> range:
     """``A-B`` or ``A``."""
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
@@ -184,7 +184,11 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     option(
-        "--seeds", type=_seeds, default="0-4", metavar="A-B", help="study seeds (0-4)"
+        "--seeds",
+        type=read_seeds,
+        default="0-4",
+        metavar="A-B",
+        help="study seeds (0-4)",
     )
     option("--epochs", type=int, default=5000, metavar="N", help="of a search (5000)")
     option("--networks", type=int, default=6, metavar="N", help="that judge (6)")

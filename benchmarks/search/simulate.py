@@ -85,10 +85,15 @@ class Search:
 
 
 @dataclass(kw_only=True)
-class _Trial:
+class Trial:
+    """A trial of a search."""
+
     past: Past
     epochs: int
+    """Of all its networks."""
     true: float
+    suggestion_s: float = 0.0
+    """Processor time of its suggestion, in seconds."""
 
 
 def run(spec: StudySpec, world: World, epochs: int) -> Search:
@@ -101,18 +106,7 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
         epochs: the budget, over all members and trials; the trial that exceeds it is
             the last.
     """
-    trials: list[_Trial] = []
-    past: list[Past] = []
-    spent = 0
-    suggested_s = 0.0
-    while spent < epochs:
-        began = time.process_time()
-        own = suggest(spec, len(past), past)
-        suggested_s += time.process_time() - began
-        trial = _train(spec, world, len(past), past, own)
-        spent += trial.epochs
-        trials.append(trial)
-        past.append(trial.past)
+    trials = run_trials(spec, world, epochs)
     complete = [trial.past.state == SlotState.COMPLETE for trial in trials]
     true = np.array([trial.true for trial in trials])
     late = true[EARLY:]
@@ -123,13 +117,30 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
         complete=sum(complete),
         good=float((late >= world.good).mean()) if len(late) else math.nan,
         lost=float(1.0 - np.array(complete)[best].mean()),
-        suggestion_s=suggested_s,
+        suggestion_s=sum(trial.suggestion_s for trial in trials),
     )
+
+
+def run_trials(spec: StudySpec, world: World, epochs: int) -> list[Trial]:
+    """Run the trials of a study until ``epochs`` are trained; see ``run``."""
+    trials: list[Trial] = []
+    past: list[Past] = []
+    spent = 0
+    while spent < epochs:
+        began = time.process_time()
+        own = suggest(spec, len(past), past)
+        suggestion_s = time.process_time() - began
+        trial = _train(spec, world, len(past), past, own)
+        trial.suggestion_s = suggestion_s
+        spent += trial.epochs
+        trials.append(trial)
+        past.append(trial.past)
+    return trials
 
 
 def _train(
     spec: StudySpec, world: World, number: int, past: Sequence[Past], own: Suggestion
-) -> _Trial:
+) -> Trial:
     """What ``hpo.worker.trial`` does with a slot, in a world."""
     course = TrialProgress(spec, number, past, own)
     scores: list[float] = []
@@ -151,7 +162,7 @@ def _train(
     except EndedError:
         state = SlotState.PRUNED
         score = course.steps[-1].score
-    return _Trial(
+    return Trial(
         past=Past(
             suggestion=Suggestion(
                 params=own.params, attrs={**own.attrs, **course.attrs}
@@ -165,7 +176,7 @@ def _train(
     )
 
 
-def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
+def _steps(spec: StudySpec, trials: Sequence[Trial]) -> list[Step]:
     """The best trials, one after the other, by number, and the claim in the end."""
     steps: list[Step] = []
     spent = 0

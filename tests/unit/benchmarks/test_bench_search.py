@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks import marks
-from benchmarks.search import page, peers, results, surrogate, table
+from benchmarks.search import page, peers, real, results, surrogate, table, transfer
+from benchmarks.search.memo import Memo
 from benchmarks.search.simulate import run
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from benchmarks.search.tasks import SEQDIGITS, TASKS
@@ -144,3 +145,40 @@ def test_a_peer_spends_its_epochs_and_returns_what_it_found(name: str) -> None:
     other = Hill()
     peers.run(name, study(2), other, WHOLE + 1)
     assert other.tried[:2] != world.tried[:2]
+
+
+# --- an earlier study ---
+
+
+class Formula(Memo):
+    """Networks of which a formula says how good they are."""
+
+    def train(
+        self,
+        spec: StudySpec,
+        params: Any,
+        protocol: Any,
+        seed: int,
+        epochs: int,
+        tell: Callable[[float | None], None] = lambda accuracy: None,
+    ) -> float:
+        end = 0.2 + 0.7 * spec.dimensions["lr0"].share(params["lr0"])
+        for epoch in range(1, epochs + 1):
+            tell(end * (1 - math.exp(-epoch / 10)))
+        return end + 1e-6 * (seed % 100)
+
+
+def test_a_search_with_an_earlier_study_begins_where_that_was_good() -> None:
+    found = {}
+    for mode in transfer.MODES:
+        own = transfer.search("columns", "seqdigits", mode, 0, 200, 2, Formula())
+        found[mode] = own["held"][0]
+        assert own["strategy"] == f"{mode} seqdigits"
+    assert found["with"]["true"] > 0.85
+    assert found["with"]["true"] > found["without"]["true"]
+    assert found["with"]["true"] > found["shuffled"]["true"]
+
+
+def test_the_table_of_earlier_studies_is_that_of_the_results() -> None:
+    made = transfer.tables(real.load(transfer.FOUND))
+    assert marks.missing([transfer.PAGE], made) == []
