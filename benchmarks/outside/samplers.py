@@ -4,6 +4,11 @@ Ours is asked as a study with ``ask`` and ``tell`` asks it: its space stands in 
 study file, and it holds the configuration of the highest posterior mean. The others are
 Optuna's, or samplers for Optuna: they find the space as the objective runs, and hold
 the trial of the best value.
+
+OptunaHub's AutoSampler, which comes from the network, takes ``GP`` for fewer than 250
+trials, and ``TPE`` where there are choices or conditions. HEBO is missing: no version
+runs with NumPy 2. SMAC, which is built from source, is compared in
+``benchmarks.search``.
 """
 
 from __future__ import annotations
