@@ -41,7 +41,7 @@ _SMALL: dict[str, Any] = {
 }
 _FIXED = {
     "layers": 2,
-    "dt_ns": 1.0,
+    "point_ns": 1.0,
     "thermal_power": 1e-3,
     "integrator": "exponential-ab3",
     "max_step_ns": 0.35,

@@ -34,7 +34,7 @@ class PaperRules:
 class Guide:
     """Hyper-parameters by what works, and by the rules of the paper."""
 
-    dt_ns: float
+    point_ns: float
     s: float
     layers: int
     width: int
@@ -67,7 +67,7 @@ class Guide:
 class Sizes:
     """What the rules start from."""
 
-    dt_ns: float
+    point_ns: float
     s: float
     layers: int
     width: int
@@ -94,13 +94,13 @@ def guide(sizes: Sizes, device: thermal.Oscillator) -> Guide:
         ValueError: a number lies outside what the rules allow.
         OverflowError: a number is too large for a float.
     """
-    good = advice.good_relaxation_times_ns(sizes.dt_ns)
+    good = advice.good_relaxation_times_ns(sizes.point_ns)
     tau_ns = device.tau_ns or good.best
     paper = _paper_rules(sizes)
     half_per_ns = (device.drive_high - device.drive_low) / 2 / tau_ns
     x_th = device.at_rest()
     return Guide(
-        dt_ns=sizes.dt_ns,
+        point_ns=sizes.point_ns,
         s=sizes.s,
         layers=sizes.layers,
         width=sizes.width,
@@ -109,13 +109,13 @@ def guide(sizes: Sizes, device: thermal.Oscillator) -> Guide:
         fan_in=sizes.fan_in,
         tau_ns=tau_ns,
         tau_range_ns=good._asdict(),
-        f_cut_per_ns=advice.GOOD_CUT_OFF / sizes.dt_ns,
-        learning_rate=advice.good_learning_rate(dt_ns=sizes.dt_ns, s=sizes.s),
+        f_cut_per_ns=advice.GOOD_CUT_OFF / sizes.point_ns,
+        learning_rate=advice.good_learning_rate(point_ns=sizes.point_ns, s=sizes.s),
         drive_low=device.drive_low,
         drive_high=device.drive_high,
         threshold_ma=device.threshold_ma,
-        largest_cumulative_drive=half_per_ns * sizes.dt_ns,
-        saturating_weight_per_ns=half_per_ns * sizes.dt_ns * paper.weight_per_ns,
+        largest_cumulative_drive=half_per_ns * sizes.point_ns,
+        saturating_weight_per_ns=half_per_ns * sizes.point_ns * paper.weight_per_ns,
         paper=paper,
         points=sizes.points,
         thermal_power=x_th,
@@ -127,17 +127,17 @@ def guide(sizes: Sizes, device: thermal.Oscillator) -> Guide:
 
 
 def _paper_rules(sizes: Sizes) -> PaperRules:
-    rule: Any = {"dt_ns": sizes.dt_ns, "s": sizes.s, "fan_in": sizes.fan_in}
+    rule: Any = {"point_ns": sizes.point_ns, "s": sizes.s, "fan_in": sizes.fan_in}
     weight = physics.recommended_weight_per_ns(**rule)
     drive = physics.drive_per_ns(
         s=sizes.s, mean_weight_per_ns=weight, fan_in=sizes.fan_in
     )
     return PaperRules(
-        tau_ns=physics.recommended_tau_ns(sizes.dt_ns),
-        f_cut_per_ns=physics.recommended_f_cut_per_ns(sizes.dt_ns),
+        tau_ns=physics.recommended_tau_ns(sizes.point_ns),
+        f_cut_per_ns=physics.recommended_f_cut_per_ns(sizes.point_ns),
         weight_per_ns=weight,
         cumulative_drive=physics.cumulative_drive(
-            drive_per_ns=drive, dt_ns=sizes.dt_ns
+            drive_per_ns=drive, point_ns=sizes.point_ns
         ),
         learning_rate=physics.recommended_learning_rate(**rule),
     )
@@ -156,7 +156,7 @@ def _energy(sizes: Sizes) -> Any:
             classes=sizes.classes,
         ),
         "presentation_ns": physics.presentation_ns(
-            points=sizes.points, dt_ns=sizes.dt_ns
+            points=sizes.points, point_ns=sizes.point_ns
         ),
     }
     return {**energy, "energy_pj": physics.energy_pj(**energy)}

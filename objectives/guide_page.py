@@ -13,7 +13,7 @@ COLUMNS = 94
 """Width of the lines of a source."""
 
 _PAGE = """\
-Input points {g.dt_ns:.4g} ns apart, {g.layers} layers of {g.width} \
+Input points {g.point_ns:.4g} ns apart, {g.layers} layers of {g.width} \
 spintronic neurons, S = {g.s}.
 Times in ns, drives in units of the damping γ = 1/τ.
 
@@ -30,11 +30,11 @@ A. What works, by searches of digits with a limited drive
 {tau}
 
 3. Learning rate: S × lr0 × Δt = {rate:.4g}, whatever S is
-     lr0 = {rate:.4g} / ({g.s} × {g.dt_ns:.4g}) = {g.learning_rate:.4g}
+     lr0 = {rate:.4g} / ({g.s} × {g.point_ns:.4g}) = {g.learning_rate:.4g}
      S and lr0 are one parameter: fix S, and search lr0.
 
 4. Filter and training
-     f_cut = {cut:.4g} / {g.dt_ns:.4g} = {g.f_cut_per_ns:.4g} per ns
+     f_cut = {cut:.4g} / {g.point_ns:.4g} = {g.f_cut_per_ns:.4g} per ns
      ema_decay = 0.8 (weights averaged over epochs, 1.5 points)
      batches of 10 to 20 series
 
@@ -49,7 +49,7 @@ A. What works, by searches of digits with a limited drive
 6. Energy per 100 ns: 100 fJ per neuron, 10 fJ per synapse  (section V of the paper)
      {g.n_neurons} neurons × 100 fJ + {g.n_synapses} synapses × 10 fJ \
 = {per_100_ns:.4g} pJ in 100 ns
-     {g.points} points × {g.dt_ns:.4g} ns = {g.presentation_ns:.4g} ns per series: \
+     {g.points} points × {g.point_ns:.4g} ns = {g.presentation_ns:.4g} ns per series: \
 {g.energy_pj:.4g} pJ
 
 B. What the paper advises, without a limit, and what we measured: arXiv:2408.02835
@@ -58,8 +58,8 @@ B. What the paper advises, without a limit, and what we measured: arXiv:2408.028
 1. Relaxation time: Δt < τ                                  (section IV, Fig. 2b and 3a)
    Measured: holds under most readings.
    The paper's optimum is τ = 14.12 ns at Δt = 1 ns.
-     τ = 14.12 × {g.dt_ns:.4g} = {p.tau_ns:.4g} ns
-     f_cut = 0.1 / {g.dt_ns:.4g} = {p.f_cut_per_ns:.4g} per ns \
+     τ = 14.12 × {g.point_ns:.4g} = {p.tau_ns:.4g} ns
+     f_cut = 0.1 / {g.point_ns:.4g} = {p.f_cut_per_ns:.4g} per ns \
 (the paper gives none: 0.1 at 1 ns reproduces it)
    Tune τ to Δt. The paper has a window of Δt, 0.4 to 2.5 ns, without fine tuning: no
    reading has it. Accuracy stays within 2 points over a factor of 1 to 2.5.
@@ -73,12 +73,12 @@ B. What the paper advises, without a limit, and what we measured: arXiv:2408.028
    all entries of the matrices, and 2.4 to 4.7 over the connections that exist.
    During one input point the drive must make up for the damping:
    I × Δt / τ ≈ γ = 1/τ (Eq. 10).
-     <|W|> = 1 / (Δt × S × √N) = 1 / ({g.dt_ns:.4g} × {g.s} × √{g.fan_in:.4g}) \
+     <|W|> = 1 / (Δt × S × √N) = 1 / ({g.point_ns:.4g} × {g.s} × √{g.fan_in:.4g}) \
 = {p.weight_per_ns:.4g} per ns
-     I × Δt = {g.s} × {p.weight_per_ns:.4g} × √{g.fan_in:.4g} × {g.dt_ns:.4g} \
+     I × Δt = {g.s} × {p.weight_per_ns:.4g} × √{g.fan_in:.4g} × {g.point_ns:.4g} \
 = {p.cumulative_drive:.4g}
    What the limit leaves: half its range is {half:.4g} γ.
-     {half:.4g} γ × Δt = {half:.4g} × {g.dt_ns:.4g} / {g.tau_ns:.4g} \
+     {half:.4g} γ × Δt = {half:.4g} × {g.point_ns:.4g} / {g.tau_ns:.4g} \
 = {g.largest_cumulative_drive:.4g}, {reach}
      The drive saturates at <|W|> = {g.largest_cumulative_drive:.4g} \
 × {p.weight_per_ns:.4g} = {g.saturating_weight_per_ns:.4g} per ns.
@@ -126,7 +126,7 @@ _STUDY = """\
 objective = "spintronic"
 
 [fixed]
-dt_ns = {g.dt_ns}
+point_ns = {g.point_ns}
 s = {g.s}
 layers = {g.layers}
 width = {g.width}
@@ -175,7 +175,7 @@ def page(numbers: Guide, device: thermal.Oscillator) -> str:
 
 def _study(numbers: Guide, device: thermal.Oscillator) -> str:
     """Return a study file: the values of a device are fixed, the rest is searched."""
-    ranges = advice.space(dt_ns=numbers.dt_ns, points=numbers.points)
+    ranges = advice.space(point_ns=numbers.point_ns, points=numbers.points)
     tau = ""
     if device.tau_ns is not None:
         tau = f"tau_ns = {device.tau_ns}\n"
@@ -230,17 +230,17 @@ def _relaxation(numbers: Guide, device: thermal.Oscillator) -> list[str]:
     span = f"{good['low']:.4g} to {good['high']:.4g} ns"
     if device.tau_ns is None:
         return [
-            f"τ = {advice.GOOD_TAU_PER_POINT[1]:.4g} × {numbers.dt_ns:.4g} ="
+            f"τ = {advice.GOOD_TAU_PER_POINT[1]:.4g} × {numbers.point_ns:.4g} ="
             f" {good['best']:.4g} ns, from {span}"
         ]
-    ratio = numbers.tau_ns / numbers.dt_ns
+    ratio = numbers.tau_ns / numbers.point_ns
     line = f"your τ = {numbers.tau_ns:.4g} ns is {ratio:.3g} Δt: within {span}"
     if good["low"] <= numbers.tau_ns <= good["high"]:
         return [line]
     better = numbers.tau_ns / advice.GOOD_TAU_PER_POINT[1]
     return [
         line.replace("within", "outside"),
-        f"Present the points {better:.3g} ns apart: --dt-ns {better:.3g}",
+        f"Present the points {better:.3g} ns apart: --point-ns {better:.3g}",
     ]
 
 

@@ -196,8 +196,8 @@ def _train(snapshot: StudySnapshot, slot: Trial, member: Member) -> Again:
 
 
 def _line(name: str, again: Again) -> str:
-    dt_ns = again.slot.params.get("dt_ns")
-    where = "" if dt_ns is None else f", {float(dt_ns):g} ns"
+    point_ns = again.slot.params.get("point_ns")
+    where = "" if point_ns is None else f", {float(point_ns):g} ns"
     scores = [member.claimed for member in again.slot.members]
     low, high = noise(scores)
     text = f"{name}, trial {again.slot.number}{where}, seed {again.stored.seed}: "

@@ -43,7 +43,7 @@ def record(snapshot: StudySnapshot, folder: Path) -> None:
     known = read(folder)
     if known and known["spec_hash"] == snapshot.spec.hash:
         return
-    slot = next(s for s in trained(snapshot.search) if s.params["dt_ns"] == 1.0)
+    slot = next(s for s in trained(snapshot.search) if s.params["point_ns"] == 1.0)
     networks = []
     for member in slot.members:
         print(f"drives of {snapshot.spec.name}, seed {member.seed}", file=sys.stderr)
@@ -96,7 +96,9 @@ def _drives(network: Any, inputs: NDArray[Any]) -> list[NDArray[Any]]:
     """Return I / γ of every layer at the times of the module, in any order."""
     trained_with = network.physics
     network.physics = replace(
-        trained_with, dt_ns=trained_with.dt_ns / STEPS_PER_POINT, steps_per_point=1
+        trained_with,
+        point_ns=trained_with.point_ns / STEPS_PER_POINT,
+        steps_per_point=1,
     )
     held = torch.from_numpy(inputs).repeat_interleave(STEPS_PER_POINT, dim=1)
     tau_ns = trained_with.device.tau_ns

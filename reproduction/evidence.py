@@ -28,7 +28,7 @@ FIGURE_SPLITS = (0, *jobs.WHOLE_SPLITS)
 class Condition(NamedTuple):
     """What a point of a figure is measured at; of every number four digits count."""
 
-    dt_ns: float
+    point_ns: float
     tau_ns: float
     lr0: float
     s: float
@@ -106,7 +106,9 @@ class Point:
         fan_in = physics.fan_in(
             width=32, density_inter=c.density_inter, density_intra=c.density_intra
         )
-        weight = physics.recommended_weight_per_ns(dt_ns=c.dt_ns, s=c.s, fan_in=fan_in)
+        weight = physics.recommended_weight_per_ns(
+            point_ns=c.point_ns, s=c.s, fan_in=fan_in
+        )
         return c.lr0 / weight
 
 
@@ -148,7 +150,7 @@ class Evidence:
         wanted = (tau_ns, rate, readings.DENSITY, readings.DENSITY)
         if wanted not in self._curves:
             self._curves[wanted] = self._along(
-                "dt_ns",
+                "point_ns",
                 lambda c: (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == wanted,
             )
         return self._curves[wanted]
@@ -172,16 +174,16 @@ class Evidence:
         """The paper's point, at 1 ns, on all splits at which it was measured."""
         return next(
             (
-                Point(c.dt_ns, c, networks)
+                Point(c.point_ns, c, networks)
                 for c, networks in self._networks.items()
-                if c.dt_ns == 1.0 and self._is_optimal(c)
+                if c.point_ns == 1.0 and self._is_optimal(c)
             ),
             None,
         )
 
     def broad_set(self) -> list[Point]:
         """The points of Fig. 3(c) that are no other figure's."""
-        return [Point(c.dt_ns, c, found) for c, found in self._broad]
+        return [Point(c.point_ns, c, found) for c, found in self._broad]
 
     def resampled(self, draw: random.Random) -> Evidence:
         """The same with the networks of every condition drawn again, those of each
@@ -216,13 +218,13 @@ class Evidence:
         chosen = {}
         for c, networks in self._networks.items():
             splits = {0}
-            if self._is_optimal(c) and c.dt_ns == 1.0:
+            if self._is_optimal(c) and c.point_ns == 1.0:
                 splits |= set(readings.SPLITS)
             elif not (
-                ((c.tau_ns, c.lr0) in shifted and c.dt_ns in readings.SHIFT_TIMES_NS)
-                or (self._is_optimal(c) and c.dt_ns in readings.TIMES_NS)
+                ((c.tau_ns, c.lr0) in shifted and c.point_ns in readings.SHIFT_TIMES_NS)
+                or (self._is_optimal(c) and c.point_ns in readings.TIMES_NS)
                 or (
-                    c.dt_ns == 1.0
+                    c.point_ns == 1.0
                     and (c.density_inter, c.density_intra) in readings.DENSITIES
                 )
             ):
@@ -277,7 +279,7 @@ def ctrnn(studies: Studies) -> Curve:
     """The CTRNN's curve of Fig. 2(b)."""
     own = [job for job in jobs.JOBS if job.study == "fig2b-ctrnn"]
     networks = _networks(readings.PLAIN, own, studies)
-    points = [Point(c.dt_ns, c, found) for c, found in networks.items()]
+    points = [Point(c.point_ns, c, found) for c, found in networks.items()]
     return sorted(points, key=lambda point: point.x)
 
 
@@ -345,7 +347,7 @@ def _networks(
     }
 
 
-_DEFAULTS = {"dt_ns": 1.0}
+_DEFAULTS = {"point_ns": 1.0}
 
 
 def _number(member: Member, name: str) -> float | None:

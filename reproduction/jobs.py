@@ -194,7 +194,7 @@ def _n_steps(values: Mapping[str, Any]) -> int:
     """Integration steps per point."""
     from hpo.objectives.networks.integrators import Stepping
 
-    names = ("dt_ns", "steps_per_point", "max_step_ns")
+    names = ("point_ns", "steps_per_point", "max_step_ns")
     return Stepping(**{name: values[name] for name in names}).n_steps
 
 
@@ -203,7 +203,7 @@ def seconds_per_epoch(spec: StudySpec) -> float:
     import torch
 
     torch.set_num_threads(1)
-    params = spec.params({"dt_ns": 1.0} if spec.sweep else {}, epochs=4)
+    params = spec.params({"point_ns": 1.0} if spec.sweep else {}, epochs=4)
     marks: list[float] = []
     spec.objective_impl.evaluate(
         params,

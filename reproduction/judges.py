@@ -305,7 +305,9 @@ def _time_scale_points(evidence: Evidence) -> list[Point]:
 
 def _is_fast(evidence: Evidence, point: Point) -> bool:
     """Δt < τ, in the paper's terms."""
-    return point.condition.dt_ns < point.condition.tau_ns * evidence.reading.tau_ratio
+    return (
+        point.condition.point_ns < point.condition.tau_ns * evidence.reading.tau_ratio
+    )
 
 
 def needs_memory(evidence: Evidence) -> Finding | None:

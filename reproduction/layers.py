@@ -54,11 +54,11 @@ def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
         return
     found: dict[float, list[Any]] = {}
     for slot in trained(snapshot.search):
-        values: dict[str, Any] = {**snapshot.spec.fixed, "dt_ns": 1.0, **slot.params}
+        values: dict[str, Any] = {**snapshot.spec.fixed, "point_ns": 1.0, **slot.params}
         density = float(values["density_inter"])
         optimum = (1.0, reading.tau_ns, readings.LR0, density)
         place = tuple(
-            values[name] for name in ("dt_ns", "tau_ns", "lr0", "density_intra")
+            values[name] for name in ("point_ns", "tau_ns", "lr0", "density_intra")
         )
         if place == optimum and density in DENSITIES and density not in found:
             print(
@@ -101,12 +101,12 @@ def mean_of(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     return [float(mean) for mean in np.mean([row[name] for row in rows], axis=0)]
 
 
-def spectral_mean(series: NDArray[np.floating[Any]], dt_ns: float) -> float:
+def spectral_mean(series: NDArray[np.floating[Any]], point_ns: float) -> float:
     """Mean frequency of the power spectrum, in 1/ns, over all series together.
 
     Args:
-        series: (..., points), ``dt_ns`` apart.
-        dt_ns: the time between two points.
+        series: (..., points), ``point_ns`` apart.
+        point_ns: the time between two points.
 
     >>> wave = np.sin(2 * np.pi * 0.25 * np.arange(64))
     >>> round(spectral_mean(wave[None], 1.0), 6)
@@ -114,7 +114,7 @@ def spectral_mean(series: NDArray[np.floating[Any]], dt_ns: float) -> float:
     """
     power = np.abs(np.fft.rfft(series - series.mean(axis=-1, keepdims=True))) ** 2
     power = power.reshape(-1, power.shape[-1]).sum(axis=0)
-    frequencies = np.fft.rfftfreq(series.shape[-1], dt_ns)
+    frequencies = np.fft.rfftfreq(series.shape[-1], point_ns)
     return float((frequencies * power).sum() / power.sum())
 
 
@@ -128,7 +128,7 @@ def _measure(
             0, :, :, 1:
         ].numpy()  # (layers, series, points, width)
     by_layer = [layer.swapaxes(1, 2) for layer in x]
-    dt_ns = network.physics.dt_ns
+    point_ns = network.physics.point_ns
     saturated = [(layer < SATURATED) | (layer > 1.0 - SATURATED) for layer in by_layer]
     balanced = [
         (np.abs(layer.mean(axis=(0, 2)) - 0.5) <= BALANCED)
@@ -141,8 +141,8 @@ def _measure(
         "mean": [_digits(layer.mean()) for layer in by_layer],
         "saturated": [_digits(states.mean()) for states in saturated],
         "balanced": [_digits(neurons.mean()) for neurons in balanced],
-        "frequency": [_digits(spectral_mean(layer, dt_ns)) for layer in by_layer],
-        "input_frequency": _digits(spectral_mean(u.numpy().swapaxes(1, 2), dt_ns)),
+        "frequency": [_digits(spectral_mean(layer, point_ns)) for layer in by_layer],
+        "input_frequency": _digits(spectral_mean(u.numpy().swapaxes(1, 2), point_ns)),
     }
 
 

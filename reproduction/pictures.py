@@ -67,7 +67,7 @@ def _fig2a(trace: dict[str, Any], folder: Path) -> Path:
         axes = figure.add_subplot()
         for series, colour in zip(trace["series"][:2], COLOURS, strict=False):
             values = series["input"]
-            times = [trace["dt_ns"] * k for k in range(len(values))]
+            times = [trace["point_ns"] * k for k in range(len(values))]
             axes.step(times, values, where="post", color=colour, label=series["class"])
         axes.set_xlabel("time (ns)")
         axes.set_ylabel("input")
@@ -84,7 +84,7 @@ def _fig2cde(traces: Mapping[str, dict[str, Any]], folder: Path) -> Path:
         panels = figure.subplots(1, 3, sharey=True)
         for letter, axes, trace in zip("cde", panels, traces.values(), strict=True):
             _neuron(axes, trace, -1)
-            axes.set_title(f"({letter}) Δt = {trace['dt_ns']:g} ns")
+            axes.set_title(f"({letter}) Δt = {trace['point_ns']:g} ns")
         panels[0].set_ylabel("output power x")
         _legend(figure, panels[0], "digit")
         pictures.save(figure, path)

@@ -240,7 +240,7 @@ OPEN_POINTS = (
     ),
     (
         "input",
-        "pixel / 16, held for `dt_ns`",
+        "pixel / 16, held for `point_ns`",
     ),
     (
         "masks, amplification",

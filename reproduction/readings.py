@@ -105,10 +105,10 @@ class Reading:
         """The optimum's relaxation time, in the terms of Eq. (2)."""
         return TAU_NS / self.tau_ratio
 
-    def f_cut_per_ns(self, dt_ns: float) -> float:
+    def f_cut_per_ns(self, point_ns: float) -> float:
         """Cut-off of the filter."""
         if self.f_cut_times_dt is not None:
-            return self.f_cut_times_dt / dt_ns
+            return self.f_cut_times_dt / point_ns
         return float(self.changes.get("f_cut_per_ns", F_CUT_PER_NS))
 
 
@@ -359,11 +359,11 @@ def parts(reading: Reading) -> list[Part]:
     outer = [{"tau_ns": factor * reading.tau_ns} for factor in (0.25, 4.0)]
     outer += [{"lr0": factor * LR0} for factor in (0.2, 5.0)]
     points = {
-        "": [*(_point(reading, dt_ns) for dt_ns in TIMES_NS), *densities],
+        "": [*(_point(reading, point_ns) for point_ns in TIMES_NS), *densities],
         "-shifts": [
-            _point(reading, dt_ns, **other)
+            _point(reading, point_ns, **other)
             for other in outer
-            for dt_ns in SHIFT_TIMES_NS
+            for point_ns in SHIFT_TIMES_NS
         ],
         "-broad": [_point(reading, **values) for values in _broad_set(reading)],
         "-densities": [
@@ -397,16 +397,16 @@ def parts(reading: Reading) -> list[Part]:
     ]
 
 
-def _point(reading: Reading, dt_ns: float, **others: float) -> dict[str, float]:
+def _point(reading: Reading, point_ns: float, **others: float) -> dict[str, float]:
     """The paper's optimum in terms of a reading, but for what is given."""
     return {
-        "dt_ns": dt_ns,
+        "point_ns": point_ns,
         "tau_ns": reading.tau_ns,
         "lr0": LR0,
         "s": float(reading.changes.get("s", 0.5)),
         "density_inter": DENSITY,
         "density_intra": DENSITY,
-        "f_cut_per_ns": reading.f_cut_per_ns(dt_ns),
+        "f_cut_per_ns": reading.f_cut_per_ns(point_ns),
         **others,
     }
 
@@ -418,7 +418,7 @@ def _broad_set(reading: Reading) -> list[dict[str, float]]:
     highs = (5.0, 100.0, 1.0, 5.0)
     points = np.exp(qmc.scale(unit, np.log(lows), np.log(highs))).tolist()
     factors = (1.0, 1.0 / reading.tau_ratio, 1.0, reading.tau_ratio)
-    names = ("dt_ns", "tau_ns", "lr0", "s")
+    names = ("point_ns", "tau_ns", "lr0", "s")
     return [
         {
             n: float(f"{f * x:.4g}")
@@ -438,11 +438,11 @@ def _overrides(
     curves = [
         Curve(
             label=str(number),
-            x="dt_ns",
-            values=(point["dt_ns"],),
-            fixed={name: value for name, value in point.items() if name != "dt_ns"},
+            x="point_ns",
+            values=(point["point_ns"],),
+            fixed={name: value for name, value in point.items() if name != "point_ns"},
         )
-        for number, point in enumerate(sorted(points, key=lambda p: -p["dt_ns"]))
+        for number, point in enumerate(sorted(points, key=lambda p: -p["point_ns"]))
     ]
     other = (f"objective={reading.objective}",) if reading.objective != PAPERS else ()
     return (

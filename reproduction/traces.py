@@ -31,11 +31,11 @@ def record(snapshot: StudySnapshot, folder: Path) -> None:
     apart best.
 
     """
-    for name, dt_ns in PANELS_NS.items():
+    for name, point_ns in PANELS_NS.items():
         points = [
             trial
             for trial in snapshot.search
-            if math.isclose(float(trial.params["dt_ns"]), dt_ns)
+            if math.isclose(float(trial.params["point_ns"]), point_ns)
         ]
         path = folder / f"trace-{name}.json"
         if points and read_hash(path) != snapshot.spec.hash:
@@ -67,7 +67,7 @@ def _compact(member: NetworkMember, trace: Trace) -> dict[str, Any]:
         member.classes[read] if read >= 0 else None for read in trace.predicted.tolist()
     ]
     return {
-        "dt_ns": trace.dt_ns,
+        "point_ns": trace.point_ns,
         "time_ns": [_short(t) for t in trace.time_ns.tolist()],
         "series": [
             {

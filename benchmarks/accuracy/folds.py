@@ -55,7 +55,7 @@ def study(n: int, seed: int, members: int, folds: int, directory: Path) -> Study
     task: dict[str, Any] = {"name": "arrays", "path": "x.npz", "split_seed": seed}
     space = {
         k: {"low": v.low, "high": v.high, "log": True}
-        for k, v in advice.space(dt_ns=1.0, points=64).items()
+        for k, v in advice.space(point_ns=1.0, points=64).items()
     }
     raw = {
         "name": "folds",

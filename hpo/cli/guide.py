@@ -63,13 +63,13 @@ def guide(arguments: argparse.Namespace) -> int:
     and frequency, or its linewidth.
 
     Examples:
-        hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
+        hpo guide --point-ns 10 --points 100 --channels 2 --classes 3
             for your own recording: 100 time points, 10 ns apart, of two channels
-        hpo guide --device vortex-mtj --temperature-k 77 --dt-ns 15
+        hpo guide --device vortex-mtj --temperature-k 77 --point-ns 15
             for a known oscillator, cooled
         hpo guide --tau-ns 3 --drive-high 2.5
             for the default oscillator with your relaxation time and range of drives
-        hpo guide --dt-ns 0.5 --json | jq .tau_ns
+        hpo guide --point-ns 0.5 --json | jq .tau_ns
             print one number for a program
     """
     from hpo import objectives

@@ -39,7 +39,7 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
             help="default: follows from the data",
         ),
         argument(
-            "--dt-ns",
+            "--point-ns",
             type=float,
             metavar="X",
             help=(
@@ -121,7 +121,7 @@ def _new_study(arguments: argparse.Namespace) -> int:
         arguments.name,
         Path(arguments.data),
         request,
-        arguments.dt_ns,
+        arguments.point_ns,
     )
     draft.write()
     print(*draft.lines(f"hpo launch {draft.path}"), sep="\n")

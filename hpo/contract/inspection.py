@@ -37,11 +37,11 @@ class Trace:
     """True class of each series, (series,); 0 without classes."""
     predicted: NDArray[np.int64]
     """Class that the network reads, (series,); -1 if its output is not finite."""
-    dt_ns: float
+    point_ns: float
     """Duration of each input point, in ns."""
     inputs: NDArray[np.float32]
-    """Input, (series, points, channels): point k is held from ``k dt_ns`` to ``(k + 1)
-    dt_ns``."""
+    """Input, (series, points, channels): point k is held from ``k point_ns`` to ``(k + 1)
+    point_ns``."""
     time_ns: NDArray[np.float64]
     """Begin of each point, and end of the last, (points + 1,), in ns."""
     x: NDArray[np.float32]

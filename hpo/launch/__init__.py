@@ -74,7 +74,7 @@ def new_study(
     series: str = "",
     targets: str | Sequence[str] = "",
     horizon: int = 0,
-    dt_ns: float | None = None,
+    point_ns: float | None = None,
 ) -> Path:
     """Write a study that fits your data, NAME.toml in the working directory, and print
     how the data were read.
@@ -95,7 +95,7 @@ def new_study(
             one.
         targets: arrays or columns to predict, likewise.
         horizon: points to predict ahead.
-        dt_ns: time between two points on the device; default: that of the data, or 1.
+        point_ns: time between two points on the device; default: that of the data, or 1.
 
     Returns:
         the path of the study file, for ``hpo.launch``.
@@ -109,7 +109,7 @@ def new_study(
 
     roles = {"inputs": inputs, "labels": labels, "series": series, "targets": targets}
     with for_python():
-        return from_data.from_python(name, data, roles, horizon, dt_ns)
+        return from_data.from_python(name, data, roles, horizon, point_ns)
 
 
 class _Launch(ModuleType):

@@ -49,7 +49,7 @@ class Draft:
 
 
 def draft(
-    where: str, name: str, path: Path, request: Request, dt_ns: float | None
+    where: str, name: str, path: Path, request: Request, point_ns: float | None
 ) -> Draft:
     """Return a study of the data at ``path``, after all checks; writes nothing.
 
@@ -58,7 +58,7 @@ def draft(
         name: name of the study, and of its file in the working directory.
         path: file or directory of the data.
         request: how to read them.
-        dt_ns: time between two points on the device; None: that of the data, or 1.
+        point_ns: time between two points on the device; None: that of the data, or 1.
 
     Raises:
         HpoError: no task reads the data, they break a rule or can be read in several
@@ -69,7 +69,7 @@ def draft(
 
     with messages.explained(where, OwnSeriesParams):
         data = look.look(path, request)
-        study = look.study(data, dt_ns=dt_ns)
+        study = look.study(data, point_ns=point_ns)
     text = render(
         "hpo.launch", f"{data.what}.toml.j2", name=name, data=data, study=study
     )
@@ -86,7 +86,7 @@ def from_python(
     data: Any,
     roles: Mapping[str, str | Sequence[str]],
     horizon: int,
-    dt_ns: float | None,
+    point_ns: float | None,
 ) -> Path:
     """Write a study of data in memory, or in a file; see ``hpo.launch.new_study``."""
     from hpo.objectives.data.formats import join_names
@@ -97,7 +97,7 @@ def from_python(
         texts[role] = names if isinstance(names, str) else join_names(names)
     request = Request(**texts, horizon=horizon)
     with kept("hpo.new_study", name, data) as path:
-        drafted = draft("hpo.new_study", name, path, request, dt_ns)
+        drafted = draft("hpo.new_study", name, path, request, point_ns)
         drafted.write()
     print("\n".join(drafted.lines(f"hpo.launch({str(drafted.path)!r})")))
     return drafted.path

@@ -459,7 +459,7 @@ class Figure(StudyTable):
             with suppress(ValueError):
                 return left, float(right)
         rule = "a rule `A < B` between parameters or numbers"
-        do = 'Write for instance colour = "dt_ns < tau_ns".'
+        do = 'Write for instance colour = "point_ns < tau_ns".'
         raise ValueError(expected(".colour", rule, repr(self.colour), do))
 
     @property

@@ -84,85 +84,85 @@ def _span(low: float, high: float, bound: float) -> Span:
     return Span(min(low, high / 100), high)
 
 
-def relaxation_times_ns(*, dt_ns: float, points: int) -> Span:
-    """Return two decades of relaxation times for series of ``points``, ``dt_ns`` apart.
+def relaxation_times_ns(*, point_ns: float, points: int) -> Span:
+    """Return two decades of relaxation times for series of ``points``, ``point_ns`` apart.
 
     They go from about a point to the length of a series, as in the shipped studies of
     28 to 784 points. The paper's, ``physics.recommended_tau_ns``, lies within.
 
-    >>> relaxation_times_ns(dt_ns=1.0, points=150)
+    >>> relaxation_times_ns(point_ns=1.0, points=150)
     Span(low=2.0, high=200.0)
     """
-    low = float(f"{dt_ns * min(5.0, max(0.5, points / 80)):.1g}")
+    low = float(f"{point_ns * min(5.0, max(0.5, points / 80)):.1g}")
     return _span(low, 100 * low, 1e6)
 
 
-def cut_offs_per_ns(*, dt_ns: float, points: int) -> Span:
+def cut_offs_per_ns(*, point_ns: float, points: int) -> Span:
     """Return cut-off frequencies: from one that passes a whole series to one that
     passes a point.
 
-    >>> cut_offs_per_ns(dt_ns=1.0, points=64)
+    >>> cut_offs_per_ns(point_ns=1.0, points=64)
     Span(low=0.001, high=1.0)
     """
-    low = float(f"{min(1e-3, 0.064 / points) / dt_ns:.1g}")
-    return _span(low, 1 / dt_ns, 1e3)
+    low = float(f"{min(1e-3, 0.064 / points) / point_ns:.1g}")
+    return _span(low, 1 / point_ns, 1e3)
 
 
-def learning_rates(*, dt_ns: float) -> Span:
+def learning_rates(*, point_ns: float) -> Span:
     """Return learning rates for S = 0.5, in proportion to 1 / dt, as the weights of
     Eq. (11) are.
 
     The best networks of GunPoint and of the digits have S lr0 = 0.005 to 0.06 at 1 ns.
 
-    >>> learning_rates(dt_ns=1.0)
+    >>> learning_rates(point_ns=1.0)
     Span(low=0.003, high=0.5)
     """
-    return _span(0.003 / dt_ns, 0.5 / dt_ns, physics.MAX_LEARNING_RATE)
+    return _span(0.003 / point_ns, 0.5 / point_ns, physics.MAX_LEARNING_RATE)
 
 
-def good_relaxation_times_ns(dt_ns: float) -> physics.RecommendedRange:
-    """Return the relaxation times that suit inputs ``dt_ns`` apart under a limited
+def good_relaxation_times_ns(point_ns: float) -> physics.RecommendedRange:
+    """Return the relaxation times that suit inputs ``point_ns`` apart under a limited
     drive.
 
     >>> good_relaxation_times_ns(2.0).best
     4.0
     """
-    physics.positive("relaxation time", dt_ns=dt_ns)
-    low, best, high = (share * dt_ns for share in GOOD_TAU_PER_POINT)
+    physics.positive("relaxation time", point_ns=point_ns)
+    low, best, high = (share * point_ns for share in GOOD_TAU_PER_POINT)
     return physics.RecommendedRange(low=low, best=best, high=high)
 
 
-def good_learning_rate(*, dt_ns: float, s: float) -> float:
+def good_learning_rate(*, point_ns: float, s: float) -> float:
     """Return the learning rate of searches of the digits, scaled as the weights are.
 
-    >>> round(good_learning_rate(dt_ns=1.0, s=0.5), 4)
+    >>> round(good_learning_rate(point_ns=1.0, s=0.5), 4)
     0.033
     """
-    physics.positive("learning rate", dt_ns=dt_ns, s=s)
-    return GOOD_RATE / (dt_ns * s)
+    physics.positive("learning rate", point_ns=point_ns, s=s)
+    return GOOD_RATE / (point_ns * s)
 
 
-def space(*, dt_ns: float, points: int) -> dict[str, Span]:
+def space(*, point_ns: float, points: int) -> dict[str, Span]:
     """Return the search space of a network that classifies: the three ranges that
     matter most.
 
     The amplification S is no part of it: only S times the learning rate matters.
     """
     return {
-        "tau_ns": relaxation_times_ns(dt_ns=dt_ns, points=points),
-        "lr0": learning_rates(dt_ns=dt_ns),
-        "f_cut_per_ns": cut_offs_per_ns(dt_ns=dt_ns, points=points),
+        "tau_ns": relaxation_times_ns(point_ns=point_ns, points=points),
+        "lr0": learning_rates(point_ns=point_ns),
+        "f_cut_per_ns": cut_offs_per_ns(point_ns=point_ns, points=points),
     }
 
 
-def reservoir_space(*, dt_ns: float) -> dict[str, Span]:
+def reservoir_space(*, point_ns: float) -> dict[str, Span]:
     """Return the search space of a reservoir, close to that of NARMA10's
     (docs/records/variants.sh).
 
     There is no filter: where it was searched, all best trials had the lowest cut-off.
     """
     return {
-        "tau_ns": Span(dt_ns, 30 * dt_ns),
+        "tau_ns": Span(point_ns, 30 * point_ns),
         "s": Span(0.03, 3.0),
         "rotation": Span(*ROTATIONS),
         "ridge": Span(*RIDGES),
@@ -249,7 +249,7 @@ def _time(cpu_s: float) -> str:
 class Classification:
     """Settings of a study of a network that classifies."""
 
-    dt_ns: float
+    point_ns: float
     layers: int
     width: int
     max_step_ns: float
@@ -267,9 +267,9 @@ class Classification:
 
 
 def classification(
-    *, n_train: int, points: int, channels: int, dt_ns: float, folds: int = 1
+    *, n_train: int, points: int, channels: int, point_ns: float, folds: int = 1
 ) -> Classification:
-    """Return a study for ``n_train`` series, with points ``dt_ns`` apart."""
+    """Return a study for ``n_train`` series, with points ``point_ns`` apart."""
     n_validation = round(VALIDATION * n_train)
     networks = members(n_validation)
     if folds > 1:
@@ -288,10 +288,10 @@ def classification(
     trials = int(min(MOST_TRIALS, max(LEAST_TRIALS, 2 * SEARCH_S / trial_s)))
     confirmation_s = 1.3 * SEEDS * epochs * seconds_per_epoch(n=n_train, **sizes)
     return Classification(
-        dt_ns=dt_ns,
+        point_ns=point_ns,
         layers=layers,
         width=width,
-        max_step_ns=float(f"{dt_ns / STEPS_PER_POINT * 1.05:.2g}"),
+        max_step_ns=float(f"{point_ns / STEPS_PER_POINT * 1.05:.2g}"),
         batch_size=batch,
         updates=updates,
         epochs=epochs,
@@ -299,7 +299,7 @@ def classification(
         members=networks,
         pruned=pruned,
         time=_time(trials * trial_s + confirmation_s),
-        space=space(dt_ns=dt_ns, points=points),
+        space=space(point_ns=point_ns, points=points),
     )
 
 
@@ -307,7 +307,7 @@ def classification(
 class Prediction:
     """Settings of a study of a reservoir that predicts."""
 
-    dt_ns: float
+    point_ns: float
     width: int
     max_step_ns: float
     washout: int
@@ -316,7 +316,7 @@ class Prediction:
     space: dict[str, Span]
 
 
-def prediction(*, points: int, dt_ns: float) -> Prediction:
+def prediction(*, points: int, point_ns: float) -> Prediction:
     """Return a study for a series of ``points``."""
     width = max(10, min(100, points // 10))  # ten points for a weight of the readout
     run_s = (
@@ -324,11 +324,11 @@ def prediction(*, points: int, dt_ns: float) -> Prediction:
     )
     trials = int(min(100, max(LEAST_TRIALS, 2 * SEARCH_S / run_s)))
     return Prediction(
-        dt_ns=dt_ns,
+        point_ns=point_ns,
         width=width,
-        max_step_ns=float(f"{dt_ns / PREDICTION_STEPS_PER_POINT * 1.05:.2g}"),
+        max_step_ns=float(f"{point_ns / PREDICTION_STEPS_PER_POINT * 1.05:.2g}"),
         washout=min(100, points // 10),
         trials=trials,
         time=_time((trials + 3 * SEEDS) * run_s),
-        space=reservoir_space(dt_ns=dt_ns),
+        space=reservoir_space(point_ns=point_ns),
     )

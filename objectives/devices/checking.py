@@ -90,7 +90,7 @@ def _check_methods(one: Device, states: tuple[Any, ...], number: Any) -> Any:
     _values(one, "fixed_drive")
     _values(one, "add_noise", *states, noise=noise)
     if _has_own_solution(one):
-        _values(one, "advance_exactly", *states, drive=number, dt_ns=number)
+        _values(one, "advance_exactly", *states, drive=number, step_ns=number)
     return output
 
 
@@ -148,11 +148,11 @@ def _check_solution(one: Device, states: tuple[Any, ...]) -> None:
     Raises:
         ValueError: it does not.
     """
-    dt_ns = 1e-6
-    after = _values(one, "advance_exactly", *states, drive=0.1, dt_ns=dt_ns)
+    step_ns = 1e-6
+    after = _values(one, "advance_exactly", *states, drive=0.1, step_ns=step_ns)
     rates = _values(one, "rate", *states, 0.1)
     for name, new, old, rate in zip(one.states, after, states, rates, strict=True):
-        error = (new - old) / dt_ns - rate
+        error = (new - old) / step_ns - rate
         if not abs(error) <= 1e-3 * max(1.0, abs(rate)):
             raise ValueError(
                 f"{type(one).__name__}.advance_exactly: expected the solution of `rate`"

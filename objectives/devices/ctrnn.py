@@ -54,12 +54,12 @@ class Ctrnn(Device):
         """Return dx/dt, per ns: Eq. (6)."""
         return drive - x / self.tau_ns
 
-    def advance_exactly(self, x: Any, drive: Any, dt_ns: Any) -> Any:
-        """Return x after ``dt_ns`` of constant drive: a linear relaxation towards I
+    def advance_exactly(self, x: Any, drive: Any, step_ns: Any) -> Any:
+        """Return x after ``step_ns`` of constant drive: a linear relaxation towards I
         τ."""
-        decay = exp(-dt_ns / self.tau_ns)
+        decay = exp(-step_ns / self.tau_ns)
         decayed = (1.0 + decay) * tanh(
-            dt_ns / self.tau_ns / 2.0
+            step_ns / self.tau_ns / 2.0
         )  # 1 - decay, without its rounding
         return decay * x + self.tau_ns * decayed * drive
 

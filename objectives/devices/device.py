@@ -196,8 +196,8 @@ class Device(LayeredParams):
     ] = "y"
 
     advance_exactly: ClassVar[Callable[..., Any] | None] = None
-    """States after ``dt_ns`` of constant drive in closed form, if there is one:
-    ``advance_exactly(self, x, drive, dt_ns)``. The exponential integrators need it."""
+    """States after ``step_ns`` of constant drive in closed form, if there is one:
+    ``advance_exactly(self, x, drive, step_ns)``. The exponential integrators need it."""
     noise_per_sqrt_ns: ClassVar[Callable[..., Any] | None] = None
     """Standard deviation of the noise of a neuron in 1 ns, by its parameters. With 2
     ``noise_parts``, a state with one of them gets half of it."""
@@ -414,12 +414,12 @@ class Device(LayeredParams):
 
     @classmethod
     def _check_names(cls) -> None:
-        reserved = {"drive", "noise", "dt_ns"}
+        reserved = {"drive", "noise", "step_ns"}
         names = () if isinstance(cls.states, str) else tuple(cls.states)
         if not names or len({*names, *reserved}) < len(names) + len(reserved):
             raise TypeError(
                 f"{cls.__name__}.states: expected a tuple of different names, none of"
-                f" them drive, noise or dt_ns, got {cls.states!r}. Name each state"
+                f" them drive, noise or step_ns, got {cls.states!r}. Name each state"
                 " variable once."
             )
         if "tau" in cls.parameters:

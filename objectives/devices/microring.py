@@ -59,9 +59,9 @@ class Microring(Device):
         """Return dv/dt, in 1/ns, shaped as ``v``."""
         return drive - v / self.tau_ns
 
-    def advance_exactly(self, v: Any, drive: Any, dt_ns: Any) -> Any:
-        """Return the voltage after ``dt_ns`` ns of constant drive, shaped as ``v``."""
-        kept = exp(-dt_ns / self.tau_ns)
+    def advance_exactly(self, v: Any, drive: Any, step_ns: Any) -> Any:
+        """Return the voltage after ``step_ns`` ns of constant drive, shaped as ``v``."""
+        kept = exp(-step_ns / self.tau_ns)
         return kept * v + (1 - kept) * self.tau_ns * drive
 
     def rest_under(self, drive: Any) -> Any:

@@ -220,15 +220,15 @@ class Spintronic(Device):
         dx = self.amplitude_rate(x, drive)
         return dx, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
 
-    def advance_exactly(self, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
-        """Return both after ``dt_ns`` of constant drive; y for a constant mean
+    def advance_exactly(self, x: Any, y: Any, drive: Any, step_ns: Any) -> Any:
+        """Return both after ``step_ns`` of constant drive; y for a constant mean
         dx/dt."""
         from ..networks import highpass, oscillator
 
         after = oscillator.advance_exactly(
-            x, drive, dt_ns, **_material(self), thermal_power=self._mean_power
+            x, drive, step_ns, **_material(self), thermal_power=self._mean_power
         )
-        return after, highpass.advance_exactly(y, after - x, self.f_cut_per_ns, dt_ns)
+        return after, highpass.advance_exactly(y, after - x, self.f_cut_per_ns, step_ns)
 
     def output(self, x: Any, y: Any, *others: Any) -> Any:
         """Return the filtered amplitude."""
@@ -398,13 +398,13 @@ class _InLogarithm:
         change = oscillator.log_rate(x, drive, **_material(self))  # Eq. (1), (3)
         return change, highpass.rate(y, exp(x) * change, self.f_cut_per_ns)
 
-    def advance_exactly(self: Any, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
-        """Return ln x and y after ``dt_ns`` of constant drive."""
+    def advance_exactly(self: Any, x: Any, y: Any, drive: Any, step_ns: Any) -> Any:
+        """Return ln x and y after ``step_ns`` of constant drive."""
         from ..networks import highpass, oscillator
 
-        after = oscillator.advance_log_exactly(x, drive, dt_ns, **_material(self))
+        after = oscillator.advance_log_exactly(x, drive, step_ns, **_material(self))
         dx = exp(after) - exp(x)
-        return after, highpass.advance_exactly(y, dx, self.f_cut_per_ns, dt_ns)
+        return after, highpass.advance_exactly(y, dx, self.f_cut_per_ns, step_ns)
 
     def rest_under(self: Any, drive: Any) -> Any:
         """Return ln x and y without input."""

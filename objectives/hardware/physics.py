@@ -13,7 +13,7 @@ I          ``drive_per_ns``        1/ns           drive of a neuron
 S          ``s``                   dimensionless  amplification of the weights
 <|W|>      ``mean_weight_per_ns``  1/ns           mean absolute weight
 N_neurons  ``fan_in``              dimensionless  connections into a neuron
-Δt         ``dt_ns``               ns             time between two input points
+Δt         ``point_ns``            ns             time between two input points
 τ          ``tau_ns``              ns             relaxation time of a neuron
 =========  ======================  =============  =============================
 
@@ -30,7 +30,7 @@ from ..refusal import refuse
 
 Value = TypeVar("Value")
 
-PAPER_DT_NS = 1.0
+PAPER_POINT_NS = 1.0
 PAPER_TAU_NS = 14.12
 PAPER_WINDOW_NS = (0.4, 2.5)
 """Input time scales at which the optimum keeps its accuracy, as the paper has it (Fig.
@@ -81,41 +81,41 @@ def drive_per_ns(*, s: float, mean_weight_per_ns: float, fan_in: float) -> float
     return s * mean_weight_per_ns * math.sqrt(fan_in)  # Eq. (9)
 
 
-def cumulative_drive(*, drive_per_ns: float, dt_ns: float) -> float:
+def cumulative_drive(*, drive_per_ns: float, point_ns: float) -> float:
     """Drive that a neuron collects during one input point, dimensionless; best around
     1.
 
-    >>> cumulative_drive(drive_per_ns=2.0, dt_ns=0.5)
+    >>> cumulative_drive(drive_per_ns=2.0, point_ns=0.5)
     1.0
     """
-    positive("cumulative drive", dt_ns=dt_ns)
-    return drive_per_ns * dt_ns  # left side of Eq. (11)
+    positive("cumulative drive", point_ns=point_ns)
+    return drive_per_ns * point_ns  # left side of Eq. (11)
 
 
-def recommended_weight_per_ns(*, dt_ns: float, s: float, fan_in: float) -> float:
+def recommended_weight_per_ns(*, point_ns: float, s: float, fan_in: float) -> float:
     """Mean absolute weight, in 1/ns, for which the cumulative drive is 1: Eq. (9) in
     Eq. (11).
 
-    >>> round(recommended_weight_per_ns(dt_ns=1.0, s=0.5, fan_in=32.0), 4)
+    >>> round(recommended_weight_per_ns(point_ns=1.0, s=0.5, fan_in=32.0), 4)
     0.3536
     """
-    positive("recommended weight", dt_ns=dt_ns, s=s, fan_in=fan_in)
+    positive("recommended weight", point_ns=point_ns, s=s, fan_in=fan_in)
     # Eq. (11), solved for <|W|> of Eq. (9)
-    return 1.0 / (dt_ns * s * math.sqrt(fan_in))
+    return 1.0 / (point_ns * s * math.sqrt(fan_in))
 
 
-def recommended_learning_rate(*, dt_ns: float, s: float, fan_in: float) -> float:
+def recommended_learning_rate(*, point_ns: float, s: float, fan_in: float) -> float:
     """Learning rate of the order that the paper recommends: a hundredth of the weights.
 
-    >>> round(recommended_learning_rate(dt_ns=1.0, s=0.5, fan_in=32.0), 5)
+    >>> round(recommended_learning_rate(point_ns=1.0, s=0.5, fan_in=32.0), 5)
     0.00354
     """
-    weight = recommended_weight_per_ns(dt_ns=dt_ns, s=s, fan_in=fan_in)
+    weight = recommended_weight_per_ns(point_ns=point_ns, s=s, fan_in=fan_in)
     return LEARNING_RATE_PER_WEIGHT * weight  # text below Eq. (11)
 
 
-def recommended_tau_ns(dt_ns: float) -> float:
-    """Relaxation time, in ns, of the paper's optimum for inputs ``dt_ns`` apart.
+def recommended_tau_ns(point_ns: float) -> float:
+    """Relaxation time, in ns, of the paper's optimum for inputs ``point_ns`` apart.
 
     The ratio is what counts: Eq. (2)-(5) stay the same when times are multiplied by a
     factor and τ with them, and weights and f_cut are divided by it.
@@ -123,19 +123,19 @@ def recommended_tau_ns(dt_ns: float) -> float:
     >>> recommended_tau_ns(0.5)
     7.06
     """
-    positive("recommended relaxation time", dt_ns=dt_ns)
-    return PAPER_TAU_NS * dt_ns / PAPER_DT_NS
+    positive("recommended relaxation time", point_ns=point_ns)
+    return PAPER_TAU_NS * point_ns / PAPER_POINT_NS
 
 
-def recommended_f_cut_per_ns(dt_ns: float) -> float:
+def recommended_f_cut_per_ns(point_ns: float) -> float:
     """Cut-off frequency of the high-pass filter, Eq. (5), in 1/ns, scaled as ``tau_ns``
     is.
 
     >>> recommended_f_cut_per_ns(0.5)
     0.2
     """
-    positive("recommended cut-off frequency", dt_ns=dt_ns)
-    return PAPER_F_CUT_PER_NS * PAPER_DT_NS / dt_ns
+    positive("recommended cut-off frequency", point_ns=point_ns)
+    return PAPER_F_CUT_PER_NS * PAPER_POINT_NS / point_ns
 
 
 def n_neurons(*, layers: int, width: int | tuple[int, ...]) -> int:
@@ -201,25 +201,25 @@ def spread_layers(
     return values
 
 
-def presentation_ns(*, points: int, dt_ns: float) -> float:
+def presentation_ns(*, points: int, point_ns: float) -> float:
     """Time, in ns, that one series of ``points`` input points takes.
 
-    >>> presentation_ns(points=64, dt_ns=1.0)
+    >>> presentation_ns(points=64, point_ns=1.0)
     64.0
     """
     at_least_one("presentation", points=points)
-    positive("presentation", dt_ns=dt_ns)
-    return points * dt_ns
+    positive("presentation", point_ns=point_ns)
+    return points * point_ns
 
 
-def n_steps(*, dt_ns: float, steps_per_point: int, max_step_ns: float) -> int:
-    """Equal steps into which ``dt_ns`` is divided: at least so many, none longer than
+def n_steps(*, point_ns: float, steps_per_point: int, max_step_ns: float) -> int:
+    """Equal steps into which ``point_ns`` is divided: at least so many, none longer than
     the longest.
 
-    >>> n_steps(dt_ns=1.0, steps_per_point=1, max_step_ns=0.35)
+    >>> n_steps(point_ns=1.0, steps_per_point=1, max_step_ns=0.35)
     3
     """
-    return max(steps_per_point, math.ceil(dt_ns / max_step_ns * (1 - 1e-9)))
+    return max(steps_per_point, math.ceil(point_ns / max_step_ns * (1 - 1e-9)))
 
 
 def energy_pj(

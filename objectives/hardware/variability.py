@@ -137,7 +137,7 @@ class Variability(BaseModel):
         Field(
             description=(
                 "relative standard deviation of the time between two input points,"
-                " dt_ns, between chips"
+                " point_ns, between chips"
             )
         ),
     ] = 0.0
@@ -148,7 +148,7 @@ class Variability(BaseModel):
             le=0.25,
             description=(
                 "standard deviation of the time at which the input changes from one"
-                " point to the next, over dt_ns; each edge has its own and does not"
+                " point to the next, over point_ns; each edge has its own and does not"
                 " shift the next one"
             ),
         ),

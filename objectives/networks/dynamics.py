@@ -171,10 +171,10 @@ class DeviceDynamics:
         rates: State = self._device.every("rate", *state, drive)
         return rates
 
-    def advance_exactly(self, state: State, drive: Tensor, dt_ns: float) -> State:
-        """Return the state after ``dt_ns`` of constant drive, in closed form."""
+    def advance_exactly(self, state: State, drive: Tensor, step_ns: float) -> State:
+        """Return the state after ``step_ns`` of constant drive, in closed form."""
         after: State = self._device.every(
-            "advance_exactly", *state, drive=drive, dt_ns=dt_ns
+            "advance_exactly", *state, drive=drive, step_ns=step_ns
         )
         return after
 

@@ -22,15 +22,15 @@ def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float | Tensor) -> Tensor:
 
 
 def advance_exactly(
-    y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, dt_ns: float
+    y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, step_ns: float
 ) -> Tensor:
-    """Return y after ``dt_ns`` ns in which x changes by ``change`` at a constant rate.
+    """Return y after ``step_ns`` ns in which x changes by ``change`` at a constant rate.
 
     With c = 2π f_cut Δt::
 
         y' = e^(-c) y + (x' - x) (1 - e^(-c)) / c
     """
-    c = 2.0 * math.pi * f_cut_per_ns * dt_ns
+    c = 2.0 * math.pi * f_cut_per_ns * step_ns
     if isinstance(c, Tensor):
         gains = torch.where(c > 0.0, -torch.expm1(-c) / c, 1.0)
         return torch.exp(-c) * y + gains * change

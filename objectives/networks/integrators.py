@@ -137,8 +137,8 @@ class Dynamics(Protocol):
     def rate(self, state: State, drive: Tensor) -> State:
         """Return the time derivative of the state, per ns."""
 
-    def advance_exactly(self, state: State, drive: Tensor, dt_ns: float) -> State:
-        """Return the state after ``dt_ns`` of constant drive, in closed form."""
+    def advance_exactly(self, state: State, drive: Tensor, step_ns: float) -> State:
+        """Return the state after ``step_ns`` of constant drive, in closed form."""
 
 
 class RungeKutta(NamedTuple):
@@ -151,14 +151,14 @@ class RungeKutta(NamedTuple):
     """Stages in the order in which their slopes are added, and the parts of a step."""
 
     def step(
-        self, slope: Callable[[State], State], state: State, dt_ns: float
+        self, slope: Callable[[State], State], state: State, step_ns: float
     ) -> State:
         """Return the state after a step, by its slope at any state."""
         slopes = [slope(state)]
         for part in self.reaches:
-            slopes.append(slope(_move(state, dt_ns / part, slopes[-1])))
+            slopes.append(slope(_move(state, step_ns / part, slopes[-1])))
         for stage, part in self.shares:
-            state = _move(state, dt_ns / part, slopes[stage])
+            state = _move(state, step_ns / part, slopes[stage])
         return state
 
 
@@ -168,7 +168,7 @@ RUNGE_KUTTA: Mapping[str, RungeKutta] = {
     "rk4": RungeKutta((2, 2, 1), ((0, 6), (3, 6), (1, 3), (2, 3))),
 }
 """Methods of order 1, 2 and 4, by integrator. ``euler`` is unstable for drives much
-above ``1/dt_ns``."""
+above ``1/step_ns``."""
 INTEGRATORS = (*EXTRAPOLATION, *RUNGE_KUTTA)
 
 
@@ -193,12 +193,12 @@ def integrate(
     state: State,
     past: Past,
     u: Tensor,
-    dt_ns: float,
+    step_ns: float,
     delay_steps: float = 0.0,
 ) -> State:
     """Return the state one step later, by an integrator of ``INTEGRATORS``.
 
-    The input ``u`` is constant over the step of ``dt_ns``. Those of
+    The input ``u`` is constant over the step of ``step_ns``. Those of
     ``EXTRAPOLATION`` have a delay, but for ``exponential``.
     """
     if name in RUNGE_KUTTA:
@@ -206,20 +206,20 @@ def integrate(
         def slope(stage: State) -> State:
             return dynamics.rate(stage, dynamics.drive(dynamics.output(stage), u))
 
-        return RUNGE_KUTTA[name].step(slope, state, dt_ns)
+        return RUNGE_KUTTA[name].step(slope, state, step_ns)
     delay = delayed(name, delay_steps)
     drive = dynamics.drive(_extrapolate_output(dynamics, state, past, delay), u)
     if name == "ab3":
         rk4 = RUNGE_KUTTA["rk4"]
-        return rk4.step(lambda stage: dynamics.rate(stage, drive), state, dt_ns)
-    return dynamics.advance_exactly(state, drive, dt_ns)
+        return rk4.step(lambda stage: dynamics.rate(stage, drive), state, step_ns)
+    return dynamics.advance_exactly(state, drive, step_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stepping:
     """A device, and the integration of its network from one input point to the next."""
 
-    dt_ns: float = 1.0
+    point_ns: float = 1.0
     """Time between two input points; the input is constant in between."""
     integrator: IntegratorName = "exponential-ab3"
     steps_per_point: int = 1
@@ -261,7 +261,7 @@ class Stepping:
             return self
         return replace(
             self,
-            dt_ns=factor * self.dt_ns,
+            point_ns=factor * self.point_ns,
             coupling_delay_ns=factor * self.coupling_delay_ns,
             steps_per_point=self.n_steps,
             max_step_ns=math.inf,
@@ -272,7 +272,7 @@ class Stepping:
         """Number of equal steps between two points, none longer than
         ``max_step_ns``."""
         return physics.n_steps(
-            dt_ns=self.dt_ns,
+            point_ns=self.point_ns,
             steps_per_point=self.steps_per_point,
             max_step_ns=self.max_step_ns,
         )
@@ -280,7 +280,7 @@ class Stepping:
     @property
     def step_ns(self) -> float:
         """Length of a step, in ns."""
-        return self.dt_ns / self.n_steps
+        return self.point_ns / self.n_steps
 
     @property
     def delay_steps(self) -> float:
@@ -299,7 +299,7 @@ class Stepping:
     def advance(
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor
     ) -> tuple[State, Past]:
-        """Return state and past one point later, after ``dt_ns`` of the constant input
+        """Return state and past one point later, after ``point_ns`` of the constant input
         ``u``."""
         for _ in range(self.n_steps):
             state, past = self.step(dynamics, state, past, u)
@@ -320,8 +320,10 @@ class Stepping:
         return after, (dynamics.output(state), *past)[:n_past]
 
 
-def _move(state: State, dt_ns: float, slope: State) -> State:
-    return tuple(value + dt_ns * rate for value, rate in zip(state, slope, strict=True))
+def _move(state: State, step_ns: float, slope: State) -> State:
+    return tuple(
+        value + step_ns * rate for value, rate in zip(state, slope, strict=True)
+    )
 
 
 def growth(z: Tensor) -> Tensor:

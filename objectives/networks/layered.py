@@ -118,7 +118,9 @@ class LayeredNetwork(nn.Module, ABC):
         weights["w_inter"] = weights["w_inter"] * gain * self.mask_inter
         weights["w_intra"] = weights["w_intra"] * gain * self.mask_intra
         if rotation is not None:
-            turns = [s * physics.dt_ns for s in spread_layers(physics.s, layers, "s")]
+            turns = [
+                s * physics.point_ns for s in spread_layers(physics.s, layers, "s")
+            ]
             fastest = [rotation / turn if turn else 0.0 for turn in turns]
             weights["w_intra"] = antisymmetrise(weights["w_intra"], fastest)
         for name, weight in weights.items():
@@ -157,7 +159,7 @@ class LayeredNetwork(nn.Module, ABC):
             pointwise=self.pointwise(noisy),
             neurons=self.neurons,
             n_steps=self.physics.n_steps,
-            dt_ns=self.physics.dt_ns,
+            point_ns=self.physics.point_ns,
             delay=delayed(self.physics.integrator, self.physics.delay_steps),
             reads=self.physics.device.reads,
             features=self.features,
@@ -226,7 +228,7 @@ class LayeredNetwork(nn.Module, ABC):
 
         Args:
             u: input, (batch, time, channels), the same for all members, or
-                (members, batch, time, channels); each value is held for ``dt_ns``.
+                (members, batch, time, channels); each value is held for ``point_ns``.
             chip: deviations of the neurons from the ideal.
 
         Returns:
@@ -387,9 +389,9 @@ class LayeredNetwork(nn.Module, ABC):
             u: input, as for ``forward``.
 
         Returns:
-            ``x`` and ``y``: state and output at the times ``k dt_ns``, k from 0 (no
+            ``x`` and ``y``: state and output at the times ``k point_ns``, k from 0 (no
             input) to ``time``, each (members, layers, batch, time + 1, width).
-            ``drive``: drive per ns at the times ``k dt_ns`` under input point k, k from
+            ``drive``: drive per ns at the times ``k point_ns`` under input point k, k from
             0 to ``time - 1``, (members, layers, batch, time, width).
         """
         self._check_input(u)

@@ -41,7 +41,7 @@ I             drive          1/ns  that of x
 Q             q              1     scalar, at least 0
 σ             sigma          1     scalar, positive
 x_th          thermal_power  1     scalar, or that of x; from 0, below 1
-Δt            dt_ns          ns    scalar
+Δt            step_ns          ns    scalar
 ============  =============  ====  =============================================
 """
 
@@ -97,14 +97,14 @@ def log_rate(
 def advance_exactly(
     x: Tensor,
     drive: Tensor,
-    dt_ns: float,
+    step_ns: float,
     *,
     gamma_per_ns: float | Tensor,
     q: float,
     sigma: float,
     thermal_power: float | Tensor,
 ) -> Tensor:
-    """Return x after ``dt_ns`` of constant drive, with thermal power above 0: a Riccati
+    """Return x after ``step_ns`` of constant drive, with thermal power above 0: a Riccati
     equation.
 
     With a = σI - γ, B = σI + γQ and c = γ x_th it reads dx/dt = c + a x - B x², and x
@@ -126,8 +126,8 @@ def advance_exactly(
     small = b * c / large
     r_minus = torch.where(a < 0, small, large)
     r_plus = torch.where(a < 0, large, small)
-    decay = torch.exp(-2.0 * w * dt_ns)
-    rise = -torch.expm1(-2.0 * w * dt_ns)
+    decay = torch.exp(-2.0 * w * step_ns)
+    rise = -torch.expm1(-2.0 * w * step_ns)
     with_drive = r_plus + decay * r_minus + b * x * rise
     with_damping = x * (r_minus + gamma_per_ns * (1.0 + q)) + decay * (r_minus - b * x)
     denominator = torch.where(b < 0, r_plus * (1.0 - x) + with_damping, with_drive)
@@ -137,13 +137,13 @@ def advance_exactly(
 def advance_log_exactly(
     log_x: Tensor,
     drive: Tensor,
-    dt_ns: float,
+    step_ns: float,
     *,
     gamma_per_ns: float | Tensor,
     q: float,
     sigma: float,
 ) -> Tensor:
-    """Return ln x after ``dt_ns`` of constant drive, without thermal power: a Bernoulli
+    """Return ln x after ``step_ns`` of constant drive, without thermal power: a Bernoulli
     equation.
 
     With a = σI - γ and B = σI + γQ it reads dx/dt = a x - B x², for any Q. 1/x obeys a
@@ -155,8 +155,8 @@ def advance_log_exactly(
     0 and 1 for any drive and step.
     """
     x = log_x.exp()
-    z = (sigma * drive - gamma_per_ns) * dt_ns
-    p = dt_ns * phi1(z)
+    z = (sigma * drive - gamma_per_ns) * step_ns
+    p = step_ns * phi1(z)
     denominator = (1.0 - x) + x * (growth(z) + gamma_per_ns * (1.0 + q) * p)
     return log_x + clip_exponent(z) - denominator.log()  # Eq. (1), solved
 

@@ -57,7 +57,7 @@ DRIVE = "gamma"
 _READ_BY_TRAINING = {"thermal_training", "thermal_span"}
 """Fields of a device that its equation does not have."""
 _OF_THE_NETWORK = (
-    "dt_ns",
+    "point_ns",
     "coupling_delay_ns",
     "drive_limit",
     "drive_low",

@@ -41,6 +41,6 @@ def measure_drive(
     return {
         "mean_weight_per_ns": mean,
         "cumulative_drive": physics.cumulative_drive(
-            drive_per_ns=drive, dt_ns=network.physics.dt_ns
+            drive_per_ns=drive, point_ns=network.physics.point_ns
         ),
     }

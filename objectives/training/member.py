@@ -353,13 +353,13 @@ def trace_fields(
     trajectories: Mapping[str, Tensor],
 ) -> dict[str, Any]:
     """Return the fields of a ``Trace`` that hold the trajectories of a network."""
-    dt_ns = network.physics.dt_ns
+    point_ns = network.physics.point_ns
     lacking = ~network.exists[:, None, None]
     trace: dict[str, Any] = {
         "images": np.asarray(images, dtype=np.int64),
-        "dt_ns": dt_ns,
+        "point_ns": point_ns,
         "inputs": inputs,
-        "time_ns": dt_ns * np.arange(inputs.shape[1] + 1, dtype=np.float64),
+        "time_ns": point_ns * np.arange(inputs.shape[1] + 1, dtype=np.float64),
     }
     for name, values in trajectories.items():
         existing = values[0].masked_fill(lacking, math.nan)

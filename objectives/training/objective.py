@@ -83,7 +83,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
             "n_synapses": n_synapses,
             "n_neurons": physics.n_neurons(layers=params.layers, width=params.width),
             "presentation_ns": physics.presentation_ns(
-                points=size.points, dt_ns=params.dt_ns
+                points=size.points, point_ns=params.point_ns
             ),
         }
 

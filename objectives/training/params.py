@@ -118,7 +118,7 @@ MaxStep = Annotated[
         gt=0,
         le=1e4,
         description=(
-            "longest integration step, in ns: dt_ns is divided into as many equal"
+            "longest integration step, in ns: point_ns is divided into as many equal"
             " steps as needed, at most 10,000; with longer steps the network no"
             " longer solves its differential equation"
         ),
@@ -211,7 +211,7 @@ class LayeredParams(ObjectiveParams):
     readout_layers: Literal["last", "all"] = Field(
         default="last", description="layers that the readout sees"
     )
-    dt_ns: float = Field(
+    point_ns: float = Field(
         default=1.0, gt=0, le=1e3, description="time between two input points, in ns"
     )
     layers: int = Field(default=3, ge=1, le=100, description="layers of neurons")
@@ -228,7 +228,7 @@ class LayeredParams(ObjectiveParams):
         default=1,
         ge=1,
         le=MAX_STEPS,
-        description="least number of equal steps into which dt_ns is divided",
+        description="least number of equal steps into which point_ns is divided",
     )
     max_step_ns: MaxStep = 0.5
     coupling_delay_ns: float = Field(
@@ -275,10 +275,10 @@ class LayeredParams(ObjectiveParams):
 
     @model_validator(mode="after")
     def _steps_are_few_enough(self) -> Self:
-        if not self.dt_ns / self.max_step_ns <= MAX_STEPS:
+        if not self.point_ns / self.max_step_ns <= MAX_STEPS:
             raise ValueError(
-                f"max_step_ns: expected `dt_ns / max_step_ns <= {MAX_STEPS}`, got"
-                f" max_step_ns={self.max_step_ns}, dt_ns={self.dt_ns}. Raise"
+                f"max_step_ns: expected `point_ns / max_step_ns <= {MAX_STEPS}`, got"
+                f" max_step_ns={self.max_step_ns}, point_ns={self.point_ns}. Raise"
                 " max_step_ns."
             )
         return self
@@ -340,7 +340,7 @@ def features(params: LayeredParams) -> Features:
 def stepping(params: LayeredParams) -> dict[str, Any]:
     """Return the arguments of ``Stepping`` in ``params``."""
     names = (
-        "dt_ns",
+        "point_ns",
         "integrator",
         "steps_per_point",
         "max_step_ns",

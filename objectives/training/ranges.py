@@ -58,7 +58,7 @@ def _damping(network: LayeredNetwork) -> Tensor:
 
 def _delay(y: Tensor, physics: Stepping) -> Tensor:
     """Return the outputs that enter the drives, linear between two points."""
-    points = physics.coupling_delay_ns / physics.dt_ns
+    points = physics.coupling_delay_ns / physics.point_ns
     whole = math.floor(points)
     now = torch.arange(y.shape[3])
     late = y[:, :, :, (now - whole).clamp(min=0)]

@@ -75,7 +75,7 @@ def solve(
     moved = np.zeros(len(u) - 1) if late is None else late
     edges = np.concatenate([[0.0], np.arange(1, len(u)) + moved, [len(u)]])
     for point, first, end in zip(u, edges, edges[1:], strict=False):
-        h = (end - first) * error["clock"] * network.physics.dt_ns / 100
+        h = (end - first) * error["clock"] * network.physics.point_ns / 100
         for _ in range(100):
             k1 = slope(state, point)
             k2 = slope(state + h / 2 * k1, point)
@@ -160,10 +160,10 @@ def test_programmed_weights_are_those_of_the_equation() -> None:
     np.testing.assert_allclose(fused, wanted, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("dt_ns", "most"), [(0.25, 0.02), (1.0, 0.2)])
-def test_jitter_acts_as_moving_edges_do(dt_ns: float, most: float) -> None:
+@pytest.mark.parametrize(("point_ns", "most"), [(0.25, 0.02), (1.0, 0.2)])
+def test_jitter_acts_as_moving_edges_do(point_ns: float, most: float) -> None:
     """To (dt / relaxation time)^2 / 6 of what jitter changes; y relaxes in 1.1 ns."""
-    network = tiny("warm", density_inter=1.0, start=1.0, layers=1, dt_ns=dt_ns)
+    network = tiny("warm", density_inter=1.0, start=1.0, layers=1, point_ns=point_ns)
     u = inputs(1, 8)
     ideal = solve(network, u[0].numpy())
     apart, effects = [], []

@@ -133,7 +133,7 @@ def test_a_step_of_a_point_is_a_point_of_its_own(
 ) -> None:
     """The same operations in the same order, up to the rounding of dt / 4 * 4."""
     few = tiny(kind, integrator=integrator, steps_per_point=4)
-    many = tiny(kind, integrator=integrator, dt_ns=0.25)
+    many = tiny(kind, integrator=integrator, point_ns=0.25)
     u = inputs()
     torch.testing.assert_close(
         few(u), many(u.repeat_interleave(4, dim=1)), rtol=1e-14, atol=0
@@ -176,7 +176,7 @@ def test_gradients_are_those_of_finite_differences(
 
 
 @pytest.mark.parametrize(
-    ("dt_ns", "steps_per_point", "max_step_ns", "n_steps"),
+    ("point_ns", "steps_per_point", "max_step_ns", "n_steps"),
     [
         (1.0, 1, 0.5, 2),
         (1.0, 1, 1 / 3, 3),  # 1 / (1 / 3) is not below 3 by rounding
@@ -188,13 +188,13 @@ def test_gradients_are_those_of_finite_differences(
     ],
 )
 def test_no_step_is_longer_than_the_longest_nor_are_there_more_than_it_takes(
-    dt_ns: float, steps_per_point: int, max_step_ns: float, n_steps: int
+    point_ns: float, steps_per_point: int, max_step_ns: float, n_steps: int
 ) -> None:
     stepping = Stepping(
-        dt_ns=dt_ns, steps_per_point=steps_per_point, max_step_ns=max_step_ns
+        point_ns=point_ns, steps_per_point=steps_per_point, max_step_ns=max_step_ns
     )
     assert stepping.n_steps == n_steps
-    assert stepping.step_ns * n_steps == pytest.approx(dt_ns)
+    assert stepping.step_ns * n_steps == pytest.approx(point_ns)
 
 
 @pytest.mark.parametrize(

@@ -42,30 +42,30 @@ ALL_DRIVES = torch.cat([STRENGTHS, -STRENGTHS, GAMMA + STRENGTHS, GAMMA - STRENG
 
 
 def advance_exactly(
-    state: Tensor, drive: Tensor, dt_ns: float, thermal_power: float, **how: float
+    state: Tensor, drive: Tensor, step_ns: float, thermal_power: float, **how: float
 ) -> Tensor:
     """The closed form of x with thermal power, of ln x without."""
     material = {"gamma_per_ns": GAMMA, "q": 0.0, "sigma": 1.0, **how}
     if thermal_power == 0.0:
-        return oscillator.advance_log_exactly(state, drive, dt_ns, **material)
+        return oscillator.advance_log_exactly(state, drive, step_ns, **material)
     return oscillator.advance_exactly(
-        state, drive, dt_ns, **material, thermal_power=thermal_power
+        state, drive, step_ns, **material, thermal_power=thermal_power
     )
 
 
 def advanced(
-    state: float, drive: float, dt_ns: float, thermal_power: float, **how: float
+    state: float, drive: float, step_ns: float, thermal_power: float, **how: float
 ) -> float:
     at = (torch.tensor(value, dtype=torch.float64) for value in (state, drive))
-    return advance_exactly(*at, dt_ns, thermal_power, **how).item()
+    return advance_exactly(*at, step_ns, thermal_power, **how).item()
 
 
 @EACH_POWER
 @EACH_MATERIAL
 @pytest.mark.parametrize("drive", DRIVES.values(), ids=DRIVES.keys())
-@pytest.mark.parametrize("dt_ns", [0.01, 1.0, 7.0])
+@pytest.mark.parametrize("step_ns", [0.01, 1.0, 7.0])
 def test_constant_drive_has_the_closed_form(
-    drive: float, dt_ns: float, q: float, sigma: float, thermal_power: float
+    drive: float, step_ns: float, q: float, sigma: float, thermal_power: float
 ) -> None:
     """Eq. (1) as printed, of γ/2 and I/2: to the tolerance of SciPy, gathered over its
     steps."""
@@ -78,9 +78,9 @@ def test_constant_drive_has_the_closed_form(
     for x in (1e-9, 0.3, 0.999) if thermal_power else (1e-200, 1e-9, 0.3, 0.999):
         start = x if thermal_power else math.log(x)
         solution = solve_ivp(
-            slope, (0, dt_ns), [start], method="DOP853", rtol=1e-12, atol=1e-18
+            slope, (0, step_ns), [start], method="DOP853", rtol=1e-12, atol=1e-18
         )
-        found = advanced(start, drive, dt_ns, thermal_power, q=q, sigma=sigma)
+        found = advanced(start, drive, step_ns, thermal_power, q=q, sigma=sigma)
         assert found == pytest.approx(solution.y[0, -1], rel=1e-9)
 
 
@@ -133,9 +133,9 @@ def test_a_step_stays_within_0_and_1_and_its_gradients_are_finite_even_at_the_en
     start = torch.tensor([1e-30, 1e-7, 0.2, 0.5, 0.999999, 1.0])
     start = (start if thermal_power else start.log()).to(dtype)
     state, drive = torch.meshgrid(start, ALL_DRIVES.to(dtype), indexing="ij")
-    for dt_ns in (1e-3, 1.0, 1e3):
+    for step_ns in (1e-3, 1.0, 1e3):
         leaves = state.clone().requires_grad_(), drive.clone().requires_grad_()
-        after = advance_exactly(*leaves, dt_ns, thermal_power)
+        after = advance_exactly(*leaves, step_ns, thermal_power)
         x = after if thermal_power else after.exp()
         assert after.isfinite().all()
         assert ((x >= 0) & (x <= 1 + 4 * torch.finfo(dtype).eps)).all()

@@ -93,7 +93,7 @@ class Step:
         drive = self.own.limit_drive(given, spread(self.low), spread(self.high))
         if self.exact:
             after = self.own.every(
-                "advance_exactly", *states, drive=drive, dt_ns=STEP_NS
+                "advance_exactly", *states, drive=drive, step_ns=STEP_NS
             )
         else:
             after = RUNGE_KUTTA["rk4"].step(

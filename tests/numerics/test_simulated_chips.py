@@ -117,7 +117,7 @@ def test_steps_that_solve_are_a_multiple_of_those_after_which_noise_jumps(
     steps: int,
 ) -> None:
     network = tiny(
-        dt_ns=2.5, steps_per_point=steps
+        point_ns=2.5, steps_per_point=steps
     )  # 5 by default: twice that is no multiple
     found, _ = solving_steps(network, inputs())
     assert found % steps == 0
@@ -134,7 +134,7 @@ def test_the_mean_over_noisy_chips_is_the_warm_equation(
     of a step h has not been damped yet, so its mean effect is larger by half of what
     the step takes.
     """
-    size = {"layers": 1, "width": 40, "dt_ns": 0.1, "readout": "x", "start": 1e-9}
+    size = {"layers": 1, "width": 40, "point_ns": 0.1, "readout": "x", "start": 1e-9}
     network = scaled(tiny("warm", **size, dtype=torch.float32, backend=backend), 0.0)
     network.bias.data[:] = (drive - 2) * GAMMA / 0.5
     u, damping = inputs(batch=32, time=120).float(), (1 - drive) * GAMMA

@@ -47,7 +47,7 @@ def error_of(*, gain: float = 1.0, bias: float = 1.0, clock: float = 1.0) -> flo
     device = network.physics.device
     gamma = 1.0 / device.tau_ns
     cut = 2.0 * np.pi * device.f_cut_per_ns
-    h = clock * network.physics.dt_ns / STEPS
+    h = clock * network.physics.point_ns / STEPS
 
     def rate(state: Floats, u: Floats) -> Floats:
         x, y = state

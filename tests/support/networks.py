@@ -32,7 +32,7 @@ KINDS = ["spintronic", "ctrnn"]
 WITH_WARM = ["spintronic", "warm", "ctrnn"]
 METHODS = list(INTEGRATORS)
 KERNEL_METHODS = [name for name in EXTRAPOLATION if name != "ab3"]
-STEPPING = {"dt_ns", "integrator", "steps_per_point", "max_step_ns"}
+STEPPING = {"point_ns", "integrator", "steps_per_point", "max_step_ns"}
 OSCILLATOR = {
     "q",
     "sigma",
@@ -268,7 +268,7 @@ def solved_by_scipy(
     equations, physics = Equations(network, chip), network.physics
     state, per_point = equations.start(), chip.jumps_per_point or 1
     for k in range(len(u) * per_point):
-        time_ns = physics.dt_ns / per_point
+        time_ns = physics.point_ns / per_point
         state = equations.advance(state, u[k // per_point].numpy(), time_ns)
         if chip.normals is not None:
             normals = network.layouts[0].noise(chip.normals, network.noise_parts)[

@@ -67,9 +67,9 @@ class Leaky(Device):
         """Per ns."""
         return drive - x / self.tau_ns
 
-    def advance_exactly(self, x: Any, drive: Any, dt_ns: Any) -> Any:
+    def advance_exactly(self, x: Any, drive: Any, step_ns: Any) -> Any:
         """The solution."""
-        decay = exp(-dt_ns / self.tau_ns)
+        decay = exp(-step_ns / self.tau_ns)
         return decay * x + self.tau_ns * (1 - decay) * drive
 
     def output(self, x: Any) -> Any:

@@ -30,7 +30,7 @@ from hpo.contract import (
 )
 from hpo.objectives.networks import network_file
 
-POINTS, DT_NS = 8, 0.5
+POINTS, POINT_NS = 8, 0.5
 
 
 class ToyMember(NetworkMember):
@@ -74,7 +74,7 @@ class ToyMember(NetworkMember):
 
     def trace(self, images: Sequence[int]) -> Trace:
         labels = self.test_labels[list(images)]
-        time_ns = DT_NS * np.arange(POINTS + 1.0)
+        time_ns = POINT_NS * np.arange(POINTS + 1.0)
         strength = np.arange(1.0, 7.0).reshape(2, 1, 3, 1)
         waves = strength * np.sin((labels + 1)[:, np.newaxis, np.newaxis] * time_ns)
         x = waves.astype(np.float32)
@@ -82,7 +82,7 @@ class ToyMember(NetworkMember):
             images=np.asarray(images, dtype=np.int64),
             labels=labels,
             predicted=np.where(labels == 1, 2, labels),
-            dt_ns=DT_NS,
+            point_ns=POINT_NS,
             inputs=np.ones((len(labels), POINTS, 2), dtype=np.float32),
             time_ns=time_ns,
             x=x,

@@ -67,10 +67,10 @@ def _needs(spec: StudySpec, item: Confirmation, card: Card) -> str:
 def need(spec: StudySpec, item: Confirmation, limit: Limit) -> str:
     """Return ``a coupling faster than 0.04 ns (4 % of a point)``."""
     text = limit.about.needs.format(amount_text(limit.about, limit.median.amount))
-    dt_ns = spec.all_values(item.params).get("dt_ns")
-    if limit.about.times != "dt_ns" or dt_ns is None:
+    point_ns = spec.all_values(item.params).get("point_ns")
+    if limit.about.times != "point_ns" or point_ns is None:
         return text
-    return f"{text} ({100 * limit.median.amount / dt_ns:.2g} % of a point)"
+    return f"{text} ({100 * limit.median.amount / point_ns:.2g} % of a point)"
 
 
 def loss_text(spec: StudySpec) -> str:

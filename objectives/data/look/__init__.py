@@ -77,27 +77,27 @@ def _printable(text: str) -> str:
 
 
 def study(
-    data: Data, *, dt_ns: float | None = None
+    data: Data, *, point_ns: float | None = None
 ) -> advice.Classification | advice.Prediction:
     """Return a study that fits the data.
 
     Args:
         data: summary of the data.
-        dt_ns: time between two points on the device; by default, that of the data, or
+        point_ns: time between two points on the device; by default, that of the data, or
             1.
 
     Raises:
-        ValueError: ``dt_ns`` is not positive.
+        ValueError: ``point_ns`` is not positive.
     """
-    if dt_ns is None:
-        dt_ns = data.dt_ns or 1.0
-    physics.presentation_ns(points=data.points, dt_ns=dt_ns)
+    if point_ns is None:
+        point_ns = data.point_ns or 1.0
+    physics.presentation_ns(points=data.points, point_ns=point_ns)
     if data.what == "predict":
-        return advice.prediction(points=data.points, dt_ns=dt_ns)
+        return advice.prediction(points=data.points, point_ns=point_ns)
     return advice.classification(
         n_train=data.train,
         points=data.points,
         channels=data.channels,
-        dt_ns=dt_ns,
+        point_ns=point_ns,
         folds=data.table.get("validation_folds", 1),
     )

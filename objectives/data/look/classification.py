@@ -39,9 +39,9 @@ def summarise(roles: Roles) -> Data:
     table, task, recording = _complete(roles.table)
     names = split_names(table.get("inputs", ""))
     time_step = "not in the data"
-    dt_ns = None
+    point_ns = None
     if roles.clock is not None and roles.file is not None:
-        time_step, dt_ns = _first_time_step(roles.file, roles.clock, table["series"])
+        time_step, point_ns = _first_time_step(roles.file, roles.clock, table["series"])
     n, points, channels = recording.examples.shape
     n_test = task.count_test(recording)
     shortest = recording.lengths.min()
@@ -72,7 +72,7 @@ def summarise(roles: Roles) -> Data:
         points=points,
         channels=channels,
         outputs=len(recording.classes),
-        dt_ns=dt_ns,
+        point_ns=point_ns,
     )
 
 

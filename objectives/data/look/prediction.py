@@ -42,10 +42,10 @@ def summarise(roles: Roles, horizon: int) -> Data:
     sizes = task.contents()
     train = sizes.train + sizes.validation
     time_step = "not in the file"
-    dt_ns = None
+    point_ns = None
     if roles.clock is not None and roles.file is not None:
         times = roles.file.get(roles.clock)
-        time_step, dt_ns = describe_time_step(roles.clock, times)
+        time_step, point_ns = describe_time_step(roles.clock, times)
     facts = {
         "data": f"{task.path}, read by the task series",
         "points": (
@@ -71,7 +71,7 @@ def summarise(roles: Roles, horizon: int) -> Data:
         points=sizes.points,
         channels=sizes.channels,
         outputs=sizes.outputs,
-        dt_ns=dt_ns,
+        point_ns=point_ns,
     )
 
 
@@ -114,5 +114,5 @@ def _complete(table: Table) -> OwnSeriesParams:
     probe = OwnSeriesParams(**table, washout=0).series()
     if not table["horizon"] and np.array_equal(probe.u, probe.target):
         table["horizon"] = 1
-    table["washout"] = advice.prediction(points=len(probe.u), dt_ns=1.0).washout
+    table["washout"] = advice.prediction(points=len(probe.u), point_ns=1.0).washout
     return OwnSeriesParams(**table)

@@ -69,7 +69,7 @@ class Data:
     channels: int
     outputs: int
     """Number of classes, or of targets."""
-    dt_ns: float | None = None
+    point_ns: float | None = None
     """Time between two points, if the data have it in ns."""
 
 
@@ -128,16 +128,16 @@ def describe_time_step(clock: str, times: Values) -> tuple[str, float | None]:
         steps = steps / np.timedelta64(1, "s")
         unit = " s"
     text = f"{steps.mean():.4g}{unit} by the column {clock}"
-    dt_ns = None
+    point_ns = None
     if _NANOSECONDS.fullmatch(clock) and not unit:
-        dt_ns = float(f"{steps.mean():.6g}")
+        point_ns = float(f"{steps.mean():.6g}")
     elif unit:
-        text += f"; dt_ns = 1 unless {advise('--dt-ns', 'dt_ns')} is given"
+        text += f"; point_ns = 1 unless {advise('--point-ns', 'point_ns')} is given"
     else:
         text += (
-            "; its name does not end in ns, so dt_ns = 1 unless"
-            f" {advise('--dt-ns', 'dt_ns')} is given"
+            "; its name does not end in ns, so point_ns = 1 unless"
+            f" {advise('--point-ns', 'point_ns')} is given"
         )
     if not is_even(steps):
         text += "; uneven, resample"
-    return text, dt_ns
+    return text, point_ns

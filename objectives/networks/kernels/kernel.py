@@ -109,7 +109,7 @@ class Kernel:
     """A function that returns the neurons of a chip."""
     n_steps: int
     """Equal steps from one input point to the next."""
-    dt_ns: float
+    point_ns: float
     delay: Delayed
     """How the mean output over a step follows from the outputs before."""
     reads: int = -1
@@ -236,7 +236,7 @@ class Pass:
         self._chip = chip
         self._interval = kernel.jump_interval(chip, self.n_points)
         neurons = kernel.neurons(chip)
-        step_ns = kernel.dt_ns / kernel.n_steps
+        step_ns = kernel.point_ns / kernel.n_steps
         if chip.clock is not None:
             step_ns *= chip.clock
         deviation = math.sqrt(step_ns * self._interval) / kernel.pointwise.parts

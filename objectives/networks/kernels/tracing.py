@@ -190,7 +190,7 @@ class StepTrace:
 
     def _solve(self, x: Any) -> tuple[Any, Any]:
         """Take a step in closed form."""
-        after = self._call("advance_exactly", *x, drive=_DRIVE, dt_ns=STEP)
+        after = self._call("advance_exactly", *x, drive=_DRIVE, step_ns=STEP)
         slopes = after.jacobian([*x, _DRIVE])
         return self._define_all("a", after), self._define_all("s", slopes)
 

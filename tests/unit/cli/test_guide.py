@@ -19,7 +19,7 @@ Said = Callable[..., str]
 
 
 def test_what_works_stands_before_the_rules_of_the_paper(said: Said) -> None:
-    page = said("guide", "--dt-ns", "0.5")
+    page = said("guide", "--point-ns", "0.5")
     works = page[: page.index("B. What the paper advises")]
     paper = page[len(works) :]
     for text in (
@@ -64,7 +64,7 @@ def test_the_advice_follows_relaxation_time_and_drives(said: Said) -> None:
         "1. Drive: from -1 to 2.5 γ\n",
         "I = 0.75 γ + 1.75 γ tanh((D - 0.75 γ) / 1.75 γ),",
         "your τ = 20 ns is 20 Δt: outside 1 to 14 ns",
-        "Present the points 10 ns apart: --dt-ns 10",
+        "Present the points 10 ns apart: --point-ns 10",
         "per √ns at the device's τ",
         "1.75 γ × Δt = 1.75 × 1 / 20 = 0.0875, below the paper's 1",
         "= 0.0875 × 0.3536 = 0.03094 per ns",
@@ -75,7 +75,7 @@ def test_the_advice_follows_relaxation_time_and_drives(said: Said) -> None:
 
 
 def test_the_drives_of_a_known_device_are_currents(said: Said) -> None:
-    page = said("guide", "--device", "vortex-mtj", "--dt-ns", "15")
+    page = said("guide", "--device", "vortex-mtj", "--point-ns", "15")
     for text in (
         "from memory: oscillates above about 3 mA",
         "3 mA: from 0 to 6.9 mA, bias 6 mA.",
@@ -160,14 +160,14 @@ def test_a_device_may_be_of_a_file_of_ones_own(mine: Path, said: Said) -> None:
             ),
         ),
         (
-            "--dt-ns 0",
-            "relaxation time: expected `dt_ns > 0`, got dt_ns=0.0. Use another",
+            "--point-ns 0",
+            "relaxation time: expected `point_ns > 0`, got point_ns=0.0. Use another",
         ),
         (
             "--drive-high 1.4",
             "drive_limit: at the bias, less than a tenth of a change of the drive",
         ),
-        ("--dt-ns 5000", "dt_ns: expected at most 1000, got 5000.0."),
+        ("--point-ns 5000", "point_ns: expected at most 1000, got 5000.0."),
         (f"--width {'9' * 400}", "int too large to convert to float"),
     ],
 )
@@ -199,16 +199,18 @@ def test_what_is_left_of_a_bias_beyond_the_drives_is_told(said: Said) -> None:
     assert "The bias lies outside: without input, 1.59 γ of it act." in page
 
 
-@pytest.mark.parametrize("dt_ns", ["0.0001", "1", "1000"])
-def test_it_ends_with_a_study_that_validates(dt_ns: str, said: Said) -> None:
-    page = said("guide", "--dt-ns", dt_ns, "--width", "16", "--density-intra", "0")
+@pytest.mark.parametrize("point_ns", ["0.0001", "1", "1000"])
+def test_it_ends_with_a_study_that_validates(point_ns: str, said: Said) -> None:
+    page = said(
+        "guide", "--point-ns", point_ns, "--width", "16", "--density-intra", "0"
+    )
     study: dict[str, Any] = tomllib.loads(
         page[page.index('objective = "spintronic"') :]
     )
     spec = file.validate(
         {"name": "guided", "budget": {"trials": 1}, **study}, where="guide"
     )
-    assert spec.fixed["dt_ns"] == float(dt_ns)
+    assert spec.fixed["point_ns"] == float(point_ns)
     assert set(spec.space) == {"tau_ns", "lr0", "f_cut_per_ns", "lr_decay"}
 
 

@@ -187,7 +187,7 @@ HALF = {"test_fraction": 0.5, "normalise": "standard", "validation_folds": 5}
         (
             "stamped.csv --targets state",
             {"inputs": "power", "targets": "state"},
-            "time step  60 s by the column when; dt_ns = 1 unless --dt-ns is given",
+            "time step  60 s by the column when; point_ns = 1 unless --point-ns is given",
         ),
         (
             "named.npz --inputs signals --labels kind",
@@ -214,7 +214,7 @@ def test_a_study_fits_the_data(
     assert told in text
     assert task.items() <= tomllib.loads(text)["task"].items()
     has_ns = line.startswith(("plant.", "long."))
-    assert spec.fixed["dt_ns"] == (5.0 if has_ns else 1.0)
+    assert spec.fixed["point_ns"] == (5.0 if has_ns else 1.0)
     assert spec.confirm
 
 
@@ -319,8 +319,8 @@ def test_a_study_fits_the_data(
             "plant.csv: expected `targets`, columns of the file, got ",
         ),
         (
-            "own.npz --dt-ns 0",
-            "presentation: expected `dt_ns > 0`, got dt_ns=0.0. Use an",
+            "own.npz --point-ns 0",
+            "presentation: expected `point_ns > 0`, got point_ns=0.0. Use an",
         ),
     ],
 )

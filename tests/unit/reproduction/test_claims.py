@@ -99,7 +99,7 @@ def bell(
     beyond."""
 
     def accuracy(p: dict[str, float]) -> float:
-        ratio = p.get("dt_ns", 1.0) / optimum_ns(p)
+        ratio = p.get("point_ns", 1.0) / optimum_ns(p)
         return height if 1 / 3 < ratio < 3 else 0.3
 
     return accuracy
@@ -108,13 +108,15 @@ def bell(
 def everything_agrees(p: dict[str, float]) -> float:
     """All of the paper: its window, both shifts, the drive, densities, and Δt < τ."""
     optimum = (p["tau_ns"] / 14.12 * 0.149 / p["lr0"]) ** 0.25
-    height = 0.9 - 0.01 * (p.get("dt_ns", 1.0) != 1.0)
+    height = 0.9 - 0.01 * (p.get("point_ns", 1.0) != 1.0)
     if p["density_intra"] == 0.0:
         height = 0.8
     if p["density_inter"] == p["density_intra"] > 0.75:
         height = 0.85
     return (
-        bell(lambda _: optimum, height)(p) if p["tau_ns"] > p.get("dt_ns", 1.0) else 0.3
+        bell(lambda _: optimum, height)(p)
+        if p["tau_ns"] > p.get("point_ns", 1.0)
+        else 0.3
     )
 
 
@@ -129,7 +131,7 @@ def verdicts(*studies: StudySnapshot, layers: Any = None) -> dict[str, Verdict]:
 
 def test_what_agrees_holds_and_what_was_not_run_is_not_judged() -> None:
     def weights(p: dict[str, float]) -> float:
-        return p["lr0"] / math.sqrt(p.get("dt_ns", 1.0))  # at one rate
+        return p["lr0"] / math.sqrt(p.get("point_ns", 1.0))  # at one rate
 
     measured = {"mean_weight_per_ns": weights}
     found = verdicts(
@@ -158,7 +160,7 @@ def test_what_agrees_holds_and_what_was_not_run_is_not_judged() -> None:
 
 def test_what_disagrees_fails() -> None:
     measured: dict[str, Accuracy] = {
-        "mean_weight_per_ns": lambda p: p.get("dt_ns", 1.0)
+        "mean_weight_per_ns": lambda p: p.get("point_ns", 1.0)
     }
     found = verdicts(
         study("fig2b", bell(lambda p: 10.0), **measured),
@@ -175,7 +177,7 @@ def test_what_disagrees_fails() -> None:
 
 
 def camel(p: dict[str, float]) -> float:
-    return {0.1: 0.8, 0.4: 0.6, 1.0: 0.9}.get(p["dt_ns"], 0.3)
+    return {0.1: 0.8, 0.4: 0.6, 1.0: 0.9}.get(p["point_ns"], 0.3)
 
 
 def flat_but_by(loss: float) -> Accuracy:
@@ -355,7 +357,7 @@ def test_weights_are_those_of_the_best_learning_rate() -> None:
     """Fast inputs learn best at the highest rate, whose weights are larger."""
 
     def accuracy(p: dict[str, float]) -> float:
-        best = 0.149 * 5.0 ** (1 if p["dt_ns"] < 0.5 else -1)
+        best = 0.149 * 5.0 ** (1 if p["point_ns"] < 0.5 else -1)
         return 0.9 if math.isclose(p["lr0"], best) else 0.5
 
     weights: dict[str, Accuracy] = {"mean_weight_per_ns": lambda p: p["lr0"]}

@@ -41,7 +41,7 @@ def some(objective: LayeredObjective[Any], chance: np.random.Generator) -> Any:
             0.51 / (several[0] if per_layer else width),
         ),
         "density_intra": float(chance.choice([*DENSITIES, chance.random()])),
-        "dt_ns": float(chance.choice([0.1, 1.0, 3.0, chance.random() + 0.01])),
+        "point_ns": float(chance.choice([0.1, 1.0, 3.0, chance.random() + 0.01])),
         "epochs": 1,
         "coupling": str(chance.choice(["random", "antisymmetric"])),
         "readout": "x",

@@ -100,7 +100,7 @@ def test_an_inherited_field_with_another_default_keeps_its_bounds_and_meaning() 
 
 
 @pytest.mark.filterwarnings("ignore:Field name")
-@pytest.mark.parametrize("name", ["lr0", "v", "output", "drive", "dt_ns"])
+@pytest.mark.parametrize("name", ["lr0", "v", "output", "drive", "step_ns"])
 def test_a_name_that_is_taken_is_refused(name: str) -> None:
     what = "that of a state" if name == "v" else "a field of every device"
     own = {"__annotations__": {name: Parameter}, name: parameter(1.0, description="")}
@@ -152,8 +152,8 @@ def _by_gamma(self: Any, x: Any, drive: Any) -> Any:
 def test_an_exact_solution_that_does_not_solve_the_rate_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def advance_exactly(self: Any, x: Any, drive: Any, dt_ns: Any) -> Any:
-        return x + drive * dt_ns
+    def advance_exactly(self: Any, x: Any, drive: Any, step_ns: Any) -> Any:
+        return x + drive * step_ns
 
     own = type(
         "Own",
@@ -185,7 +185,7 @@ EXPRESSIONS = "expected expressions of states, drive and parameters, got"
             "expected one value for each state (x), got 2. Return",
         ),
         (lambda self, x, drive: None, "expected a number for each state, got None"),
-        (lambda self, x, drive: -x / self.dt_ns, f"{EXPRESSIONS} AttributeError"),
+        (lambda self, x, drive: -x / self.step_ns, f"{EXPRESSIONS} AttributeError"),
         (lambda self, x, drive: torch.tanh(drive) - x, f"{EXPRESSIONS} TypeError: "),
         (_of_math, f"{EXPRESSIONS} TypeError: "),
         (_by_if, f"{EXPRESSIONS} TypeError: a co"),

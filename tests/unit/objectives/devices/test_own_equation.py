@@ -23,9 +23,9 @@ from hpo.objectives.networks.oscillator import SILENT
 from hpo.objectives.networks.pointwise import DeviceNetwork
 
 
-def _relax(self: Any, x: Any, y: Any, drive: Any, dt_ns: Any) -> Any:
-    moved = x + dt_ns * (drive - x / self.tau_ns)
-    return moved, exp(-dt_ns) * y + moved - x
+def _relax(self: Any, x: Any, y: Any, drive: Any, step_ns: Any) -> Any:
+    moved = x + step_ns * (drive - x / self.tau_ns)
+    return moved, exp(-step_ns) * y + moved - x
 
 
 def _lag(self: Any, x: Any, y: Any, z: Any, drive: Any) -> Any:

@@ -16,23 +16,27 @@ from hpo.objectives.hardware import physics, thermal
 
 def test_recommended_weights_give_a_cumulative_drive_of_one() -> None:
     """Eq. (11), whatever the time scale and the architecture; Eq. (10) is the same."""
-    for dt_ns, s, fan_in in ((1.0, 0.5, 32.0), (0.5, 0.5, 32.0), (10.0, 2.0, 7.5)):
-        weight = physics.recommended_weight_per_ns(dt_ns=dt_ns, s=s, fan_in=fan_in)
+    for point_ns, s, fan_in in ((1.0, 0.5, 32.0), (0.5, 0.5, 32.0), (10.0, 2.0, 7.5)):
+        weight = physics.recommended_weight_per_ns(
+            point_ns=point_ns, s=s, fan_in=fan_in
+        )
         drive = physics.drive_per_ns(s=s, mean_weight_per_ns=weight, fan_in=fan_in)
         assert physics.cumulative_drive(
-            drive_per_ns=drive, dt_ns=dt_ns
+            drive_per_ns=drive, point_ns=point_ns
         ) == pytest.approx(1.0)
-        tau_ns = physics.recommended_tau_ns(dt_ns)
-        assert drive * dt_ns / tau_ns == pytest.approx(1.0 / tau_ns)
-        rate = physics.recommended_learning_rate(dt_ns=dt_ns, s=s, fan_in=fan_in)
+        tau_ns = physics.recommended_tau_ns(point_ns)
+        assert drive * point_ns / tau_ns == pytest.approx(1.0 / tau_ns)
+        rate = physics.recommended_learning_rate(point_ns=point_ns, s=s, fan_in=fan_in)
         assert rate == pytest.approx(weight / 100)
 
 
-@pytest.mark.parametrize("dt_ns", [0.05, 1.0, 40.0])
-def test_relaxation_times_scale_with_the_input_and_stay_above_it(dt_ns: float) -> None:
-    tau = physics.recommended_tau_ns(dt_ns)
-    assert tau / dt_ns == pytest.approx(14.12)
-    assert physics.recommended_f_cut_per_ns(dt_ns) * dt_ns == pytest.approx(0.1)
+@pytest.mark.parametrize("point_ns", [0.05, 1.0, 40.0])
+def test_relaxation_times_scale_with_the_input_and_stay_above_it(
+    point_ns: float,
+) -> None:
+    tau = physics.recommended_tau_ns(point_ns)
+    assert tau / point_ns == pytest.approx(14.12)
+    assert physics.recommended_f_cut_per_ns(point_ns) * point_ns == pytest.approx(0.1)
 
 
 # --- thermal powers ---
@@ -114,10 +118,10 @@ DEVICE = {
     "frequency_ghz": 1,
 }
 GOOD: dict[Callable[..., Any], dict[str, float]] = {
-    physics.recommended_tau_ns: {"dt_ns": 1.0},
+    physics.recommended_tau_ns: {"point_ns": 1.0},
     physics.fan_in: {"width": 8, **DENSITIES},
     physics.n_synapses: {"layers": 3, "width": 32, **DENSITIES, "channels": 1},
-    physics.presentation_ns: {"points": 1, "dt_ns": 1.0},
+    physics.presentation_ns: {"points": 1, "point_ns": 1.0},
     thermal.thermal_noise_per_sqrt_ns: {"thermal_power": 1e-3, "tau_ns": 1.0},
     thermal.thermal_power: DEVICE,
     thermal.thermal_power_of_linewidth: {
@@ -133,15 +137,15 @@ GOOD: dict[Callable[..., Any], dict[str, float]] = {
     [
         (
             physics.recommended_tau_ns,
-            "dt_ns",
+            "point_ns",
             0.0,
-            "relaxation time: expected `dt_ns > 0`, got ",
+            "relaxation time: expected `point_ns > 0`, got ",
         ),
         (
             physics.recommended_tau_ns,
-            "dt_ns",
+            "point_ns",
             math.inf,
-            "expected `dt_ns > 0`, got dt_ns=inf. Use",
+            "expected `point_ns > 0`, got point_ns=inf. Use",
         ),
         (
             physics.fan_in,

@@ -38,7 +38,7 @@ def test_an_antisymmetric_coupling_turns_as_asked(density: float) -> None:
     own = {
         "coupling": "antisymmetric",
         "rotation": 2.5,
-        "dt_ns": 0.5,
+        "point_ns": 0.5,
         "s": (0.3, 0.4, 0.5),
     }
     found = network([0, 1], width=(9, 17, 8), density_intra=density, **own)
@@ -71,7 +71,7 @@ def test_streams_differ_by_name_and_seed_and_repeat() -> None:
 def test_what_a_seed_draws_depends_on_nothing_but_its_size() -> None:
     """Other physics draw the same; another layer and a density add to it."""
     one = network([7])
-    physics = network([7], lr0=0.5, tau_ns=3.0, s=0.1, f_cut_per_ns=0.0, dt_ns=0.5)
+    physics = network([7], lr0=0.5, tau_ns=3.0, s=0.1, f_cut_per_ns=0.0, point_ns=0.5)
     assert all(
         torch.equal(v, physics.state_dict()[k]) for k, v in one.state_dict().items()
     )

@@ -95,7 +95,7 @@ class Chip:
         """The logits of series, (n, points, channels)."""
         x = self.rest() * np.ones((len(series), 1))
         y = np.zeros_like(x)
-        h = float(self.settings["dt_ns"]) / steps
+        h = float(self.settings["point_ns"]) / steps
         for u in np.repeat(series, steps, axis=1).swapaxes(0, 1):
             k1 = self.slope(x, y, u)
             k2 = self.slope(x + h / 2 * k1[0], y + h / 2 * k1[1], u)
@@ -173,7 +173,7 @@ def test_every_connection_has_its_row_level_and_current(tmp_path: Path) -> None:
             largest = float(member.network.w_intra.detach().abs().max())
             assert weight == pytest.approx(steps * largest / 7, rel=1e-6)
     parameters = {r["source"] for r in rows if r["kind"] == "parameter"}
-    assert {"tau_ns", "dt_ns", "coupling_delay_ns", "drive_limit", "q"} <= parameters
+    assert {"tau_ns", "point_ns", "coupling_delay_ns", "drive_limit", "q"} <= parameters
     (fixed, _) = [row for row in rows if row["kind"] == "fixed"]
     assert (fixed["value"], fixed["unit"], fixed["current_ma"]) == (
         "2.0",

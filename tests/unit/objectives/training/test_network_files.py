@@ -255,7 +255,7 @@ def test_descriptions_and_tensors_of_another_kind_are_refused(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trace_shows_what_the_network_computes(kind: str) -> None:
-    trained = changed(member(kind, dt_ns=0.5))
+    trained = changed(member(kind, point_ns=0.5))
     trace = trained.trace([3, 800])
     network = trained.network
     u = torch.from_numpy(trace.inputs)

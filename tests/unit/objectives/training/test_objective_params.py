@@ -43,7 +43,7 @@ print(costs["energy_pj"], heavy & set(sys.modules))
 def test_defaults_are_those_of_the_paper(model: type[LayeredParams]) -> None:
     params = model()
     assert (params.density_inter, params.density_intra) == (0.5, 0.5)
-    assert (params.layers, params.width, params.batch_size, params.dt_ns) == (
+    assert (params.layers, params.width, params.batch_size, params.point_ns) == (
         3,
         32,
         120,
@@ -61,7 +61,7 @@ WRONG: dict[float | str, tuple[str, ...]] = {
             "tau_ns",
             "lr0",
             "lr_decay",
-            "dt_ns",
+            "point_ns",
             "layers",
             "width",
             "batch_size",
@@ -93,11 +93,11 @@ def test_values_outside_their_bounds_are_refused(
     ("fits", "change", "text"),
     [
         (
-            {"dt_ns": 20.0, "max_step_ns": 0.002},
+            {"point_ns": 20.0, "max_step_ns": 0.002},
             {"max_step_ns": 0.001},
             (
-                "max_step_ns: expected `dt_ns / max_step_ns <= 10000`, got"
-                " max_step_ns=0.001, dt_ns=20.0. Raise max_step_ns."
+                "max_step_ns: expected `point_ns / max_step_ns <= 10000`, got"
+                " max_step_ns=0.001, point_ns=20.0. Raise max_step_ns."
             ),
         ),
         (

@@ -87,7 +87,7 @@ def test_the_step_is_halved_until_two_refinements_agree_within_a_tenth_of_a_poin
 
 def test_a_network_that_never_settles_says_so() -> None:
     scores = {2**k: 0.5 + 0.01 * (-1) ** k for k in range(10)}
-    found, tried = solve_for(scores, dt_ns=1.0, max_step_ns=0.5)
+    found, tried = solve_for(scores, point_ns=1.0, max_step_ns=0.5)
     assert not found.converged
     assert found.steps_per_point == tried[-1] == 2 * 2**MAX_REFINEMENTS
     assert found.score == scores[tried[-1]]
@@ -95,13 +95,13 @@ def test_a_network_that_never_settles_says_so() -> None:
 
 def test_a_trial_is_refined_until_two_steps_agree_but_three_times_at_most() -> None:
     scores = {4: 0.9, 8: 0.6, 16: 0.5, 32: 0.4}
-    sound, tried = solve_for(scores, own=0.9, dt_ns=1.0)
+    sound, tried = solve_for(scores, own=0.9, point_ns=1.0)
     assert (sound.score, sound.converged, tried) == (0.9, True, [4]), "one score more"
     scores[8] = scores[16] = 0.88
-    found, tried = solve_for(scores, own=0.95, dt_ns=1.0)
+    found, tried = solve_for(scores, own=0.95, point_ns=1.0)
     assert (found.score, found.converged, tried) == (0.88, True, [4, 8, 16])
     scores[16] = 0.5
-    found, tried = solve_for(scores, own=0.95, dt_ns=1.0)
+    found, tried = solve_for(scores, own=0.95, point_ns=1.0)
     assert (found.score, found.converged, len(tried)) == (
         0.5,
         False,
@@ -112,7 +112,7 @@ def test_a_trial_is_refined_until_two_steps_agree_but_three_times_at_most() -> N
 def test_refinements_are_finer_than_the_default_step_whatever_the_trained_one() -> None:
     """Steps that are much too coarse may agree on what is as bad as chance."""
     _, tried = solve_for(
-        {2**k: 0.1 for k in range(10)}, dt_ns=8.0, integrator="exponential"
+        {2**k: 0.1 for k in range(10)}, point_ns=8.0, integrator="exponential"
     )
     assert tried == [32, 64]
 
@@ -131,7 +131,7 @@ def test_a_network_that_cannot_be_scored_keeps_its_step() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_readouts_are_solved_until_they_agree_within_a_per_cent(kind: str) -> None:
-    network: LayeredNetwork = tiny(kind, steps_per_point=1, dt_ns=2.0)
+    network: LayeredNetwork = tiny(kind, steps_per_point=1, point_ns=2.0)
     u = inputs(time=6)
     steps, settled = solving_steps(network, u)
     with torch.no_grad():
