@@ -70,8 +70,8 @@ def _differences(name: str, params: Any) -> list[str]:
         if abs(ratio - 1.0) > SAME_TAU:
             lines.append(
                 f"{name} has τ = {device.tau_ns:g} ns, the network {tau_ns:.4g} ns:"
-                f" present the points {params.point_ns * ratio:.4g} ns apart, and divide"
-                f" frequencies by {ratio:.4g}; values in γ stay"
+                f" present the points {params.point_ns * ratio:.4g} ns apart, and"
+                f" divide frequencies by {ratio:.4g}; values in γ stay"
             )
     return lines
 

@@ -40,8 +40,8 @@ class Trace:
     point_ns: float
     """Duration of each input point, in ns."""
     inputs: NDArray[np.float32]
-    """Input, (series, points, channels): point k is held from ``k point_ns`` to ``(k + 1)
-    point_ns``."""
+    """Input, (series, points, channels): point k is held from ``k point_ns`` to
+    ``(k + 1) point_ns``."""
     time_ns: NDArray[np.float64]
     """Begin of each point, and end of the last, (points + 1,), in ns."""
     x: NDArray[np.float32]

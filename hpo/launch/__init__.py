@@ -95,7 +95,8 @@ def new_study(
             one.
         targets: arrays or columns to predict, likewise.
         horizon: points to predict ahead.
-        point_ns: time between two points on the device; default: that of the data, or 1.
+        point_ns: time between two points on the device; default: that of the data,
+            or 1.
 
     Returns:
         the path of the study file, for ``hpo.launch``.

@@ -85,7 +85,7 @@ def _span(low: float, high: float, bound: float) -> Span:
 
 
 def relaxation_times_ns(*, point_ns: float, points: int) -> Span:
-    """Return two decades of relaxation times for series of ``points``, ``point_ns`` apart.
+    """Return two decades of relaxation times, for ``points`` each ``point_ns`` long.
 
     They go from about a point to the length of a series, as in the shipped studies of
     28 to 784 points. The paper's, ``physics.recommended_tau_ns``, lies within.

@@ -197,7 +197,8 @@ class Device(LayeredParams):
 
     advance_exactly: ClassVar[Callable[..., Any] | None] = None
     """States after ``step_ns`` of constant drive in closed form, if there is one:
-    ``advance_exactly(self, x, drive, step_ns)``. The exponential integrators need it."""
+    ``advance_exactly(self, x, drive, step_ns)``. The exponential integrators need
+    it."""
     noise_per_sqrt_ns: ClassVar[Callable[..., Any] | None] = None
     """Standard deviation of the noise of a neuron in 1 ns, by its parameters. With 2
     ``noise_parts``, a state with one of them gets half of it."""
@@ -427,7 +428,7 @@ class Device(LayeredParams):
                 f"{cls.__name__}: the name of a time must end with its unit, got tau."
                 " Rename it to tau_ns: its spread is tau_spread."
             )
-        fields = {*Device.model_fields, *_HOOKS, "drive", "noise"}
+        fields = {*Device.model_fields, *_HOOKS, *reserved}
         for name in cls.parameters:
             if name in cls.states:
                 what = "that of a state"

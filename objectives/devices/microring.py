@@ -60,7 +60,7 @@ class Microring(Device):
         return drive - v / self.tau_ns
 
     def advance_exactly(self, v: Any, drive: Any, step_ns: Any) -> Any:
-        """Return the voltage after ``step_ns`` ns of constant drive, shaped as ``v``."""
+        """Return the voltage after ``step_ns`` of constant drive, shaped as ``v``."""
         kept = exp(-step_ns / self.tau_ns)
         return kept * v + (1 - kept) * self.tau_ns * drive
 

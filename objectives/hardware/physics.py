@@ -213,8 +213,8 @@ def presentation_ns(*, points: int, point_ns: float) -> float:
 
 
 def n_steps(*, point_ns: float, steps_per_point: int, max_step_ns: float) -> int:
-    """Equal steps into which ``point_ns`` is divided: at least so many, none longer than
-    the longest.
+    """Equal steps into which ``point_ns`` is divided: at least so many, none longer
+    than the longest.
 
     >>> n_steps(point_ns=1.0, steps_per_point=1, max_step_ns=0.35)
     3

@@ -24,7 +24,7 @@ def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float | Tensor) -> Tensor:
 def advance_exactly(
     y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, step_ns: float
 ) -> Tensor:
-    """Return y after ``step_ns`` ns in which x changes by ``change`` at a constant rate.
+    """Return y after ``step_ns`` in which x changes by ``change`` at a constant rate.
 
     With c = 2π f_cut Δt::
 

@@ -299,8 +299,8 @@ class Stepping:
     def advance(
         self, dynamics: Dynamics, state: State, past: Past, u: Tensor
     ) -> tuple[State, Past]:
-        """Return state and past one point later, after ``point_ns`` of the constant input
-        ``u``."""
+        """Return state and past one point later, after ``point_ns`` of the constant
+        input ``u``."""
         for _ in range(self.n_steps):
             state, past = self.step(dynamics, state, past, u)
         return state, past

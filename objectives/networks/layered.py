@@ -391,8 +391,8 @@ class LayeredNetwork(nn.Module, ABC):
         Returns:
             ``x`` and ``y``: state and output at the times ``k point_ns``, k from 0 (no
             input) to ``time``, each (members, layers, batch, time + 1, width).
-            ``drive``: drive per ns at the times ``k point_ns`` under input point k, k from
-            0 to ``time - 1``, (members, layers, batch, time, width).
+            ``drive``: drive per ns at the times ``k point_ns`` under input point k, k
+            from 0 to ``time - 1``, (members, layers, batch, time, width).
         """
         self._check_input(u)
         dynamics = self.dynamics()

@@ -104,8 +104,8 @@ def advance_exactly(
     sigma: float,
     thermal_power: float | Tensor,
 ) -> Tensor:
-    """Return x after ``step_ns`` of constant drive, with thermal power above 0: a Riccati
-    equation.
+    """Return x after ``step_ns`` of constant drive, with thermal power above 0: a
+    Riccati equation.
 
     With a = σI - γ, B = σI + γQ and c = γ x_th it reads dx/dt = c + a x - B x², and x
     is a ratio of solutions of a linear equation. With w² = a²/4 + B c > 0, r± = w ∓
@@ -143,8 +143,8 @@ def advance_log_exactly(
     q: float,
     sigma: float,
 ) -> Tensor:
-    """Return ln x after ``step_ns`` of constant drive, without thermal power: a Bernoulli
-    equation.
+    """Return ln x after ``step_ns`` of constant drive, without thermal power: a
+    Bernoulli equation.
 
     With a = σI - γ and B = σI + γQ it reads dx/dt = a x - B x², for any Q. 1/x obeys a
     linear equation. With E = e^(a Δt) and P = (E - 1)/a::

@@ -83,8 +83,8 @@ def study(
 
     Args:
         data: summary of the data.
-        point_ns: time between two points on the device; by default, that of the data, or
-            1.
+        point_ns: time between two points on the device; by default, that of the data,
+            or 1.
 
     Raises:
         ValueError: ``point_ns`` is not positive.

@@ -187,7 +187,8 @@ HALF = {"test_fraction": 0.5, "normalise": "standard", "validation_folds": 5}
         (
             "stamped.csv --targets state",
             {"inputs": "power", "targets": "state"},
-            "time step  60 s by the column when; point_ns = 1 unless --point-ns is given",
+            "time step  60 s by the column when; point_ns = 1 unless --point-ns is"
+            " given",
         ),
         (
             "named.npz --inputs signals --labels kind",
