@@ -79,8 +79,14 @@ class _Site:
         if kind is Kind.HOME:
             return self.pages.home()
         name, _, part = path.removeprefix("/study/").partition("/")
+        if kind is Kind.ROWS:
+            return self.pages.rows(name)
         if part == "now":
             return self.pages.now(name)
+        if part == "trials":
+            return self.pages.trials(name)
+        if part:
+            return self.pages.trial(name, int(part.removeprefix("trial/")))
         return self.pages.study(name)
 
 

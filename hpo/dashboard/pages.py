@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Engine
 from hpo.dashboard.renewed_values import Away, Fresh
 from hpo.dashboard.replies import Shown
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import snapshots
+from hpo.ledger import one_trial, snapshots
 from hpo.ledger.events import newest_events
 from hpo.ledger.overview import Overview, list_native, read_marks
 from hpo.ledger.workers import read_workers
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
-from hpo.views.pages import metrics, overview, report
+from hpo.views.pages import metrics, overview, report, trial, trials
 
 LONG_S = 5.0
 """A request without a fallback waits this long."""
@@ -29,6 +29,8 @@ QUERY_S = 20
 """The time limit of a query."""
 _PAGES = 16
 """Number of cached reports, the least recently viewed are dropped."""
+_LISTS = 2
+"""Likewise of the tables of all trials, which may be large."""
 _EVENTS = 10
 
 
@@ -74,6 +76,12 @@ class Pages:
         )
         self._nows: Callable[[str], Fresh[Shown]] = lru_cache(_PAGES)(
             lambda name: Fresh(partial(self._read_now, name))
+        )
+        self._trials: Callable[[str, int], Fresh[Shown]] = lru_cache(_PAGES)(
+            lambda name, number: Fresh(partial(self._draw_trial, name, number))
+        )
+        self._rows: Callable[[str], Fresh[Shown]] = lru_cache(_LISTS)(
+            lambda name: Fresh(partial(self._list, name))
         )
         self._drawing = threading.Lock()
 
@@ -124,6 +132,39 @@ class Pages:
             Away: there is no recent one.
         """
         return self._nows(name).get(LONG_S)
+
+    def trial(self, name: str, number: int) -> Shown:
+        """Return the page of a trial.
+
+        Raises:
+            StudyError: there is no such study, or no such trial.
+            Away: there is no recent one.
+        """
+        return self._trials(name, number).get(LONG_S)
+
+    def trials(self, name: str) -> Shown:
+        """Return the page with the table of all trials, which fetches ``rows``."""
+        return Shown(trials.page(name))
+
+    def rows(self, name: str) -> Shown:
+        """Return all trials of a study as JSON.
+
+        Raises:
+            StudyError: there is no such study.
+            Away: there are no recent ones.
+        """
+        return self._rows(name).get(LONG_S)
+
+    def _draw_trial(self, name: str, number: int, last: Shown | None) -> Shown:
+        with connected(self._engine, QUERY_S) as connection:
+            read = one_trial.read_trial(connection, name, number)
+        with self._drawing:
+            return Shown(trial.html(read, live=True))
+
+    def _list(self, name: str, last: Shown | None) -> Shown:
+        with connected(self._engine, QUERY_S) as connection:
+            spec, rows = one_trial.list_trials(connection, name)
+        return Shown(trials.data(spec, rows), trials.MEDIA_TYPE)
 
     def _read_home(self, last: _Home | None) -> _Home:
         read_s = time.monotonic()

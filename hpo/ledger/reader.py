@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Unpack
 
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import events, overview, snapshots, workers
+from hpo.ledger import events, one_trial, overview, snapshots, workers
 from hpo.ledger.schema import schema
 from hpo.postgres.connect import Storage, require_tables
 from hpo.postgres.retry import Patience, Transactional, statement, transaction
@@ -43,6 +43,7 @@ class LedgerReader(Transactional):
     studies = transaction(overview.list_studies)
     native_studies = transaction(overview.list_native)
     network = transaction(snapshots.read_network)
+    trial = transaction(one_trial.read_trial)
     open_studies = transaction(snapshots.list_open_studies)
     events = transaction(events.newest_events)
     workers = transaction(workers.read_workers)

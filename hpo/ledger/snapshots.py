@@ -153,6 +153,8 @@ class Fetched:
     """Holds only what lists show; see ``fetch_studies``."""
     with_curves: frozenset[int] | None = None
     """As in a snapshot; see ``fetch_drawn``."""
+    is_one: bool = False
+    """Holds a single trial: posterior means are those that are stored."""
 
 
 def fetch(connection: Connection, name: str, *, curves: bool = False) -> Fetched:
@@ -330,6 +332,8 @@ def _find_posterior_means(
     stored = _stored_means(rows.study)
     if stored:
         return {int(n): Expected(**item) for n, item in stored.items()}
+    if rows.is_one:
+        return {}
     from hpo.search.surrogate import predict_scores  # a slow import
 
     history = [

@@ -95,12 +95,12 @@ SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'search' AND state = 'running'
   AND number < :number AND params IS NULL"""
 
-_SLOT = """id, study_id, phase, number, source, state, params, attrs, score, costs,
+SLOT = """id, study_id, phase, number, source, state, params, attrs, score, costs,
   attempts, losses, losses_in_a_row, worker, message, amendments, started_at,
   settled_at, CAST(lineage AS text) AS lineage, 1 AS alike,
   coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held"""
 SELECT_SLOTS = f"""
-SELECT {_SLOT}, steps
+SELECT {SLOT}, steps
 FROM hpo_ledger.slots
 WHERE study_id = ANY(:ids)
 ORDER BY phase, number"""
@@ -126,7 +126,7 @@ WITH cut AS (
   FROM hpo_ledger.slots
   WHERE study_id = :study_id AND state = 'pruned' AND steps #>> '{{-1,0}}' = '0'
     AND :means)
-SELECT {_SLOT}, CASE WHEN id = ANY(:whole) THEN steps ELSE CAST(
+SELECT {SLOT}, CASE WHEN id = ANY(:whole) THEN steps ELSE CAST(
   concat('[', concat_ws(',', (
     SELECT string_agg(step[1], ',')
     FROM regexp_matches(CAST(steps AS text),
@@ -177,7 +177,7 @@ all before them in either direction, those with costs, confirmations, and comple
 trials where several are confirmed. Of the others, one stands for all ``alike`` in
 state, last step, and epochs of each network."""
 
-_SELECT_MEMBERS = """
+SELECT_MEMBERS_WHERE = """
 SELECT
   study_id, slot_id, member, seed, m.score, epochs, diverged, info, seconds,
   CASE WHEN with_curves THEN curve END AS curve,
@@ -191,9 +191,9 @@ WHERE {which}
 ORDER BY slot_id, member"""
 """Without ``curves`` they are null, and that of losses has its first and last one;
 likewise of slots that are not in ``whole``, if it is given."""
-SELECT_MEMBERS_OF_SLOT = _SELECT_MEMBERS.format(which="slot_id = :slot_id")
-SELECT_MEMBERS = _SELECT_MEMBERS.format(which="study_id = ANY(:ids)")
-SELECT_CONFIRMED_MEMBERS = _SELECT_MEMBERS.format(
+SELECT_MEMBERS_OF_SLOT = SELECT_MEMBERS_WHERE.format(which="slot_id = :slot_id")
+SELECT_MEMBERS = SELECT_MEMBERS_WHERE.format(which="study_id = ANY(:ids)")
+SELECT_CONFIRMED_MEMBERS = SELECT_MEMBERS_WHERE.format(
     which="study_id = ANY(:ids) AND phase = 'confirm'"
 )
 

@@ -9,4 +9,6 @@ __all__ = [
     "report",
     "side_by_side",
     "traces",
+    "trial",
+    "trials",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,9 +106,16 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.globals["trial_number"] = _trial_number
     pages.globals["solved"] = caveats.SOLVED_MEANS
     pages.globals["thermal"] = caveats.THERMAL_MEANS
     return pages.get_template(name)
+
+
+def _trial_number(cell: object) -> str:
+    """Return the number of the trial that a cell names first; empty of other cells."""
+    found = re.match(r"trial (\d+)\b", str(cell))
+    return found[1] if found else ""
 
 
 def note(name: str, **facts: Any) -> str:

@@ -12,6 +12,7 @@ from hpo.statistics import intervals
 from hpo.statistics.intervals import Estimate
 from hpo.study.networks import Confirmation
 from hpo.study.result import Result
+from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.views.sentences import verdict
 from hpo.views.sentences.comparison import difference_text
@@ -60,14 +61,20 @@ def name(result: Result) -> str:
 
 
 def parameter_rows(result: Result) -> list[dict[str, str]]:
+    """Return the rows of its parameters; empty while there is no best trial."""
+    return rows_of_parameters(result.spec, parameters(result))
+
+
+def rows_of_parameters(
+    spec: StudySpec, own: Mapping[str, ParamValue]
+) -> list[dict[str, str]]:
     """Return a row per searched parameter: its value, its range, the reported value.
 
-    Empty while there is no best trial. Parameters that the trial lacks are left out.
+    Parameters that the trial lacks are left out.
     """
-    own = parameters(result)
-    reported = result.spec.reported_params
+    reported = spec.reported_params
     rows = []
-    for each, dimension in result.spec.dimensions.items():
+    for each, dimension in spec.dimensions.items():
         if each not in own:
             continue
         row = {"parameter": parameter_label(each), "value": value_cell(own[each])}
