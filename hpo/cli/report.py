@@ -15,6 +15,7 @@ from hpo.console import (
     STUDY_OR_ONLY,
     Parser,
     argument,
+    at_least,
     command,
     one_of,
 )
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    """Refuse a paper on several studies."""
+    """Refuse what does not go together."""
     if arguments.paper is not None and arguments.others:
         parser.error("argument --paper: not allowed with OTHER")
+    written = arguments.paper or arguments.picture or arguments.others
+    if arguments.trial is not None and written:
+        parser.error("argument --trial: not allowed with OTHER, --picture or --paper")
 
 
 @command(
@@ -64,6 +68,15 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
             ),
         ),
     ),
+    argument(
+        "--trial",
+        type=at_least(0),
+        metavar="N",
+        help=(
+            "write the page of one trial: parameters, learning curve, networks, where"
+            " it comes from, log"
+        ),
+    ),
     OPEN,
     STORAGE,
     JSON,
@@ -85,6 +98,8 @@ def report(arguments: argparse.Namespace) -> int:
         hpo report seqdigits --paper paper
             write ./paper, with figures, tables, methods and references, and
             paper/document.tex, which shows them all
+        hpo report seqdigits --trial 12 --open
+            write ./seqdigits-trial-12.html, the page of a trial
         hpo report seqdigits wider --open
             write ./seqdigits-wider-report.html, with both side by side
     """
@@ -95,6 +110,8 @@ def report(arguments: argparse.Namespace) -> int:
     paper: Path | None = arguments.paper
     if picture is not None:
         check_ending(picture, *pictures.ENDINGS)
+    if arguments.trial is not None:
+        return _report_trial(arguments)
     with looking(arguments) as ledger:
         result = ledger.drawn(ledger.named(arguments.study))
         others = [ledger.result(name) for name in arguments.others]
@@ -110,6 +127,21 @@ def report(arguments: argparse.Namespace) -> int:
     elif paper is not None:
         record = {"paper": str(path), "verdict": verdict.verdict(result)}
     tell(arguments, record, path)
+    show(arguments, path)
+    return 0
+
+
+def _report_trial(arguments: argparse.Namespace) -> int:
+    """Write the page of one trial."""
+    from hpo.views.pages import trial
+
+    number: int = arguments.trial
+    with looking(arguments) as ledger:
+        name = ledger.named(arguments.study)
+        one = ledger.trial(name, number)
+    default = Path(f"{name}-trial-{number}.html")
+    path = trial.write(one, arguments.output or default)
+    tell(arguments, {"report": str(path), "trial": number}, path)
     show(arguments, path)
     return 0
 

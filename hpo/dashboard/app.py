@@ -81,6 +81,10 @@ class _Site:
         name, _, part = path.removeprefix("/study/").partition("/")
         if kind is Kind.ROWS:
             return self.pages.rows(name)
+        return self._of_study(name, part)
+
+    def _of_study(self, name: str, part: str) -> Shown:
+        """Return a page of a study, or a part of one."""
         if part == "now":
             return self.pages.now(name)
         if part == "trials":

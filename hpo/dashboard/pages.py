@@ -143,7 +143,13 @@ class Pages:
         return self._trials(name, number).get(LONG_S)
 
     def trials(self, name: str) -> Shown:
-        """Return the page with the table of all trials, which fetches ``rows``."""
+        """Return the page with the table of all trials, which fetches ``rows``.
+
+        Raises:
+            StudyError: there is no such study.
+            Away: there are no recent rows.
+        """
+        self.rows(name)
         return Shown(trials.page(name))
 
     def rows(self, name: str) -> Shown:

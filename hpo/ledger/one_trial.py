@@ -51,4 +51,4 @@ def list_trials(connection: Connection, name: str) -> tuple[StudySpec, list[Tria
     """
     row = snapshots.find_study(connection, name)
     rows = ask(connection, sql.LIST_TRIALS, study_id=row.id)
-    return snapshots.restore_spec(row), [TrialRow(*one) for one in rows]
+    return snapshots.restore_spec(row), list(map(TrialRow._make, rows))

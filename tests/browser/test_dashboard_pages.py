@@ -77,6 +77,7 @@ def test_the_pages_follow_a_study_while_a_worker_runs(
             kill(worker)
         page.get_by_text("No worker is serving this study.").wait_for()
         assert page.evaluate("window.not_reloaded")
+        check_trials(page, address)
         page.get_by_role("link", name="In optuna-dashboard").click()
         page.get_by_text("live (id=1)").wait_for()
         page.get_by_text("Hyperparameter Importance").first.wait_for()
@@ -141,6 +142,27 @@ def check_study(watched: Watched) -> None:
     at = "document.getElementById('parameters').getBoundingClientRect().top - window.at"
     assert abs(page.evaluate(at)) < 40, "what is in view stays there"
     check_accessible(page)
+
+
+def check_trials(page: Page, address: str) -> None:
+    """All trials are sorted and filtered in the browser; each has a page."""
+    page.get_by_role("link", name="All trials").click()
+    page.locator("#trials tbody tr").first.wait_for()
+    check_accessible(page)
+    numbers = page.locator("#trials tbody th")
+    page.get_by_role("button", name="accuracy (%)").click()
+    page.get_by_role("button", name="accuracy (%)").click()
+    best = numbers.first.inner_text()
+    page.get_by_label("Filter").fill("trial<3 complete")
+    assert sorted(numbers.all_inner_texts()) <= ["0", "1", "2"]
+    page.get_by_label("Filter").fill(f"trial={best}")
+    assert numbers.all_inner_texts() == [best]
+    numbers.get_by_role("link").click()
+    page.get_by_role("heading", name=f"live: trial {best}").wait_for()
+    page.wait_for_function("document.documentElement.dataset.drawn")
+    page.get_by_text("Where it comes from").wait_for()
+    check_accessible(page)
+    page.goto(f"{address}/study/live")
 
 
 def check_dark_and_narrow(browser: Browser, address: str) -> None:

@@ -126,6 +126,7 @@ def html(
         tables=_winner(result),
         tables_note=note("beside", test=intervals.TEST, known=bool(result.baselines)),
         name=shlex.quote(result.name),
+        trial_of_interest=winner.number(result) or 0,
         network=result.best and is_network,
         study_file=file.dumps(spec),
         lineage={"spec hash": spec.hash, **json_records.lineage(result)},

@@ -78,7 +78,8 @@ def _facts(one: OneTrial) -> Iterable[str]:
     yield f"begun {trial.started_at:%Y-%m-%d %H:%M:%S} UTC"
     if trial.settled_at is not None:
         took = (trial.settled_at - trial.started_at).total_seconds()
-        yield f"ended {trial.settled_at:%Y-%m-%d %H:%M:%S} UTC, after {duration_text(took)}"
+        ended = f"ended {trial.settled_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"{ended}, after {duration_text(took)}"
     yield f"{duration_text(trial.seconds)} in finished trainings"
     if trial.worker:
         yield f"worker {trial.worker}"
@@ -94,7 +95,9 @@ def _parameters(one: OneTrial) -> Section:
         ]
     if not rows:
         return Section("parameters", "They have not been suggested yet.")
-    return Section("parameters", "", [Table("Parameters", rows)])
+    return Section(
+        "parameters", "", [Table("Values, and the ranges of the search", rows)]
+    )
 
 
 def _curves(one: OneTrial) -> Section | None:

@@ -24,7 +24,9 @@ MEDIA_TYPE = "application/json"
 
 def page(name: str) -> str:
     """Return the page of a study's trials, without them."""
-    return template("trials.html.j2").render(name=name, live=True, scripts=("trials",))
+    return template("trials.html.j2").render(
+        name=name, live=True, scripts=("trials",), packed={}
+    )
 
 
 def data(spec: StudySpec, trials: Sequence[TrialRow]) -> str:

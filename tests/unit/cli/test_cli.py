@@ -117,6 +117,10 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             "argument --curves: only allowed with a table",
         ),
         ("export s --format f", "argument --format: needs -o FILE"),
+        (
+            "report s --trial 1 --paper p",
+            "argument --trial: not allowed with OTHER, --picture or --paper",
+        ),
         ("report s t --paper p", "argument --paper: not allowed with OTHER"),
         ("status s --watch", "argument --watch: stdout is not a terminal"),
         ("status s --all", "argument STUDY: not allowed with --all, --tag or --files"),
