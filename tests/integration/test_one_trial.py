@@ -23,7 +23,7 @@ def test_a_trial_is_read_as_its_study_has_it(golden_url: str) -> None:
         trained = [(each.is_fresh, each.worker) for each in one.trainings]
         assert trained == [(False, "worker")] * 2 + [(True, "worker")] * 3
         assert (one.losses, one.checkpoint) == ([], None)
-        with pytest.raises(StudyError, match="'search': it has no trial 24 yet. Its"):
+        with pytest.raises(StudyError, match="'search': it has no trial 24 yet"):
             reader.trial("search", 24)
 
 
