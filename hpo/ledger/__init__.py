@@ -11,6 +11,7 @@ __all__ = [
     "imports",
     "interventions",
     "ledger",
+    "one_trial",
     "optuna_source",
     "optuna_tables",
     "optuna_trials",

@@ -13,6 +13,7 @@ __all__ = [
     "hashing",
     "messages",
     "networks",
+    "one_trial",
     "parameters",
     "pareto",
     "progress",
