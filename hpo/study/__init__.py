@@ -18,6 +18,7 @@ __all__ = [
     "pareto",
     "progress",
     "python_values",
+    "remaining",
     "replication",
     "result",
     "rules",

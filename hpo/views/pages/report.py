@@ -118,6 +118,7 @@ def html(
         verdict=[capital(clause) for clause in verdict.clauses(result)],
         facts=[
             progress.progress(result),
+            *filter(None, [progress.left_text(result)]),
             per_trial(spec),
             f"{duration_text(result.trained_s)} of {work}",
             f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",

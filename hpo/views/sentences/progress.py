@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hpo.study import edges as study_edges
+from hpo.study import remaining
 from hpo.study.dimensions import split
 from hpo.study.result import Result
-from hpo.views.sentences.formatting import joined, plural, value_text
+from hpo.views.sentences.formatting import duration_text, joined, plural, value_text
 
 
 def progress(result: Result) -> str:
@@ -95,3 +96,22 @@ def edges(result: Result) -> list[str]:
             f" bound {at}: widen {widen}"
         )
     return lines
+
+
+def left_text(result: Result) -> str:
+    """Estimate the time left: ``about 12 min 05 s left for 20 trials, then 25 min 10 s
+    for 10 confirmations``; empty if nothing is left, or nobody works on it."""
+    left = remaining.of(result)
+    parts = []
+    if left.trials and left.search_s is not None:
+        took = duration_text(left.search_s)
+        parts.append(f"{took} left for {plural(left.trials, 'trial')}")
+    if left.trainings and left.confirm_s is not None:
+        took = duration_text(left.confirm_s)
+        what = plural(left.trainings, "confirmation")
+        parts.append(f"then {took} for {what}" if parts else f"{took} left for {what}")
+    if parts:
+        return f"about {joined(parts, ', ')}"
+    if left.trials + left.trainings and result.snapshot.helpers:
+        return "estimating the time left…"
+    return ""

@@ -3,7 +3,6 @@ lines."""
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -16,7 +15,6 @@ from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views.records import json_records
 from hpo.views.sentences import progress, verdict
 from hpo.views.sentences.formatting import (
-    duration_text,
     joined,
     last_line,
     params_text,
@@ -26,10 +24,6 @@ from hpo.views.terminal import text_tables
 
 QUIET_S = 60.0
 """Plain output prints a sign of life after this time without news."""
-
-
-_SLEPT = 4.0
-"""A trial longer than this many of median length has probably slept."""
 
 
 def settled(result: Result) -> list[Trial]:
@@ -152,31 +146,7 @@ def waiting_line(result: Result) -> str:
         return f"{text}; no worker serves this study"
     silent_s = min(worker.seconds_silent or 0.0 for worker in alive)
     workers = f"{len(alive)} workers alive, last heartbeat {silent_s:.0f} s ago"
-    return joined([text, workers, left_text(result)])
-
-
-def left_text(result: Result) -> str:
-    """Estimate the time left from the mean duration: ``about 12 min 05 s left for 20
-    trials``.
-
-    A trial that slept, with a suspended machine or a stopped study, counts as a few of
-    median length. Below three settled trials there is no estimate.
-    """
-    left = result.progress.trials - result.progress.settled
-    if left <= 0:
-        return ""
-    done = []
-    for trial in result.search:
-        if trial.settled_at is not None:
-            took = trial.settled_at - trial.started_at
-            done.append(max(0.0, took.total_seconds()))
-    alive = len(result.snapshot.helpers)
-    if len(done) < 3 or not alive:
-        return "estimating the time left…"
-    longest_s = _SLEPT * statistics.median(done)
-    mean_s = statistics.fmean(min(one, longest_s) for one in done)
-    duration = duration_text(left * mean_s / alive)
-    return f"about {duration} left for {left:,} trials"
+    return joined([text, workers, progress.left_text(result)])
 
 
 def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:

@@ -16,9 +16,10 @@ from rich.text import Text
 
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
+from hpo.views.sentences import progress
 from hpo.views.sentences.formatting import plural
 from hpo.views.terminal import chart, status
-from hpo.views.terminal.live import View, left_text, settled, trial_lines
+from hpo.views.terminal.live import View, settled, trial_lines
 
 ENDS = "Ctrl-C ends this view; workers continue"
 _CHART_ROWS = (7, 12)
@@ -149,7 +150,7 @@ def of_study(
     wrap = textwrap.TextWrapper(
         width, subsequent_indent="    ", break_on_hyphens=False
     ).wrap
-    for text in [*status.sentences(result), left_text(result)]:
+    for text in [*status.sentences(result), progress.left_text(result)]:
         lines += map(Text, wrap(text))
     lines += [Text(text, "yellow") for text in notes]
     last = trial_lines(result, settled(result)[-_LAST:])

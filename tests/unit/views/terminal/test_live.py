@@ -60,19 +60,6 @@ def test_news_are_told_once_and_what_was_there_is_no_news() -> None:
     assert {slot.phase for slot in view.news(DONE)} == {"search", "confirm"}
 
 
-def test_the_time_left_is_what_the_trials_so_far_took_shared_by_the_workers() -> None:
-    workers = (worker("one"), worker("two"))
-    end = snapshots.START + timedelta(minutes=1)
-    took = replace(DONE.search[0], started_at=snapshots.START, settled_at=end)
-    known = at(30, workers=workers, search=(took,) * 30)
-    assert live.left_text(known) == "about 15 min 00 s left for 30 trials"
-    slept = replace(took, settled_at=end + timedelta(hours=9))
-    known = at(30, workers=workers, search=(*(took,) * 29, slept))
-    assert live.left_text(known) == "about 16 min 30 s left for 30 trials"
-    assert live.left_text(at(2)) == "estimating the time left…"
-    assert live.left_text(DONE) == ""
-
-
 def test_plain_lines_count_say_the_best_and_give_the_parameters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
