@@ -19,6 +19,8 @@ from hpo.views.figures.plotted import Plotted
 from hpo.views.sentences import verdict
 from hpo.views.sentences.formatting import shown
 
+MOST = 200
+"""The most complete trials of a contour in a report: 200 take two seconds of CPU."""
 _POINTS = 30
 """Points of the grid along a range."""
 _TRIAL = {"color": INK, "size": 6, "opacity": 0.7}

@@ -99,9 +99,7 @@ def _draw_bars(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
 
 def _draw_heat(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
     """Draw cells in colours, with their scale at the right."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = LinearSegmentedColormap.from_list("map", list(trace.colorscale))
+    colours = _colours(trace)
     edges = _edges(x, axes.get_xscale()), _edges(y, axes.get_yscale())
     limits = {"vmin": trace.zmin, "vmax": trace.zmax}
     cells = axes.pcolormesh(*edges, _heights(trace), cmap=colours, **limits)
@@ -123,11 +121,26 @@ def _write_cells(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
 
 
 def _draw_contours(axes: Axes, trace: Any, x: list[Any], y: list[Any]) -> None:
+    """Draw lines, or a filled surface with its scale at the right."""
     heights = _heights(trace)
     if np.nanmin(heights) == np.nanmax(heights):
         return
+    if trace.contours.coloring == "heatmap":
+        colours = _colours(trace)
+        surface = axes.contourf(x, y, heights, levels=14, cmap=colours)
+        label = plain(trace.colorbar.title.text or "")
+        axes.figure.colorbar(surface, ax=axes, label=label)
+        return
     lines = axes.contour(x, y, heights, colors=trace.colorscale[0][1], linewidths=0.7)
     axes.clabel(lines, fontsize=7)
+
+
+def _colours(trace: Any) -> Any:
+    """Return Matplotlib's colour map of plotly's scale."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("map", list(trace.colorscale))
+    return colours.reversed() if trace.reversescale else colours
 
 
 def _heights(trace: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from hpo.study import file, tolerances
 from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.trials import SlotState
 from hpo.views.figures import (
+    contour,
     convergence,
     declared,
     front,
@@ -31,6 +33,7 @@ from hpo.views.figures import (
     score_map,
 )
 from hpo.views.figures import tolerances as tolerance_figure
+from hpo.views.figures.importance import Share
 from hpo.views.figures.networks import Confusion
 from hpo.views.figures.plotted import Plotted, count_drawn
 from hpo.views.figures.score_map import ScoreMap
@@ -157,6 +160,7 @@ class SearchReport:
             self.parameters(),
             self.parallel(),
             self.importance(),
+            self.contour(),
             self.learning_curves(),
             self.confirmation(),
             self.tolerances(),
@@ -288,9 +292,14 @@ class SearchReport:
         parts = [plot("parallel", label, parallel.coordinates(self.plotted))]
         return Section("parallel", text, parts, title="Parallel coordinates")
 
+    @cached_property
+    def shares(self) -> Mapping[str, Share] | None:
+        """The importance of each parameter, if it is known."""
+        return importance.measure(self.result)
+
     def importance(self) -> Section:
         """Return the importance of parameters."""
-        shares = importance.measure(self.result)
+        shares = self.shares
         if shares is None:
             return Section("importance", importance.too_few(self.result))
         n = len(self.result.comparable)
@@ -303,6 +312,19 @@ class SearchReport:
         drawn = importance.bars(shares)
         parts = [plot("importance", "Importance of each parameter", drawn)]
         return Section("importance", text, parts)
+
+    def contour(self) -> Section | None:
+        """Return the posterior mean over the two most important parameters."""
+        n = len(self.result.contenders)
+        if self.shares is None or len(self.shares) < 2 or self.result.best is None:
+            return None
+        if n > contour.MOST:  # the Gaussian process would take too long for a page
+            return None
+        x, y = list(self.shares)[:2]
+        text = note("contour", n=n, named=self.words.named())
+        label = f"Posterior mean of the score over {x} and {y}"
+        parts = [plot("contour", label, contour.contour(self.plotted, x, y))]
+        return Section("contour", text, parts, title="Contours")
 
     def learning_curves(self) -> Section | None:
         """Return learning curves, and further values of each epoch."""
