@@ -231,8 +231,8 @@ def _file(name: str) -> Shown:
     """Return a style sheet or a script of ours."""
     if name == "plotly.js":
         text = page.plotly()
-    elif name == "figures.js":
-        text = page.script()
+    elif name in ("figures.js", "trials.js"):
+        text = page.script(name.removesuffix(".js"))
     else:
         text = Path(__file__).with_name(name).read_text(encoding="utf-8")
     if name.endswith(".css"):

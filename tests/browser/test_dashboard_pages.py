@@ -235,3 +235,16 @@ def test_the_keyboard_alone_chooses_what_is_shown(report: Page) -> None:
     assert report.locator(".scroll:not([tabindex='0'])").count() == 0, (
         "tables scroll by keys"
     )
+
+
+def test_all_trials_of_a_report_are_sorted_and_filtered(report: Page) -> None:
+    report.get_by_text("A table to sort and filter").click()
+    first = report.locator("#trials tbody th").first
+    first.wait_for()
+    report.get_by_role("button", name="accuracy (%)").click()
+    report.get_by_role("button", name="accuracy (%)").click()
+    best = first.inner_text()
+    report.get_by_label("Filter").fill(f"complete trial={best}")
+    count = report.locator("#count").inner_text()
+    assert count == "1 to 1 of 1 found among 120 trials"
+    check_accessible(report)

@@ -136,9 +136,10 @@ def plotly() -> str:
     return str(get_plotlyjs())
 
 
-def script() -> str:
-    """Return the script that draws the figures of a page."""
-    return template("figures.js.j2").render(dark=DARK)
+def script(name: str) -> str:
+    """Return a script: ``figures`` draws those of a page, ``trials`` the table of
+    all."""
+    return template(f"{name}.js.j2").render(dark=DARK)
 
 
 def _packed(text: str) -> str:
@@ -158,17 +159,25 @@ def compact(figure: go.Figure) -> str:
 
 
 def render(
-    page: str, figures: Mapping[str, go.Figure], *, live: bool = False, **values: Any
+    page: str,
+    figures: Mapping[str, go.Figure],
+    *,
+    live: bool = False,
+    all_trials: str = "",
+    **values: Any,
 ) -> str:
     """Render a template with values, and its figures by id.
 
     The page is self-contained, with the code of plotly.js; or ``live``: scripts of the
-    dashboard then draw it and keep it current.
+    dashboard then draw it and keep it current. ``all_trials`` are JSON
+    of ``trials.data``.
     """
     entries = [f"{json.dumps(id_)}:{compact(one)}" for id_, one in figures.items()]
     packed = {"figures": _packed(f"{{{','.join(entries)}}}")}
     if not live:
         packed["plotly"] = _plotly()
+    if all_trials:
+        packed["rows"] = _packed(all_trials)
     return template(page).render(values, packed=packed, live=live, dark=DARK)
 
 

@@ -37,6 +37,7 @@ from hpo.views.figures.importance import Share
 from hpo.views.figures.networks import Confusion
 from hpo.views.figures.plotted import Plotted, count_drawn
 from hpo.views.figures.score_map import ScoreMap
+from hpo.views.pages import trials
 from hpo.views.pages.page import (
     Plot,
     Section,
@@ -117,6 +118,7 @@ def html(
         "report.html.j2",
         filter(None, report.sections()),
         live=live,
+        all_trials="" if live else trials.of(result),
         result=result,
         verdict=[capital(clause) for clause in verdict.clauses(result)],
         facts=[

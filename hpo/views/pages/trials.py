@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hpo.study.one_trial import TrialRow
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
+from hpo.study.trials import Trial
 from hpo.views.pages.page import template
 from hpo.views.sentences.formatting import (
     metric,
@@ -27,6 +29,30 @@ def page(name: str) -> str:
     return template("trials.html.j2").render(
         name=name, live=True, scripts=("trials",), packed={}
     )
+
+
+def of(result: Result) -> str:
+    """Return the trials of a result as such JSON; empty while there is none."""
+    rows = [
+        TrialRow(
+            number=trial.number,
+            state=str(trial.state),
+            score=trial.score,
+            costs=trial.costs,
+            params=trial.params,
+            seconds=_seconds(trial),
+            attempts=trial.attempts,
+            worker=trial.worker,
+        )
+        for trial in result.search
+    ]
+    return data(result.spec, rows) if rows else ""
+
+
+def _seconds(trial: Trial) -> float | None:
+    if trial.settled_at is None:
+        return None
+    return (trial.settled_at - trial.started_at).total_seconds()
 
 
 def data(spec: StudySpec, trials: Sequence[TrialRow]) -> str:

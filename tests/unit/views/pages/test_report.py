@@ -17,7 +17,7 @@ from snapshots import FEW_TRIALS
 
 from hpo.contract import Baseline
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
-from hpo.views.figures import convergence, importance
+from hpo.views.figures import contour, convergence, importance
 from hpo.views.figures.networks import Confusion
 from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import report as report_page
@@ -248,8 +248,9 @@ def test_hostile_text_in_every_place_stays_text() -> None:
     harmless = with_text_in_every_place("harmless")
     assert page.count("</script>") == harmless.count("</script>")
     drawn = figures(page)
-    for name in ("convergence", "parallel", "importance", "curves", "confirmed"):
+    for name in ("convergence", "parallel", "importance", "contour", "curves"):
         assert f"{name}-plot" in drawn, "each figure had its chance"
+    assert "confirmed-plot" in drawn
     assert "parameters-plot-0" in drawn
     assert page.count("&lt;img src=x") > 10
     assert "<img" not in json.dumps(drawn), "plotly reads tags in its labels"
@@ -273,6 +274,17 @@ def test_5000_trials_fit_into_3_mb_and_10_s(tmp_path: Path) -> None:
     path = report_page.write(snapshot, tmp_path / "big.html")
     assert time.thread_time() - start < 10
     assert path.stat().st_size < 3_000_000
+
+
+def test_of_very_many_trials_no_contour_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Gaussian process of very many would take long."""
+    snapshot = snapshots.realistic(snapshots.spec())
+    monkeypatch.setattr(contour, "MOST", len(snapshot.contenders) - 1)
+    drawn = figures(report_page.html(snapshot))
+    assert "contour-plot" not in drawn
+    assert "importance-plot" in drawn
 
 
 def test_how_the_kept_network_reads_the_test_part_is_said_in_words() -> None:
