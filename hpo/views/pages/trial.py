@@ -26,6 +26,7 @@ from hpo.views.sentences import winner
 from hpo.views.sentences.formatting import (
     NOTHING,
     duration_text,
+    last_line,
     parameter_label,
     params_text,
     plural,
@@ -64,13 +65,23 @@ def html(one: OneTrial, *, live: bool = False) -> str:
         scripts=("plotly", "figures"),
         result=result,
         trial=trial,
-        score=score_cell(result.spec, trial),
+        score=_outcome(one),
         facts=list(_facts(one)),
         message=(trial.message or "").strip(),
         logs=sorted({training.log for training in one.trainings if training.log}),
         name=shlex.quote(result.name),
         lineage=json_records.lineage(result),
     )
+
+
+def _outcome(one: OneTrial) -> str:
+    """Return its score; without one, why, or that it is not over."""
+    trial = one.trial
+    if trial.score is not None:
+        return score_cell(one.result.spec, trial)
+    if trial.state.is_settled:
+        return last_line(trial.message)
+    return "no score yet"
 
 
 def _facts(one: OneTrial) -> Iterable[str]:

@@ -3,6 +3,7 @@ document that has them all."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import unescape
 from pathlib import Path
@@ -84,21 +85,39 @@ def _figures(
         for part in section.parts:
             if not isinstance(part, Plot):
                 continue
-            for place, figure in part.figures.items():
+            stem = next(iter(part.figures)).partition("-plot")[0]
+            figures = list(part.figures.values())
+            if len(figures) == 1:
                 caption = part.label.partition("; ")[0]  # the verdict follows
-                if len(part.figures) > 1:
-                    axes = (
-                        figure.layout.yaxis.title.text,
-                        figure.layout.xaxis.title.text,
-                    )
-                    caption = capital(unescape(" against ".join(filter(None, axes))))
-                yield place.replace("-plot", ""), caption, figure
+                yield stem, caption, figures[0]
+                continue
+            for name, figure in zip(_names(figures), figures, strict=True):
+                yield f"{stem}-{name}", capital(_axes_text(figure)), figure
 
 
-def _caption(figure: go.Figure) -> str:
-    """Return what one of several figures draws: ``Accuracy (%) against tau_ns``."""
-    axes = figure.layout.yaxis.title.text, figure.layout.xaxis.title.text
-    return capital(unescape(joined(map(str, axes), " against ")))
+def _names(figures: Sequence[go.Figure]) -> list[str]:
+    """Return a name for each of several figures: of what differs, x or y; else its
+    number."""
+    for axis in ("xaxis", "yaxis"):
+        titles = [_plain(figure.layout[axis].title.text) for figure in figures]
+        names = [_file_name(title.partition(" (")[0]) for title in titles]
+        if all(names) and len(set(names)) == len(names):
+            return names
+    return [str(place) for place in range(len(figures))]
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"\W+", "-", text, flags=re.ASCII).strip("-")
+
+
+def _axes_text(figure: go.Figure) -> str:
+    """``accuracy (%) against tau_ns (ns)``."""
+    titles = figure.layout.yaxis.title.text, figure.layout.xaxis.title.text
+    return joined(map(_plain, titles), " against ")
+
+
+def _plain(title: str | None) -> str:
+    return unescape(title or "")
 
 
 def _texts(result: Result, captions: Mapping[str, str]) -> dict[str, str]:

@@ -62,6 +62,11 @@ def test_it_has_parameters_curve_networks_origin_and_log() -> None:
             "Its checkpoint: network 1 after 7 epochs.",
         ),
         (one(members=(), params={}), "They have not been suggested yet."),
+        (one(state=SlotState.RUNNING, score=None), '"verdict">no score yet<'),
+        (
+            one(state=SlotState.FAILED, score=None, message="a\nValueError: no"),
+            '"verdict">ValueError: no<',
+        ),
     ],
 )
 def test_where_it_comes_from(changed: OneTrial, text: str) -> None:

@@ -52,7 +52,7 @@ def test_every_figure_of_the_report_is_there_in_three_formats(folder: Path) -> N
     names = {path.name for path in (folder / "figures").iterdir()}
     for name in (
         "convergence",
-        "parameters-0",
+        "parameters-rate_per_ns",
         "parallel",
         "importance",
         "curves",
