@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpo.contract import Protocol
+from hpo.objectives.hardware import thermal
 from hpo.study import tolerances
 from hpo.study.result import Result
 from hpo.study.trials import StudyState
@@ -90,6 +91,10 @@ def _task(result: Result) -> Iterator[str]:
     )
     if spec.description:
         yield spec.description
+    if spec.device:
+        preset = thermal.read_tables().get(spec.device, {})
+        source = preset.get("source", "a table of the user's")
+        yield f"The device is {spec.device}: {source}"
     if spec.fixed:
         yield f"Fixed were {_listed(spec.fixed)}"
     if spec.variability:

@@ -103,6 +103,18 @@ def test_methods_name_search_budget_seeds_hashes_and_versions() -> None:
         assert part in told
 
 
+@pytest.mark.parametrize(
+    ("device", "source"),
+    [
+        ("vortex-mtj", "Torrejon et al., Nature 547, 428 (2017)"),
+        ("lab.toml:stno", "lab.toml:stno: a table of the user's."),
+    ],
+)
+def test_the_device_has_its_source(device: str, source: str) -> None:
+    found = snapshots.snapshot(snapshots.unchecked(device=device))
+    assert source in " ".join(methods.sentences(found))
+
+
 def test_what_is_missing_is_named_and_not_invented() -> None:
     trial = snapshots.slot(0, SlotState.COMPLETE, lineage={"dirty": True})
     found = snapshots.snapshot(snapshots.spec(reported=None), (trial,))
