@@ -46,7 +46,7 @@ def sentences(result: Result) -> list[str]:
         *_hardware(result),
         *_identity(result),
     ]
-    return [f"{part.rstrip('.')}." for part in parts]
+    return [f"{part.rstrip('.')}." for part in filter(None, parts)]
 
 
 def missing(result: Result) -> list[str]:

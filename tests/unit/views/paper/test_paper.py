@@ -101,6 +101,7 @@ def test_methods_name_search_budget_seeds_hashes_and_versions() -> None:
         "Versions: numpy 2.3.5, torch 2.9.0",
     ):
         assert part in told
+    assert ". ." not in told, "nothing is said of drives that are operated"
 
 
 @pytest.mark.parametrize(
