@@ -88,6 +88,8 @@ class Oscillators:
     noise: bool = False
     """Whether thermal noise is simulated, in place of its mean effect: each series has
     its own."""
+    limit: str = "none"
+    """Limit of the drive, to 0 to 3 times the damping."""
 
     def draw(self, random: np.random.Generator) -> Setting:
         """The space of ``seqdigits``, and that of the coupling; half of them have no
@@ -113,7 +115,7 @@ class Oscillators:
         part."""
         objective = ablation.spec().objective_impl
         fixed: Any = {"layers": 1, "width": 96, "coupling": self.coupling}
-        fixed |= {"thermal_power": 1e-3, "drive_limit": "none", "max_step_ns": 0.25}
+        fixed |= {"thermal_power": 1e-3, "drive_limit": self.limit, "max_step_ns": 0.25}
         params = objective.Params(**fixed, **setting)
         network = objective.network(params, [seed], channels=1, outputs=10)
         size = network.layouts[0].block if self.noise else len(parts[0])
@@ -143,6 +145,9 @@ MODELS: Mapping[str, Reservoir] = {
     "oscillators, random, thermal noise": Oscillators("random", noise=True),
     "oscillators, antisymmetric, thermal noise": Oscillators(
         "antisymmetric", noise=True
+    ),
+    "oscillators, antisymmetric, thermal noise, limited drive": Oscillators(
+        "antisymmetric", noise=True, limit="smooth"
     ),
     "ESN of 96": Echo(96),
 }
