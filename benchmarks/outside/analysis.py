@@ -53,10 +53,11 @@ class Regrets:
         self.runs = list(runs)
         self._now = next(r.version for r in reversed(self.runs) if r.sampler == OURS)
         self._optima = self._find_optima()
-        self._found: dict[str, dict[Key, dict[int, float]]] = defaultdict(dict)
+        self._found: dict[str, dict[Key, dict[int, float]]] = {}
         for run in self.runs:
             own = {int(at): self._regret(run, true) for at, _, true in run.held}
-            self._found[self.label(run)][run.problem, run.seed] = own
+            searches = self._found.setdefault(self.label(run), {})
+            searches[run.problem, run.seed] = own
         self._least = self._find_least()
 
     def label(self, run: Run) -> str:
@@ -77,15 +78,15 @@ class Regrets:
         return sorted({int(at) for run in self.runs for at, *_ in run.held})
 
     def n_searches(self, sampler: str) -> int:
-        """Return the number of a sampler's searches."""
-        return len(self._found[sampler])
+        """Return the number of a sampler's searches, 0 if it has none."""
+        return len(self._found.get(sampler, {}))
 
     def ratio(self, sampler: str, other: str, at: int) -> Ratio | None:
         """Compare two samplers after a number of trials, on the searches that both have
         run; None on fewer than two problems."""
         differences = defaultdict(list)
         n = 0
-        for key in self._found[sampler].keys() & self._found[other].keys():
+        for key in sorted(self._found[sampler].keys() & self._found[other].keys()):
             own = self._log(sampler, key, at)
             differences[key[0]].append(own - self._log(other, key, at))
             n += 1

@@ -17,6 +17,8 @@ from benchmarks.accuracy import (
     predictionpage,
 )
 from benchmarks.networks.implementations import KINDS
+from benchmarks.outside import page as outside
+from benchmarks.outside import runs
 from benchmarks.service import window
 from hpo.study import file
 
@@ -36,6 +38,7 @@ def test_tables_are_those_of_the_data() -> None:
         devices.PAGE: {"devices": devices.table(devices.read_results())},
         ablationpage.PAGE: ablationpage.tables(),
         predictionpage.PAGE: predictionpage.tables(),
+        outside.PAGE: outside.tables(runs.load()),
     }
     for page, tables in pages.items():
         assert marks.missing([page], tables) == []
