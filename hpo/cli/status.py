@@ -7,6 +7,7 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -144,14 +145,18 @@ def _show_study(arguments: argparse.Namespace) -> int:
         return tell(arguments, {**record, "events": events})
     lines = status.of_study(result, storage_option(arguments.storage), terminal_width())
     if result.state == StudyState.OPEN:
-        lines[:0] = _queue_lines(arguments.study)
+        lines[:0] = _queue_lines(arguments.study, result.snapshot.workers)
     if events:
         lines += ["", *status.event_lines(events)]
     return tell(arguments, {}, *lines)
 
 
-def _queue_lines(study: str) -> list[str]:
-    """Say what the jobs of a study do in SLURM, where this host has it."""
+def _queue_lines(study: str, workers: Sequence[WorkerInfo]) -> list[str]:
+    """Say what the jobs of a study do in SLURM, where this host has it.
+
+    A host may have the programs of SLURM and no cluster: that squeue fails is told
+    only if a worker came from a job.
+    """
     if shutil.which("squeue") is None:
         return []
     from hpo.launch.executors import slurm_programs
@@ -159,7 +164,7 @@ def _queue_lines(study: str) -> list[str]:
     try:
         jobs = slurm_programs.of_study(study)
     except HpoError as error:
-        return [str(error), ""]
+        return [str(error), ""] if any(worker.job for worker in workers) else []
     if not jobs:
         return []
     return [f"{study}: {slurm_programs.summary(jobs)}", ""]
