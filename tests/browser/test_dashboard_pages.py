@@ -32,11 +32,6 @@ def live(name: str) -> StudySpec:
     return toy_spec(name, tags=["a-tag"] if name == "live" else [], **spec)
 
 
-def is_in_view(page: Page, selector: str) -> bool:
-    box = page.locator(selector).first.bounding_box()
-    return box is not None and 0 <= box["y"] < 1000
-
-
 def convergence(page: Page) -> Any:
     """Plotly's own traces and layout of the convergence."""
     return page.evaluate(
@@ -120,7 +115,7 @@ def check_study(watched: Watched) -> None:
     (line,) = [s for s in figure["layout"]["shapes"] if s["type"] == "line"]
     (band,) = [s for s in figure["layout"]["shapes"] if s["type"] == "rect"]
     assert (line["y0"], band["y0"], band["y1"]) == (60, 55, 65)
-    assert is_in_view(page, "#convergence-plot .shapelayer path")
+    page.locator("#convergence-plot .shapelayer path").first.wait_for(state="attached")
     watched.wait_until(lambda: points(page) > 10)  # every section is there
     page.get_by_role("button", name="by epochs").click()
     page.locator("#curves-title").scroll_into_view_if_needed()
