@@ -21,7 +21,10 @@ if TYPE_CHECKING:
         dest="directions",
         action="append",
         choices=["minimize", "maximize"],
-        help="of the value (default: minimize); repeated, of each value",
+        help=(
+            "of the value (default: that of the script's create_study, else minimize);"
+            " repeated, of each value"
+        ),
     ),
     script_arguments,
     JSON,

@@ -68,24 +68,6 @@ class Script:
         """Return the name of the function for messages."""
         return f"{self.path.name}:{self.function}"
 
-    def read_directions(self) -> list[str] | None:
-        """Return the directions that the script gives to ``optuna.create_study``; None
-        if it does not say, or says several.
-
-        The script is not imported.
-        """
-        try:
-            tree = ast.parse(importlib.util.decode_source(self.path.read_bytes()))
-        except (OSError, SyntaxError, ValueError):
-            return None
-        found: set[tuple[str, ...]] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _name(node.func) == "create_study":
-                found.add(_read_directions(node))
-        if len(found) != 1:
-            return None
-        return [*found.pop()] or None
-
     def load(self) -> Function:
         """Import the script, once in a process, and return its function.
 
@@ -145,23 +127,6 @@ class Script:
             return source.read_module(name)
 
         return source.hash_imports([self.path.stem], read)
-
-
-def _name(function: ast.expr) -> str:
-    """Return the last name of what a call calls."""
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
-
-
-def _read_directions(call: ast.Call) -> tuple[str, ...]:
-    """Return the literal directions of a call; empty where it gives none."""
-    for keyword in call.keywords:
-        if keyword.arg in ("direction", "directions"):
-            with suppress(ValueError):
-                value = ast.literal_eval(keyword.value)
-                return (value,) if isinstance(value, str) else tuple(value)
-    return ()
 
 
 def _check_source(path: Path) -> None:

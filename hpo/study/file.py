@@ -126,7 +126,6 @@ def load(
     else:
         path = find(study)
         raw = read_toml(path, SpecError)
-    raw = functions.locate(raw, path.parent)
     given = dict(parse_override(text) for text in overrides)
     given.update(values or {})
     for key, value in given.items():

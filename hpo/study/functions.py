@@ -14,7 +14,7 @@ from typing import Any
 
 from hpo.contract import Cost, Description, Parameter, Protocol
 from hpo.errors import expected
-from hpo.script import Script, is_script
+from hpo.script import Source, is_script
 from hpo.study.dimensions import Dimension
 from hpo.study.messages import Broken
 from hpo.study.spec import StudySpec
@@ -72,6 +72,10 @@ def locate(tree: Mapping[str, Any], base: Path) -> dict[str, Any]:
     Args:
         tree: tables of a study file.
         base: directory in which a relative path begins.
+
+    Raises:
+        SpecError: the script gives directions that cannot be read, and the tables have
+            none.
     """
     objective = tree.get("objective")
     if not isinstance(objective, str) or not is_script(objective):
@@ -81,7 +85,7 @@ def locate(tree: Mapping[str, Any], base: Path) -> dict[str, Any]:
     name = f"{script.name}:{function or 'objective'}"
     located = {**tree, "objective": name, "folder": str(script.parent)}
     if "directions" not in tree:
-        found = Script.named(name, script.parent).read_directions()
+        found = Source(script).read_directions()
         if found is not None:
             located["directions"] = found
     return located

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpo.errors import SpecError
-from hpo.script import Script
+from hpo.script import Script, Source
 from hpo.script.script import _load
 
 GOOD = "def objective(trial):\n    return trial.suggest_float('x', 0, 1)\n"
@@ -114,14 +114,66 @@ def test_the_source_is_that_of_the_script_and_of_what_it_imports_from_its_folder
         ("optuna.create_study(direction='maximize')", ["maximize"]),
         ("create_study(directions=['maximize', 'minimize'])", ["maximize", "minimize"]),
         ("optuna.create_study()", None),
-        ("optuna.create_study(direction=way)", None),
-        ("create_study(direction='maximize')\ncreate_study()", None),
+        ("create_study(direction=None)", None),
+        ("create_study(direction=StudyDirection.MAXIMIZE)", ["maximize"]),
+        (
+            "create_study(directions=(study.StudyDirection.MINIMIZE, 'maximize'))",
+            ["minimize", "maximize"],
+        ),
+        ("WAY = 'maximize'\ncreate_study(direction=WAY)", ["maximize"]),
+        (
+            "if main:\n    d: str = 'maximize'\n    create_study(direction=d)",
+            ["maximize"],
+        ),
+        ("CFG = {'direction': 'maximize'}\ncreate_study(**CFG)", ["maximize"]),
+        ("CFG = {'sampler': TPESampler()}\ncreate_study(**CFG)", None),
+        (
+            "from optuna import create_study as new\nnew(direction='maximize')",
+            ["maximize"],
+        ),
     ],
 )
 def test_the_directions_of_create_study_are_read(
     tmp_path: Path, text: str, directions: list[str] | None
 ) -> None:
-    assert script(tmp_path, text).read_directions() == directions
+    path = tmp_path / "d3.py"
+    path.write_text(text)
+    assert Source(path).read_directions() == directions
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("create_study(direction=way)", "a direction that cannot be read (line 1)"),
+        ("\ncreate_study(**load())", "a direction that cannot be read (line 2)"),
+        (
+            "create_study(direction='maximize' if up else 'minimize')",
+            "a direction that cannot be read (line 1)",
+        ),
+        (
+            "WAY = 'maximize'\ndef main(WAY):\n    create_study(direction=WAY)",
+            "a direction that cannot be read (line 3)",
+        ),
+        (
+            "CFG = {'direction': 'maximize'}\nCFG.update(args)\ncreate_study(**CFG)",
+            "a direction that cannot be read (line 3)",
+        ),
+        (
+            "create_study(direction='maximize')\ncreate_study()",
+            "different directions (lines 1, 2)",
+        ),
+    ],
+)
+def test_directions_that_cannot_be_read_are_refused(
+    tmp_path: Path, text: str, what: str
+) -> None:
+    path = tmp_path / "d3.py"
+    path.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        Source(path).read_directions()
+    assert str(caught.value) == (
+        f"d3.py gives create_study {what}: add --direction maximize or minimize."
+    )
 
 
 def test_an_import_leaves_stdout_and_the_handlers_of_signals(

@@ -116,6 +116,22 @@ def test_a_dry_run_of_a_function_has_no_table_of_its_unknown_space(
     assert "searched" not in said
 
 
+def test_a_direction_that_cannot_be_read_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "def score(trial): return 1.0\nif False: create_study(direction=way)\n"
+    Path("train.py").write_text(text)
+    assert launch.launch(["train.py:score", "--dry-run"]) == 1
+    assert capsys.readouterr().err == (
+        "error: train.py gives create_study a direction that cannot be read (line 2):"
+        " add --direction maximize or minimize.\n"
+    )
+    line = ["train.py:score", "--dry-run", "--direction", "maximize"]
+    assert launch.launch(line) == 0
+    assert "function score: maximize value" in capsys.readouterr().out
+
+
 MEDIAN = ["--set", "pruner={name='median', n_warmup_steps=60}"]
 STOP = ["--set", "stop={target=0.9, patience=50}"]
 
