@@ -9,7 +9,7 @@ from hpo.check import Rehearsal, Run
 from hpo.cli.findings import Finding
 from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
-from hpo.views.sentences import formatting
+from hpo.views.sentences import formatting, untaken
 
 _SEED_ALL = (
     "random, NumPy and PyTorch are seeded. Seed what else draws with hpo.seed(trial),"
@@ -29,6 +29,9 @@ _KEEPS_STATE = (
 
 def examine(spec: StudySpec, rehearsal: Rehearsal) -> Iterator[Finding]:
     """Yield the findings, each as soon as its calls are made."""
+    untaken_text = untaken.untaken_text(spec)
+    if untaken_text:
+        yield Finding("not taken", untaken_text.removeprefix("not taken "))
     first = rehearsal.first
     if first.state == "failed":
         yield Finding("first trial", _failure(spec, first), "error", _correct(first))

@@ -15,7 +15,7 @@ from hpo.postgres.connect import open_storage
 from hpo.study.spec import StudySpec
 from hpo.views.records import json_records, plan
 from hpo.views.records.plan import Plan
-from hpo.views.sentences import formatting, task_data
+from hpo.views.sentences import formatting, task_data, untaken
 from hpo.views.terminal import dry_run
 
 
@@ -94,7 +94,8 @@ def describe_data(spec: StudySpec) -> list[str]:
         SpecError: see ``task_contents``.
     """
     if spec.is_function:
-        return [formatting.function_text(spec)]
+        lines = [formatting.function_text(spec), untaken.untaken_text(spec)]
+        return [line for line in lines if line]
     contents = task_contents(spec)
     return task_data.describe(spec, contents, score_uncertainty(spec, contents))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -77,6 +77,44 @@ class Source:
         for directions in found:
             return [*directions] or None
         return None
+
+    def list_settings(self) -> dict[str, str]:
+        """Return what else the script gives to Optuna, as it is written: sampler,
+        pruner and storage of ``create_study``; trials, time and jobs of ``optimize``;
+        and whether it calls ``enqueue_trial``.
+
+        Examples:
+            ``{"n_trials": "30", "pruner": "MedianPruner(n_warmup_steps=3)"}``.
+        """
+        settings: dict[str, str] = {}
+        studies = [*self._list_calls("create_study")]
+        if not studies:  # `optimize` may be anybody's
+            return settings
+        for call in studies:
+            settings |= self._write(call, ("sampler", "pruner", "storage"))
+        for call in self._list_calls("optimize"):
+            settings |= self._write(call, ("n_trials", "timeout", "n_jobs"))
+            if len(call.args) > 1:
+                settings["n_trials"] = ast.unparse(self._follow(call.args[1]))
+        if any(self._list_calls("enqueue_trial")):
+            settings["enqueue_trial"] = ""
+        return settings
+
+    def _write(self, call: ast.Call, keys: Sequence[str]) -> dict[str, str]:
+        """Return some keyword arguments of a call as texts, without those that are
+        None."""
+        keywords = self._read_keywords(call) or {}
+        texts = {}
+        for key in keys:
+            value = self._follow(keywords.get(key, ast.Constant(None)))
+            if isinstance(value, ast.Call):
+                value = ast.Call(
+                    ast.Name(_name(value.func)), value.args, value.keywords
+                )
+            text = ast.unparse(value)
+            if text != "None":
+                texts[key] = text
+        return texts
 
     def _refuse(self, what: str) -> None:
         add = advise(

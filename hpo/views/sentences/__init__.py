@@ -12,6 +12,7 @@ __all__ = [
     "splits",
     "task_data",
     "tolerances",
+    "untaken",
     "verdict",
     "winner",
 ]

@@ -8,7 +8,7 @@ from hpo.search.constraints import Fit
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.views.records.plan import Plan
-from hpo.views.sentences import formatting, task_data, verdict
+from hpo.views.sentences import formatting, task_data, untaken, verdict
 from hpo.views.terminal import text_tables
 
 
@@ -26,6 +26,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     budget = spec.budget
     yield "study", f"{spec.name} (from {plan.where}, hash {spec.hash})"
     yield "objective", _objective(spec)
+    yield "not taken", untaken.untaken_text(spec).removeprefix("not taken ")
     name = "data"
     for line in task_data.describe(spec, plan.data, plan.uncertainty):
         yield name, line

@@ -132,6 +132,48 @@ def test_a_direction_that_cannot_be_read_is_asked_for(
     assert "function score: maximize value" in capsys.readouterr().out
 
 
+TOLD = """
+import optuna
+from optuna.samplers import TPESampler
+def score(trial): return 1.0
+if __name__ == "__main__":
+    sampler = TPESampler(seed=3, multivariate=True)
+    pruner = optuna.pruners.MedianPruner(n_warmup_steps=3)
+    study = optuna.create_study(sampler=sampler, pruner=pruner, storage=None)
+    study.enqueue_trial({"x": 1})
+    study.optimize(score, 30)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "untaken"),
+    [
+        (
+            [],
+            "from train.py: TPESampler(seed=3, multivariate=True),"
+            " MedianPruner(n_warmup_steps=3), n_trials=30, enqueue_trial: give"
+            " --sampler, --pruner, --trials, hpo enqueue",
+        ),
+        (
+            ["--trials", "30", "--pruner", "median", "--sampler", "random"],
+            "from train.py: enqueue_trial: give hpo enqueue",
+        ),
+    ],
+)
+def test_what_a_script_gives_optuna_and_the_study_lacks_is_named(
+    options: list[str],
+    untaken: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(TOLD)
+    assert launch.launch(["train.py:score", "--dry-run", *options]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"not taken {untaken} budget" in said
+
+
 MEDIAN = ["--set", "pruner={name='median', n_warmup_steps=60}"]
 STOP = ["--set", "stop={target=0.9, patience=50}"]
 
