@@ -149,8 +149,12 @@ _ALL = -1
 
 
 def _check_resume(parser: Parser, arguments: argparse.Namespace) -> None:
-    if arguments.all and (arguments.study or not arguments.accept_code):
+    retries = arguments.retry is not None
+    if arguments.all and (arguments.study or retries or not arguments.accept_code):
         parser.error("argument --all: only allowed with --accept-code, without STUDY")
+    others = (arguments.release, arguments.trials, arguments.priority)
+    if arguments.accept_code and any(one not in (None, False) for one in others):
+        parser.error("argument --accept-code: of the others only allowed with --retry")
     if not arguments.all and not arguments.study:
         parser.error("one of the arguments STUDY --study is required")
 
@@ -173,15 +177,18 @@ def _check_resume(parser: Parser, arguments: argparse.Namespace) -> None:
             help="run trial K again, which failed (default: all failed trials)",
         ),
         argument(
-            "--accept-code",
-            action="store_true",
-            help="accept that its source has changed: its objective's, or hpo's",
-        ),
-        argument(
             "--priority",
             type=int,
             metavar="N",
             help="serve it before studies of lower priority on shared workers",
+        ),
+    ),
+    argument(
+        "--accept-code",
+        action="store_true",
+        help=(
+            "accept that its source has changed: its objective's, or hpo's; also with"
+            " --retry"
         ),
     ),
     argument(
@@ -206,7 +213,7 @@ def resume(study: ChangedStudy) -> Answer:
             after `hpo stop`, or after too many failures, which stay failures
         hpo resume seqdigits --retry
             run the failed trials again instead, once the cause is fixed; a failed study
-            opens again
+            opens again. If that has changed its source: --retry --accept-code
         hpo resume seqdigits --trials 200
             200 trials in all; old trials are kept, and confirmation considers all of
             them. `hpo launch seqdigits --trials 200` does the same and starts workers
@@ -228,6 +235,10 @@ def resume(study: ChangedStudy) -> Answer:
     options = study.options
     if options.trials is not None:
         return _extend(study)
+    if options.accept_code and options.retry is not None:
+        accepted, how = _accept_code(study)
+        retried, what = _retry(study)
+        return {**accepted, **retried}, f"{how}; {what}"
     if options.retry is not None:
         return _retry(study)
     if options.accept_code:

@@ -27,6 +27,7 @@ from hpo.functions.evaluation import Evaluation, plain, read_values
 from hpo.functions.inside import Inside
 from hpo.functions.samplers import DecidedSampler, FixedSampler
 from hpo.functions.saved import Saved
+from hpo.script import Source
 from hpo.search.history import quiet
 from hpo.search.optuna_adapter import STUDY
 from hpo.search.pruning import PRUNERS
@@ -130,9 +131,21 @@ class Call:
                 raise UnavailableError(lacks) from error
             state = SlotState.FAILED
             message = traceback_text()
+            if isinstance(error, NameError):
+                message = f"{message.rstrip()}{self._explain_name(error)}\n"
         if self._interruption is not None:  # which the function has caught
             raise self._interruption.reason
         return self._evaluate(self._frozen, state, value, message)
+
+    def _explain_name(self, error: NameError) -> str:
+        """Return why a name is missing, after the traceback; mostly empty."""
+        script = self.spec.script.path
+        if not Source(script).is_in_main(error.name or ""):
+            return ""
+        return (
+            "; it is defined under `if __name__ == …`, which is not run. Move it above"
+            " the function."
+        )
 
     # --- the trial ---
 

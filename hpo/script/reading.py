@@ -78,6 +78,16 @@ class Source:
             return [*directions] or None
         return None
 
+    def is_in_main(self, name: str) -> bool:
+        """Return whether the script binds a name under ``if __name__ == …`` alone."""
+        inside = 0
+        for statement in self._tree.body:
+            if isinstance(statement, ast.If) and "__name__" in ast.unparse(
+                statement.test
+            ):
+                inside += _count_bindings(statement, name)
+        return 0 < inside == _count_bindings(self._tree, name)
+
     def list_settings(self) -> dict[str, str]:
         """Return what else the script gives to Optuna, as it is written: sampler,
         pruner and storage of ``create_study``; trials, time and jobs of ``optimize``;
@@ -189,6 +199,10 @@ def _name(function: ast.expr) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
+
+
+def _count_bindings(tree: ast.AST, name: str) -> int:
+    return sum([*_bind(node)].count(name) for node in ast.walk(tree))
 
 
 def _bind(node: ast.AST) -> Iterator[str]:

@@ -202,8 +202,9 @@ def test_a_study_that_somebody_changes_by_hand(user: User) -> None:
     _, err = launch(user, *more, status=1)
     assert "train" in err
     assert "hpo resume train --accept-code" in err
-    user.run("resume", "train", "--accept-code")
-    user.run("resume", "train", "--retry", "4")
+    said, _ = user.run("resume", "train", "--retry", "4", "--accept-code")
+    assert "accepted the source on this host, from trial 7 on: train; workers" in said
+    assert "go on within seconds; will run again: trial 4" in said
     out, _ = launch(user, *more)
     assert "train: confirmed value " in out
     snapshot = user.snapshot("train")

@@ -5,6 +5,7 @@ __all__ = [
     "comparison",
     "fits",
     "formatting",
+    "incomplete",
     "progress",
     "ranking",
     "refusals",

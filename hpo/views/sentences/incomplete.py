@@ -28,8 +28,23 @@ def _of_failed(result: Result) -> str:
     name = shlex.quote(result.name)
     own = f"hpo.load({result.name!r})"
     errors = advise(f"hpo trials {name} --state failed", f"{own}.trials")
-    retry = advise(f"hpo resume {name} --retry", f"{own}.retry()")
-    return f"correct what failed (`{errors}`), then retry: `{retry}`"
+    return f"correct what failed (`{errors}`), then retry: `{retry_command(result)}`"
+
+
+def retry_command(result: Result, storage: str = "") -> str:
+    """Return how to run failed trials again, once their cause is corrected: for a
+    function, that has changed its source.
+
+    Args:
+        result: the study.
+        storage: options by which the command reaches the same database.
+    """
+    line = f"hpo resume {shlex.quote(result.name)}{storage} --retry"
+    own = f"hpo.load({result.name!r})"
+    if result.spec.is_function:
+        python = f"{own}.accept_code(); {own}.retry()"
+        return advise(f"{line} --accept-code", python)
+    return advise(line, f"{own}.retry()")
 
 
 def _of_pruned(result: Result) -> str:

@@ -25,6 +25,7 @@ from hpo.study.trials import (
 from hpo.views.sentences import (
     caveats,
     comparison,
+    incomplete,
     progress,
     refusals,
     replication,
@@ -180,10 +181,10 @@ def failures(result: Result, storage: str = "") -> list[str]:
     if result.snapshot.failed_to_confirm:
         lines.append(f"  {confirm_again(result, storage)}")
     elif failed:
-        resume = f"hpo resume {name}{storage} --retry"
+        retry = incomplete.retry_command(result, storage)
         if len(failed) == 1:
-            resume += f" {min(failed)}"
-        lines.append(f"  after fixing the cause: {resume}")
+            retry = retry.replace("--retry", f"--retry {min(failed)}")
+        lines.append(f"  after fixing the cause: {retry}")
     lines += _last(result, SlotState.EXCLUDED)
     for trial in result.search:
         if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES:
@@ -241,7 +242,7 @@ def next_step(result: Result, storage: str = "") -> str:
         )
     if failed and result.ended(SlotState.FAILED):
         errors = advise(f"hpo trials {name}{storage} --state failed", f"{own}.trials")
-        retry = advise(f"hpo resume {name}{storage} --retry", f"{own}.retry()")
+        retry = incomplete.retry_command(result, storage)
         new = advise(
             f"hpo launch --study FILE{storage} --name NEW",
             "hpo.launch(FILE, name='other')",

@@ -127,6 +127,10 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
         ("status --logs --json", "argument --json: not allowed with --watch or --logs"),
         ("status --logs s", "argument --logs: expected a whole number from 1, got 's'"),
         ("resume s --retry --trials 9", "argument --trials: not allowed with argument"),
+        (
+            "resume s --accept-code --trials 9",
+            "argument --accept-code: of the others only allowed with --retry",
+        ),
         ("storage log --hold", "argument --hold: only allowed with `hpo storage url`"),
     ],
 )

@@ -438,6 +438,21 @@ def test_a_call_fails_with_the_reason(tmp_path: Path, line: str, message: str) -
     assert (evaluation.message or "").splitlines()[-1] == message
 
 
+def test_a_name_of_the_main_part_is_said_to_be_missing_there(tmp_path: Path) -> None:
+    spec = study(tmp_path, "return SCALE + other")
+    script = tmp_path / "train.py"
+    tail = 'if __name__ == "__main__":\n    SCALE = 2.0\n'
+    script.write_text(script.read_text() + tail)
+    message = Call(spec=spec, number=0, seed=SEED).run().message or ""
+    assert message.splitlines()[-1] == (
+        "NameError: name 'SCALE' is not defined; it is defined under `if __name__ == "
+        "…`, which is not run. Move it above the function."
+    )
+    script.write_text(script.read_text() + "SCALE = 1.0\n")
+    message = Call(spec=spec, number=0, seed=SEED).run().message or ""
+    assert message.splitlines()[-1] == "NameError: name 'SCALE' is not defined"
+
+
 def test_a_study_of_its_own_may_optimise_within_a_call(tmp_path: Path) -> None:
     body = (
         "inner = optuna.create_study()\n"

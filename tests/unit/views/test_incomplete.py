@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 import snapshots
 
+from hpo.errors import for_python
+from hpo.study import file
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, StudyState, Trial
 from hpo.views.pages import report as page
 from hpo.views.records import json_records
-from hpo.views.sentences import verdict
+from hpo.views.sentences import incomplete, verdict
 from hpo.views.sentences.formatting import capital
 from hpo.views.terminal import status
 
@@ -91,3 +94,20 @@ def test_a_study_that_ends_without_a_complete_trial_says_what_to_do(
     assert second == what
     assert capital(what) in unescape(page.html(result))
     assert what in json_records.study(result)["verdict"]
+
+
+def test_to_retry_a_corrected_function_is_to_accept_its_source(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("def objective(trial): return lost\n")
+    tree = {"name": "f", "objective": "train.py:objective", "budget": {"trials": 9}}
+    spec = file.read(tree, base=tmp_path, where="train.py")
+    lost = tuple(snapshots.slot(n, SlotState.FAILED) for n in range(2))
+    failed = snapshots.snapshot(spec, lost, state=StudyState.FAILED, reason="3 failed")
+    retry = "hpo resume f --retry --accept-code"
+    assert f"retry these trials with `{retry}`" in status.next_step(failed)
+    assert status.failures(failed)[-1] == f"  after fixing the cause: {retry}"
+    one = snapshots.changed(failed, search=lost[:1])
+    assert status.failures(one)[-1].endswith("hpo resume f --retry 0 --accept-code")
+    with for_python():
+        assert incomplete.retry_command(failed) == (
+            "hpo.load('f').accept_code(); hpo.load('f').retry()"
+        )
