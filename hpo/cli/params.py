@@ -44,8 +44,14 @@ def params(arguments: argparse.Namespace) -> int:
             print them for a program
     """
     from hpo import objectives
+    from hpo.script import is_script
 
     name = arguments.objective
+    if is_script(name):
+        raise HpoError(
+            f"{name} is a function, which names its parameters as it runs. To see them:"
+            f" hpo check {name}."
+        )
     try:
         objective = objectives.load(name)
     except LookupError as error:

@@ -45,6 +45,16 @@ def test_numbers_have_their_unit_default_and_bounds(
     assert found["variability.weight_bits"]["bounds"] == "≥ 2, ≤ 16"
 
 
+def test_the_parameters_of_a_function_are_found_by_a_check(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.main(["params", "train.py:objective"]) == 1
+    assert capsys.readouterr().err == (
+        "error: train.py:objective is a function, which names its parameters as it"
+        " runs. To see them: hpo check train.py:objective.\n"
+    )
+
+
 def test_an_unknown_objective_is_told_the_nearest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
