@@ -64,6 +64,14 @@ class Rehearsal:
         return run
 
     @property
+    def seconds(self) -> float:
+        """Wall time of the first trial: of a function that of its repetition, since
+        only the first call of a process waits for what starts up."""
+        if self._spec.is_function and not self._has_failed:
+            return self.again.seconds
+        return self.first.seconds
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the first trial repeats in a process of its own."""
         return not name_differences(self.first, self.alone)

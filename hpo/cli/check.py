@@ -72,8 +72,10 @@ def check(arguments: argparse.Namespace) -> int:
         print(json_records.dumps(_record(rehearsal, findings)))
     elif is_reproducible:
         print(f"\nreproducible: hpo launch {arguments.study}")
-    else:
+    elif rehearsal.differences:
         print("\nnot reproducible")
+    else:
+        print("\nfailed")
     return 0 if is_reproducible else EXIT_ERROR
 
 
@@ -95,7 +97,7 @@ def _record(rehearsal: Rehearsal, findings: list[Finding]) -> dict[str, Any]:
         "parameters": parameters,
         "reports": len(first.reports),
         "asks_to_prune": first.asks_to_prune,
-        "seconds": first.seconds,
+        "seconds": rehearsal.seconds,
         "epoch_seconds": first.epoch_s,
         "peak_bytes": first.peak_bytes,
         "findings": findings,

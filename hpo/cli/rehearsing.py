@@ -37,7 +37,7 @@ def examine(spec: StudySpec, rehearsal: Rehearsal) -> Iterator[Finding]:
         yield Finding("first trial", _failure(spec, first), "error", _correct(first))
         return
     yield Finding("first trial", _result(spec, first))
-    yield Finding("time", _duration(spec, first))
+    yield Finding("time", _duration(spec, first, rehearsal.seconds))
     yield Finding("memory", f"{first.peak_bytes / 1e6:,.0f} MB at most")
     yield _judge_space(spec, rehearsal)
     yield _judge_reports(spec, first)
@@ -78,7 +78,7 @@ def _result(spec: StudySpec, run: Run) -> str:
     return f"{ended} with {params}"
 
 
-def _duration(spec: StudySpec, run: Run) -> str:
+def _duration(spec: StudySpec, run: Run, seconds: float) -> str:
     """Say how long a call or an epoch takes, and what that means for the study."""
     n_trials = spec.budget.trials
     members = spec.budget.members
@@ -86,14 +86,14 @@ def _duration(spec: StudySpec, run: Run) -> str:
         calls = n_trials * members
         if spec.confirm is not None:
             calls += spec.confirm.trainings
-        each = f"{_seconds(run.seconds)} a call"
-        all_s = calls * run.seconds
+        each = f"{_seconds(seconds)} a call"
+        all_s = calls * seconds
         if all_s < _SHORT_S:
             return each
         whole = formatting.duration_text(all_s)
         return f"{each}; {calls:,} calls take at most {whole} of one worker"
     if run.epoch_s is None:
-        return f"{_seconds(run.seconds)} for an epoch"
+        return f"{_seconds(seconds)} for an epoch"
     trial_s = members * spec.planned_epochs * run.epoch_s
     networks = formatting.plural(members, "network")
     whole = f"{networks} of {spec.planned_epochs} epochs"
@@ -148,10 +148,10 @@ def _judge_reports(spec: StudySpec, run: Run) -> Finding:
     remedy = ""
     if not n_reports:
         if pruner == "none":
-            return Finding("pruning", "reports nothing, so no trial ends early")
+            return Finding("pruning", "this trial reported nothing")
         return Finding(
             "pruning",
-            f"reports nothing, but the pruner is {pruner}",
+            f"this trial reported nothing, but the pruner is {pruner}",
             "warning",
             "Report each step: trial.report(value, step).",
         )

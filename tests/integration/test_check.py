@@ -116,6 +116,26 @@ def test_what_does_not_repeat(
     assert remedy in wrong["remedy"]
 
 
+def test_the_time_of_a_call_is_without_what_starts_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write("if not KEPT:\n    KEPT.append(time.sleep(3))\nreturn 1", before="KEPT = []")
+    status, found = record(capsys, "train.py:objective")
+    assert status == 0
+    assert found["seconds"] < 1
+    by_name = {one["what"]: one["found"] for one in found["findings"]}
+    assert by_name["time"].endswith(" s a call")
+    assert by_name["pruning"] == "this trial reported nothing"
+
+
+def test_a_check_that_fails_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    write("return lost")
+    assert check(["train.py:objective"]) == 1
+    said = capsys.readouterr().out
+    assert "NameError: name 'lost' is not defined" in said
+    assert said.endswith("\nfailed\n")
+
+
 def test_what_is_worth_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     """A seed without effect, a user attribute that reads the clock, reports that no
     pruner sees."""
