@@ -43,7 +43,7 @@ QUOTED = {
     },
     "how much a search claims too much": {
         "README.md": r"(1\.\d to \d\.\d) points too high",
-        "docs/explanation/search.md": r"These claim (\S+ to \S+) points too much",
+        "docs/explanation/search.md": r"TPE and GP claim (\S+ to \S+) points too much",
     },
     "the error of NARMA10 at three times the thermal power": {
         "README.md": r"NARMA10's error goes from 0\.425 to (\d\.\d+)",
