@@ -11,6 +11,9 @@ _OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
 """Errors of a full, broken or read-only disk, or one that is no longer there."""
 _OF_ALLOCATOR = ("DefaultCPUAllocator: can't allocate memory", "std::bad_alloc")
 """What PyTorch says, which is not imported here."""
+_OF_INTERPRETER = ("without setting an exception", "without exception set")
+"""What Python says of a built-in function that has failed and does not say why, as some
+do that get no memory."""
 _OF_THREADS = "can't start new thread"
 
 
@@ -38,6 +41,8 @@ def is_out_of_memory(error: Exception) -> bool:
     memory."""
     if isinstance(error, MemoryError):
         return True
+    if isinstance(error, SystemError):
+        return any(words in str(error) for words in _OF_INTERPRETER)
     if isinstance(error, OSError):  # as of a file that cannot be mapped
         return error.errno == errno.ENOMEM
     if type(error).__name__ == "OutOfMemoryError":

@@ -179,7 +179,7 @@ class NetworkObjective(Objective[P, T]):
                 params, task=task, protocol=protocol, member_seed=member_seed
             )
             return member.train(on_epoch, resume)
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, SystemError) as error:
             if is_out_of_memory(error):
                 raise MemoryError(str(error).partition("\n")[0]) from error
             raise

@@ -41,6 +41,8 @@ def test_a_full_disk_is_the_hosts() -> None:
         (lambda: _fail("std::bad_alloc"), True),  # of PyTorch, as the next one
         (lambda: _fail("[enforce] DefaultCPUAllocator: can't allocate memory"), True),
         (lambda: _fail("the toy breaks"), False),
+        (lambda: _fail_inside("returned NULL without setting an exception"), True),
+        (lambda: _fail_inside("bad argument to internal function"), False),
         (lambda: Path("/dev/full").write_text("x"), False),
     ],
 )
@@ -52,6 +54,10 @@ def test_too_little_memory_has_many_names(
 
 def _fail(words: str) -> None:
     raise RuntimeError(words)
+
+
+def _fail_inside(words: str) -> None:
+    raise SystemError(f"<built-in method run> {words}")
 
 
 def _catch(call: Callable[[], object]) -> Exception:
