@@ -297,17 +297,23 @@ def _retry(study: ChangedStudy) -> Answer:
 
 def _accept_code(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
+    from hpo.views.sentences.formatting import plural
 
     accepted = interventions.accept_code(
         study.ledger, study.name, only_ours=study.options.all
     )
     if accepted is None:
-        return {"since": None, "modules": []}, "the source has not changed"
+        unchanged: dict[str, Any] = {"since": None, "running": [], "modules": []}
+        return unchanged, "the source has not changed"
     text = (
         f"accepted the source on this host, from trial {accepted.since} on:"
         f" {', '.join(accepted.modules)}; workers that refused it go on within seconds"
     )
-    return {"since": accepted.since, "modules": accepted.modules}, text
+    if accepted.running:
+        trials = plural(len(accepted.running), "running trial")
+        numbers = ", ".join(map(str, accepted.running))
+        text += f"; {trials} ({numbers}) may end on the source before"
+    return vars(accepted), text
 
 
 def _prioritise(study: ChangedStudy) -> Answer:

@@ -114,7 +114,7 @@ def report(arguments: argparse.Namespace) -> int:
         return _report_trial(arguments)
     with looking(arguments) as ledger:
         result = ledger.drawn(ledger.named(arguments.study))
-        others = [ledger.result(name) for name in arguments.others]
+        others = [ledger.drawn(name, curves=False) for name in arguments.others]
         if paper is not None:
             path = _write_paper(ledger, result, paper)
         elif picture is not None:

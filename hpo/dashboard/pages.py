@@ -192,9 +192,18 @@ class Pages:
                 return last
             rows = [snapshots.fetch_drawn(connection, name)]
             overlays = [other for other in mark if other != name]
-            rows += [snapshots.fetch(connection, other) for other in overlays]
+            for other in overlays:
+                rows.append(snapshots.fetch_drawn(connection, other, curves=False))
         with self._drawing:  # one at a time, to leave threads for other pages
-            return _Report(mark, _page(name, rows))
+            return _Report(mark, _page(name, rows, self._complete))
+
+    def _complete(self, result: Result) -> Result:
+        """Return a result with the curves of its best trials."""
+        lacking = snapshots.lack_steps(result)
+        if not lacking:
+            return result
+        with connected(self._engine, QUERY_S) as connection:
+            return Result.of(snapshots.add_steps(connection, result.snapshot, lacking))
 
     def _read_now(self, name: str, last: Shown | None) -> Shown:
         with connected(self._engine, QUERY_S) as connection:
@@ -204,14 +213,18 @@ class Pages:
         return Shown(overview.now(name, number, workers, events))
 
 
-def _page(name: str, rows: list[snapshots.Fetched]) -> Shown:
+def _page(
+    name: str,
+    rows: list[snapshots.Fetched],
+    complete: Callable[[Result], Result],
+) -> Shown:
     """Return the report of a study, the first of ``rows``, or why it cannot be read.
 
-    Its rows are taken out of the list, so that they do not stay beside what is built
-    of them.
+    ``complete`` reads what is drawn of its best trials. Its rows are taken out of the
+    list, so that they do not stay beside what is built of them.
     """
     try:
-        result = Result.of(snapshots.build(rows.pop(0)))
+        result = complete(Result.of(snapshots.build(rows.pop(0))))
     except (SpecError, StudyError) as error:
         return Shown(overview.notice(name, str(error)))
     results, notices = _readable(rows)

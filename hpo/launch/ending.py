@@ -20,6 +20,10 @@ from hpo.views.records import json_records
 from hpo.views.sentences import formatting
 from hpo.views.terminal import screen, status
 
+DONE_GRACE_S = 60.0
+"""Time for workers to end once their study is done: the last one writes its result for
+Optuna's tools, which takes seconds, and longer on a busy machine."""
+
 
 class LaunchEnd:
     """The end of one launch, by its study, the timeout, or a signal."""
@@ -113,7 +117,7 @@ class LaunchEnd:
         timed_out = outcome == "timeout"
         if timed_out and self._options.site.launch.on_cancel == "leave":
             self.leave()
-        self._executor.stop()
+        self._executor.stop(DONE_GRACE_S if outcome == StudyState.DONE else GRACE_S)
         ended_early = timed_out or outcome in (StudyState.FAILED, StudyState.STOPPED)
         result = self._ledger.result(self._name, curves=not ended_early)
         report = None if ended_early else self._write_report(result)

@@ -22,6 +22,7 @@ from hpo.errors import OTHER_NAME, SpecError, StudyError, advise
 from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.schema import Row
 from hpo.ledger.statements.claims import SELECT_FIRST_NUMERICS
+from hpo.ledger.statements.interventions import SELECT_HELD_TRIALS
 from hpo.ledger.statements.studies import SET_CODE
 from hpo.provenance import source
 from hpo.script import is_script
@@ -52,6 +53,8 @@ class Accepted:
 
     since: int
     """The first trial that may be computed with it."""
+    running: list[int]
+    """The trials from there on at which workers are at work, with another source."""
     modules: list[str]
     """What differs from the source before."""
 
@@ -205,7 +208,9 @@ def accept(study: LockedStudy, *, only_ours: bool = False) -> Accepted | None:
     changed = _list_changes(before, hash_modules(spec))
     if only_ours:
         _refuse_own(study.name, changed)
-    return Accepted(_store_source(study, spec, before=code), changed)
+    since = _store_source(study, spec, before=code)
+    running = study.ask(SELECT_HELD_TRIALS).scalars().all()
+    return Accepted(since, [*running], changed)
 
 
 def check_own(row: Row) -> None:

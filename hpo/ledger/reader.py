@@ -40,6 +40,7 @@ class LedgerReader(Transactional):
     # no transaction idles while rows are read
     _fetch = statement(snapshots.fetch)
     _fetch_drawn = statement(snapshots.fetch_drawn)
+    _add_steps = statement(snapshots.add_steps)
     studies = transaction(overview.list_studies)
     native_studies = transaction(overview.list_native)
     network = transaction(snapshots.read_network)
@@ -73,14 +74,22 @@ class LedgerReader(Transactional):
         """
         return self._build(name, lambda: self._fetch(name, curves=curves))
 
-    def drawn(self, name: str) -> Search | Front | Sweep:
-        """Return the current result of a study as a report draws it: with curves, of
-        very many trials those of some.
+    def drawn(self, name: str, *, curves: bool = True) -> Search | Front | Sweep:
+        """Return the current result of a study as a report draws it: of very many
+        trials with the steps of some, and with their curves unless others draw them.
 
         Raises:
             StudyError: there is no such study.
         """
-        return Result.of(self._build(name, lambda: self._fetch_drawn(name)))
+
+        def fetch() -> snapshots.Fetched:
+            return self._fetch_drawn(name, curves=curves)
+
+        result = Result.of(self._build(name, fetch))
+        lacking = snapshots.lack_steps(result) if curves else []
+        if not lacking:
+            return result
+        return Result.of(self._add_steps(result.snapshot, lacking))
 
     def _build(
         self, name: str, fetch: Callable[[], snapshots.Fetched]
@@ -121,5 +130,5 @@ class LedgerReader(Transactional):
             return results
         for name in spec.figure.overlay:
             with suppress(SpecError, StudyError):
-                results.append(self.result(name))
+                results.append(self.drawn(name, curves=False))
         return results

@@ -28,6 +28,7 @@ from hpo.ledger.statements.imports import FIND_NATIVE
 from hpo.postgres.sessions import read_json
 from hpo.study import file, functions
 from hpo.study.networks import Member
+from hpo.study.result import Result
 from hpo.study.spec import ASK_AND_TELL, StudySpec
 from hpo.study.trials import (
     MANY,
@@ -48,6 +49,10 @@ from hpo.study.trials import (
 _SOME = 200
 """Number of the best trials whose curves a report draws or could draw, and of
 others."""
+
+
+_BEST = 3
+"""Number of the best trials, by what ranks them, whose curves a report draws."""
 
 
 class NativeStudyError(StudyError):
@@ -170,9 +175,9 @@ def fetch(connection: Connection, name: str, *, curves: bool = False) -> Fetched
     return _with_others(connection, rows)
 
 
-def fetch_drawn(connection: Connection, name: str) -> Fetched:
-    """Return what a report draws of a study: with curves, of more than ``MANY`` search
-    trials those of the best and of a sample.
+def fetch_drawn(connection: Connection, name: str, *, curves: bool = True) -> Fetched:
+    """Return what a report draws of a study: steps and ``curves``, of more than
+    ``MANY`` search trials those of the best and of a sample.
 
     Raises:
         StudyError: there is no such study; the message lists those that exist.
@@ -186,7 +191,7 @@ def fetch_drawn(connection: Connection, name: str) -> Fetched:
     slots = ask(connection, sql.SELECT_SLOTS_DRAWN, **known)
     slots_of = _group_by_study(slots)
     members = ask(
-        connection, sql.SELECT_MEMBERS, ids=[row.id], curves=True, whole=whole
+        connection, sql.SELECT_MEMBERS, ids=[row.id], curves=curves, whole=whole
     )
     rows = Fetched(
         study=row,
@@ -197,6 +202,45 @@ def fetch_drawn(connection: Connection, name: str) -> Fetched:
     if sum(slot.phase == Phase.SEARCH for slot in rows.slots) > len(numbers):
         rows = replace(rows, with_curves=numbers)
     return _with_others(connection, rows)
+
+
+def lack_steps(result: Result) -> list[int]:
+    """Return which of the best trials a report reads in part alone.
+
+    ``fetch_drawn`` reads those of the highest scores; posterior means may rank others
+    above them.
+    """
+    read = result.snapshot.with_curves
+    if read is None:
+        return []
+    best = [trial.number for trial in result.ranking[:_BEST]]
+    return [number for number in best if number not in read]
+
+
+def add_steps(
+    connection: Connection, snapshot: StudySnapshot, numbers: Sequence[int]
+) -> StudySnapshot:
+    """Return a snapshot with all steps and curves of more search trials."""
+    which = {"name": snapshot.spec.name, "numbers": numbers}
+    slots = ask(connection, sql.SELECT_SLOTS_OF_TRIALS, **which).all()
+    ids = [slot.id for slot in slots]
+    rows = ask(
+        connection, sql.SELECT_MEMBERS_OF_SLOTS, slots=ids, curves=True, whole=None
+    )
+    trained: defaultdict[int, list[Member]] = defaultdict(list)
+    for row in rows:
+        trained[row.slot_id].append(_build_member(row))
+    whole = {}
+    for slot in slots:
+        steps = read_steps(slot.steps)
+        lineage = _read_lineage(slot.lineage)
+        whole[slot.number] = _build_trial(slot, steps, trained[slot.id], lineage)
+    known = snapshot.with_curves or frozenset()
+    return replace(
+        snapshot,
+        search=tuple(whole.get(trial.number, trial) for trial in snapshot.search),
+        with_curves=known | whole.keys(),
+    )
 
 
 def _sign(row: Row) -> int:

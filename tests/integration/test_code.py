@@ -147,6 +147,8 @@ def test_after_an_update_all_open_studies_go_on_by_one_command(
 ) -> None:
     register(ledger, package, monkeypatch)
     ledger.register(toy_spec("toy", budget={"trials": 2}, confirm=None))
+    claim = ledger.claim("toy", "before", lease_s=600)
+    assert isinstance(claim, Claim)
     with ledger.locked("toy") as study:
         [code] = study.row.code
         older = json.dumps(
@@ -171,8 +173,10 @@ def test_after_an_update_all_open_studies_go_on_by_one_command(
         "mine: error: its own modules differ: helper. Accept them where they lie: hpo"
         " resume mine --accept-code",
         "toy: accepted the source on this host, from trial 0 on: hpo.search.suggest;"
-        " workers that refused it go on within seconds",
+        " workers that refused it go on within seconds; 1 running trial (0) may end on"
+        " the source before",
     ]
+    ledger.release(claim)
     user.run("resume", "mine", "--accept-code")
     wait_until(lambda: all(one.running or one.settled for one in ledger.studies()), 30)
     assert time.monotonic() - accepted_s < 10

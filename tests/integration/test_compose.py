@@ -225,7 +225,8 @@ def test_the_owner_is_no_superuser(stack: Stack) -> None:
         "SELECT rolname, rolsuper, rolpassword IS NULL FROM pg_authid WHERE rolcanlogin"
     )
     said = stack.shell_in("postgres", f"psql -AtU postgres -c '{query} ORDER BY 1'")
-    assert said.split() == ["hpo|f|f", "hpo_worker|f|f", "postgres|t|t"]
+    roles = ["hpo|f|f", "hpo_reader|f|f", "hpo_worker|f|f", "postgres|t|t"]
+    assert said.split() == roles
     refused = pytest.raises(ProgrammingError, match="lo_create")
     with (
         open_storage(stack.url) as storage,

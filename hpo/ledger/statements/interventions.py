@@ -4,6 +4,12 @@ SELECT_HOLDERS = """
 SELECT worker FROM hpo_ledger.slots
 WHERE study_id = :study_id AND hpo_ledger.holds(lease_until, lease_s)"""
 
+SELECT_HELD_TRIALS = """
+SELECT number FROM hpo_ledger.slots
+WHERE study_id = :study_id AND phase = 'search'
+  AND hpo_ledger.holds(lease_until, lease_s)
+ORDER BY number"""
+
 RELEASE_SLOTS = """
 UPDATE hpo_ledger.slots SET lease_until = NULL
 WHERE study_id = :study_id AND lease_until IS NOT NULL"""

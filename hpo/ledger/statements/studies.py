@@ -105,6 +105,13 @@ FROM hpo_ledger.slots
 WHERE study_id = ANY(:ids)
 ORDER BY phase, number"""
 
+SELECT_SLOTS_OF_TRIALS = f"""
+SELECT {SLOT}, steps
+FROM hpo_ledger.slots
+WHERE study_id = (SELECT id FROM hpo_ledger.studies WHERE name = :name)
+  AND phase = 'search' AND number = ANY(:numbers)
+ORDER BY number"""
+
 CHOOSE_DRAWN = """
 SELECT id, phase, number FROM (
   SELECT id, phase, number, count(*) OVER of_phase AS trials,
@@ -192,6 +199,7 @@ ORDER BY slot_id, member"""
 """Without ``curves`` they are null, and that of losses has its first and last one;
 likewise of slots that are not in ``whole``, if it is given."""
 SELECT_MEMBERS_OF_SLOT = SELECT_MEMBERS_WHERE.format(which="slot_id = :slot_id")
+SELECT_MEMBERS_OF_SLOTS = SELECT_MEMBERS_WHERE.format(which="slot_id = ANY(:slots)")
 SELECT_MEMBERS = SELECT_MEMBERS_WHERE.format(which="study_id = ANY(:ids)")
 SELECT_CONFIRMED_MEMBERS = SELECT_MEMBERS_WHERE.format(
     which="study_id = ANY(:ids) AND phase = 'confirm'"
