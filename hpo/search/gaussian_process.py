@@ -244,12 +244,11 @@ class GaussianProcess:
         """a of the trends, (k,)."""
 
     def _half(self, b: Array) -> Array:
-        return linalg.solve_triangular(self._lower, b, lower=True, check_finite=False)
+        # of small systems, the checks of scipy.linalg.solve_triangular cost much
+        return np.asarray(linalg.lapack.dtrtrs(self._lower, b, lower=1)[0])
 
     def _other_half(self, b: Array) -> Array:
-        return linalg.solve_triangular(
-            self._lower, b, lower=True, trans=1, check_finite=False
-        )
+        return np.asarray(linalg.lapack.dtrtrs(self._lower, b, lower=1, trans=1)[0])
 
     def _kernel(self, x: Array) -> Array:
         return np.asarray(
@@ -308,7 +307,7 @@ class GaussianProcess:
         deviation = np.sqrt(self._variance(half))
         mean = self._trend(x) + self._height * kernel @ self._weights
         z = (mean[:, None] - best) / deviation[:, None]
-        total = np.maximum(logsumexp(_log_h(z), axis=1, b=counts), _NOTHING)
+        total = np.maximum(_log_sum(_log_h(z), counts), _NOTHING)
         if not slopes:
             return np.log(deviation) + total, x
         by_z = np.exp(np.where(counts, log_ndtr(z) - total[:, None], -np.inf))
@@ -322,6 +321,14 @@ class GaussianProcess:
         for a, trend in zip(self.coefficients, self._trends, strict=True):
             gradient += (a * by_mean)[:, None] * trend.slopes(x)
         return np.log(deviation) + total, gradient
+
+
+def _log_sum(logs: Array, counts: NDArray[np.bool_]) -> Array:
+    """Return the logarithms (k,) of sums of numbers, given their logarithms (k, m) and
+    which of them count (k, m)."""
+    if logs.shape[1] == 1:  # a study without costs: nothing to sum
+        return np.asarray(np.where(counts, logs, -np.inf)[:, 0])
+    return np.asarray(logsumexp(logs, axis=1, b=counts))
 
 
 def _log_h(z: Array) -> Array:

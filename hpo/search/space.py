@@ -269,6 +269,9 @@ class Axis:
             self.places = np.eye(self.width) / math.sqrt(2.0)
             return
         assert isinstance(distribution, FloatDistribution | IntDistribution)
+        self._is_log = distribution.log
+        self._low = self._on_scale(distribution.low)
+        self._span = self._on_scale(distribution.high) - self._low
         values = _few_values(distribution)
         if values:
             self.places = np.array([[self._place(value)] for value in values])
@@ -280,15 +283,13 @@ class Axis:
             return [0.5]
         return list(self.places.mean(axis=0))
 
-    def _place(self, value: Any) -> float:
-        assert isinstance(self._of, FloatDistribution | IntDistribution)
-        low = self._of.low
-        high = self._of.high
-        if low == high:
+    def _on_scale(self, value: float) -> float:
+        return math.log(value) if self._is_log else value
+
+    def _place(self, value: float) -> float:
+        if self._span == 0.0:
             return 0.0
-        if self._of.log:
-            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-        return float((value - low) / (high - low))
+        return (self._on_scale(value) - self._low) / self._span
 
     def point(self, value: Any) -> list[float]:
         """Return the place (width,) of a value."""
