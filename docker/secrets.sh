@@ -26,7 +26,9 @@ fi
 for image in PYTHON_IMAGE=python:3.13-slim POSTGRES_IMAGE=postgres:18; do
   grep -q "^${image%%=*}=" .env && continue
   digests=$(docker image inspect "${image#*=}" --format '{{.RepoDigests}}' 2>/dev/null) || continue
-  [ "$digests" = '[]' ] && echo "$image" >>.env
+  [ "$digests" = '[]' ] || continue
+  echo "$image" >>.env
+  made="$made ${image%%=*}"
 done
 # Containers read the files as users of their own: postgres as 999, the others as 10001. Only root can
 # give them files; of anybody else's, or with sudo, the directory keeps others out.

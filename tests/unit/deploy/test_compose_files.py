@@ -8,6 +8,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
 from stack import ROOT, require_client
 
 from hpo.config import NotifyDefaults
@@ -104,6 +105,22 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert not any(text in said for text in files.values())
     assert (tmp_path / "secrets/owner").read_text() == files["owner"]
     assert (tmp_path / ".env").read_text() == settings
+    assert make_secrets(tmp_path).startswith("made: nothing, it is all there\n")
+
+
+def test_an_image_taken_by_its_tag_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\necho '[]'\n")
+    docker.chmod(0o755)
+    make_secrets(tmp_path)
+    settings = tmp_path / ".env"
+    settings.write_text(settings.read_text().split("PYTHON_IMAGE=")[0])
+    monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
+    said = make_secrets(tmp_path)
+    assert said.startswith("made: PYTHON_IMAGE POSTGRES_IMAGE\n")
     assert make_secrets(tmp_path).startswith("made: nothing, it is all there\n")
 
 
