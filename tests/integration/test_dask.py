@@ -77,6 +77,22 @@ def test_tasks_run_a_study_to_its_exact_budget_although_a_dask_worker_is_killed(
     wait_until(lambda: gone(workers), timeout_s=90)
 
 
+def test_tasks_of_the_last_dask_worker_go_to_one_that_comes_after_it(
+    user: DaskUser,
+) -> None:
+    """Dask itself would keep them for the address of the lost one, for ever."""
+    only = user.cluster.start_worker(threads=2)
+    launcher = user.launch("--workers", "2")
+    before = {worker.name for worker in user.wait_for_workers(2)}
+    kill(only)
+    user.cluster.start_worker(threads=2)
+    wait_until(
+        lambda: len({w.name for w in user.workers()} - before) == 2, timeout_s=90
+    )
+    user.end(launcher)
+    assert table(user.snapshot()) == user.calm()
+
+
 def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: DaskUser) -> None:
     user.cluster.start_worker(threads=4)
     for signum, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):

@@ -6,8 +6,10 @@ of one worker in a separate process. Tasks return nothing, and Dask sees no tria
 assignments and results are in the ledger. The launch submits tasks only to free
 threads: Dask would queue further tasks behind each other, and leave threads idle that
 join later. Dask then supervises: it repeats failed tasks, and moves those of a lost
-Dask worker. Tasks end with their launch, however that ends: the scheduler cancels tasks
-without a client, and a cancelled task stops its worker in order.
+Dask worker to another one. Without another one it would keep them for ever, also when
+new Dask workers join: the launch cancels these tasks, and submits them again. Tasks end
+with their launch, however that ends: the scheduler cancels tasks without a client, and
+a cancelled task stops its worker in order.
 
 The database's address travels in the argument of a task, hidden from keys and ``repr``,
 which Dask logs and shows on its dashboard. It is readable on the network unless the
@@ -47,6 +49,8 @@ AGAIN_S = 60.0
 """Pause before a retry of a scheduler that does not answer."""
 SETTLING_S = 2.0
 """Delay until a submitted task shows among the tasks of a Dask worker."""
+STRANDED_S = 5.0
+"""Pause between two looks for tasks that no Dask worker has."""
 REACH_S = 20.0
 """A task gives up if its Dask worker does not reach the database for so long."""
 LEAVING_S = 2 * TERM_GRACE_S
@@ -130,6 +134,7 @@ class DaskExecutor(ClusterExecutor):
         self._client: Client | None = None
         self._target = 0
         self._tasks: list[Any] = []
+        self._unseen: set[str] = set()
         self._connect_s = 0.0
         self._place_s = 0.0
 
@@ -201,16 +206,18 @@ class DaskExecutor(ClusterExecutor):
 
     def _place(self, client: Client) -> None:
         """Submit tasks to Dask workers with a free thread."""
-        missing = self._target - len(self._tasks)
         now = time.monotonic()
-        if not missing or now < self._place_s:
+        if now < self._place_s:
             return
         try:
             free = Counter(client.nthreads())
-            for host, keys in client.processing().items():
-                free[host] -= len(keys)
+            held = client.processing()
+            self._give_up_stranded(client, held)
         except (OSError, RuntimeError):  # the scheduler went away
             return
+        for host, keys in held.items():
+            free[host] -= len(keys)
+        missing = self._target - len(self._tasks)
         for host in islice(free.elements(), missing):
             task = client.submit(
                 work,
@@ -223,7 +230,23 @@ class DaskExecutor(ClusterExecutor):
                 pure=False,
             )
             self._tasks.append(task)
-        self._place_s = now + SETTLING_S
+        self._place_s = now + (SETTLING_S if missing else STRANDED_S)
+
+    def _give_up_stranded(self, client: Client, held: dict[str, Any]) -> None:
+        """Cancel tasks that no Dask worker had at two looks: they are submitted again.
+
+        Args:
+            client: of the scheduler.
+            held: the keys of the tasks that each Dask worker has.
+        """
+        placed = {str(key) for keys in held.values() for key in keys}
+        waiting = {str(task.key) for task in self._tasks if task.status == "pending"}
+        unseen = waiting - placed
+        stranded = [task for task in self._tasks if task.key in unseen & self._unseen]
+        self._unseen = unseen
+        if stranded:
+            client.cancel(stranded)
+            self._tasks = [task for task in self._tasks if task not in stranded]
 
     def _judge(self) -> None:
         """Forget tasks that have finished, failed, or were lost with their scheduler.
