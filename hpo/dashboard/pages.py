@@ -17,7 +17,7 @@ from hpo.dashboard.replies import Shown
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import one_trial, snapshots
 from hpo.ledger.events import newest_events
-from hpo.ledger.overview import Overview, list_native, read_marks
+from hpo.ledger.overview import MOST, Overview, list_native, read_marks
 from hpo.ledger.workers import read_workers
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
@@ -69,7 +69,9 @@ class Pages:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._option = option
-        self._overview = Overview(lambda snapshot: overview.card(Result.of(snapshot)))
+        self._overview = Overview(
+            lambda snapshot: overview.card(Result.of(snapshot)), most=MOST
+        )
         self._home = Fresh(self._read_home)
         self._reports: Callable[[str], Fresh[_Report]] = lru_cache(_PAGES)(
             lambda name: Fresh(partial(self._draw, name))

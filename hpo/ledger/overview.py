@@ -16,8 +16,9 @@ from hpo.study.trials import Listed, NativeStudy, StudySnapshot, StudyState
 
 T = TypeVar("T")
 MOST = 2_000
-"""Lists show the posterior means of studies of so many trials, which takes seconds at
-20,000."""
+"""The home page shows the posterior means of unfinished studies of so many trials,
+which takes seconds at 20,000. A command lists them of none: computing one takes longer
+than the rest of the list."""
 _AT_ONCE = 50
 """Number of studies per query."""
 Mark = tuple[Any, ...]
@@ -25,7 +26,7 @@ Mark = tuple[Any, ...]
 
 def list_studies(connection: Connection) -> list[Listed]:
     """Return a line per study, oldest first."""
-    return [_build_line(row) for row in ask(connection, LIST_STUDIES, most=MOST)]
+    return [_build_line(row) for row in ask(connection, LIST_STUDIES, most=0)]
 
 
 def list_native(connection: Connection) -> list[NativeStudy]:
@@ -47,7 +48,7 @@ def _mark(row: Row) -> Mark:
 def read_marks(connection: Connection, study: str) -> dict[str, Mark]:
     """Return the marks of a study, and of the existing studies in its figure; see
     ``_mark``."""
-    rows = {row.name: row for row in ask(connection, LIST_STUDIES, most=MOST)}
+    rows = {row.name: row for row in ask(connection, LIST_STUDIES, most=0)}
     names = [study]
     if study in rows and isinstance(rows[study].overlay, list):
         names += rows[study].overlay
@@ -69,9 +70,11 @@ Changes = tuple[Sequence[Row], Sequence[snapshots.Fetched]]
 class Overview(Generic[T]):
     """A cache of values made from studies' snapshots, until the study changes."""
 
-    def __init__(self, make: Callable[[StudySnapshot], T]) -> None:
-        """Create an empty cache."""
+    def __init__(self, make: Callable[[StudySnapshot], T], *, most: int) -> None:
+        """Create an empty cache; of unfinished studies with posterior means, read all
+        trials of those that have up to ``most``."""
         self._make = make
+        self._most = most
         self._cache: dict[int, Made[T]] = {}
 
     def read(self, connection: Connection, finished: int | None = None) -> Changes:
@@ -79,7 +82,7 @@ class Overview(Generic[T]):
 
         Of the studies that are done, read only the newest ``finished``.
         """
-        listing = ask(connection, LIST_STUDIES, most=MOST).all()
+        listing = ask(connection, LIST_STUDIES, most=self._most).all()
         done = [row.id for row in listing if row.state == StudyState.DONE]
         aside = set(done[:-finished] if finished else ())
         changed = [

@@ -31,7 +31,7 @@ class LedgerReader(Transactional):
         """
         super().__init__(storage.engine, **patience)
         self._storage = storage
-        self._overview = overview.Overview[Result](Result.of)
+        self._overview = overview.Overview[Result](Result.of, most=0)
         self._retry(lambda: self._require_tables(storage))
 
     def _require_tables(self, storage: Storage) -> None:

@@ -346,7 +346,7 @@ def build(rows: Fetched) -> StudySnapshot:
         imported=_is_imported(row, spec),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         expected=_find_posterior_means(rows, spec, trials),
-        lacks_means=rows.briefly and spec.ranks_by_mean,
+        lacks_means=rows.briefly and spec.ranks_by_mean and not _stored_means(row),
         baselines=read_baselines(row.baselines),
         differences=None if row.differences is None else tuple(row.differences),
         foreign_trials=rows.foreign_trials,
@@ -368,15 +368,15 @@ def _find_posterior_means(
 ) -> dict[int, Expected]:
     """Return the posterior means of complete trials; none if scores rank them.
 
-    The row of a finished study stores them, until a trial is amended. They need every
+    The row of a finished study stores them, until a trial is amended. Others need every
     trial, so those of a study that is read briefly are unknown.
     """
-    if not spec.ranks_by_mean or rows.briefly:
+    if not spec.ranks_by_mean:
         return {}
     stored = _stored_means(rows.study)
     if stored:
         return {int(n): Expected(**item) for n, item in stored.items()}
-    if rows.is_one:
+    if rows.is_one or rows.briefly:
         return {}
     from hpo.search.surrogate import predict_scores  # a slow import
 

@@ -154,7 +154,7 @@ def check_the_same(ledger: Ledger, name: str, known: Result) -> None:
 def test_what_has_changed_is_read_again(
     storage: Storage, ledger: Ledger, database_url: str
 ) -> None:
-    overview = Overview(Result.of)
+    overview = Overview(Result.of, most=0)
 
     def read() -> dict[str, Result | None]:
         with storage.engine.begin() as connection:
@@ -216,11 +216,10 @@ def test_lists_need_only_some_of_the_trials(
     check_the_same(ledger, "toy", known)
 
 
-def test_lists_of_a_large_open_study_claim_nothing_that_needs_all_its_trials(
-    ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
+def test_lists_of_an_open_study_claim_nothing_that_needs_all_its_trials(
+    ledger: Ledger, database_url: str, storage: Storage
 ) -> None:
     """Not even its luckiest score."""
-    monkeypatch.setattr(listing, "MOST", 5)
     ledger.register(
         toy_spec(
             budget={"trials": 6, "window": 4, "members": 1, "epochs": 2},
@@ -231,15 +230,26 @@ def test_lists_of_a_large_open_study_claim_nothing_that_needs_all_its_trials(
     run_workers(database_url, "toy", 1)
     ((_, done),) = ledger.results()
     assert done is not None
-    assert done.headline is not None
+    assert len(done.search[0].steps) == 1, "means are stored: it is read briefly"
+    check_the_same(ledger, "toy", done)
     with ledger.locked("toy") as study:
         study.turn(StudyState.OPEN)
     ((item, known),) = ledger.results()
     assert known is not None
     assert known.headline is None
     assert overview.card(known).claim == ""
-    assert "%" not in terminal_status.study_lines([(item, known)])[1].split("toy")[-1]
+    line = terminal_status.study_lines([(item, known)])[1]
+    assert "%" not in line.split("toy")[-1]
+    assert "see hpo status toy" in line
+    summary = json_records.summary(item, known)
+    assert (summary["best_score"], summary["confirmed"]) == (None, None)
     assert ledger.result("toy").headline is not None
+    with storage.engine.begin() as connection:
+        home = Overview(Result.of, most=6)
+        changes = home.read(connection)
+    ((_, shown),) = home.made(changes)
+    assert shown is not None
+    assert shown.headline is not None
 
 
 def test_a_report_of_very_many_trials_needs_the_steps_of_some(

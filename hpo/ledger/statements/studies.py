@@ -40,7 +40,8 @@ SELECT
   (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
   spec #> '{figure,overlay}' AS overlay, settled, running,
   spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
-    OR (settled <= :most OR state = 'done')
+    OR CASE WHEN state = 'done' THEN CAST(expected AS text) = '{}'
+         ELSE settled <= :most END
       AND coalesce(spec #>> '{confirm,by}' IN ('expected', 'both'), false)
     OR spec ->> 'objective' = 'imported' AS whole,
   state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
@@ -59,8 +60,8 @@ FROM hpo_ledger.studies s, LATERAL (
 ORDER BY created_at, id"""
 """List studies, oldest first. Columns from ``state`` to ``latest`` are a study's mark;
 ``whole`` means that lists need more of its trials than ``SELECT_SLOTS_BRIEFLY``
-reads. Posterior means need all trials: those of an unfinished study of more than
-``most`` are shown only where it is asked for."""
+reads. Posterior means need all trials, unless the study stores them: those of an
+unfinished study of more than ``most`` are shown only where it is asked for."""
 
 LIST_OPEN_STUDIES = """
 SELECT name, priority, json_array_length(code) AS sources,
@@ -164,7 +165,8 @@ trials AS (
            OR score > coalesce(max(score) OVER earlier, '-inf')
            OR score < coalesce(min(score) OVER earlier, 'inf')
            OR state = 'complete' AND study_id IN (
-             SELECT id FROM hpo_ledger.studies WHERE spec #>> '{confirm,top}' <> '1')
+             SELECT id FROM hpo_ledger.studies WHERE spec #>> '{confirm,top}' <> '1'
+               OR spec #>> '{confirm,by}' IN ('expected', 'both'))
          THEN id END AS single
   FROM hpo_ledger.slots
   WHERE study_id = ANY(:ids)
@@ -181,7 +183,7 @@ shown AS (
 SELECT * FROM shown ORDER BY phase, number"""
 """Like ``SELECT_SLOTS``, but only what lists show: running trials, those better than
 all before them in either direction, those with costs, confirmations, and complete
-trials where several are confirmed. Of the others, one stands for all ``alike`` in
+trials where several are confirmed, or posterior means rank them. Of the others, one stands for all ``alike`` in
 state, last step, and epochs of each network."""
 
 SELECT_MEMBERS_WHERE = """

@@ -202,8 +202,11 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
     if result is None:
         return {**record, "trials": item.settled, **dict.fromkeys(_OF_RESULT)}
     spec = result.spec
-    best = next(iter(result.ranking), None)
-    named = result.confirmed
+    best = None
+    named = None
+    if not result.snapshot.lacks_means:
+        best = next(iter(result.ranking), None)
+        named = result.confirmed
     return {
         **record,
         "trials": result.progress.trials,

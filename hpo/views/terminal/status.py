@@ -385,6 +385,8 @@ def _amounts(item: Listed, result: Result | None) -> list[str]:
     at = result.progress
     score = NOTHING
     gap = ""
+    if result.snapshot.lacks_means and result.contenders:
+        gap = f"see hpo status {shlex.quote(item.name)}"
     if result.headline is not None:
         named = result.confirmed
         aside = caveats.aside(result.spec, named) if named else ""
