@@ -158,17 +158,19 @@ trials AS (
     losses_in_a_row, worker, started_at, settled_at, NULL AS params, NULL AS attrs,
     NULL AS message, '{}' AS lineage, NULL AS amendments,
     coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
-    steps #>> '{-1,0}' AS last_network, steps #>> '{-1,1}' AS last_epoch, (
+    step ->> 0 AS last_network, step ->> 1 AS last_epoch, (
       SELECT coalesce(array_agg(epochs ORDER BY member), '{}')
       FROM hpo_ledger.members WHERE slot_id = slots.id) AS trained_epochs,
     CASE WHEN phase = 'confirm' OR state = 'running' OR cardinality(costs) > 0
            OR score > coalesce(max(score) OVER earlier, '-inf')
            OR score < coalesce(min(score) OVER earlier, 'inf')
            OR state = 'complete' AND study_id IN (
-             SELECT id FROM hpo_ledger.studies WHERE spec #>> '{confirm,top}' <> '1'
-               OR spec #>> '{confirm,by}' IN ('expected', 'both'))
+             SELECT id FROM hpo_ledger.studies
+             WHERE CASE WHEN spec #>> '{confirm,by}' IN ('expected', 'both')
+               THEN state = 'done' ELSE spec #>> '{confirm,top}' <> '1' END)
          THEN id END AS single
-  FROM hpo_ledger.slots
+  FROM hpo_ledger.slots, LATERAL (
+    SELECT CASE WHEN state <> 'complete' THEN steps -> -1 END AS step OFFSET 0) AS last
   WHERE study_id = ANY(:ids)
   WINDOW earlier AS (
     PARTITION BY study_id, phase, state ORDER BY number
@@ -183,8 +185,9 @@ shown AS (
 SELECT * FROM shown ORDER BY phase, number"""
 """Like ``SELECT_SLOTS``, but only what lists show: running trials, those better than
 all before them in either direction, those with costs, confirmations, and complete
-trials where several are confirmed, or posterior means rank them. Of the others, one stands for all ``alike`` in
-state, last step, and epochs of each network."""
+trials where several are confirmed or stored means rank them. Of the others, one stands
+for all ``alike`` in state, last step, and epochs of each network. A complete trial has
+its networks; its steps, long texts, are not read."""
 
 SELECT_MEMBERS_WHERE = """
 SELECT
