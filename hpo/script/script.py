@@ -18,7 +18,6 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 from hpo.contract import ExitedError, importing
 from hpo.errors import SpecError
@@ -288,6 +287,8 @@ def refuse_while_imported() -> None:
 @contextmanager
 def _refuse_studies(script: Script) -> Iterator[None]:
     """Let Optuna's studies and ``hpo.launch`` refuse to optimise."""
+    from unittest.mock import patch  # a slow import
+
     import optuna
 
     def refuse(*arguments: Any, **options: Any) -> None:
