@@ -90,6 +90,8 @@ class Script:
         Args:
             seed: from 0 to 2**31 - 1.
         """
+        from unittest.mock import patch  # a slow import
+
         import joblib
 
         seed_held_generators(seed, _list_holders())
