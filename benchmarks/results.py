@@ -152,12 +152,12 @@ _SCALE = """\
 Real workers and their real loop on one PostgreSQL, each a process, all of them and the
 server on the same {cores} cores, over a network with a round trip of
 {round_trip_ms:.0f} ms. Trials train nothing: the database is as busy as possible. Every
-trial is claimed, suggested, trained, pruned and settled, in the ledger and in Optuna's
+trial is claimed, suggested, trained, pruned and finished, in the ledger and in Optuna's
 tables. A study of 10,000 trials holds most of them already. The window is twice the
 workers. Workers, server and other work share the cores, which lowers claims per second.
 
 "claim": milliseconds that a successful claim takes, network and other workers included,
-median / 99 %. "between": from a settled trial to the next claim, failed claims and
+median / 99 %. "between": from a finished trial to the next claim, failed claims and
 pauses included. "CPU": milliseconds per trial, of the worker + of PostgreSQL.
 "messages": statements per trial; with TPE, most of them ask if the suggestions of
 earlier trials are there, on which its own depends.
@@ -191,7 +191,7 @@ def overviews(results: Overviews) -> str:
         open=results.open,
         connections=results.connections,
         beat_s=BEAT_S,
-        pace=results.settled_per_s,
+        pace=results.finished_per_s,
     )
     lines = [about, *_costs("command", results.commands), ""]
     lines += [*_costs("page of `hpo dashboard`", results.pages), ""]

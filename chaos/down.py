@@ -41,7 +41,7 @@ _DIGITS = (
         "budget.trials=2",
         "budget.epochs=5",
         "pruner={name = 'none'}",
-        "confirm.members=2",
+        "confirm.seeds=2",
     ),
     "fixed.layers=1",
 )

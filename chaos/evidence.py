@@ -116,7 +116,7 @@ def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
         )
     assert spec.confirm is not None
     wanted = (
-        min(spec.confirm.top, len(Result.of(snapshot).ranking)) * spec.confirm.members
+        min(spec.confirm.top, len(Result.of(snapshot).ranking)) * spec.confirm.seeds
     )
     confirmed = {slot.number for slot in snapshot.confirm}
     amended = any(

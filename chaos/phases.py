@@ -125,7 +125,7 @@ class Scene:
             "seed": 1,
         }
         raw |= {"space": {"x": {"low": 0.0, "high": 1.0}}, "fixed": {"where": where}}
-        raw |= {"budget": {"trials": 2000, "window": 4, "members": 1, "epochs": epochs}}
+        raw |= {"budget": {"trials": 2000, "window": 4, "seeds": 1, "epochs": epochs}}
         self.ledger.register(
             validate(raw | {"confirm": False} | tables, where="phases")
         )
@@ -144,7 +144,7 @@ class Scene:
     def launch(self, where: str, *options: str) -> subprocess.Popen[bytes]:
         """A launch of one worker, of a study of its own."""
         spec = 'objective = "chaos.phases:Slow"\nseed = 1\nconfirm = false\n'
-        spec += "[budget]\ntrials = 2000\nwindow = 4\nmembers = 1\nepochs = 6\n"
+        spec += "[budget]\ntrials = 2000\nwindow = 4\nseeds = 1\nepochs = 6\n"
         spec += (
             f'[space]\nx = {{ low = 0.0, high = 1.0 }}\n[fixed]\nwhere = "{where}"\n'
         )
@@ -219,7 +219,7 @@ def _at_work(scene: Scene, where: str) -> float:
 
 
 def _confirming(scene: Scene) -> float:
-    scene.study("confirming", confirm={"top": 1, "members": 2})
+    scene.study("confirming", confirm={"top": 1, "seeds": 2})
     with scene.storage.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hpo_ledger.studies SET search_end = 1")
     worker = scene.start(*_WORKER, "--study=slow")
@@ -289,7 +289,7 @@ def _locked(scene: Scene, phase: str) -> float:
 def _silent(scene: Scene, *line: str) -> float:
     scene.study("nowhere")
     worker = scene.start(*_WORKER, "--study=slow", *line)
-    scene.until(lambda: scene.ledger.snapshot("slow").settled)
+    scene.until(lambda: scene.ledger.snapshot("slow").finished)
     with scene.silent():
         return seconds_to_end(worker, signal.SIGUSR2)
 
@@ -306,7 +306,7 @@ def _idle(scene: Scene) -> float:
 def _launch(scene: Scene) -> float:
     scene.study("nowhere")
     launch = scene.launch("nowhere")
-    names = "SELECT 1 FROM hpo_ledger.slots WHERE settled_at IS NOT NULL"
+    names = "SELECT 1 FROM hpo_ledger.slots WHERE finished_at IS NOT NULL"
     with scene.other() as asks:
         scene.until(lambda: asks.execute(names).fetchone())
     with scene.silent():

@@ -168,7 +168,7 @@ class Round:
                 workers=self._arguments.workers,
                 lease_s=self._arguments.lease,
                 say=lambda what: self.say(
-                    f"[{storm.settled()}/{trials * len(specs)}] {what}"
+                    f"[{storm.finished()}/{trials * len(specs)}] {what}"
                 ),
             )
             self.counts = storm.counts
@@ -180,7 +180,7 @@ class Round:
                 gathering_s = time.monotonic() - began
                 storm.blow(max(storm_s - gathering_s, least_s), self._arguments.pace)
                 self.say(
-                    f"[{storm.settled()}/{trials * len(specs)}] calm again: the rest"
+                    f"[{storm.finished()}/{trials * len(specs)}] calm again: the rest"
                 )
                 if not storm.finish(FINISH_S):
                     self.failures.append(

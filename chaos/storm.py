@@ -85,7 +85,7 @@ class Storm:
         """Bring the crew to work."""
         self._start_all()
         until = time.monotonic() + timeout_s
-        while not self.settled() and time.monotonic() < until:
+        while not self.finished() and time.monotonic() < until:
             time.sleep(TICK_S)
 
     def _start_all(self) -> None:
@@ -130,9 +130,9 @@ class Storm:
             time.sleep(TICK_S)
         return done
 
-    def settled(self) -> int:
-        """Return the number of settled trials of all studies."""
-        return sum(self._ledger.snapshot(name).settled for name in self._studies)
+    def finished(self) -> int:
+        """Return the number of finished trials of all studies."""
+        return sum(self._ledger.snapshot(name).finished for name in self._studies)
 
     def _left(self) -> list[str]:
         """Studies that are not over."""
@@ -334,7 +334,7 @@ class Storm:
             trials = snapshot.spec.budget.trials + 1
             return f"{interventions.extend(ledger, AMENDED, trials)} to {trials} trials"
         if what == "exclude":
-            trial = rng.randrange(max(1, snapshot.settled))
+            trial = rng.randrange(max(1, snapshot.finished))
             return (
                 f"trial {trial} excluded from"
                 f" {interventions.exclude(ledger, AMENDED, trial)} on"

@@ -30,13 +30,13 @@ HERE = Path(__file__).parent
 STUDY = "seqdigits"
 _SMALL: dict[str, Any] = {
     "objective": "spintronic",
-    "budget": {"trials": 16, "window": 4, "members": 1, "epochs": 15},
+    "budget": {"trials": 16, "window": 4, "seeds": 1, "epochs": 15},
     "space": {
         "tau_ns": {"low": 5.0, "high": 50.0, "log": True},
         "lr0": {"low": 0.05, "high": 2.0, "log": True},
         "s": {"low": 0.03, "high": 0.5, "log": True},
     },
-    "confirm": {"top": 1, "members": 3},
+    "confirm": {"top": 1, "seeds": 3},
     "reported": {"score": 0.8983, "std": 0.0291, "source": "arXiv:2408.02835"},
 }
 _FIXED = {

@@ -33,7 +33,7 @@ MEANINGS = {
     ),
     "StudySpec.seed": "every random number of the study follows from it",
     "StudySpec.protocol": (
-        '`"validation"`: the search does not see the test part; `"paper"`: '
+        '`"validation"`: the search does not see the test part; `"search_on_test"`: '
         "trials are scored on the test part, as in the paper; "
         '`"confirm"`: nothing is selected, and every network is tested once'
     ),

@@ -110,7 +110,7 @@ _FURTHER = """\
 # study = "seqdigits"    # or points of your own: [[warm_start.points]]
 
 # [variability]          # accuracy on simulated chips: spread, noise, few bits
-# tau_spread = 0.15
+# tau_ns_spread = 0.15
 # s_spread = 0.1
 # weight_bits = 5
 

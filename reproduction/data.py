@@ -20,8 +20,8 @@ from hpo.study.networks import Member
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
-    Expected,
     Phase,
+    Posterior,
     SlotState,
     StudySnapshot,
     StudyState,
@@ -69,9 +69,9 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "spec": snapshot.spec.stored(),
         "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }
-    if snapshot.expected:
-        head["expected"] = {
-            k: [own.mean, own.std] for k, own in snapshot.expected.items()
+    if snapshot.posterior:
+        head["posterior"] = {
+            k: [own.mean, own.std] for k, own in snapshot.posterior.items()
         }
     lines = [
         json_records.dumps(_trial(slot))
@@ -133,8 +133,10 @@ def read(path: Path) -> StudySnapshot:
         _slot(spec, item, tree["columns"], created, tree["lineage"])
         for item in tree["trials"]
     ]
-    known = tree.get("expected", {}).items()
-    expected = {int(number): Expected(mean=own[0], std=own[1]) for number, own in known}
+    known = tree.get("posterior", {}).items()
+    posterior = {
+        int(number): Posterior(mean=own[0], std=own[1]) for number, own in known
+    }
     return StudySnapshot(
         spec=spec,
         state=StudyState(tree["state"]),
@@ -143,7 +145,7 @@ def read(path: Path) -> StudySnapshot:
         now=now,
         search=tuple(slot for slot in slots if slot.phase == Phase.SEARCH),
         confirm=tuple(slot for slot in slots if slot.phase == Phase.CONFIRM),
-        expected=expected,
+        posterior=posterior,
     )
 
 
@@ -171,7 +173,7 @@ def _slot(
         losses=0,
         worker=None,
         started_at=at,
-        settled_at=at,
+        finished_at=at,
         message=item["message"],
         lineage=came,
     )

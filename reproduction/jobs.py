@@ -109,7 +109,7 @@ def _jobs() -> Iterator[Job]:
         name="seqdigits-single",
         study=_own("seqdigits-tpe"),
         figure="search",
-        overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40"),
+        overrides=("protocol=search_on_test", "budget.seeds=1", "confirm.epochs=40"),
     )
     for study in ("fig2b", "fig2b-ctrnn"):
         for split in SPLITS:
@@ -165,9 +165,9 @@ def epochs_of(spec: StudySpec, done: StudySnapshot | None) -> float:
     for number in range(spec.budget.trials):
         if number not in settled:
             params = spec.point(number) if spec.sweep is not None else {}
-            total += spec.budget.members * spec.budget.epochs * _weight(spec, params)
+            total += spec.budget.seeds * spec.budget.epochs * _weight(spec, params)
     if spec.confirm is not None:
-        wanted = spec.confirm.top * spec.confirm.members
+        wanted = spec.confirm.top * spec.confirm.seeds
         finished = (
             sum(slot.phase == Phase.CONFIRM for slot in done.confirm) if done else 0
         )

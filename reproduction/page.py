@@ -404,7 +404,7 @@ def _searched(studies: Studies) -> tables.Rows:
             else "–"
         )
         found = spread_text(confirmed.scores) if confirmed else "–"
-        rows.append([label, claimed, found, excess, f"{result.progress.settled}"])
+        rows.append([label, claimed, found, excess, f"{result.progress.finished}"])
     head = [
         "search",
         "claimed by its best trial",

@@ -448,7 +448,7 @@ def _overrides(
     return (
         *other,
         f"budget.epochs={reading.epochs}",
-        f"budget.members={members}",
+        f"budget.seeds={members}",
         f"fixed={_inline(kept)}",
         curves_override(curves),
     )

@@ -64,7 +64,7 @@ def study(n: int, seed: int, members: int, folds: int, directory: Path) -> Study
         "budget": {
             "trials": NETWORKS // members,
             "window": 1,
-            "members": members,
+            "seeds": members,
             "epochs": 20,
             "score_every": 20,
         },
@@ -82,7 +82,7 @@ def study(n: int, seed: int, members: int, folds: int, directory: Path) -> Study
         },
         "space": space,
         "sampler": {"name": "kriging-believer"},
-        "confirm": {"members": FRESH, "by": "expected"},
+        "confirm": {"seeds": FRESH, "by": "posterior_mean"},
     }
     return read(raw, base=directory, where="folds")
 

@@ -423,7 +423,9 @@ def trained_row(start: Best, task: str, say: Callable[[str], None]) -> Row:
             return pair
         params = model.params(setting, ridge=max(start.ridge, 1e-7), **TRAINING)
         protocol = (
-            contract.Protocol.PAPER if seed in FRESH else contract.Protocol.VALIDATION
+            contract.Protocol.SEARCH_ON_TEST
+            if seed in FRESH
+            else contract.Protocol.VALIDATION
         )
         member = _objective().member(
             params, task=TASKS[task], protocol=protocol, member_seed=seed

@@ -28,7 +28,7 @@ SEEN = {"draws": 1, "in_training": True}
 REGULARISED: dict[str, dict[str, Any]] = {
     "none": {},
     "label smoothing": {"label_smoothing": None},
-    "spread of tau and S by 20 %": {"tau_spread": 0.2, "s_spread": 0.2},
+    "spread of tau and S by 20 %": {"tau_ns_spread": 0.2, "s_spread": 0.2},
     "input noise of 0.3": {"input_noise": 0.3},
     "mean effect in place of thermal noise": {
         "thermal_training": "mean",

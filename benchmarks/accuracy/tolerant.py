@@ -63,7 +63,7 @@ class Imperfection:
 ALL = {
     "weight_bits": 6,
     "gain_error": 0.02,
-    "tau_spread": 0.05,
+    "tau_ns_spread": 0.05,
     "s_spread": 0.05,
     "f_cut_per_ns_spread": 0.05,
 }
@@ -82,7 +82,7 @@ IMPERFECTIONS = {
     "5 % clock error": Imperfection(errors={"clock_error": 0.05}),
     "10 % clock jitter": Imperfection(errors={"clock_jitter": 0.1}),
     "input offset of 0.05": Imperfection(errors={"offset_error": 0.05}),
-    "10 % spread of τ": Imperfection(errors={"tau_spread": 0.1}),
+    "10 % spread of τ": Imperfection(errors={"tau_ns_spread": 0.1}),
     "20 % spread of S": Imperfection(errors={"s_spread": 0.2}),
     "20 % spread of f_cut": Imperfection(errors={"f_cut_per_ns_spread": 0.2}),
     "20 % read-out noise": Imperfection(errors={"readout_noise": 0.2}),

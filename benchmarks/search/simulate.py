@@ -153,7 +153,7 @@ def _train(
         course.report_epoch(len(scores), epoch, accuracy)
 
     try:
-        for index in range(spec.budget.members):
+        for index in range(spec.budget.seeds):
             seed = derive_seed(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
             course.report_networks(scores, spec.budget.epochs)

@@ -243,7 +243,7 @@ def costs(storage: Storage, folder: Path) -> Iterator[Cost]:
         began = datetime.now(UTC)
         launch(storage, path, "minimize", WORKERS, f"first-{run}")
         slots = Ledger(storage).snapshot(f"first-{run}").search
-        ends = [slot.settled_at for slot in slots if slot.settled_at is not None]
+        ends = [slot.finished_at for slot in slots if slot.finished_at is not None]
         first_s.append((min(ends) - began).total_seconds())
     yield Cost(service="ours", trial_ms=_per_trial_ms(ours), first_s=first_s)
 

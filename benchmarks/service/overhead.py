@@ -60,7 +60,7 @@ OPTUNAS: dict[str, type[optuna.samplers.BaseSampler]] = {
 
 _SLOTS = """
 insert into hpo_ledger.slots (study_id, phase, number, state, params, attrs, score,
-                              steps, attempts, worker, settled_at)
+                              steps, attempts, worker, finished_at)
 select id, :phase, g, case when g % 2 < :whole then 'complete' else 'pruned' end,
        json_build_object({params}), json_build_object({attrs}), random(),
        (select json_agg(json_build_array(
@@ -139,7 +139,7 @@ def _spec(sampler: str, pruner: str, trials: int) -> StudySpec:
     raw: dict[str, Any] = {
         "name": f"{sampler}-{trials}",
         "objective": "benchmarks.service.instant:InstantObjective",
-        "budget": {"trials": trials, "window": 4, "members": MEMBERS, "epochs": EPOCHS},
+        "budget": {"trials": trials, "window": 4, "seeds": MEMBERS, "epochs": EPOCHS},
         "task": {"name": "instant"},
         "space": {name: {"low": 0.0, "high": 1.0} for name in NAMES},
         "sampler": {"name": sampler},
@@ -198,7 +198,7 @@ def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
     common = {"n": size, "study": spec.name, "phase": Phase.SEARCH, "high": HIGH}
     with storage.engine.begin() as connection:
         connection.execute(text(_SLOTS.format(**values)), {**common, **shape})
-        sizes = {"members": MEMBERS, "epochs": EPOCHS}
+        sizes = {"seeds": MEMBERS, "epochs": EPOCHS}
         connection.execute(text(_MEMBERS.format()), sizes)
         connection.execute(text("analyze"))
 

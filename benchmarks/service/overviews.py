@@ -90,7 +90,7 @@ class Overviews:
     trials: int
     open: int
     connections: int
-    settled_per_s: float
+    finished_per_s: float
     commands: Sequence[Cost]
     pages: Sequence[Cost]
     peers: Sequence[Cost]
@@ -112,7 +112,7 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
     ] * 2  # every third or so is at work on the large one
     with population.at_work(storage.url, crowd):
         say(f"  {population.WORKERS} workers on {len(names)} studies")
-        before = _settled(storage)
+        before = _finished(storage)
         began_s = time.monotonic()
         connections = _connections(storage)
         commands = []
@@ -129,13 +129,13 @@ def measure(storage: Storage, say: Callable[[str], None]) -> Overviews:
             one.number or 0 for one in ledger.studies() if one.name == population.LARGE
         )
         peers += _peer_page(storage, number)
-        pace = (_settled(storage) - before) / (time.monotonic() - began_s)
+        pace = (_finished(storage) - before) / (time.monotonic() - began_s)
     return Overviews(
         studies=len(sizes),
         trials=sum(sizes.values()),
         open=len(names),
         connections=connections,
-        settled_per_s=pace,
+        finished_per_s=pace,
         commands=commands,
         pages=pages,
         peers=peers,
@@ -333,7 +333,7 @@ def _connections(storage: Storage) -> int:
         return scale._connections(connection) - 1
 
 
-def _settled(storage: Storage) -> int:
+def _finished(storage: Storage) -> int:
     with storage.engine.connect() as connection:
         query = sa.text(
             "SELECT count(*) FROM hpo_ledger.slots WHERE state <> 'running'"

@@ -49,7 +49,7 @@ BEAT_S = 10.0
 
 _SLOTS = """
 INSERT INTO hpo_ledger.slots (study_id, phase, number, source, state, params, score,
-  costs, steps, attempts, worker, lineage, started_at, settled_at)
+  costs, steps, attempts, worker, lineage, started_at, finished_at)
 SELECT s.id, :phase, t.number, t.source, t.state, t.params, t.score,
   CAST(:costs AS float8[]),
   coalesce((SELECT json_agg(json_build_array(greatest(e - :epochs, 0),
@@ -81,7 +81,7 @@ _MIRROR = (
     """
 INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete)
 SELECT number, optuna_study_id, CAST(upper(l.state) AS trialstate),
-       timezone('UTC', started_at), timezone('UTC', settled_at)
+       timezone('UTC', started_at), timezone('UTC', finished_at)
 FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id
 WHERE phase = 'search' ORDER BY study_id, number""",
     """
@@ -119,7 +119,7 @@ FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id
 WHERE name = :name AND phase = 'search' AND l.state = 'complete'"""
 _DONE = """
 UPDATE hpo_ledger.studies SET state = :state, reason = :reason,
-  created_at = created_at - CAST(:age AS interval), expected = CAST(:expected AS json)
+  created_at = created_at - CAST(:age AS interval), posterior = CAST(:posterior AS json)
 WHERE name = :name"""
 
 
@@ -199,7 +199,7 @@ def _search(
     storage: Storage, spec: StudySpec, size: int, lineage: str, rng: random.Random
 ) -> None:
     prunes = spec.pruner.name != "none" and spec.sweep is None
-    whole = spec.budget.epochs + spec.budget.members - 1
+    whole = spec.budget.epochs + spec.budget.seeds - 1
     cut = max(1, spec.budget.epochs // 4)
     pruned = [prunes and k % 2 == 1 for k in range(size)]
     scores = [0.9 * (1 - 0.6 * rng.random() ** 3) * (0.7 if p else 1) for p in pruned]
@@ -228,7 +228,7 @@ def _search(
 
 
 def _members(connection: Any, spec: StudySpec, phase: Phase) -> None:
-    sizes = {"members": spec.budget.members, "epochs": spec.budget.epochs}
+    sizes = {"seeds": spec.budget.seeds, "epochs": spec.budget.epochs}
     columns = {"name": spec.name, "phase": phase, "info": json.dumps({"n_scored": 449})}
     connection.execute(text(_MEMBERS), {**columns, **sizes})
 
@@ -238,7 +238,7 @@ def _confirm(
 ) -> None:
     assert spec.confirm is not None
     own = ranking[: spec.confirm.top]
-    n = spec.confirm.members
+    n = spec.confirm.seeds
     numbers = [source * n + k for source in own for k in range(n)]
     rng = random.Random(spec.hash)
     values = {
@@ -261,17 +261,22 @@ def _confirm(
 
 
 def _state(connection: Any, spec: StudySpec, state: StudyState, age: int) -> None:
-    expected = "{}"
+    posterior = "{}"
     if (
         spec.confirm is not None
-        and spec.confirm.by == "expected"
+        and spec.confirm.by == "posterior_mean"
         and state == StudyState.DONE
     ):
         rows = connection.execute(text(_SCORES), {"name": spec.name}).all()
         means = {row.number: {"mean": row.score - 0.005, "std": 0.01} for row in rows}
-        expected = json.dumps(means)
+        posterior = json.dumps(means)
     reason = "hpo stop, on lab" if state == StudyState.STOPPED else None
-    values = {"name": spec.name, "state": state, "reason": reason, "expected": expected}
+    values = {
+        "name": spec.name,
+        "state": state,
+        "reason": reason,
+        "posterior": posterior,
+    }
     connection.execute(text(_DONE), {**values, "age": timedelta(hours=17 * age)})
 
 
@@ -367,7 +372,7 @@ def _end(claim: Claim, score: float) -> End:
     }
     members = [
         Member(member=k, seed=k, seconds=20.0, **made)
-        for k in range(claim.spec.budget.members)
+        for k in range(claim.spec.budget.seeds)
     ]
     return End(
         state=SlotState.COMPLETE,

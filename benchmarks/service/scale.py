@@ -69,7 +69,7 @@ class Load:
     included."""
     claim_p99_ms: float
     idle_median_ms: float
-    """From a settled trial to the next one in hand: claims in vain and pauses
+    """From a finished trial to the next one in hand: claims in vain and pauses
     included."""
     idle_p99_ms: float
     connections: int
@@ -125,7 +125,7 @@ def begin(trials: int) -> Begin:
         return Begin(trials=trials, cold_s=cold_s, warm_ms=warm_ms)
 
 
-_SETTLED = "SELECT count(*) FROM hpo_ledger.slots WHERE state <> 'running'"
+_FINISHED = "SELECT count(*) FROM hpo_ledger.slots WHERE state <> 'running'"
 
 
 def _cold_s(storage: Storage, url: str, study: str) -> float:
@@ -134,17 +134,19 @@ def _cold_s(storage: Storage, url: str, study: str) -> float:
         "SELECT count(*) FROM hpo_ledger.slots"
         " WHERE state = 'running' AND params IS NOT NULL"
     )
-    settled = sa.text(_SETTLED)
+    finished = sa.text(_FINISHED)
     command = [sys.executable, "-m", "hpo.worker", "--study", study, "--no-confirm"]
     with storage.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        before = connection.scalar(settled)
+        before = connection.scalar(finished)
         began_s = time.monotonic()
         environment = {**os.environ, "HPO_STORAGE": url}
         with subprocess.Popen(
             command, env=environment, stderr=subprocess.DEVNULL
         ) as worker:
-            while not connection.scalar(begun) and connection.scalar(settled) == before:
+            while (
+                not connection.scalar(begun) and connection.scalar(finished) == before
+            ):
                 if worker.poll() is not None:
                     raise RuntimeError(
                         f"the worker ended with exit status {worker.returncode}"
@@ -159,7 +161,7 @@ def _spec(name: str, trials: int, sampler: str, workers: int) -> StudySpec:
     raw: dict[str, Any] = {
         "name": name,
         "objective": "benchmarks.service.instant:InstantObjective",
-        "budget": {"trials": trials, "window": 2 * workers, "members": 1, "epochs": 3},
+        "budget": {"trials": trials, "window": 2 * workers, "seeds": 1, "epochs": 3},
         "task": {"name": "instant"},
         "space": {parameter: {"low": 0.0, "high": 1.0} for parameter in overhead.NAMES},
         "sampler": {"name": sampler},
@@ -185,7 +187,7 @@ class _Told:
     claims: list[tuple[str, float, float]]
     """Study, monotonic time of the answer, seconds that it took."""
     idles_s: list[float]
-    """From a settled trial to the next claim."""
+    """From a finished trial to the next claim."""
     begins_s: list[float]
     """From asking for a trial to its parameters being in the database."""
     cpu_s: float
@@ -233,7 +235,7 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
         claims: list[tuple[str, float, float]] = []
         begins_s: list[float] = []
         idles_s: list[float] = []
-        settled_s: list[float] = []
+        finished_s: list[float] = []
         ledger = worker._ledger
         statements = itertools.count()
         claim = ledger.claim
@@ -247,12 +249,12 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
             if isinstance(claimed, Claim):
                 now_s = time.monotonic()
                 claims.append((name, now_s, now_s - began_s))
-                idles_s.extend(now_s - at_s for at_s in settled_s[-1:])
+                idles_s.extend(now_s - at_s for at_s in finished_s[-1:])
             return claimed
 
-        def settled(*args: Any, **kwargs: Any) -> None:
+        def finished(*args: Any, **kwargs: Any) -> None:
             settle(*args, **kwargs)
-            settled_s.append(time.monotonic())
+            finished_s.append(time.monotonic())
 
         def stored(*args: Any) -> None:
             store_suggestion(*args)
@@ -260,7 +262,7 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
             begins_s.append(time.monotonic() - claimed_s + took_s)
 
         ledger.claim = timed  # type: ignore[assignment, method-assign]
-        ledger.settle = settled  # type: ignore[method-assign]
+        ledger.settle = finished  # type: ignore[method-assign]
         ledger.store_suggestion = stored  # type: ignore[assignment, method-assign]
         sa.event.listen(
             storage.engine, "before_cursor_execute", lambda *_: next(statements)
@@ -282,7 +284,7 @@ def _work(url: str, study: str | None, start: Barrier, queue: Any) -> None:
 
 def _over(connection: sa.Connection, specs: Sequence[StudySpec]) -> bool:
     return bool(
-        connection.scalar(sa.text(_SETTLED))
+        connection.scalar(sa.text(_FINISHED))
         == sum(spec.budget.trials for spec in specs)
     )
 

@@ -34,7 +34,7 @@ def simulate(
 
     Args:
         seconds: what every trial takes.
-        window: trial k may begin once trials up to k - window are settled.
+        window: trial k may begin once trials up to k - window are finished.
         starts: when every worker asks for its first trial, in seconds.
         slowness: by how much trials take longer, worker by worker, and again from the
             first.
@@ -44,15 +44,15 @@ def simulate(
     asks = [(start, worker) for worker, start in enumerate(starts)]
     heapify(asks)
     turns: list[Turn] = []
-    settled = [False] * len(seconds)
+    finished = [False] * len(seconds)
     oldest = 0
     held: dict[int, int] = {}
     waiting: dict[int, float] = {}
     while asks:
         now, worker = heappop(asks)
         if worker in held:
-            settled[held.pop(worker)] = True
-            while oldest < len(turns) and settled[oldest]:
+            finished[held.pop(worker)] = True
+            while oldest < len(turns) and finished[oldest]:
                 oldest += 1
             if poll is None:
                 for other in waiting:

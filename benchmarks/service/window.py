@@ -234,7 +234,7 @@ def run(
     raw: dict[str, Any] = {
         "name": f"window-{workers}-{window}",
         "objective": "benchmarks.service.instant:InstantObjective",
-        "budget": {"trials": trials, "window": window, "members": 1, "epochs": 1},
+        "budget": {"trials": trials, "window": window, "seeds": 1, "epochs": 1},
         "task": {"name": "instant"},
         "space": {"sleep_s": {"choices": list(dict.fromkeys(choices))}},
         "sampler": {"name": "random"},
@@ -264,10 +264,10 @@ def _turns(ledger: Ledger, spec: StudySpec) -> list[Turn]:
             worker=names.index(slot.worker),
             number=slot.number,
             began=(slot.started_at - zero).total_seconds(),
-            ended=(slot.settled_at - zero).total_seconds(),
+            ended=(slot.finished_at - zero).total_seconds(),
         )
         for slot in slots
-        if slot.worker is not None and slot.settled_at is not None
+        if slot.worker is not None and slot.finished_at is not None
     ]
 
 

@@ -43,7 +43,7 @@ def _rate(storage: Storage, name: str, workers: int) -> float:
     raw: dict[str, Any] = {
         "name": name,
         "objective": "spintronic",
-        "budget": {"trials": TRIALS, "window": 8, "members": 1, "epochs": EPOCHS},
+        "budget": {"trials": TRIALS, "window": 8, "seeds": 1, "epochs": EPOCHS},
         "task": {"name": "sequential-digits"},
         "fixed": {"thermal_power": 0.0, "drive_limit": "none"},
         "space": {"tau_ns": {"low": 5.0, "high": 30.0}},
@@ -61,7 +61,7 @@ def _rate(storage: Storage, name: str, workers: int) -> float:
         if worker.wait() != 0:
             raise RuntimeError(f"a worker ended with exit status {worker.returncode}")
     slots = ledger.snapshot(name).search
-    ends = sorted(slot.settled_at for slot in slots if slot.settled_at is not None)
+    ends = sorted(slot.finished_at for slot in slots if slot.finished_at is not None)
     counted = ends[
         workers - 1 :
     ]  # every worker is at work by then: starting is no throughput

@@ -1,4 +1,4 @@
-"""Every settled trial of a study as a run of MLflow."""
+"""Every finished trial of a study as a run of MLflow."""
 
 import mlflow
 
@@ -9,7 +9,7 @@ mlflow.set_tracking_uri("sqlite:///mlflow.db")  # or http://localhost:5000
 mlflow.set_experiment(study.name)
 trials, curves = study.trials, study.curves
 search = curves[curves["phase"] == "search"].groupby(["trial", "epoch"])["score"].mean()
-for number, trial in trials[trials["settled_at"].notna()].iterrows():
+for number, trial in trials[trials["finished_at"].notna()].iterrows():
     with mlflow.start_run(run_name=f"trial {number}"):
         mlflow.log_params({name: trial[name] for name in study.best_trial.params})
         mlflow.set_tags(

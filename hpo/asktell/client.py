@@ -134,7 +134,7 @@ class Client:
         """Extend the lease on a trial that this client has asked for.
 
         Raises:
-            StudyError: another client has it now, or it is settled.
+            StudyError: another client has it now, or it is finished.
         """
         self._ledger.renew_asked(self._study, slot, self.name, lease_s)
 

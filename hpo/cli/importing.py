@@ -179,13 +179,13 @@ def _record(study: Backup) -> dict[str, Any]:
         "study": study.spec.name,
         "state": study.header.study.state,
         "trials": study.spec.budget.trials,
-        "settled": study.states.total() - study.states[SlotState.RUNNING],
+        "finished": study.states.total() - study.states[SlotState.RUNNING],
         **{str(state): study.states[state] for state in SlotState},
     }
 
 
 def _summary(study: Backup) -> str:
-    text = "{study}, {settled:,} of {trials:,} trials settled".format_map(
+    text = "{study}, {finished:,} of {trials:,} trials finished".format_map(
         _record(study)
     )
     return f"{text} ({_kinds(study.states) or 'none begun'})"

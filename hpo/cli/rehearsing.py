@@ -81,7 +81,7 @@ def _result(spec: StudySpec, run: Run) -> str:
 def _duration(spec: StudySpec, run: Run, seconds: float) -> str:
     """Say how long a call or an epoch takes, and what that means for the study."""
     n_trials = spec.budget.trials
-    members = spec.budget.members
+    members = spec.budget.seeds
     if spec.is_function:
         calls = n_trials * members
         if spec.confirm is not None:

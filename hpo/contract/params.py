@@ -16,7 +16,7 @@ class Protocol(StrEnum):
     """Train on part of the training half, and score on the rest: the test half stays
     unseen. A trial that is trained to its end scores ``Outcome.solved``, if the outcome
     has one."""
-    PAPER = "paper"
+    SEARCH_ON_TEST = "search_on_test"
     """Train on the whole training half, score every epoch on the test half, as the
     paper does."""
     CONFIRM = "confirm"

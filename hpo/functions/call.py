@@ -69,7 +69,7 @@ class Call:
     seed: int
     """Seed of the call, from 0 to 2**31 - 1."""
     trials: Sequence[Past] = ()
-    """Trials 0 .. number-1, of which those within the window are settled."""
+    """Trials 0 .. number-1, of which those within the window are finished."""
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
     """Parameters that somebody has enqueued for the trial."""
     decided: Suggestion | None = None

@@ -2,7 +2,7 @@
 have in common, which Optuna samples jointly.
 
 Trials of the window see these of one another, as far as they are decided by the history
-alone; what a function asks for besides is hidden until the trial is settled and its
+alone; what a function asks for besides is hidden until the trial is finished and its
 window has passed.
 """
 

@@ -42,7 +42,7 @@ _UNKNOWN = Past(suggestion=Suggestion(params={}))
 
 
 def see(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
-    """Return trials 0 .. number-1 as trial ``number`` sees them: settled up to its
+    """Return trials 0 .. number-1 as trial ``number`` sees them: finished up to its
     window, then as they were decided before they ran."""
     seen = visible(spec, number, trials)[: spec.budget.n_visible(number)]
     for past in trials[len(seen) : number]:

@@ -155,8 +155,8 @@ def _amend(known: StudySpec, arguments: argparse.Namespace) -> StudySpec:
         tree["arguments"] = arguments.script_arguments
     before = known.confirm
     top = before.top if before is not None else 1
-    seeds = before.members if before is not None else SEEDS
-    tree["confirm"] = {"top": arguments.top or top, "members": arguments.seeds or seeds}
+    seeds = before.seeds if before is not None else SEEDS
+    tree["confirm"] = {"top": arguments.top or top, "seeds": arguments.seeds or seeds}
     if known.kind == StudyKind.SEARCH:
         tree["confirm"]["by"] = "both"
     return file.validate(functions.locate(tree, Path()), where=where)
@@ -172,14 +172,14 @@ def _resume(known: StudySpec, arguments: argparse.Namespace) -> StudySpec:
             " file, [confirm]."
         )
     asked = (arguments.seeds, arguments.top)
-    have = (known.confirm.members, known.confirm.top)
+    have = (known.confirm.seeds, known.confirm.top)
     same = all(one in (None, own) for one, own in zip(asked, have, strict=True))
     if arguments.objective is not None:
         same = same and Path(arguments.objective).name == known.objective
     if not same:
         raise StudyError(
             f"{where}: it is confirmed with {known.objective} on"
-            f" {known.confirm.members} fresh seeds, of the best {known.confirm.top}."
+            f" {known.confirm.seeds} fresh seeds, of the best {known.confirm.top}."
             " Import it under another name for another confirmation."
         )
     return known

@@ -51,7 +51,7 @@ class ChosenStudy:
             "metrics": arguments.metrics,
             "sampler.name": arguments.sampler,
             "pruner.name": arguments.pruner,
-            "budget.members": arguments.seeds,
+            "budget.seeds": arguments.seeds,
             "arguments": arguments.script_arguments or None,
         }
         values = {key: value for key, value in options.items() if value is not None}

@@ -84,7 +84,7 @@ def score_uncertainty(
     if not spec.is_accuracy or not isinstance(contents, Contents):
         return None
     share = spec.reported.score if spec.reported else None
-    return uncertainty(contents, share, spec.budget.members, spec.protocol)
+    return uncertainty(contents, share, spec.budget.seeds, spec.protocol)
 
 
 def describe_data(spec: StudySpec) -> list[str]:

@@ -240,7 +240,7 @@ class Launch:
     def _is_over(self, result: Result) -> bool:
         if result.state != StudyState.OPEN:
             return True
-        searched = result.progress.settled >= result.progress.trials
+        searched = result.progress.finished >= result.progress.trials
         return searched and not self._options.confirm
 
     def _workers(self, first: Result) -> int:

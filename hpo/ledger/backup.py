@@ -216,7 +216,7 @@ def _insert_slot(
     values = _list_values(line)
     values["optuna_trial_id"] = None
     if line.phase == Phase.SEARCH:
-        values["state"] = SlotState.RUNNING  # until it is settled
+        values["state"] = SlotState.RUNNING  # until it is finished
         values["optuna_trial_id"] = optuna_tables.open_trial(
             connection, study.optuna_study_id, line.number, line.started_at
         )

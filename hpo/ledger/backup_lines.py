@@ -98,7 +98,7 @@ class SlotLine(BackupLine):
     lineage: Json
     amendments: list[Annotated[Json, AfterValidator(_check_amendment)]]
     started_at: AwareDatetime
-    settled_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
 
 
 class MemberLine(BackupLine):
@@ -231,10 +231,10 @@ def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
         is_placed = _is_placed(spec, slot)
     for name, holds, rule, got in (
         (
-            "settled_at",
-            (slot.settled_at is not None) == slot.state.is_settled,
-            "a time for settled slots alone",
-            slot.settled_at,
+            "finished_at",
+            (slot.finished_at is not None) == slot.state.is_finished,
+            "a time for finished slots alone",
+            slot.finished_at,
         ),
         (
             "score",

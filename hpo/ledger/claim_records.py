@@ -113,7 +113,7 @@ class End:
     """Why it failed or was pruned."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     """Provenance of the result."""
-    settled_at: datetime | None = None
+    finished_at: datetime | None = None
     """Time of the end; None for now."""
     trained: Sequence[Member] | None = None
     """Its members; None for the stored ones."""

@@ -31,10 +31,10 @@ from hpo.ledger.statements.claims import (
     SELECT_CONFIRMATIONS,
     TAKE_SLOT,
 )
-from hpo.ledger.statements.studies import END_SEARCH, SELECT_STATE, SET_EXPECTED
+from hpo.ledger.statements.studies import END_SEARCH, SELECT_STATE, SET_POSTERIOR
 from hpo.postgres.sessions import driver_of
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Expected, Phase, SlotState, StudyState, Suggestion
+from hpo.study.trials import Phase, Posterior, SlotState, StudyState, Suggestion
 
 SILENT = (
     "silent for longer than its lease: killed, out of memory, or cut off from the"
@@ -144,7 +144,7 @@ def claim(
     optuna_tables.require_study(study)
     if who.is_late(study.ask(COUNT_AT_WORK, token=who.token).scalar_one()):
         return Wait(f"{study.name}: another worker was faster", stale=True)
-    failures.apply_failure_policy(study)  # whoever settled a trial may have died
+    failures.apply_failure_policy(study)  # whoever finished a trial may have died
     return (
         _check_open(study)
         or _take_abandoned(study, who, Phase.SEARCH)
@@ -211,7 +211,7 @@ def _open_next(
             f"{name}: every trial is taken, trial {row.oldest} is still running"
         )
     if not confirm:
-        return Over(f"{name}: every trial is settled")
+        return Over(f"{name}: every trial is finished")
     return _open_confirmation(study, who)
 
 
@@ -237,13 +237,13 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
     trainings: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's
     first."""
-    expected: Mapping[int, Expected] = {}
+    posterior: Mapping[int, Posterior] = {}
     confirm = study.spec.confirm
     if confirm is not None:
         ranked = ranking.look_up(study.connection, study.row, study.spec)
         if ranked is None:
             return None
-        expected = ranked.expected
+        posterior = ranked.posterior
         for best, params in ranked.chosen:
             for number in confirm.numbers(best):
                 trainings[number] = best, params
@@ -261,8 +261,8 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
     if any(states[number] == SlotState.RUNNING for number in trainings):
         return Wait(f"{study.name}: the last confirmations are running")
     study.ask(DELETE_UNFINISHED_CONFIRMATIONS)  # those of other trials
-    stored = json.dumps({n: asdict(item) for n, item in expected.items()})
-    study.ask(SET_EXPECTED, expected=stored)
+    stored = json.dumps({n: asdict(item) for n, item in posterior.items()})
+    study.ask(SET_POSTERIOR, posterior=stored)
     study.turn(StudyState.DONE)
     return Over(f"{study.name} is {StudyState.DONE}", ended=True)
 

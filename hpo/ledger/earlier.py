@@ -219,12 +219,15 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
             f"{where}: this study has {expected}, but {other.name!r} has {got}. Name a"
             " study of the same metric."
         )
-    if other.protocol != Protocol.VALIDATION and spec.protocol != Protocol.PAPER:
+    if (
+        other.protocol != Protocol.VALIDATION
+        and spec.protocol != Protocol.SEARCH_ON_TEST
+    ):
         raise StudyError(
             f"{where}: {other.name!r} was scored on the test part "
             f'(protocol="{other.protocol}"). Name a study with '
             f'protocol = "validation", or search on the test part here, too: protocol ='
-            f' "paper".'
+            f' "search_on_test".'
         )
 
 

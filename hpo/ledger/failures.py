@@ -77,7 +77,7 @@ def explain_losses_of(
     finish these.
 
     It may try again once its last loss is longer ago than ``within_s``, and is let in
-    again when it has settled a trial.
+    again when it has finished a trial.
     """
     why = {}
     for row in ask(connection, SELECT_LOST_HERE, host=host, within_s=within_s):

@@ -18,7 +18,7 @@ from hpo.ledger.optuna_source import OptunaStudy
 from hpo.ledger.optuna_trials import FinishedStudy, FinishedTrial, finish
 from hpo.ledger.schema import Row, ask, schema
 from hpo.ledger.statements import backups, imports
-from hpo.ledger.statements.studies import LOCK_NAME, SELECT_STUDY, SET_EXPECTED
+from hpo.ledger.statements.studies import LOCK_NAME, SELECT_STUDY, SET_POSTERIOR
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study import functions
 from hpo.study.networks import Member
@@ -79,7 +79,7 @@ def adopt(storage: Storage, source: OptunaStudy, name: str | None) -> FinishedSt
 def _write(
     storage: Storage, finished: FinishedStudy, *, in_place: bool
 ) -> FinishedStudy:
-    expected = finished.snapshot().expected
+    posterior = finished.snapshot().posterior
     prepare_database(storage, schema)
     try:
         with storage.engine.begin() as connection:
@@ -88,9 +88,9 @@ def _write(
             for start in range(0, len(finished.trials), BATCH):
                 some = finished.trials[start : start + BATCH]
                 _insert_trials(connection, study, some, in_place=in_place)
-            stored = {number: asdict(item) for number, item in expected.items()}
-            values = {"study_id": study.id, "expected": json.dumps(stored)}
-            ask(connection, SET_EXPECTED, **values)
+            stored = {number: asdict(item) for number, item in posterior.items()}
+            values = {"study_id": study.id, "posterior": json.dumps(stored)}
+            ask(connection, SET_POSTERIOR, **values)
             events.note(connection, finished.spec.name, "imported from Optuna")
     except (DataError, IntegrityError) as error:
         raise StudyError(
@@ -131,7 +131,7 @@ def _insert_study(
         _refuse_native(connection, spec.name)
         optuna_id = optuna_copies.copy_study(connection, spec, source)
     started = min(own.trial.started_at for own in finished.trials)
-    ended = max(own.trial.settled_at or started for own in finished.trials)
+    ended = max(own.trial.finished_at or started for own in finished.trials)
     values = {
         "name": spec.name,
         "optuna_study_id": optuna_id,
@@ -184,7 +184,7 @@ def _insert_trials(
 
 def _slot(own: FinishedTrial) -> dict[str, Any]:
     trial = own.trial
-    settled_at = trial.settled_at or trial.started_at
+    finished_at = trial.finished_at or trial.started_at
     return {
         "number": trial.number,
         "state": trial.state,
@@ -196,7 +196,7 @@ def _slot(own: FinishedTrial) -> dict[str, Any]:
         "message": trial.message,
         "lineage": trial.lineage,
         "started_at": trial.started_at.isoformat(),
-        "settled_at": settled_at.isoformat(),
+        "finished_at": finished_at.isoformat(),
     }
 
 

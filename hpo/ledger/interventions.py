@@ -288,7 +288,7 @@ def _refuse_excluded(study: LockedStudy, slot: Row) -> None:
         see = advise(f"hpo status {study.name}", "study.trials")
         raise study.refusal(
             f"{slot.worker} is at work on trial {slot.number}. Wait until it is"
-            f" settled: {see}. {_if_dead(study)}"
+            f" finished: {see}. {_if_dead(study)}"
         )
 
 
@@ -458,6 +458,6 @@ def _amend_slot(
 def _change_history(study: LockedStudy, *, reopen: Sequence[StudyState]) -> None:
     """Forget what depends on the history from before; reopen a study in one of the
     states ``reopen``."""
-    study.ask(sql.FORGET_EXPECTED)
+    study.ask(sql.FORGET_POSTERIOR)
     if study.row.state in reopen:
         study.turn(StudyState.OPEN)

@@ -32,7 +32,7 @@ class LockedStudy:
 
     @property
     def version(self) -> StudyVersion:
-        """What its settled trials depend on."""
+        """What its finished trials depend on."""
         return StudyVersion(self.row.id, self.row.timeline, self.row.amendments)
 
     def ask(self, statement: str, **values: Any) -> Rows:

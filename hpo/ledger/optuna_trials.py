@@ -1,4 +1,4 @@
-"""A finished study of Optuna as one of ours: its settled trials become slots."""
+"""A finished study of Optuna as one of ours: its finished trials become slots."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LAST_STEP = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedTrial:
-    """A settled trial of Optuna as one of ours."""
+    """A finished trial of Optuna as one of ours."""
 
     trial: Trial
     suggestion: Suggestion
@@ -69,7 +69,7 @@ class FinishedStudy:
     spec: StudySpec
     source: OptunaStudy
     trials: Sequence[FinishedTrial]
-    """Its settled trials, numbered from 0."""
+    """Its finished trials, numbered from 0."""
 
     @property
     def states(self) -> Counter[str]:
@@ -85,9 +85,9 @@ class FinishedStudy:
         """Return the study as views take it, without the database."""
         from hpo.search.surrogate import predict_scores  # a slow import
 
-        expected = {}
+        posterior = {}
         if self.spec.ranks_by_mean:
-            expected = predict_scores(self.spec, [own.past for own in self.trials])
+            posterior = predict_scores(self.spec, [own.past for own in self.trials])
         return StudySnapshot(
             spec=self.spec,
             state=StudyState.DONE,
@@ -96,7 +96,7 @@ class FinishedStudy:
             now=datetime.now(UTC),
             search=tuple(own.trial for own in self.trials),
             foreign_trials=self.left_out,
-            expected=expected,
+            posterior=posterior,
         )
 
 
@@ -107,17 +107,17 @@ def finish(source: OptunaStudy, name: str | None = None) -> FinishedStudy:
         StudyError: no trial is finished, or one cannot be stored.
         SpecError: the name is none that we store, or it has too many trials.
     """
-    settled = [trial for trial in source.trials if trial.state in _STATES]
+    finished = [trial for trial in source.trials if trial.state in _STATES]
     where = f"{source.place}: study {source.name!r}"
-    if not settled:
+    if not finished:
         raise StudyError(f"{where}: no trial is finished yet.")
-    metrics = _metrics(source, settled)
+    metrics = _metrics(source, finished)
     tree: dict[str, Any] = {
         "name": name or source.name,
         "description": f"study {source.name} of Optuna",
         "objective": IMPORTED,
         "directions": [_direction(one) for one in source.directions],
-        "budget": {"trials": len(settled)},
+        "budget": {"trials": len(finished)},
         "confirm": False,
     }
     if metrics:
@@ -125,7 +125,7 @@ def finish(source: OptunaStudy, name: str | None = None) -> FinishedStudy:
     spec = file.describe_imported(tree, where)
     trials = [
         _finish_trial(spec, number, trial, where)
-        for number, trial in enumerate(settled)
+        for number, trial in enumerate(finished)
     ]
     functions.attach(spec, [own.suggestion for own in trials])
     return FinishedStudy(spec=spec, source=source, trials=trials)
@@ -135,14 +135,14 @@ def _direction(direction: StudyDirection) -> str:
     return "maximize" if direction == StudyDirection.MAXIMIZE else "minimize"
 
 
-def _metrics(source: OptunaStudy, settled: Sequence[FrozenTrial]) -> list[str]:
+def _metrics(source: OptunaStudy, finished: Sequence[FrozenTrial]) -> list[str]:
     """Return the names of the values, if each has its own; an accuracy in per cent is
     none that we call so."""
     names = source.metrics
     if len(set(names)) != len(source.directions):
         return []
     if names[0] == "accuracy":
-        scores = [trial.values[0] for trial in settled if trial.values]
+        scores = [trial.values[0] for trial in finished if trial.values]
         if not all(0.0 <= score <= 1.0 for score in scores):
             names[0] = "accuracy_value"
     return names
@@ -158,14 +158,14 @@ def _finish_trial(
     steps = _steps(original, f"{where}: trial {original.number}")
     suggestion = _suggestion(original)
     started_at = _aware(original.datetime_start or original.datetime_complete)
-    settled_at = _aware(original.datetime_complete or original.datetime_start)
+    finished_at = _aware(original.datetime_complete or original.datetime_start)
     score = None
     costs: list[float] = []
     members: tuple[Member, ...] = ()
     message = None
     if state == SlotState.COMPLETE:
         score, *costs = spec.change_signs([clip_score(one) for one in original.values])
-        seconds = max(0.0, (settled_at - started_at).total_seconds())
+        seconds = max(0.0, (finished_at - started_at).total_seconds())
         members = (_member(spec, original, steps, (score, costs, seconds)),)
     elif state == SlotState.PRUNED:
         message = "pruned"
@@ -188,7 +188,7 @@ def _finish_trial(
         losses=0,
         worker=None,
         started_at=started_at,
-        settled_at=settled_at,
+        finished_at=finished_at,
         message=message,
         lineage={"optuna_trial": original.number},
     )

@@ -46,7 +46,7 @@ def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:
 
 
 class StudyVersion(NamedTuple):
-    """What a study's settled trials depend on, beside their numbers."""
+    """What a study's finished trials depend on, beside their numbers."""
 
     study_id: int
     timeline: str
@@ -58,36 +58,36 @@ class StudyVersion(NamedTuple):
 class Known:
     """Cache of the trials that a process has read.
 
-    A settled trial changes only by an amendment, which counts for trials claimed later,
-    or in a database that came back in another state. So trials before the first running
-    one are read once, and the last of these again, to see that it is there.
+    A finished trial changes only by an amendment, which counts for trials claimed
+    later, or in a database that came back in another state. So trials before the first
+    running one are read once, and the last of these again, to see that it is there.
     """
 
     def __init__(self) -> None:
         """Create an empty cache."""
-        self._settled: dict[int, tuple[StudyVersion, list[Past]]] = {}
+        self._finished: dict[int, tuple[StudyVersion, list[Past]]] = {}
 
     def first(
         self, n: int, of: StudyVersion, read: Callable[[int, range], list[Past]]
     ) -> list[Past]:
         """Return trials 0 .. n-1 of a study."""
-        version, settled = self._settled.get(of.study_id, (None, []))
+        version, finished = self._finished.get(of.study_id, (None, []))
         if version != of:
-            settled = []
-        known = settled[:n]
+            finished = []
+        known = finished[:n]
         last = known[-1:]
         rest = read(of.study_id, range(len(known) - len(last), n))
         if rest[: len(last)] != last:
-            settled = []
+            finished = []
             known = []
             last = []
             rest = read(of.study_id, range(n))
         trials = [*known, *rest[len(last) :]]
-        self._settled[of.study_id] = (of, settled)
-        for trial in trials[len(settled) :]:
-            if not trial.state.is_settled:
+        self._finished[of.study_id] = (of, finished)
+        for trial in trials[len(finished) :]:
+            if not trial.state.is_finished:
                 break
-            settled.append(trial)
+            finished.append(trial)
         return trials
 
 
@@ -103,7 +103,7 @@ def explain_end(
     if n_seen == 0 or number >= spec.budget.trials:
         return None
     seen = [past.seen_by(number) for past in first(n_seen)]
-    if not all(past.state.is_settled for past in seen):
+    if not all(past.state.is_finished for past in seen):
         return None  # the next trial must wait for it
     return why_over(spec, seen)
 

@@ -174,7 +174,7 @@ def _describe_revision() -> str:
 def check_numerics(study: LockedStudy, own: str) -> None:
     """Check that sums round here as for the study's first trial, if that has begun.
 
-    A settled trial's lineage has the numerics; before, the worker that holds it or has
+    A finished trial's lineage has the numerics; before, the worker that holds it or has
     stored a part of it.
 
     Raises:

@@ -12,7 +12,7 @@ from hpo.ledger.schema import Row, ask
 from hpo.ledger.statements.studies import COUNT_PROGRESS
 from hpo.study.result import Result, Search
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Expected
+from hpo.study.trials import Posterior
 
 
 class Ranking(NamedTuple):
@@ -24,7 +24,7 @@ class Ranking(NamedTuple):
     """Number and parameters."""
     chosen: Sequence[tuple[int, Mapping[str, Any]]]
     """Those that are confirmed."""
-    expected: Mapping[int, Expected]
+    posterior: Mapping[int, Posterior]
 
 
 _rankings: dict[int, Ranking] = {}
@@ -54,11 +54,11 @@ def compute(connection: Connection, study: Row, spec: StudySpec) -> Ranking:
             result = Search(snapshot)
         best = [(trial.number, trial.params) for trial in result.ranking]
         chosen = [(trial.number, trial.params) for trial in result.to_confirm]
-        ranking = Ranking(key, best, chosen, snapshot.expected)
+        ranking = Ranking(key, best, chosen, snapshot.posterior)
         _rankings[study.id] = ranking
     return ranking
 
 
 def _key(connection: Connection, study: Row, spec: StudySpec) -> tuple[Any, ...]:
     now = ask(connection, COUNT_PROGRESS, study_id=study.id, above=-1).one()
-    return now.settled, now.latest, study.timeline, study.amendments, spec
+    return now.finished, now.latest, study.timeline, study.amendments, spec

@@ -34,8 +34,8 @@ from hpo.study.trials import (
     MANY,
     MAX_LOSSES,
     Amendment,
-    Expected,
     Phase,
+    Posterior,
     SlotState,
     Step,
     StudySnapshot,
@@ -251,7 +251,7 @@ def _sign(row: Row) -> int:
 
 def _stored_means(row: Row) -> Mapping[str, Any]:
     """Return the posterior means that the row of a finished study has."""
-    return row.expected if row.state == StudyState.DONE else {}
+    return row.posterior if row.state == StudyState.DONE else {}
 
 
 def _with_others(connection: Connection, rows: Fetched) -> Fetched:
@@ -282,7 +282,7 @@ def fetch_studies(
     if briefly:
         select_slots = sql.SELECT_SLOTS_BRIEFLY
         select_members = sql.SELECT_CONFIRMED_MEMBERS
-    # slots first: members are stored before their slot is settled, so none can be
+    # slots first: members are stored before their slot is finished, so none can be
     # missing
     slots = _group_by_study(ask(connection, select_slots, ids=ids))
     members = _group_by_study(
@@ -345,7 +345,7 @@ def build(rows: Fetched) -> StudySnapshot:
         state=StudyState(row.state),
         imported=_is_imported(row, spec),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
-        expected=_find_posterior_means(rows, spec, trials),
+        posterior=_find_posterior_means(rows, spec, trials),
         lacks_means=rows.briefly and spec.ranks_by_mean and not _stored_means(row),
         baselines=read_baselines(row.baselines),
         differences=None if row.differences is None else tuple(row.differences),
@@ -365,7 +365,7 @@ def _is_imported(row: Row, spec: StudySpec) -> bool:
 
 def _find_posterior_means(
     rows: Fetched, spec: StudySpec, trials: Sequence[Trial]
-) -> dict[int, Expected]:
+) -> dict[int, Posterior]:
     """Return the posterior means of complete trials; none if scores rank them.
 
     The row of a finished study stores them, until a trial is amended. Others need every
@@ -375,7 +375,7 @@ def _find_posterior_means(
         return {}
     stored = _stored_means(rows.study)
     if stored:
-        return {int(n): Expected(**item) for n, item in stored.items()}
+        return {int(n): Posterior(**item) for n, item in stored.items()}
     if rows.is_one or rows.briefly:
         return {}
     from hpo.search.surrogate import predict_scores  # a slow import
@@ -386,7 +386,7 @@ def _find_posterior_means(
         if row.phase == Phase.SEARCH
     ]
     for trial in trials:
-        is_whole = len(trial.members) == spec.budget.members
+        is_whole = len(trial.members) == spec.budget.seeds
         if trial.phase == Phase.SEARCH and is_whole:
             n_series = trial.estimate(spec, spec.protocol).n_series
             if n_series:

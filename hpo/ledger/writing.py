@@ -181,7 +181,7 @@ def finish(connection: Connection, claim: Claim, end: End) -> bool:
     slot = ask(connection, CHECK_SLOT, **claim.owner).one_or_none()
     if slot is None or not slot.is_mine or slot.state == SlotState.RUNNING:
         raise explain_loss(connection, claim)
-    return True  # this attempt has settled it: the answer was lost
+    return True  # this attempt has finished it: the answer was lost
 
 
 def _settle(
@@ -227,7 +227,7 @@ def restore(connection: Connection, spec: StudySpec, slot: Row, end: End) -> Non
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
         values = _list_suggestion(spec, suggestion)
         ask(connection, STORE_SUGGESTION, **_holder(slot), **NOTHING, **values)
-    if end.state.is_settled:
+    if end.state.is_finished:
         settle_any(connection, slot, end)
 
 

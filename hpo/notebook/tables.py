@@ -24,7 +24,7 @@ _LAST = (
     "losses",
     "worker",
     "started_at",
-    "settled_at",
+    "finished_at",
     "message",
 )
 _TOLERANCES = (
@@ -64,7 +64,7 @@ def trials(result: Result) -> pd.DataFrame:
         index=pandas.Index([slot.number for slot in result.search], name="trial"),
         columns=[*first, *params.values(), *_LAST],
     )
-    for name in ("started_at", "settled_at"):
+    for name in ("started_at", "finished_at"):
         frame[name] = pandas.to_datetime(frame[name], utc=True)
     return frame.astype(dict.fromkeys(["score", *spec.cost_columns], "float64"))
 

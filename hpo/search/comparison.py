@@ -39,7 +39,7 @@ def gain_scale(spec: StudySpec) -> Scale:
 
 
 class Numbers:
-    """Settled trials as arrays (trials,); ``MISSING`` marks absent values."""
+    """Finished trials as arrays (trials,); ``MISSING`` marks absent values."""
 
     def __init__(self, spec: StudySpec, seen: Sequence[Past]) -> None:
         """Take the trials that a trial may see; earlier columns are cached."""

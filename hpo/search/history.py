@@ -29,20 +29,20 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     """Return the history that trial ``number`` may see: within the window, outcomes are
     hidden.
 
-    Of ``trials`` 0 .. number-1, those up to ``number - window`` are settled.
+    Of ``trials`` 0 .. number-1, those up to ``number - window`` are finished.
 
     Raises:
-        ValueError: a trial that had to be settled is not.
+        ValueError: a trial that had to be finished is not.
     """
     n_seen = spec.budget.n_visible(number)
     seen = trials[:n_seen]
     plain = kept(spec.hash, "plain")  # every later trial sees the same of such a trial
-    if not all(plain.of(seen, lambda _, p: not p.before and p.state.is_settled)):
+    if not all(plain.of(seen, lambda _, p: not p.before and p.state.is_finished)):
         seen = [trial.seen_by(number) for trial in seen]
         for k, trial in enumerate(seen):
-            if not trial.state.is_settled:
+            if not trial.state.is_finished:
                 raise ValueError(
-                    f"trial {k} must be settled before trial {number} is suggested"
+                    f"trial {k} must be finished before trial {number} is suggested"
                 )
     hidden = (
         Suggestion(

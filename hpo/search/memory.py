@@ -74,7 +74,7 @@ class Columns:
         self, past: Sequence[Past], make: Callable[[Past], Mapping[Hashable, float]]
     ) -> Rows:
         """Return rows over trials, without the last trials that still run."""
-        n = _settled(past)
+        n = _finished(past)
         same = _same(self._past, past[:n])
         if same < n:
             if same < len(self._past):  # earlier rows may still be in use
@@ -102,8 +102,8 @@ class Columns:
         self._values[rows, k] = list(column.values())
 
 
-def _settled(past: Sequence[Past]) -> int:
-    """Count the trials up to the last settled one."""
+def _finished(past: Sequence[Past]) -> int:
+    """Count the trials up to the last finished one."""
     n = len(past)
     while n > 0 and past[n - 1].state == SlotState.RUNNING:
         n -= 1

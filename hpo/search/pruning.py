@@ -122,7 +122,7 @@ class TrialProgress:
         ended = f"{PruneReason.CURVE} after {effort.epochs_text(spec, step)}"
         if whole:
             n_networks = step.network + 1
-            if n_networks == spec.budget.members:
+            if n_networks == spec.budget.seeds:
                 return  # nothing is left to save
             ended = (
                 f"{PruneReason.NETWORKS} after {effort.networks_text(spec, n_networks)}"

@@ -16,7 +16,8 @@ from hpo.study.trials import Past
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     """Return why the search ends; None if it goes on.
 
-    ``seen`` are the settled trials 0 .. number - window, for the next trial ``number``.
+    ``seen`` are the finished trials 0 .. number - window, for the next trial
+    ``number``.
     """
     stop = spec.stop
     if stop is None:

@@ -36,7 +36,7 @@ from hpo.statistics import intervals
 from hpo.statistics.scales import Scale
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue, Source, SourceTrial
-from hpo.study.trials import Expected, Past, Suggestion
+from hpo.study.trials import Past, Posterior, Suggestion
 
 KNOWN = 400
 """Limit on the trials that the surrogate is fitted to."""
@@ -251,7 +251,7 @@ def _all_complete(
 
 def predict_scores(
     spec: StudySpec, trials: Sequence[Past], n_series: float | None = None
-) -> dict[int, Expected]:
+) -> dict[int, Posterior]:
     """Return the posterior mean of every complete trial by number; nothing of trials
     that share no space, as some of Optuna do not.
 
@@ -276,7 +276,7 @@ def predict_scores(
         errors = [intervals.sampling_error(share, n_series) for share in shares]
         stds = np.hypot(stds, errors)
     rows = zip(complete, means.tolist(), stds.tolist(), strict=True)
-    return {number: Expected(mean=mean, std=std) for number, mean, std in rows}
+    return {number: Posterior(mean=mean, std=std) for number, mean, std in rows}
 
 
 def _share_space(spec: StudySpec, trials: Sequence[Past]) -> bool:

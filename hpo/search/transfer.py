@@ -28,8 +28,8 @@ def choose_trials(
     """
     observed = comparison.extrapolate(other, trials)
     places = [_place(spec, other, past.suggestion.params) for past in trials]
-    settled = np.flatnonzero(observed.complete).tolist()
-    chosen = [k for k in settled if places[k]]
+    finished = np.flatnonzero(observed.complete).tolist()
+    chosen = [k for k in finished if places[k]]
     if not chosen:
         return ()
     scores = observed.scores[chosen]

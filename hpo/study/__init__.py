@@ -3,9 +3,9 @@ moment."""
 
 __all__ = [
     "ask_and_tell",
+    "bounds_reached",
     "devices",
     "dimensions",
-    "edges",
     "effort",
     "failed_trainings",
     "file",

@@ -50,9 +50,9 @@ def check(spec: StudySpec) -> Broken:
         yield "stop.max_epochs: ask-and-tell has no epochs. Give target or patience."
     if spec.confirm is not None and spec.confirm.splits > 1:
         yield "confirm.splits: ask-and-tell has no data to split. Remove it."
-    if spec.budget.members != 1:
+    if spec.budget.seeds != 1:
         do = "For repeated readings, tell their mean and its --sd."
-        yield expected("budget.members", "1", spec.budget.members, do)
+        yield expected("budget.seeds", "1", spec.budget.seeds, do)
     yield from functions.check_values(spec)
     if spec.several_values and spec.sampler.name in _ONE_VALUE:
         valid = "Use tpe, nsga2, qmc or random."

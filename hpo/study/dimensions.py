@@ -193,8 +193,8 @@ def has(values: Sequence[ParamValue], value: ParamValue) -> bool:
 def split(name: str) -> tuple[str, int | None]:
     """Split the name of a dimension into a parameter and a layer, or None.
 
-    >>> split("tau_ns.0"), split("tau_ns"), split("variability.tau_spread")
-    (('tau_ns', 0), ('tau_ns', None), ('variability.tau_spread', None))
+    >>> split("tau_ns.0"), split("tau_ns"), split("variability.tau_ns_spread")
+    (('tau_ns', 0), ('tau_ns', None), ('variability.tau_ns_spread', None))
     """
     parameter, _, layer = name.rpartition(".")
     if parameter and layer.isdecimal():

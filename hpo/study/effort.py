@@ -134,4 +134,4 @@ def epochs_text(spec: StudySpec, step: Step) -> str:
 
 def networks_text(spec: StudySpec, n: int) -> str:
     """Return ``1 of 4 networks``."""
-    return f"{n} of {spec.budget.members} networks"
+    return f"{n} of {spec.budget.seeds} networks"

@@ -417,7 +417,7 @@ def _check_objective(spec: StudySpec, where: str) -> None:
         _validate(objective.variability, spec.variability or {}, where, "variability")
 
 
-QUICK = {"trials": 8, "members": 1, "epochs": 60}
+QUICK = {"trials": 8, "seeds": 1, "epochs": 60}
 """``[budget]`` of a quick study, at most."""
 
 
@@ -433,7 +433,7 @@ def _shorten(
     default.
     """
     budget = spec.budget.model_dump()
-    few = {**QUICK, "members": spec.about.task.folds}
+    few = {**QUICK, "seeds": spec.about.task.folds}
     least = {key: min(budget[key], most) for key, most in few.items()}
     least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
     if spec.has_points:
@@ -457,7 +457,7 @@ def _shorten(
         point = spec.in_space({**spec.about.defaults, **reported})
         tree["warm_start"] = {"points": [point]}
     if spec.confirm is not None:
-        tree["confirm"] = {"top": 1, "members": 2, "tolerances": False}
+        tree["confirm"] = {"top": 1, "seeds": 2, "tolerances": False}
     if "name" not in given:
         tree["name"] = f"{spec.name}-quick"
     return tree

@@ -105,7 +105,7 @@ def complete(tree: Mapping[str, Any]) -> dict[str, Any]:
     done = {**tree, "directions": directions, "metrics": _listed(metrics)}
     budget = tree.get("budget", {})
     if isinstance(budget, Mapping):
-        done["budget"] = {"members": 1, **budget}
+        done["budget"] = {"seeds": 1, **budget}
     return done
 
 

@@ -186,7 +186,7 @@ class Confirmation(Networks):
     all_costs: Mapping[str, float] = field(default_factory=dict)
     """Means over the fresh seeds of all costs of the objective, by name."""
     members: tuple[Member, ...]
-    """One per settled fresh seed."""
+    """One per finished fresh seed."""
     splits_of: tuple[int, ...] = ()
     """Which split of the data each of them has; empty where all have the first."""
     n_seeds: int
@@ -254,7 +254,7 @@ class Confirmation(Networks):
         return std_of(self.step_scores)
 
     @property
-    def unsettled(self) -> int:
+    def not_converged(self) -> int:
         """Number of networks whose score still changes at the finest step tried."""
         return sum(not solved.converged for solved in self.checks)
 
@@ -290,7 +290,7 @@ class Confirmation(Networks):
 
     @property
     def complete(self) -> bool:
-        """Whether every fresh seed is settled."""
+        """Whether every fresh seed is finished."""
         return len(self.members) + self.failed == self.n_seeds
 
 

@@ -18,7 +18,7 @@ class SearchProgress:
 
     trials: int
     """Number of trials in all, as known now."""
-    settled: int
+    finished: int
     held: int
     """Trials that a worker is at work on."""
     begun: int
@@ -42,7 +42,7 @@ class SearchProgress:
                 enqueued += trial.attempts == 0
         return cls(
             trials=snapshot.trials,
-            settled=snapshot.settled,
+            finished=snapshot.finished,
             held=sum(trial.held for trial in snapshot.search),
             begun=begun,
             enqueued=enqueued,
@@ -55,7 +55,7 @@ class SearchProgress:
 def _count_ended(snapshot: StudySnapshot) -> dict[tuple[SlotState, str], int]:
     counts = Counter[tuple[SlotState, str]]()
     for trial in snapshot.search:
-        if trial.state.is_settled:
+        if trial.state.is_finished:
             counts[trial.state, state_name(snapshot.spec, trial)] += trial.alike
     states = list(SlotState)
     keys = sorted(counts, key=lambda key: (states.index(key[0]), key[1]))

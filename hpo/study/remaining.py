@@ -10,7 +10,7 @@ from hpo.study.result import Result
 from hpo.study.trials import StudyState, Trial
 
 LEAST = 3
-"""The fewest settled trials of an estimate."""
+"""The fewest finished trials of an estimate."""
 _SLEPT = 4.0
 """A trial longer than this many of median length has probably slept."""
 
@@ -37,7 +37,7 @@ def of(result: Result) -> Remaining:
     four times the median. A confirmation training takes as long as those before it, at
     first as long for each of its epochs as the search.
     """
-    trials = max(0, result.progress.trials - result.progress.settled)
+    trials = max(0, result.progress.trials - result.progress.finished)
     trainings = _trainings(result, trials)
     if result.state != StudyState.OPEN:
         trials = trainings = 0
@@ -56,8 +56,8 @@ def _trainings(result: Result, trials: int) -> int:
     if confirm is None or not result.selects:
         return 0
     total = confirm.trainings if trials else result.n_confirmations
-    settled = sum(trial.state.is_settled for trial in result.confirmation_trials)
-    return max(0, total - settled)
+    finished = sum(trial.state.is_finished for trial in result.confirmation_trials)
+    return max(0, total - finished)
 
 
 def _shared(result: Result, n: int, mean_s: float | None) -> float | None:
@@ -69,12 +69,12 @@ def _shared(result: Result, n: int, mean_s: float | None) -> float | None:
 
 
 def _durations(trials: Sequence[Trial]) -> list[float]:
-    """Return the seconds of settled trials, without those for which a machine slept."""
-    settled = [trial for trial in trials if trial.settled_at is not None]
+    """Return the seconds of finished trials, without those of a machine that slept."""
+    finished = [trial for trial in trials if trial.finished_at is not None]
     found = []
-    for trial in settled:
-        assert trial.settled_at is not None
-        passed_s = max(0.0, (trial.settled_at - trial.started_at).total_seconds())
+    for trial in finished:
+        assert trial.finished_at is not None
+        passed_s = max(0.0, (trial.finished_at - trial.started_at).total_seconds())
         told_s = max(trial.seconds, float(trial.lineage.get("seconds", 0.0)))
         found.append(min(told_s, passed_s) if told_s else passed_s)
     longest_s = _SLEPT * statistics.median(found) if found else 0.0
@@ -96,8 +96,8 @@ def _training_s(result: Result) -> float | None:
     if mean_s is None:
         return None
     spec = result.spec
-    settled = [trial for trial in result.search if trial.state.is_settled]
-    epochs = statistics.fmean(trial.epochs for trial in settled)
+    finished = [trial for trial in result.search if trial.state.is_finished]
+    epochs = statistics.fmean(trial.epochs for trial in finished)
     if not epochs:  # of a function, or somebody outside
-        return mean_s / spec.budget.members
+        return mean_s / spec.budget.seeds
     return mean_s / epochs * spec.confirm_epochs

@@ -17,15 +17,15 @@ from functools import cached_property
 from hpo.contract import Baseline
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Comparison, Estimate
-from hpo.study import edges as study_edges
+from hpo.study import bounds_reached as reached
 from hpo.study import pareto
-from hpo.study.edges import Edge
+from hpo.study.bounds_reached import BoundReached
 from hpo.study.networks import Confirmation
 from hpo.study.progress import SearchProgress
 from hpo.study.spec import StudyKind, StudySpec
 from hpo.study.tables import Confirm, ParamValue
 from hpo.study.trials import (
-    Expected,
+    Posterior,
     SlotState,
     StudySnapshot,
     StudyState,
@@ -179,7 +179,7 @@ class Result:
 
     @cached_property
     def scored(self) -> Sequence[Trial]:
-        """Settled trials with a score: complete ones, and those that ended early."""
+        """Finished trials with a score: complete ones, and those that ended early."""
         return [
             trial
             for trial in self.search
@@ -378,27 +378,27 @@ class Result:
         return ()
 
     @cached_property
-    def edges(self) -> Sequence[Edge]:
+    def bounds_reached(self) -> Sequence[BoundReached]:
         """The bounds of the space at which the best trials lie."""
         return ()
 
     def claimed(self, trial: Trial) -> float | None:
         """Return the search's claim of a trial: its posterior mean, else its score."""
-        known = self.expected(trial)
+        known = self.posterior(trial)
         if known is None:
             return trial.score
         return known.mean
 
-    def expected(self, trial: Trial) -> Expected | None:
+    def posterior(self, trial: Trial) -> Posterior | None:
         """Return what is expected of another network of a trial; None where trials are
         not ranked by it."""
-        return self.snapshot.expected.get(trial.number)
+        return self.snapshot.posterior.get(trial.number)
 
     def claim(self, trial: Trial) -> Estimate | None:
         """Return the same with its standard error."""
         if trial.score is None or not trial.members:
             return None
-        known = self.expected(trial)
+        known = self.posterior(trial)
         own = trial.estimate(self.spec, self.spec.protocol)
         if known is not None:
             return Estimate(mean=known.mean, seeds=known.std, n_series=own.n_series)
@@ -423,9 +423,9 @@ class Result:
         score = self.claimed(self.best)
         if score is None:
             return None
-        expected = self.expected(self.best)
+        posterior = self.posterior(self.best)
         return Headline(
-            estimate=Estimate(mean=score, seeds=expected.std if expected else None),
+            estimate=Estimate(mean=score, seeds=posterior.std if posterior else None),
             costs=self.spec.named_costs(self.best.costs),
             reported=self._reported,
         )
@@ -493,9 +493,9 @@ class Search(Result):
         return listed + [trial for trial in self.to_confirm if trial not in listed]
 
     @cached_property
-    def edges(self) -> Sequence[Edge]:
+    def bounds_reached(self) -> Sequence[BoundReached]:
         """The bounds of the space at which the best trials lie."""
-        return study_edges.edges(self.spec, self.ranking, self.search)
+        return reached.find_bounds_reached(self.spec, self.ranking, self.search)
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,10 @@ def check_tables(spec: StudySpec) -> Broken:
         yield from grid_rules.check(spec)
     yield from _check_rungs(spec)
     folds = spec.about.task.folds
-    if spec.budget.members % folds:
+    if spec.budget.seeds % folds:
         rule = f"a multiple of task.validation_folds={folds}"
         do = "Each fold scores as many."
-        yield expected("budget.members", rule, spec.budget.members, do)
+        yield expected("budget.seeds", rule, spec.budget.seeds, do)
     if spec.confirm is not None:
         yield from _check_accuracy(
             spec, "confirm.yield_above", spec.confirm.yield_above
@@ -95,7 +95,7 @@ def _check_sampler(spec: StudySpec) -> Broken:
                 yield expected("sampler.name", f"a sampler {why}", got, do)
     if spec.ranks_by_mean and (spec.costs or spec.sampler.name != "kriging-believer"):
         yield (
-            'confirm.by: "expected", the posterior mean, needs the sampler'
+            'confirm.by: "posterior_mean", the posterior mean, needs the sampler'
             ' "kriging-believer" without [cost]. Change that, or write confirm.by ='
             ' "score".'
         )

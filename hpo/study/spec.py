@@ -546,7 +546,7 @@ class StudySpec(StudyTable):
         """
         if self.confirm is None:
             return self.is_imported and not self.costs
-        return self.confirm.by in ("expected", "both")
+        return self.confirm.by in ("posterior_mean", "both")
 
     @property
     def planned_epochs(self) -> int:

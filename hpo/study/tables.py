@@ -67,7 +67,7 @@ class Budget(StudyTable):
     window: Annotated[int, Field(ge=1, le=1024)] = 8
     """Trials in flight at most: trial k is suggested from trials 0..k-window, so that
     results do not depend on the number of workers."""
-    members: Annotated[int, Field(ge=1, le=1000)] = 3
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     """Networks per trial, each from its own seed."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Passes over the training data per member."""
@@ -82,7 +82,7 @@ class Budget(StudyTable):
     @property
     def most_epochs(self) -> int:
         """Epochs of a trial that trains all its networks to their end."""
-        return self.members * self.epochs
+        return self.seeds * self.epochs
 
 
 def _is_finite(value: Any) -> bool:
@@ -180,7 +180,7 @@ class Confirm(StudyTable):
 
     top: Annotated[int, Field(ge=1, le=100)] = 1
     """Best configurations to confirm."""
-    members: Annotated[int, Field(ge=2, le=1000)] = 10
+    seeds: Annotated[int, Field(ge=2, le=1000)] = 10
     """Fresh seeds of each, on every split."""
     splits: Annotated[int, Field(ge=1, le=100)] = 1
     """Splits of the data: those of ``task.split_seed``, ``split_seed + 1`` ... The
@@ -188,9 +188,9 @@ class Confirm(StudyTable):
     it has seen."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; default: as many as in the search."""
-    by: Literal["score", "expected", "both"] | None = None
-    """How trials are ranked: by ``score``, the default, or ``expected``, the posterior
-    mean; ``both``: by the posterior mean, and the best scores are confirmed, too."""
+    by: Literal["score", "posterior_mean", "both"] | None = None
+    """How trials are ranked: by ``score``, the default, or ``posterior_mean``;
+    ``both``: by the posterior mean, and the best scores are confirmed, too."""
     yield_above: Annotated[float | None, ASIDE] = None
     """Score that a simulated chip must reach to count in the yield; default: the
     reported score. It changes no trial."""
@@ -206,7 +206,7 @@ class Confirm(StudyTable):
     @property
     def networks(self) -> int:
         """Number of trainings of one configuration, each from a fresh seed."""
-        return self.splits * self.members
+        return self.splits * self.seeds
 
     def numbers(self, source: int) -> range:
         """Return the numbers of the trainings of a trial, the first split's first."""
@@ -218,7 +218,7 @@ class Confirm(StudyTable):
 
     def split(self, number: int) -> int:
         """Return which split of the data a training has, from 0."""
-        return self.fresh_seed(number) // self.members
+        return self.fresh_seed(number) // self.seeds
 
 
 TOP = 5

@@ -66,7 +66,7 @@ class SlotState(StrEnum):
     """A result that somebody has taken out of the search (``hpo exclude``)."""
 
     @property
-    def is_settled(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether it is final: all but RUNNING are."""
         return self != SlotState.RUNNING
 
@@ -128,7 +128,7 @@ def read_steps(stored: Iterable[Sequence[Any]]) -> tuple[Step, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class Posterior:
     """The score that is expected of another network of a configuration, from all that
     is known."""
 
@@ -141,7 +141,7 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class Amendment:
-    """What somebody changed about a settled slot, by hand."""
+    """What somebody changed about a finished slot, by hand."""
 
     what: Literal["retry", "exclude"]
     since: int
@@ -214,12 +214,12 @@ class Trial(Networks, Judged):
     """Whether it has lost so many workers that the study was stopped: it may be what
     kills them."""
     worker: str | None
-    """Name of the worker that holds or settled it."""
+    """Name of the worker that holds or finished it."""
     held: bool = False
     """Whether a worker is at work on it: a running slot without one waits for the
     next."""
     started_at: datetime
-    settled_at: datetime | None
+    finished_at: datetime | None
     message: str | None
     """Why it failed, was pruned or excluded."""
     lineage: Mapping[str, Any] = field(repr=False)
@@ -470,7 +470,7 @@ class Listed:
     reason: str | None
     priority: int
     """Workers that serve several studies take up trials of the highest one first."""
-    settled: int
+    finished: int
     """Trials of the search that are finished, in whatever way."""
     running: int
     """Trials of the search that a worker is at work on."""
@@ -486,7 +486,7 @@ class NativeStudy:
     number: int
     """Optuna's, which leads to its pages."""
     name: str
-    settled: int
+    finished: int
     """Finished trials."""
     running: int
     best_value: float | None
@@ -518,7 +518,7 @@ class StudySnapshot:
     some."""
     code_changes: tuple[int, ...] = ()
     """The trials from which on another source of the objective was accepted."""
-    expected: Mapping[int, Expected] = field(default_factory=dict)
+    posterior: Mapping[int, Posterior] = field(default_factory=dict)
     """Of complete trials by number, where ``confirm.by`` asks for it:
     ``surrogate``."""
     lacks_means: bool = False
@@ -583,9 +583,9 @@ class StudySnapshot:
         return refusing(self.spec.name, self.workers)
 
     @property
-    def settled(self) -> int:
+    def finished(self) -> int:
         """How many search slots are finished, in whatever way."""
-        return sum(slot.alike for slot in self.search if slot.state.is_settled)
+        return sum(slot.alike for slot in self.search if slot.state.is_finished)
 
 
 def trained(slots: Sequence[Trial]) -> list[Trial]:

@@ -30,8 +30,8 @@ class WatchedCall:
         self._heart = heart
         self._index = index
         self._name = str(claim)
-        if claim.spec.budget.members > 1 and claim.phase == Phase.SEARCH:
-            self._name += f", call {index + 1} of {claim.spec.budget.members}"
+        if claim.spec.budget.seeds > 1 and claim.phase == Phase.SEARCH:
+            self._name += f", call {index + 1} of {claim.spec.budget.seeds}"
         self._step = 0
         self._unsaved: bytes | None = None
         self._saved_s = 0.0

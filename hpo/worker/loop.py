@@ -299,7 +299,7 @@ class Worker:
                 run = FunctionRun if claim.spec.is_function else TrialRun
                 run(self._ledger, claim, self._heart).run()
             self._lost = None
-            log.info("%s settled after %.1f s", claim, time.monotonic() - begun_s)
+            log.info("%s finished after %.1f s", claim, time.monotonic() - begun_s)
         except ExitedError as error:
             self._lost = _explain_exit(claim, error)
             log.warning("%s is lost: %s", claim, self._lost)

@@ -91,7 +91,7 @@ class MemberTraining:
         self._protocol = Protocol.CONFIRM
         self._epochs = self._spec.confirm_epochs
         if claim.phase == Phase.SEARCH:
-            self._name += f", member {index + 1} of {self._spec.budget.members}"
+            self._name += f", member {index + 1} of {self._spec.budget.seeds}"
             self._protocol = self._spec.protocol
             self._epochs = self._spec.planned_epochs
         self._reported = ReportedEpochs()

@@ -186,7 +186,7 @@ class TrialRun:
 
     @property
     def _n_members(self) -> int:
-        return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
+        return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.seeds
 
     def _settle(
         self,

@@ -257,7 +257,7 @@ class Classification:
     updates: int
     epochs: int
     trials: int
-    members: int
+    seeds: int
     pruned: bool
     """Whether to prune learning curves; on a fold of few series they are mostly
     noise."""
@@ -296,7 +296,7 @@ def classification(
         updates=updates,
         epochs=epochs,
         trials=trials,
-        members=networks,
+        seeds=networks,
         pruned=pruned,
         time=_time(trials * trial_s + confirmation_s),
         space=space(point_ns=point_ns, points=points),

@@ -426,7 +426,7 @@ class Device(LayeredParams):
         if "tau" in cls.parameters:
             raise TypeError(
                 f"{cls.__name__}: the name of a time must end with its unit, got tau."
-                " Rename it to tau_ns: its spread is tau_spread."
+                " Rename it to tau_ns: its spread is tau_ns_spread."
             )
         fields = {*Device.model_fields, *_HOOKS, *reserved}
         for name in cls.parameters:
@@ -481,11 +481,11 @@ class Device(LayeredParams):
 
     @model_validator(mode="after")
     def _has_what_spreads(self) -> Self:
-        spreads = self.variability is not None and self.variability.tau_spread
+        spreads = self.variability is not None and self.variability.tau_ns_spread
         if spreads and "tau_ns" not in self.parameters:
             others = ", ".join(self.Hardware.spreads[name] for name in self.parameters)
             raise ValueError(
-                f"variability.tau_spread: {type(self).__name__} has no parameter"
+                f"variability.tau_ns_spread: {type(self).__name__} has no parameter"
                 f" tau_ns. Use the spread of another parameter: {others}."
             )
         return self

@@ -57,8 +57,8 @@ def known() -> Mapping[str, Imperfection]:
 def find(name: str) -> Imperfection:
     """Return an imperfection by name; one that is not known has its name alone.
 
-    >>> find("tau_spread").label, find("weight_bits").unit, find("hum_mv").label
-    ('spread of tau', 'bits', 'hum_mv')
+    >>> find("tau_ns_spread").label, find("weight_bits").unit, find("hum_mv").label
+    ('spread of tau_ns', 'bits', 'hum_mv')
     """
     if name in known():
         return known()[name]

@@ -32,12 +32,12 @@ from .measured import Measured
 
 Spread = Annotated[float, Field(ge=0, le=1)]
 REPLACED = {
-    "tau_ns": "tau_spread",
+    "tau_ns": "tau_ns_spread",
     "s": "s_spread",
     "oscillator_noise_per_sqrt_ns": "oscillator_noise_per_sqrt_ns",
 }
 """The key that each column of measured devices replaces."""
-_ALWAYS_WRITTEN = ("tau_spread", "s_spread", "input_noise", "weight_bits", "draws")
+_ALWAYS_WRITTEN = ("tau_ns_spread", "s_spread", "input_noise", "weight_bits", "draws")
 _ERRORS = (
     "gain_error",
     "bias_error",
@@ -64,10 +64,10 @@ class Variability(BaseModel):
 
     places: ClassVar[frozenset[str]] = frozenset({"devices"})
     """See ``TaskParams.places``."""
-    spreads: ClassVar[Mapping[str, str]] = {"tau_ns": "tau_spread"}
+    spreads: ClassVar[Mapping[str, str]] = {"tau_ns": "tau_ns_spread"}
     """The key of the spread of each parameter that may have one, besides S."""
 
-    tau_spread: Annotated[
+    tau_ns_spread: Annotated[
         Spread,
         Field(description="relative standard deviation of tau_ns between neurons"),
     ] = 0.0
@@ -322,7 +322,7 @@ class Variability(BaseModel):
     @classmethod
     def of(cls, parameters: Sequence[str]) -> type[Self]:
         """Return the model with a spread of each of these parameters."""
-        spreads = {name: cls.spreads.get(name, f"{name}_spread") for name in parameters}
+        spreads = {name: f"{name}_spread" for name in parameters}
         fields: Any = {
             key: (
                 Spread,

@@ -22,7 +22,7 @@ REPORTED = {"score": 0.6, "std": 0.05, "source": "arXiv:2408.02835"}
 
 
 def live(name: str) -> StudySpec:
-    budget = {"trials": 200, "members": 1, "epochs": 3}
+    budget = {"trials": 200, "seeds": 1, "epochs": 3}
     spec = {
         "reported": REPORTED,
         "budget": budget,
@@ -182,7 +182,7 @@ def check_dark_and_narrow(browser: Browser, address: str) -> None:
 @pytest.fixture
 def report(tmp_path: Path, watched: Watched) -> Page:
     """A page with every kind of section, its figures drawn."""
-    spec = snapshots.spec(budget={"trials": 120, "members": 3, "epochs": 10})
+    spec = snapshots.spec(budget={"trials": 120, "seeds": 3, "epochs": 10})
     path = report_page.write(snapshots.realistic(spec), tmp_path / "report.html")
     page = watched.page
     page.goto(path.as_uri())

@@ -45,7 +45,7 @@ def study(database_url: str) -> str:
         "ours",
         description=f"{HOSTILE} {MARKDOWN} {SCRIPT}",
         reported=reported,
-        budget={"trials": 6, "members": 2, "epochs": 3},
+        budget={"trials": 6, "seeds": 2, "epochs": 3},
     )
     with ledger_at(database_url) as ledger:
         ledger.register(spec)

@@ -39,7 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "thermal_power": 1e-3,
         "variability": {
             **{
-                "tau_spread": 0.1,
+                "tau_ns_spread": 0.1,
                 "s_spread": 0.2,
                 "input_noise": 0.01,
                 "weight_bits": 4,
@@ -136,7 +136,9 @@ def test_a_training_is_repeated_and_resumed_bit_for_bit(
     assert confirming or whole.score == whole.curve[-1]
     assert math.isfinite(whole.score)
     assert confirming or whole.thermal is None
-    solves = protocol != Protocol.PAPER and isinstance(objective, LayeredObjective)
+    solves = protocol != Protocol.SEARCH_ON_TEST and isinstance(
+        objective, LayeredObjective
+    )
     assert (whole.solved is not None) == solves
     if not confirming or "toy" in objective.name:
         assert whole.network is None

@@ -163,7 +163,7 @@ def test_a_host_without_the_data_leaves_the_study_to_others(
 ) -> None:
     file_of(in_files).unlink()
     with pytest.raises(UnavailableError, match="expected"):
-        split_of(in_files, Protocol.PAPER)
+        split_of(in_files, Protocol.SEARCH_ON_TEST)
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -172,7 +172,7 @@ def test_other_data_than_was_pinned_is_refused(
 ) -> None:
     if cached:
         request.getfixturevalue("large")
-        split_of(in_files, Protocol.PAPER)
+        split_of(in_files, Protocol.SEARCH_ON_TEST)
         recorded._load_once.cache_clear()
     other = tmp_path / "other"
     other.mkdir()
@@ -180,7 +180,7 @@ def test_other_data_than_was_pinned_is_refused(
     assert isinstance(in_files, FileParams)
     text = f"expected sha256={in_files.sha256!r}, as when the study began, got sha256="
     with pytest.raises(UnavailableError, match=re.escape(text)):
-        split_of(pinned, Protocol.PAPER)
+        split_of(pinned, Protocol.SEARCH_ON_TEST)
 
 
 def test_processes_of_a_host_share_large_data(

@@ -23,7 +23,7 @@ STEADY = (
     "UPDATE hpo_ledger.events SET who = 'somebody'",
     "UPDATE hpo_ledger.members SET worker = 'worker', seconds = 1.5",
     f"UPDATE hpo_ledger.slots SET worker = 'worker', lineage = '{LINEAGE}', "
-    "settled_at = started_at + interval '3 seconds'",
+    "finished_at = started_at + interval '3 seconds'",
     "DELETE FROM hpo_ledger.workers",
 )
 """Statements after which nothing but points in time differs between two runs of a

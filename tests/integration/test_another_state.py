@@ -56,14 +56,14 @@ def test_standing_workers_go_on_from_an_older_base_backup(
         ledger.register(SPEC)
     workers = [start_worker(url, "--lease=2") for _ in range(3)]
     with ledger_at(url) as ledger:
-        wait_until(lambda: ledger.snapshot("toy").settled >= 6, 120)
+        wait_until(lambda: ledger.snapshot("toy").finished >= 6, 120)
         states.back_up(url, layout, copy)
         number = interventions.enqueue(ledger, "toy", HUNCH)
-        wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
+        wait_until(lambda: ledger.snapshot("toy").finished >= number + 7, 120)
         assert ledger.snapshot("toy").search[number].params == HUNCH
     states.start_in_place(layout, copy)
     with ledger_at(url) as ledger:
-        assert ledger.snapshot("toy").settled < number + 7
+        assert ledger.snapshot("toy").finished < number + 7
         wait_until(lambda: ledger.snapshot("toy").state == StudyState.DONE, 240)
         found = table(ledger.snapshot("toy", curves=True))
     for worker in workers:
@@ -86,10 +86,10 @@ def test_standing_workers_go_on_after_a_restore_in_place(
     with ledger_at(database_url) as ledger:
         ledger.register(SPEC)
         workers = [start_worker(database_url, "--lease=2") for _ in range(3)]
-        wait_until(lambda: ledger.snapshot("toy").settled >= 6, 120)
+        wait_until(lambda: ledger.snapshot("toy").finished >= 6, 120)
         states.dump(database_url, dump)
         number = interventions.enqueue(ledger, "toy", HUNCH)
-        wait_until(lambda: ledger.snapshot("toy").settled >= number + 7, 120)
+        wait_until(lambda: ledger.snapshot("toy").finished >= number + 7, 120)
     states.restore(database_url, dump, options)
     with ledger_at(database_url) as ledger:
         wait_until(lambda: ledger.snapshot("toy").state == StudyState.DONE, 120)
@@ -102,7 +102,7 @@ def test_standing_workers_go_on_after_a_restore_in_place(
 def test_what_a_trial_had_stored_and_the_database_lost_is_made_again(
     ledger: Ledger, storage: Storage
 ) -> None:
-    ledger.register(toy_spec(budget={"members": 3}))
+    ledger.register(toy_spec(budget={"seeds": 3}))
     held = claim(ledger)
     ledger.store_suggestion(held, decide(ledger, held))
     ledger.store_member(held, member(0))

@@ -125,7 +125,7 @@ def test_a_loop_that_is_killed_loses_no_reading_and_counts_none_twice(
     user: User, ledger: Ledger, storage: Storage
 ) -> None:
     """The loop of the documentation, killed ten times, in ask, tell or between."""
-    confirm = {"members": 2}
+    confirm = {"seeds": 2}
     shutil.copy(ROOT / "docs/examples/bench.sh", user.directory)
     (user.directory / "bench.py").write_text(INSTRUMENT)
     ledger.register(bench(trials=5, confirm=confirm))
@@ -194,7 +194,7 @@ def test_a_lease_that_is_renewed_lasts(ledger: Ledger, storage: Storage) -> None
         left.renew(asked.slot)
 
 
-def test_a_failed_and_a_pruned_trial_are_settled(
+def test_a_failed_and_a_pruned_trial_are_finished(
     ledger: Ledger, storage: Storage
 ) -> None:
     ledger.register(bench())
@@ -264,7 +264,7 @@ def test_values_that_cannot_be_stored_are_refused(
 
 
 def test_what_was_not_asked_cannot_be_told(ledger: Ledger, storage: Storage) -> None:
-    ledger.register(bench(confirm={"members": 2}))
+    ledger.register(bench(confirm={"seeds": 2}))
     client = Client(storage, "bench")
     for slot in (AskedSlot(0), AskedSlot(0, 1), AskedSlot(0, 9)):
         with pytest.raises(StudyError, match=f"trial {slot} has not been asked"):
@@ -311,7 +311,7 @@ def test_in_python_several_trials_are_out_at_once(
 ) -> None:
     """And what an object has asked and not told, the next one is asked first."""
     tables = {"budget": {"trials": 5, "window": 2}}
-    ledger.register(bench(confirm={"members": 2}, **tables))
+    ledger.register(bench(confirm={"seeds": 2}, **tables))
     study = load("bench", database_url)
     first, second = study.ask(), study.ask()
     assert first is not None

@@ -235,7 +235,7 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
         hpo("export", "toy", "--backup", packed)
         == f"{packed}\nwith the source of toy_objective.py\n"
     )
-    told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
+    told = "3 of 24 trials finished (1 complete, 1 failed, 1 pruned, 1 running)\n"
     lines = len(Path(toy_objective.__file__).read_text().splitlines())
     holds = f"it holds the source of toy_objective.py, {lines} lines\n"
     assert (
@@ -252,7 +252,7 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     file_of_it = folder / "toy_objective.py"
     assert hpo("import", packed, "--write-source", folder) == f"{file_of_it}\n"
     assert file_of_it.read_text() == Path(toy_objective.__file__).read_text()
-    record = {"study": "third", "state": "open", "trials": 24, "settled": 3}
+    record = {"study": "third", "state": "open", "trials": 24, "finished": 3}
     record |= {"running": 1, "complete": 1, "pruned": 1, "failed": 1, "excluded": 0}
     assert (
         json.loads(hpo("import", packed, "--name", "third", "--json", "--dry-run"))

@@ -120,7 +120,7 @@ def test_another_source_is_refused_until_it_is_accepted(
     (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
     _, refused = user.run("worker", "--study", "mine", status=1)
     assert "these modules differ: helper" in refused
-    assert ledger.snapshot("mine").settled == 5
+    assert ledger.snapshot("mine").finished == 5
     accepted, _ = user.run("resume", "mine", "--accept-code")
     assert (
         "mine: accepted the source on this host, from trial 5 on: helper;" in accepted
@@ -178,7 +178,7 @@ def test_after_an_update_all_open_studies_go_on_by_one_command(
     ]
     ledger.release(claim)
     user.run("resume", "mine", "--accept-code")
-    wait_until(lambda: all(one.running or one.settled for one in ledger.studies()), 30)
+    wait_until(lambda: all(one.running or one.finished for one in ledger.studies()), 30)
     assert time.monotonic() - accepted_s < 10
     wait_until(lambda: refused(ledger) == set(), 10)
     kill(worker, signal.SIGTERM)
@@ -213,7 +213,7 @@ def test_a_worker_of_another_version_of_the_service_is_refused(
     said = other.communicate(timeout=100)[1]
     named = ", ".join(sorted(name for name, _, new in EDITS if not new.startswith("#")))
     assert f"this is 0123456789, and these modules differ: {named}\n" in said
-    assert (other.returncode, ledger.snapshot("toy").settled) == (1, 8)
+    assert (other.returncode, ledger.snapshot("toy").finished) == (1, 8)
     assert {slot.lineage["code"] for slot in ledger.snapshot("toy").search} == {
         pins.fingerprint(toy_spec())
     }
@@ -248,7 +248,7 @@ def test_a_worker_that_rounds_otherwise_is_refused_where_the_study_asks_for_it(
     assert other.returncode == 1
     assert f"threads of its first trial (numerics={own}), got numerics=" in said
     assert "Or launch it with require_same_numerics = false." in said
-    assert ledger.snapshot("toy").settled == 2
+    assert ledger.snapshot("toy").finished == 2
 
 
 def test_no_lock_is_held_while_an_objective_is_imported_and_its_source_is_read(

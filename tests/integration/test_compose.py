@@ -37,7 +37,7 @@ STUDY = [
         "--set",
         "confirm.epochs=20",
         "--set",
-        "confirm.members=4",
+        "confirm.seeds=4",
     ),
 ]
 _BACKUP = (r"pg_dump\b", r"pg_restore\b")
@@ -166,7 +166,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
         assert restarts == {
             container: int(container in killed) for container in restarts
         }
-        assert _settled(stack) < N_TRIALS, "it was over before the stop: no test"
+        assert _finished(stack) < N_TRIALS, "it was over before the stop: no test"
         began_s = time.monotonic()
         stack.compose("down")
         assert time.monotonic() - began_s < 10
@@ -258,11 +258,11 @@ def _table(stack: Stack) -> list[Any]:
         return table(ledger.snapshot("digits", curves=True))
 
 
-def _settled(stack: Stack) -> int:
-    """How many trials are settled, as far as the database is there."""
+def _finished(stack: Stack) -> int:
+    """How many trials are finished, as far as the database is there."""
     try:
         with ledger_at(stack.url) as ledger:
-            known = {study.name: study.settled for study in ledger.studies()}
+            known = {study.name: study.finished for study in ledger.studies()}
     except (StorageError, SQLAlchemyError) as error:
         if not is_passing(error):
             raise
@@ -271,4 +271,4 @@ def _settled(stack: Stack) -> int:
 
 
 def _wait_for(stack: Stack, trials: int) -> None:
-    wait_until(lambda: _settled(stack) >= trials, timeout_s=300)
+    wait_until(lambda: _finished(stack) >= trials, timeout_s=300)

@@ -64,7 +64,7 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
 
 
 def test_the_best_of_another_study_that_fit_are_taken(database_url: str) -> None:
-    small = {"budget": {"trials": 6, "members": 1, "epochs": 2}, "confirm": False}
+    small = {"budget": {"trials": 6, "seeds": 1, "epochs": 2}, "confirm": False}
     first = toy_spec("first", objective=OBJECTIVE, **small, pruner={"name": "none"})
     begun = {
         **small,
@@ -109,7 +109,7 @@ def test_the_best_of_another_study_that_fit_are_taken(database_url: str) -> None
         ),
         (
             "odd_objectives:MuteObjective",
-            {"cost": {"name": "energy_pj"}, "budget": {"members": 3}},
+            {"cost": {"name": "energy_pj"}, "budget": {"seeds": 3}},
             (
                 "cost 'energy_pj': expected a finite number in the objective's"
                 " `Outcome.info`, got None. Put it there in every training.\n"

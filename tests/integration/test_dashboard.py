@@ -33,7 +33,7 @@ from hpo.worker.notifier import FIGURE
 REPORTED = {"score": 0.6, "std": 0.05, "source": f"a paper {pages.HOSTILE}"}
 SMALL: dict[str, Any] = {
     "budget": {"trials": 8, "epochs": 3},
-    "confirm": {"top": 1, "members": 2},
+    "confirm": {"top": 1, "seeds": 2},
     "reported": REPORTED,
 }
 
@@ -105,7 +105,7 @@ def test_a_live_study_is_followed(running: Dashboard, shown: Storage) -> None:
     }
     Ledger(shown).register(toy_spec("live", **tables))
     first = drawn(running, "/study/live")
-    assert b"0 of 60 trials settled" in first.body
+    assert b"0 of 60 trials finished" in first.body
     interventions.enqueue(Ledger(shown), "live", {"x": 0.5})
     wait_until(
         lambda: drawn(running, "/study/live").headers["Etag"] != first.headers["Etag"],
@@ -120,7 +120,7 @@ def test_a_live_study_is_followed(running: Dashboard, shown: Storage) -> None:
         wait_until(
             lambda: (
                 re.search(
-                    rb">[1-9]\d* of 60 trials settled",
+                    rb">[1-9]\d* of 60 trials finished",
                     drawn(running, "/study/live").body,
                 )
                 is not None
@@ -176,7 +176,7 @@ def test_a_study_is_shown_though_one_that_its_figure_names_cannot_be_read(
     Ledger(shown).register(toy_spec("healthy", figure=figure))
     unreadable(shown, "toy")
     page = drawn(running, "/study/healthy").body.decode()
-    assert "0 of 24 trials settled" in page
+    assert "0 of 24 trials finished" in page
     assert (
         "Not drawn: study toy cannot be read: study &#39;toy&#39; in the database: "
         in page

@@ -14,7 +14,7 @@ from users import User
 
 from hpo.study.trials import StudyState
 
-SMALL = ["--trials", "2", "--set", "budget.members=1", "--set", "budget.epochs=2"]
+SMALL = ["--trials", "2", "--set", "budget.seeds=1", "--set", "budget.epochs=2"]
 FEW = ["--trials", "2", "--set", "budget.epochs=2"]
 NARROW = ["--set", "fixed.width=8"]
 OWN = [
@@ -33,7 +33,7 @@ def test_an_example_is_searched_and_confirmed(
 ) -> None:
     shutil.copytree(ROOT / "docs/examples", user.directory, dirs_exist_ok=True)
     line = ("launch", "--study", f"{study}.toml", "--workers", "1", *SMALL, *less)
-    out, _ = user.run(*line, "--set", "confirm.members=2")
+    out, _ = user.run(*line, "--set", "confirm.seeds=2")
     assert f"{study}: confirmed " in out
     assert "on 2 fresh seeds" in out
     report = (user.directory / f"{study}-report.html").read_text()

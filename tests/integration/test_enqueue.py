@@ -33,7 +33,7 @@ def test_the_same_by_one_worker_by_two_with_a_kill_and_from_a_backup(
     ledger.register(toy_spec("many", confirm=None, fixed={"sleep_s": 0.03}))
     line = ("--study", "many", "--lease", "1")
     workers = [start_worker(storage.url, *line) for _ in range(2)]
-    wait_until(lambda: ledger.snapshot("many").settled >= 5, timeout_s=60)
+    wait_until(lambda: ledger.snapshot("many").finished >= 5, timeout_s=60)
     told = [HUNCH, OTHER, HUNCH]
     numbers = [interventions.enqueue(ledger, "many", params) for params in told]
     backup.export(storage, "many", tmp_path / "many.jsonl")

@@ -26,7 +26,7 @@ IN_BOTH = (
     "state",
     "reason",
     "trials",
-    "settled",
+    "finished",
     "running",
     "epochs",
     "gap",
@@ -165,7 +165,7 @@ def test_a_new_figure_only_redraws(
         run_workers(golden_copy, "other", 1)
         drawn_as(ledger, kind="curves", overlay=["other", "none"])
         snapshot = ledger.result("sweep")
-        assert snapshot.progress.settled == snapshot.progress.trials
+        assert snapshot.progress.finished == snapshot.progress.trials
         assert [s.spec.name for s in ledger.overlays(snapshot.spec)] == ["other"]
         chart = study_figure.chart(snapshot)
         assert chart is not None
@@ -176,6 +176,6 @@ def test_a_new_figure_only_redraws(
     assert (
         hpo(*command, status=1)
         == "error: study 'sweep': no trial has a value on the x axis (nothing) yet: 6"
-        " of 6 trials settled: 6 complete; 54 epochs of training. Wait for one, or"
+        " of 6 trials finished: 6 complete; 54 epochs of training. Wait for one, or"
         " change `x` of its [figure].\n"
     )

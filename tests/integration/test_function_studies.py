@@ -96,7 +96,7 @@ def test_a_syntax_error_or_a_missing_folder_refuses_the_host_and_fails_no_trial(
     assert "Traceback" not in said
     snapshot = ledger.snapshot("a")
     assert snapshot.state == StudyState.OPEN
-    assert not snapshot.settled
+    assert not snapshot.finished
 
 
 def test_a_host_that_lacks_what_a_script_imports_refuses_it(

@@ -38,7 +38,7 @@ FEW = {
     "budget.trials": 8,
     "budget.window": 3,
     "sampler.n_startup_trials": 2,
-    "confirm.members": 2,
+    "confirm.seeds": 2,
 }
 HIGHEST = {"directions": "maximize"}
 PRUNE = {"pruner.name": "median", "pruner.n_startup_trials": 2}
@@ -166,7 +166,7 @@ def test_the_commands_of_the_page_run(user: User) -> None:
         if name == "train":  # which is the reader's
             continue
         words = shlex.split(line, comments=True)
-        small = ("--trials", "3", "--set", "confirm.members=2", "--no-report")
+        small = ("--trials", "3", "--set", "confirm.seeds=2", "--no-report")
         out, _ = user.run(*words, *small, "--workers", "1")
         assert f"{name}: " in out
         assert user.snapshot(name).state == StudyState.DONE
@@ -179,7 +179,7 @@ def test_a_function_that_always_fails_stops_its_study(user: User) -> None:
     script.write_text("def objective(trial):\n    return float('nan')\n")
     line = ("launch", "broken.py:objective", "--workers", "1", "--no-report")
     _, err = user.run(*line, status=1)
-    assert user.snapshot("broken").settled == 10
+    assert user.snapshot("broken").finished == 10
     assert "10 slots in a row failed; the last one:" in err
     assert "the function returned NaN" in err
 
@@ -191,7 +191,7 @@ def test_every_call_of_a_trial_sees_its_history(user: User) -> None:
         "    return 9.0 if trial.number == 0 else x + 0 * trial.study.best_value\n"
     )
     small = ("--trials", "3", "--seeds", "2", "--sampler", "random")
-    window = ("--set", "budget.window=1", "--set", "confirm.members=2")
+    window = ("--set", "budget.window=1", "--set", "confirm.seeds=2")
     user.run("launch", "better.py:objective", *small, *window, "--no-report")
     study = user.snapshot("better")
     slots = [*study.search, *study.confirm]

@@ -46,7 +46,7 @@ def _text(page: str) -> str:
     return "\n".join(filter(None, lines)) + "\n"
 
 
-def _settled(text: str) -> str:
+def _finished(text: str) -> str:
     """Without points in time, nor digits that depend on the processor."""
     text = re.sub(
         r"\d+\.\d{9,}(e-?\d+)?", lambda found: f"{float(found[0]):.{DIGITS}g}", text
@@ -94,7 +94,7 @@ def test_views_say_what_they_said(
     said = _pretty(out.getvalue())
     if view == "report.txt":
         said = _text(Path(f"{kind}-report.html").read_text(encoding="utf-8"))
-    said = _settled(said)
+    said = _finished(said)
     kept = GOLDEN / kind / view
     if os.environ.get(ACCEPT):
         kept.parent.mkdir(exist_ok=True)

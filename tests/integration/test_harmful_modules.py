@@ -38,7 +38,7 @@ class Mine(ToyObjective):
             {inside}
         return super().evaluate(*args, **options)
 """
-SMALL = {"budget": {"trials": 4, "members": 1, "epochs": 2}, "confirm": None}
+SMALL = {"budget": {"trials": 4, "seeds": 1, "epochs": 2}, "confirm": None}
 CHANGES = {
     "forks": "os.fork()",
     "handles": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
@@ -139,7 +139,7 @@ def test_a_worker_that_cannot_be_put_back_ends(
     _, err = worker.communicate(timeout=60)
     assert worker.returncode == os.EX_SOFTWARE
     assert f"has changed the working directory {gone} of this process, which" in err
-    assert ledger.snapshot("removes").settled == 1
+    assert ledger.snapshot("removes").finished == 1
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_an_import_that_fails_on_a_host_is_no_data(
     assert (host, study) == (platform.node(), name)
     assert why.startswith("an import fails here: ")
     snapshot = ledger.snapshot(name)
-    assert (snapshot.state, snapshot.settled) == (StudyState.OPEN, 0)
+    assert (snapshot.state, snapshot.finished) == (StudyState.OPEN, 0)
     assert snapshot.search[0].losses == 0
     assert f"{name}: refused by 1 worker on {host}: {why}" in hpo("status", name)
     event = ledger.events(9, name)[-1].what  # cut there

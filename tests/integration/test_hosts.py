@@ -303,7 +303,7 @@ def test_what_ended_a_worker_is_known_where_it_can_be(
 def test_clocks_that_are_an_hour_off_move_no_lease(
     ledger: Ledger, database_url: str
 ) -> None:
-    budget = {"trials": 2, "members": 1}
+    budget = {"trials": 2, "seeds": 1}
     ledger.register(toy_spec(budget=budget, fixed={"sleep_s": 0.7}, confirm=None))
     offsets_s = {"ahead": 3600, "behind": -3600}
     workers = [
@@ -314,8 +314,8 @@ def test_clocks_that_are_an_hour_off_move_no_lease(
         ended(worker)
     for slot in ledger.snapshot("toy").search:
         assert (slot.attempts, slot.losses) == (1, 0)
-        assert slot.settled_at is not None
-        assert 0 <= (slot.settled_at - slot.started_at).total_seconds() < 60
+        assert slot.finished_at is not None
+        assert 0 <= (slot.finished_at - slot.started_at).total_seconds() < 60
 
 
 # --- disk ---
@@ -352,7 +352,7 @@ def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
             patient.register(toy_spec(**tables))
             ballast = small_disk / "ballast"
             worker = start(url, "worker")
-            wait_until(lambda: patient.snapshot("toy").settled >= 2, 120)
+            wait_until(lambda: patient.snapshot("toy").finished >= 2, 120)
             subprocess.run(
                 ["dd", "if=/dev/zero", f"of={ballast}"], capture_output=True
             )  # all of it

@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna_studies import every_state, journal, parabola, settled, write
+from optuna_studies import every_state, journal, optuna_trial, parabola, write
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
@@ -101,9 +101,9 @@ def test_posterior_means_are_of_trials_that_are_not_excluded(
 ) -> None:
     write(sqlite, "mine", parabola(20))
     hpo("import", sqlite)
-    before = ledger.snapshot("mine").expected
+    before = ledger.snapshot("mine").posterior
     hpo("exclude", "mine", "--trial", 1)
-    after = ledger.snapshot("mine").expected
+    after = ledger.snapshot("mine").posterior
     assert before.keys() - after.keys() == {1}
     assert hpo("status", "mine").startswith("mine: done, best by posterior mean ")
 
@@ -235,7 +235,7 @@ def test_a_function_that_fails_can_be_corrected(
     hpo: Hpo, ledger: Ledger, tmp_path: Path
 ) -> None:
     log = tmp_path / "journal.log"
-    write(journal(log), "mine", [*every_state(), settled(0.2)])
+    write(journal(log), "mine", [*every_state(), optuna_trial(0.2)])
     hpo("import", log)
     path = tmp_path / "wrong.py"
     path.write_text("def h(trial):\n    return trial.params['xx']\n")

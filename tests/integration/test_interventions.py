@@ -110,7 +110,7 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
         (
             1,
             (
-                "w is at work on trial 1. Wait until it is settled: hpo status toy. If"
+                "w is at work on trial 1. Wait until it is finished: hpo status toy. If"
                 " its worker"
             ),
         ),
@@ -175,7 +175,7 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
         "toy: study failed: 3 slots in a row failed; the last one: ValueError: trial 2"
         in shown
     )
-    assert "3 of 6 trials settled: 3 failed; 1 begun, waiting for a worker" in shown
+    assert "3 of 6 trials finished: 3 failed; 1 begun, waiting for a worker" in shown
     assert "3 failed; the last:\n  trial 0: ValueError: trial 0" in shown
     assert "  after fixing the cause: hpo resume toy --retry\n" in shown
     assert "retry these trials with `hpo resume toy --retry`" in shown
@@ -195,7 +195,7 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
 
 
 def test_a_failed_confirmation_is_retried(ledger: Ledger) -> None:
-    ledger.register(toy_spec(budget={"trials": 2}, confirm={"top": 1, "members": 2}))
+    ledger.register(toy_spec(budget={"trials": 2}, confirm={"top": 1, "seeds": 2}))
     run(ledger, most=2)
     held = claim(ledger)
     assert held.phase == Phase.CONFIRM
@@ -257,7 +257,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
         "workers are at work on it: w. Stop it first, and wait until they have stop"
         in said
     )
-    assert ledger.snapshot("toy").settled == 3
+    assert ledger.snapshot("toy").finished == 3
     assert "toy: already open; 1 running trials released" in hpo(
         "resume", "toy", "--release"
     )
@@ -314,7 +314,7 @@ def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
     assert seen.doing.startswith("study 'toy': deleted from Optuna's tables"), (
         "it is not lost"
     )
-    assert ledger.snapshot("toy").settled == 3
+    assert ledger.snapshot("toy").finished == 3
     hpo("delete", "toy", "--yes")
     assert ledger.register(toy_spec()) == "created"
 
@@ -338,12 +338,12 @@ def test_a_serving_worker_outlives_a_study_deleted_in_the_dashboard(
 def test_extending_during_a_confirmation_leaves_no_partial_one(
     ledger: Ledger, hpo: Callable[..., str]
 ) -> None:
-    ledger.register(toy_spec(budget={"trials": 3}, confirm={"top": 1, "members": 3}))
+    ledger.register(toy_spec(budget={"trials": 3}, confirm={"top": 1, "seeds": 3}))
     run(ledger, most=3)
-    settled, running = claim(ledger, "a"), claim(ledger, "b", lease_s=0.2)
-    finish(ledger, settled)
-    source = settled.source
-    assert "toy: extended; 3 of 12 trials settled" in hpo(
+    finished, running = claim(ledger, "a"), claim(ledger, "b", lease_s=0.2)
+    finish(ledger, finished)
+    source = finished.source
+    assert "toy: extended; 3 of 12 trials finished" in hpo(
         "resume", "toy", "--trials", "12"
     )
     assert "already has that budget" in hpo(

@@ -96,7 +96,7 @@ class Gate:
 
 
 def one_trial(name: str, **fixed: object) -> StudySpec:
-    budget = {"trials": 1, "members": 2, "epochs": 6}
+    budget = {"trials": 1, "seeds": 2, "epochs": 6}
     return toy_spec(name, budget=budget, fixed=fixed, confirm=None)
 
 
@@ -182,7 +182,7 @@ def check(
             "INSERT ON hpo_ledger.members", "NEW.member = 0", 0, id="storing-a-member"
         ),
         pytest.param(
-            "UPDATE OF settled_at ON hpo_ledger.slots", "true", 1, id="settling"
+            "UPDATE OF finished_at ON hpo_ledger.slots", "true", 1, id="settling"
         ),
         pytest.param(
             "UPDATE OF datetime_complete ON trials", "true", 1, id="end-of-settling"
@@ -207,7 +207,7 @@ def test_between_a_failed_trial_and_the_verdict_on_its_study(
     is dead."""
     breaks = toy_spec(
         "killed",
-        budget={"trials": 20, "window": 1, "members": 1},
+        budget={"trials": 20, "window": 1, "seeds": 1},
         fixed={"fail": "always"},
         pruner={"name": "none"},
     )
@@ -230,16 +230,16 @@ def test_before_a_suggestion_that_many_others_wait_for(
 ) -> None:
     """They wait for it a while, then work it out themselves, all at about the same
     moment."""
-    spec = toy_spec("killed", budget={"trials": 8, "window": 6, "members": 1})
+    spec = toy_spec("killed", budget={"trials": 8, "window": 6, "seeds": 1})
     scene.ledger.register(spec)
     claim(scene.ledger, "dead", study="killed", lease_s=3600)
     workers = [scene.start(f"waiter-{k}") for k in range(3)]
-    wait_until(lambda: scene.ledger.snapshot("killed").settled == 5)
+    wait_until(lambda: scene.ledger.snapshot("killed").finished == 5)
     assert not scene.ledger.snapshot("killed").search[0].params
     scene.ledger.record_loss("dead")
     for worker in workers:
         ended(worker)
-    alone = toy_spec("undisturbed", budget={"trials": 8, "window": 6, "members": 1})
+    alone = toy_spec("undisturbed", budget={"trials": 8, "window": 6, "seeds": 1})
     snapshot = scene.ledger.snapshot("killed", curves=True)
     assert table(snapshot) == undisturbed(database_url, alone)
 
@@ -250,8 +250,8 @@ def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
     """It holds the lock on the study while it opens a confirmation; its session is
     ended."""
     tables = {
-        "budget": {"trials": 1, "members": 1},
-        "confirm": {"top": 1, "members": 2},
+        "budget": {"trials": 1, "seeds": 1},
+        "confirm": {"top": 1, "seeds": 2},
     }
     scene.ledger.register(toy_spec("killed", **tables))
     code = "import hpo.postgres.sessions; hpo.postgres.sessions.IDLE_S = 1"
@@ -293,5 +293,5 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
             line.split()[1:] for line in said.splitlines() if line.startswith("trains ")
         ]
         assert trained[0] == [str(epochs + 1), "6"]
-        assert read(kept).scalar() is None, "a settled trial needs no checkpoint"
+        assert read(kept).scalar() is None, "a finished trial needs no checkpoint"
     check(scene, alone, trained_by_victim=member)

@@ -135,7 +135,7 @@ def test_ctrl_c_counts_down_and_a_second_one_stops_at_once(
     assert terminal.shows("workers killed; nothing is lost")
     assert terminal.process.wait(timeout=30) == 130
     assert time.monotonic() - began_s < 5
-    left = [slot for slot in user.snapshot().search if slot.settled_at is None]
+    left = [slot for slot in user.snapshot().search if slot.finished_at is None]
     assert left
     assert not any(slot.held for slot in left), "free at once"
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
@@ -174,7 +174,7 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
         in err
     )
     assert "hpo launch --study toy.toml --workers 1 --timeout 3" in err
-    assert "of 12 trials settled" in out
+    assert "of 12 trials finished" in out
     assert user.snapshot().state == StudyState.OPEN
 
 
@@ -183,7 +183,7 @@ def test_a_search_without_confirmation_is_extended_and_another_value_is_refused(
 ) -> None:
     out, _ = user.launched("--workers", "1", "--no-confirm")
     before = user.snapshot()
-    assert before.settled == 12
+    assert before.finished == 12
     assert before.confirm == ()
     assert "not confirmed yet" in out
     _, err = user.launched("--workers", "1", "--trials", "14")

@@ -244,7 +244,7 @@ def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
     assert ledger.snapshot("toy").search[1].losses == 1
 
 
-def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
+def test_what_is_finished_is_read_once(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec(budget={"window": 3}))
     for _ in range(3):
         finish(ledger, claim(ledger, "me"))
@@ -284,7 +284,7 @@ def test_what_changed_is_built_when_the_transaction_is_over(
     assert ledger.snapshot("toy").search == ()
     assert len(ledger.results()) == 1
     pages = Pages(storage.engine)
-    wait_until(lambda: b"0 of 24 trials settled" in pages.study("toy").reply("").body)
+    wait_until(lambda: b"0 of 24 trials finished" in pages.study("toy").reply("").body)
     wait_until(lambda: b"/study/toy" in pages.home().reply("").body)
     assert connections == [0] * 4
 

@@ -71,7 +71,7 @@ def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"trials": 1}))
     finish(ledger, claim(ledger, "w"))
     over = ledger.claim("toy", "w", lease_s=60, confirm=False)
-    assert over == Over("toy: every trial is settled")
+    assert over == Over("toy: every trial is finished")
     assert ledger.snapshot("toy").state == StudyState.OPEN
 
 

@@ -32,8 +32,8 @@ def test_every_line_of_a_worker_is_one_object(
     _, said = worker.communicate(timeout=250)
     assert worker.returncode == 0, said
     found = lines(said)
-    settled = [line for line in found if "settled after" in line["message"]]
-    assert [(o["worker"], o["study"], o["trial"]) for o in settled] == [
+    finished = [line for line in found if "finished after" in line["message"]]
+    assert [(o["worker"], o["study"], o["trial"]) for o in finished] == [
         ("w", "toy", 0),
         ("w", "toy", 1),
     ]

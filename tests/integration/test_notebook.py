@@ -39,19 +39,19 @@ TOY = {
     "name": "toy",
     "objective": "toy_objective:ToyObjective",
     "seed": 3,
-    "budget": {"trials": 8, "window": 4, "members": 2, "epochs": 4},
+    "budget": {"trials": 8, "window": 4, "seeds": 2, "epochs": 4},
     "fixed": {"sleep_s": 0.15},
     "space": {"x": {"low": 0.0, "high": 1.0}, "k": {"low": 1, "high": 8}},
     "pruner": {"name": "median", "n_startup_trials": 2, "n_warmup_steps": 1},
-    "confirm": {"members": 3},
+    "confirm": {"seeds": 3},
 }
 INTERRUPT = """
 import os, signal, threading, time
 def press():
-    while not settled():
+    while not finished():
         time.sleep(0.05)
     os.killpg(os.getpgid(0), signal.SIGINT)  # as Jupyter does
-def settled():
+def finished():
     try:
         return hpo.load("toy").trials["score"].count()
     except hpo.errors.HpoError:
@@ -122,7 +122,7 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
     view = shown(launch, "text/plain")
     assert view.startswith("toy  toy_objective:ToyObjective  database test_")
     assert "8/8" in view
-    assert "3 of 3 confirmations settled" in view
+    assert "3 of 3 confirmations finished" in view
     assert len([o for o in launch if o.output_type == "display_data"]) == 1, (
         "one, written anew"
     )
@@ -135,7 +135,7 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
     assert attempts > len(snapshot.search), "a trial was begun, and gone on with"
     html = shown(study, "text/html")
     assert html.startswith("<p><b>toy</b> (done): confirmed ")
-    assert "8 of 8 trials settled" in html
+    assert "8 of 8 trials finished" in html
     assert shown(trials, "text/html").count("<tr") == 10  # two lines of heads
     kept = pd.read_parquet(tmp_path / "t.parquet")
     assert [*kept.index] == [*range(8)]

@@ -188,7 +188,7 @@ REFUSED = {
             "params = '\"x\"'",
             "attrs = '[1]'",
         ),
-        *("amendments = '{}'", "settled_at = '-infinity'", "lease_until = 'infinity'"),
+        *("amendments = '{}'", "finished_at = '-infinity'", "lease_until = 'infinity'"),
         *("score = 'infinity'", "score = 'NaN'", "score = -1e101", "costs = '{NaN}'"),
         *("steps = '{}'", "steps = '[[0, 1, null]]'", "steps = '[[0, 1]]'"),
         *("number = -1", "lease_s = 'NaN'"),

@@ -21,7 +21,7 @@ from hpo.study.trials import StudyState
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 
 LEASE_S = 2.0
-BUDGET = {"trials": 2, "members": 2, "epochs": 10}
+BUDGET = {"trials": 2, "seeds": 2, "epochs": 10}
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
 TABLES: dict[str, Any] = {
-    "budget": {"trials": 24, "window": 1, "members": 2, "epochs": 8},
+    "budget": {"trials": 24, "window": 1, "seeds": 2, "epochs": 8},
     "pruner": {"name": "median", "n_startup_trials": 4, "n_warmup_steps": 1},
-    "confirm": {"top": 1, "members": 2},
+    "confirm": {"top": 1, "seeds": 2},
 }
 
 
@@ -71,7 +71,7 @@ def test_a_search_ends_after_the_epochs_that_were_reported(storage: Storage) -> 
 
 
 def test_trials_that_report_nothing_on_the_way(storage: Storage) -> None:
-    budget = {**TABLES["budget"], "members": 3}
+    budget = {**TABLES["budget"], "seeds": 3}
     result = searched(storage, "SilentObjective", budget=budget)
     states = [slot.state for slot in result.search]
     assert {*states} == {SlotState.COMPLETE, SlotState.PRUNED}
@@ -87,7 +87,7 @@ def test_trials_that_report_nothing_on_the_way(storage: Storage) -> None:
 def test_the_only_network_of_a_trial_is_kept_once_it_is_trained(
     storage: Storage,
 ) -> None:
-    budget = {**TABLES["budget"], "members": 1}
+    budget = {**TABLES["budget"], "seeds": 1}
     pruner = {"name": "median", "n_startup_trials": 4}
     result = searched(storage, "SilentObjective", budget=budget, pruner=pruner)
     assert {slot.state for slot in result.search} == {SlotState.COMPLETE}

@@ -86,9 +86,9 @@ class Scene:
         return start_worker(url or self.url, "--study", self.name, f"--lease={LEASE_S}")
 
     def wait_for(self, trials: int) -> None:
-        """Wait until so many have settled since."""
-        wanted = self.ledger.snapshot(self.name).settled + trials
-        wait_until(lambda: self.ledger.snapshot(self.name).settled >= wanted, 60)
+        """Wait until so many have finished since."""
+        wanted = self.ledger.snapshot(self.name).finished + trials
+        wait_until(lambda: self.ledger.snapshot(self.name).finished >= wanted, 60)
 
     def finish(self, workers: int = 2) -> None:
         """Run it to its end."""
@@ -210,6 +210,6 @@ def test_networks_of_all_trials_begin_from_the_same_random_numbers(
     with ledger_at(golden_url) as ledger:
         snapshot = ledger.snapshot("replicated")
     spec = snapshot.spec
-    seeds = [derive_seed(spec.seed, "member", k) for k in range(spec.budget.members)]
+    seeds = [derive_seed(spec.seed, "member", k) for k in range(spec.budget.seeds)]
     for slot in snapshot.search:
         assert [m.seed for m in slot.members] == seeds[: len(slot.members)]

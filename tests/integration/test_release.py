@@ -28,7 +28,7 @@ STUDY = """
 objective = "toy_objective:ToyObjective"
 [budget]
 trials = 3
-members = 1
+seeds = 1
 epochs = 2
 [space]
 x = { low = 0.0, high = 1.0 }
@@ -294,7 +294,7 @@ def test_a_launch_and_its_workers_find_ours_and_the_users(
     line += ["--study", "mine", "--workers", "1", "--no-report", "--no-confirm"]
     (directory / "studies" / "__init__.py").touch()
     said = run(*line, cwd=directory, **own(directory, database_url))
-    assert "3 of 3 trials settled: 3 complete" in said
+    assert "3 of 3 trials finished: 3 complete" in said
 
 
 ROOMS = sorted(

@@ -89,7 +89,7 @@ def test_jobs_run_a_study_to_its_exact_budget_and_are_left_and_found_again(
     assert {worker.name for worker in snapshot.workers} == {
         worker.name for worker in workers
     }
-    assert all("settled after" in log.read_text() for log in logs)
+    assert all("finished after" in log.read_text() for log in logs)
     wait_until(lambda: not states(), timeout_s=60)
 
 

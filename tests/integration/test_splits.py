@@ -18,7 +18,7 @@ TABLES: dict[str, Any] = {
     "objective": "split_objective:SplitObjective",
     "task": {"split_seed": 4},
     "budget": {"trials": 6},
-    "confirm": {"top": 2, "members": 2, "splits": 3},
+    "confirm": {"top": 2, "seeds": 2, "splits": 3},
 }
 
 

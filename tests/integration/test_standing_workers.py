@@ -106,7 +106,7 @@ def test_the_heartbeat_file_is_touched_while_the_database_answers(
 
 # --- priorities: nothing else depends on them ---
 
-SMALL = {"budget": {"trials": 12, "members": 1, "epochs": 3}, "confirm": None}
+SMALL = {"budget": {"trials": 12, "seeds": 1, "epochs": 3}, "confirm": None}
 
 
 def begun(*snapshots: StudySnapshot) -> list[tuple[datetime, str]]:
@@ -122,7 +122,7 @@ def test_a_priority_set_in_the_middle_counts_from_the_next_trial_on(
     for name in ("a", "b"):
         ledger.register(toy_spec(name, **SMALL, fixed={"sleep_s": 0.05}))
     worker = start_worker(database_url)
-    wait_until(lambda: ledger.snapshot("b").settled >= 3, 120)
+    wait_until(lambda: ledger.snapshot("b").finished >= 3, 120)
     before = ledger.snapshot("b").now
     assert hpo("resume", "b", "--priority", 2) == "b: priority 2 (was 0)\n"
     after = ledger.snapshot("b").now

@@ -29,7 +29,7 @@ from hpo.views.pages import overview, side_by_side
 from hpo.views.records import json_records
 from hpo.views.terminal import status as terminal_status
 
-SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}
+SMALL = {"trials": 6, "window": 2, "seeds": 1, "epochs": 2}
 
 
 def test_trials_are_sorted_cut_and_fit_the_terminal(
@@ -171,7 +171,7 @@ def test_what_has_changed_is_read_again(
     assert after["idle"] is before["idle"]
     toy = after["toy"]
     assert toy is not None
-    assert (toy.state, toy.progress.settled) == (StudyState.DONE, 6)
+    assert (toy.state, toy.progress.finished) == (StudyState.DONE, 6)
     check_the_same(ledger, "toy", toy)
     best = toy.best
     assert best is not None
@@ -189,7 +189,7 @@ def test_what_has_changed_is_read_again(
 
 
 @pytest.mark.parametrize(
-    "confirm", [None, {"top": 1, "members": 2}], ids=["search", "confirmed"]
+    "confirm", [None, {"top": 1, "seeds": 2}], ids=["search", "confirmed"]
 )
 @pytest.mark.parametrize("objective", ["ToyObjective", "ToyLossObjective"])
 def test_lists_need_only_some_of_the_trials(
@@ -199,7 +199,7 @@ def test_lists_need_only_some_of_the_trials(
         "sampler": {"name": "random"},
         "pruner": {"name": "median", "n_startup_trials": 3},
     }
-    budget = {"trials": 40, "window": 4, "members": 1, "epochs": 4}
+    budget = {"trials": 40, "window": 4, "seeds": 1, "epochs": 4}
     own = {
         "objective": f"toy_objective:{objective}",
         "reported": None,
@@ -221,9 +221,9 @@ def test_lists_of_an_open_study_claim_nothing_that_needs_all_its_trials(
     """Not even its luckiest score."""
     ledger.register(
         toy_spec(
-            budget={"trials": 6, "window": 4, "members": 1, "epochs": 2},
+            budget={"trials": 6, "window": 4, "seeds": 1, "epochs": 2},
             sampler={"name": "kriging-believer"},
-            confirm={"top": 1, "members": 2, "by": "expected"},
+            confirm={"top": 1, "seeds": 2, "by": "posterior_mean"},
         )
     )
     run_workers(database_url, "toy", 1)
@@ -259,10 +259,10 @@ def test_a_report_of_very_many_trials_needs_the_steps_of_some(
     monkeypatch.setattr(snapshots, "_SOME", 2)
     ledger.register(
         toy_spec(
-            budget={"trials": 40, "window": 4, "members": 1, "epochs": 4},
+            budget={"trials": 40, "window": 4, "seeds": 1, "epochs": 4},
             sampler={"name": "kriging-believer"},
             pruner={"name": "median", "n_startup_trials": 3},
-            confirm={"top": 1, "members": 2, "by": "expected"},
+            confirm={"top": 1, "seeds": 2, "by": "posterior_mean"},
         )
     )
     run_workers(database_url, "toy", 1)
@@ -272,7 +272,7 @@ def test_a_report_of_very_many_trials_needs_the_steps_of_some(
     drawn = ledger.drawn("toy")
     states = {trial.state for trial in full.search}
     assert states == {SlotState.COMPLETE, SlotState.PRUNED}
-    assert drawn.snapshot.expected == full.snapshot.expected != {}
+    assert drawn.snapshot.posterior == full.snapshot.posterior != {}
     assert [t.number for t in drawn.ranking] == [t.number for t in full.ranking]
     assert drawn.progress == full.progress
     assert drawn.confirm == full.confirm
@@ -311,4 +311,4 @@ def test_a_spec_that_cannot_be_read_harms_its_study_alone(
     (good, result), (bad, nothing) = ledger.results()
     assert (good.problem, result is None) == ("", False)
     assert bad.problem.startswith("study 'bad' in the database: ")
-    assert (bad.objective, bad.settled, nothing) == ("a:B", 6, None)
+    assert (bad.objective, bad.finished, nothing) == ("a:B", 6, None)

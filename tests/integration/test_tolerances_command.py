@@ -16,11 +16,11 @@ from hpo.study.file import validate
 
 SPEC: dict[str, Any] = {
     "objective": "spintronic",
-    "budget": {"trials": 1, "window": 1, "members": 1, "epochs": 1},
+    "budget": {"trials": 1, "window": 1, "seeds": 1, "epochs": 1},
     "fixed": {"layers": 2, "width": 12, "batch_size": 30, "thermal_power": 1e-3},
     "space": {"s": {"low": 0.19, "high": 0.21}},
     "sampler": {"name": "random"},
-    "confirm": {"top": 1, "members": 2, "epochs": 6},
+    "confirm": {"top": 1, "seeds": 2, "epochs": 6},
 }
 
 

@@ -28,11 +28,11 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 
 SPEC: dict[str, Any] = {
-    "budget": {"trials": 3, "window": 3, "members": 2, "epochs": 2},
+    "budget": {"trials": 3, "window": 3, "seeds": 2, "epochs": 2},
     "fixed": {"width": 6, "batch_size": 100},
     "space": {"lr0": {"low": 0.05, "high": 0.2}},
     "sampler": {"name": "random"},
-    "confirm": {"top": 1, "members": 2, "epochs": 3},
+    "confirm": {"top": 1, "seeds": 2, "epochs": 3},
 }
 UNLIMITED = {"drive_limit": "none", "thermal_power": 0.0}
 """Oscillators that learn something within three epochs."""

@@ -79,7 +79,7 @@ def test_the_trials_are_looked_up_once(ledger: Ledger) -> None:
             "study 'sorce': not in the database, which has source.",
         ),
         (
-            {"protocol": "paper"},
+            {"protocol": "search_on_test"},
             {},
             "study 'new': transfer.studies: 'source' was scored on the test part",
         ),

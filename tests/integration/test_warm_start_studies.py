@@ -126,7 +126,7 @@ def test_confirmations_do_not_rank(ledger: Ledger) -> None:
     """They were tested on the test part, which must not tell a search where to
     begin."""
     spec = toy_spec(
-        "source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "members": 2}
+        "source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "seeds": 2}
     )
     settle(ledger, spec, TRIALS)
     for score in (0.1, 0.1, 0.95, 0.95):
@@ -162,12 +162,12 @@ def test_no_complete_trial_yet(ledger: Ledger) -> None:
             ),
         ),
         (
-            {"protocol": "paper"},
+            {"protocol": "search_on_test"},
             {},
             (
                 "'source' was scored on the test part (protocol=\"paper\"). Name a"
                 ' study with protocol = "validation", or search on the test part here,'
-                ' too: protocol = "paper".'
+                ' too: protocol = "search_on_test".'
             ),
         ),
         (
@@ -203,7 +203,7 @@ def test_the_nearest_study_has_the_best_score_and_its_best_trial_in_this_space(
     settle(ledger, toy_spec("far", space={"x": SPACE["x"]}), [(0.8, 0.95)])
     settle(
         ledger,
-        toy_spec("paper", space=SPACE, protocol="paper"),
+        toy_spec("paper", space=SPACE, protocol="search_on_test"),
         [(0.8, 5, "red", 0.95)],
     )
     assert ledger.find_earlier(toy_spec("new", space=SPACE)) == [("source", 0.9, True)]

@@ -17,7 +17,7 @@ def test_sigterm_stops_within_seconds_and_keeps_the_training(
     ledger: Ledger, database_url: str
 ) -> None:
     spec = toy_spec(
-        "toy", fixed={"sleep_s": 0.1}, budget={"trials": 2, "members": 1, "epochs": 40}
+        "toy", fixed={"sleep_s": 0.1}, budget={"trials": 2, "seeds": 1, "epochs": 40}
     )
     ledger.register(spec)
     worker = start_worker(database_url, "--study", "toy")
@@ -75,7 +75,7 @@ def test_a_worker_computes_with_one_thread(
     """There is one worker per core."""
     for library in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
         monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
-    budget = {"trials": 1, "members": 1, "epochs": 1}
+    budget = {"trials": 1, "seeds": 1, "epochs": 1}
     ledger.register(
         toy_spec(
             objective="odd_objectives:ThreadsObjective", budget=budget, confirm=None

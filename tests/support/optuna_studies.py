@@ -15,7 +15,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 X = FloatDistribution(-1.0, 1.0)
 
 
-def settled(value: float | Sequence[float], x: float = 0.5, **more: Any) -> FrozenTrial:
+def optuna_trial(
+    value: float | Sequence[float], x: float = 0.5, **more: Any
+) -> FrozenTrial:
     """Return a complete trial with one parameter."""
     values = [value] if isinstance(value, float) else list(value)
     return create_trial(values=values, params={"x": x}, distributions={"x": X}, **more)
@@ -27,8 +29,8 @@ def parabola(trials: int) -> list[FrozenTrial]:
     for number in range(trials):
         x = -1.0 + 2.0 * (number * 0.618 % 1.0)
         noise = 0.05 * math.cos(17.0 * number)
-        made.append(settled((x - 0.3) ** 2 + noise, x))
-    made[1] = settled(-0.3, -0.8)
+        made.append(optuna_trial((x - 0.3) ** 2 + noise, x))
+    made[1] = optuna_trial(-0.3, -0.8)
     return made
 
 
@@ -54,7 +56,7 @@ def every_state() -> list[FrozenTrial]:
             state=TrialState.FAIL, system_attrs={"fail_reason": "out of memory"}
         ),
         create_trial(state=TrialState.WAITING),
-        settled(0.125),
+        optuna_trial(0.125),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Slots that are claimed and settled by hand, as a worker would."""
+"""Slots that are claimed and finished by hand, as a worker would."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def finish(
         return
     if score is None:
         score = (held.number * 7 + held.fresh_seed) % 11 / 11
-    for index in range(held.spec.budget.members if held.phase == Phase.SEARCH else 1):
+    for index in range(held.spec.budget.seeds if held.phase == Phase.SEARCH else 1):
         ledger.store_member(held, member(index, score))
     ledger.settle(
         held, End(state=state, score=score, steps=(Step(0, 1, 0.1), Step(0, 2, score)))

@@ -34,11 +34,11 @@ EPOCHS = 30
 SPEC: dict[str, Any] = {
     "description": "A toy reads digits.",
     "seed": 7,
-    "budget": {"trials": 60, "members": 3, "epochs": EPOCHS},
+    "budget": {"trials": 60, "seeds": 3, "epochs": EPOCHS},
     "fixed": {"noise": 0.02},
     "sampler": {"name": "tpe", "n_startup_trials": 12},
     "pruner": {"name": "median"},
-    "confirm": {"top": 2, "members": 10, "epochs": 60},
+    "confirm": {"top": 2, "seeds": 10, "epochs": 60},
     "reported": {
         "score": 0.8983,
         "std": 0.0291,
@@ -94,7 +94,7 @@ def slot(number: int, state: SlotState, **changes: Any) -> Trial:
         "losses": 0,
         "worker": "host-a-1",
         "started_at": START + timedelta(minutes=2 * number),
-        "settled_at": START + timedelta(minutes=2 * number + 5),
+        "finished_at": START + timedelta(minutes=2 * number + 5),
         "message": None,
         "lineage": {
             "spec_hash": "0123456789abcdef",
@@ -171,7 +171,7 @@ def tolerances(amount: float = 0.04, **changes: Any) -> Tolerances:
             "coupling_delay_ns": Tolerance(amount=amount),
             "weight_bits": Tolerance(amount=100 * amount + 1),
             "gain_error": Tolerance(amount=0.0025, found="lost"),
-            "tau_spread": Tolerance(amount=0.64, found="kept"),
+            "tau_ns_spread": Tolerance(amount=0.64, found="kept"),
         },
         "ranges": {
             "drive": (0.0, 0.2, 1.0, 2.0, 2.5, 2.9, 3.0),
@@ -216,7 +216,7 @@ def worker(name: str = "toy-study@host-1", **changes: Any) -> WorkerInfo:
 
 FEW_TRIALS: dict[str, tuple[Trial, ...]] = {
     "empty": (),
-    "running": (slot(0, SlotState.RUNNING, params={}, lineage={}, settled_at=None),),
+    "running": (slot(0, SlotState.RUNNING, params={}, lineage={}, finished_at=None),),
     "one": (slot(0, SlotState.COMPLETE),),
     "nan": (slot(0, SlotState.COMPLETE, score=math.nan),),
     "pruned without score": (slot(0, SlotState.PRUNED),),
@@ -236,7 +236,7 @@ def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> Res
     fresh = []
     if confirmed and study.confirm is not None:
         for source in plain.ranking[: study.confirm.top]:
-            for index in range(study.confirm.members):
+            for index in range(study.confirm.seeds):
                 score = min(
                     0.995, (source.score or 0.0) + generator.gauss(-0.006, 0.007)
                 )
@@ -264,8 +264,7 @@ def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
         )
         return slot(number, SlotState.FAILED, message=message, **times)
     curves = [
-        _curve(reach, study.budget.epochs, generator)
-        for _ in range(study.budget.members)
+        _curve(reach, study.budget.epochs, generator) for _ in range(study.budget.seeds)
     ]
     if number >= 8 and reach < 0.85 and generator.random() < 0.8:
         stop = max(
@@ -274,17 +273,17 @@ def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
         steps = reported(*curves[0][:stop])
         message = f"cut short at {stop}"
         times |= {"steps": steps, "score": steps[-1].score, "message": message}
-        settled = started + timedelta(minutes=1 + 3 * stop / study.budget.epochs)
-        return slot(number, SlotState.PRUNED, settled_at=settled, **times)
+        finished = started + timedelta(minutes=1 + 3 * stop / study.budget.epochs)
+        return slot(number, SlotState.PRUNED, finished_at=finished, **times)
     members = tuple(member(i, curve) for i, curve in enumerate(curves))
     score = math.fsum(m.score for m in members) / len(members)
-    settled = started + timedelta(minutes=generator.uniform(5, 9))
+    finished = started + timedelta(minutes=generator.uniform(5, 9))
     return slot(
         number,
         SlotState.COMPLETE,
         score=score,
         members=members,
-        settled_at=settled,
+        finished_at=finished,
         **times,
     )
 

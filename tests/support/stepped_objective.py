@@ -56,7 +56,7 @@ class SteppedObjective(ToyObjective):
         much."""
         how |= {"protocol": protocol, "member_seed": member_seed}
         outcome = super().evaluate(params, **how)
-        if protocol == Protocol.PAPER:
+        if protocol == Protocol.SEARCH_ON_TEST:
             return outcome
         solved = Solved(
             score=max(0.0, outcome.score - params.drop),

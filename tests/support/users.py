@@ -24,7 +24,7 @@ seed = 3
 [budget]
 trials = {trials}
 window = 4
-members = 2
+seeds = 2
 epochs = {epochs}
 [fixed]
 sleep_s = {sleep_s}
@@ -36,7 +36,7 @@ colour = {{ choices = ["red", "green"] }}
 n_startup_trials = 4
 [confirm]
 top = 1
-members = 3
+seeds = 3
 [reported]
 score = 0.6
 std = 0.02
@@ -134,12 +134,12 @@ class User:
         return self.workers()
 
     def wait_for_trials(self, count: int, name: str = "toy") -> None:
-        """Wait until ``count`` trials have settled."""
+        """Wait until ``count`` trials have finished."""
         with ledger_at(self.url) as ledger:
 
             def enough() -> bool:
                 known = [study.name for study in ledger.studies()]
-                return name in known and ledger.snapshot(name).settled >= count
+                return name in known and ledger.snapshot(name).finished >= count
 
             wait_until(enough, timeout_s=60)
 

@@ -30,7 +30,7 @@ def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
         "name": name,
         "objective": "toy_objective:ToyObjective",
         "seed": 3,
-        "budget": {"trials": 24, "window": 4, "members": 2, "epochs": 6},
+        "budget": {"trials": 24, "window": 4, "seeds": 2, "epochs": 6},
         "space": {
             "x": {"low": 0.0, "high": 1.0},
             "k": {"low": 1, "high": 8},
@@ -39,7 +39,7 @@ def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
         },
         "sampler": {"name": "tpe", "n_startup_trials": 4},
         "pruner": {"name": "median", "n_startup_trials": 4, "n_warmup_steps": 2},
-        "confirm": {"top": 2, "members": 3},
+        "confirm": {"top": 2, "seeds": 3},
     }
     for key, value in tables.items():
         value = False if key == "confirm" and value is None else value

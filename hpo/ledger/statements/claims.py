@@ -120,7 +120,7 @@ FOR UPDATE"""
 """Find a slot that its worker released or lost, or holds already because our answer was
 lost.
 
-An enqueued slot exists before the window lets it begin: its history may be unsettled.
+An enqueued slot exists before the window lets it begin: its history may be unfinished.
 Parameters: ``phase``, ``window``; ``numbers``, null for all; the asking worker's
 ``worker``, ``token``, ``take_over``.
 """
@@ -176,4 +176,4 @@ SELECT * FROM (
 WHERE numerics IS NOT NULL
 ORDER BY phase DESC, number LIMIT 1"""
 """Select the numerics of a study's first begun trial: from its lineage, or, before it
-is settled, from the worker that holds it or has stored a part of it."""
+is finished, from the worker that holds it or has stored a part of it."""

@@ -3,14 +3,14 @@
 INSERT_SLOTS = """
 INSERT INTO hpo_ledger.slots (
   study_id, optuna_trial_id, phase, number, state, params, attrs, score, costs, steps,
-  attempts, message, lineage, started_at, settled_at)
+  attempts, message, lineage, started_at, finished_at)
 SELECT
   :study_id, optuna_trial_id, 'search', number, state, params, attrs, score, costs,
-  steps, 1, message, lineage, started_at, settled_at
+  steps, 1, message, lineage, started_at, finished_at
 FROM json_to_recordset(CAST(:rows AS json)) AS row (
   optuna_trial_id integer, number integer, state text, params json, attrs json,
   score float8, costs float8[], steps json, message text, lineage json,
-  started_at timestamptz, settled_at timestamptz)
+  started_at timestamptz, finished_at timestamptz)
 RETURNING id, number"""
 
 INSERT_MEMBERS = """
@@ -32,12 +32,12 @@ WHERE study_name = :name AND NOT EXISTS (
 
 LIST_NATIVE = """
 SELECT
-  s.study_id AS number, s.study_name AS name, settled, running,
+  s.study_id AS number, s.study_name AS name, finished, running,
   coalesce(timezone('UTC', since), hpo_ledger.clock()) AS created_at,
   CASE WHEN objectives = 1 THEN best END AS best_value
 FROM studies s, LATERAL (
   SELECT
-    count(*) FILTER (WHERE state IN ('COMPLETE', 'PRUNED', 'FAIL')) AS settled,
+    count(*) FILTER (WHERE state IN ('COMPLETE', 'PRUNED', 'FAIL')) AS finished,
     count(*) FILTER (WHERE state = 'RUNNING') AS running,
     min(datetime_start) AS since
   FROM trials WHERE study_id = s.study_id) AS counts, LATERAL (

@@ -45,7 +45,8 @@ FOR UPDATE"""
 null."""
 
 MAY_CONFIRM_OTHERS = """
-SELECT coalesce(spec #>> '{confirm,by}' IN ('expected', 'both'), false) OR EXISTS (
+SELECT coalesce(spec #>> '{confirm,by}' IN ('posterior_mean', 'both'), false)
+  OR EXISTS (
   SELECT FROM hpo_ledger.slots WHERE study_id = :study_id AND source = :trial)
 FROM hpo_ledger.studies WHERE id = :study_id"""
 """Check if other trials may be best without this one: it was confirmed, or posteriors
@@ -61,22 +62,22 @@ UPDATE hpo_ledger.studies SET failures_from = :since WHERE id = :study_id"""
 SET_PRIORITY = """
 UPDATE hpo_ledger.studies SET priority = :priority WHERE id = :study_id"""
 
-FORGET_EXPECTED = """
-UPDATE hpo_ledger.studies SET expected = '{}' WHERE id = :study_id"""
+FORGET_POSTERIOR = """
+UPDATE hpo_ledger.studies SET posterior = '{}' WHERE id = :study_id"""
 """Forget the posterior means from before a change of the history."""
 
 REOPEN_SLOT = """
 UPDATE hpo_ledger.slots
 SET state = 'running', steps = '[]', losses_in_a_row = 0, message = NULL, token = NULL,
-    lease_until = NULL, settled_at = NULL, attrs = CAST(:attrs AS json),
+    lease_until = NULL, finished_at = NULL, attrs = CAST(:attrs AS json),
     amendments = CAST(:amendments AS json)
 WHERE id = :slot_id"""
-"""Let a settled slot run again. Parameters and members stay; so does ``attempts``, as 0
-would mark it as enqueued and not begun."""
+"""Let a finished slot run again. Parameters and members stay; so does ``attempts``, as
+0 would mark it as enqueued and not begun."""
 
 EXCLUDE_SLOT = """
 UPDATE hpo_ledger.slots
-SET state = 'excluded', settled_at = coalesce(settled_at, hpo_ledger.clock()),
+SET state = 'excluded', finished_at = coalesce(finished_at, hpo_ledger.clock()),
     message = :message, token = NULL, lease_until = NULL, attrs = CAST(:attrs AS json),
     amendments = CAST(:amendments AS json)
 WHERE id = :slot_id"""

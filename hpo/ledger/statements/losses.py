@@ -42,7 +42,7 @@ lost AS (
   WHERE l.host = :host),
 own AS (
   SELECT study_id, (
-    SELECT max(settled_at)
+    SELECT max(finished_at)
     FROM hpo_ledger.slots JOIN hpo_ledger.workers ON name = worker
     WHERE host = :host AND study_id = one.study_id) AS at
   FROM (SELECT DISTINCT study_id FROM lost) one)
@@ -55,7 +55,7 @@ JOIN own USING (study_id)
 WHERE s.state = 'open' AND (own.at IS NULL OR lost.at > own.at)
 GROUP BY name
 HAVING max(lost.at) > hpo_ledger.clock() - make_interval(secs => :within_s)"""
-"""Select the open studies of which a host has lost trials since it settled one, the
+"""Select the open studies of which a host has lost trials since it finished one, the
 last time ``within_s`` ago at most: the number of those that other hosts then finished,
 and the last cause."""
 

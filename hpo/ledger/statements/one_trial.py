@@ -37,7 +37,7 @@ ORDER BY phase DESC, number LIMIT 1"""
 LIST_TRIALS = """
 SELECT
   number, state, score, costs, params,
-  CAST(extract(epoch FROM settled_at - started_at) AS float8) AS seconds,
+  CAST(extract(epoch FROM finished_at - started_at) AS float8) AS seconds,
   attempts, worker
 FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'search'

@@ -7,7 +7,7 @@ authority.
 """
 
 _MINE = "id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token"
-"""The condition that a claim holds a slot, or has settled it."""
+"""The condition that a claim holds a slot, or has finished it."""
 _HELD = """
 WITH
 held AS (
@@ -89,7 +89,7 @@ WHERE id = :slot_id"""
 
 CHECK_SLOT = f"""
 SELECT {_MINE} AS is_mine, state FROM hpo_ledger.slots WHERE id = :slot_id"""
-"""Check whether a claim holds a slot or has settled it, and how it stands."""
+"""Check whether a claim holds a slot or has finished it, and how it stands."""
 
 SELECT_ATTRS = "SELECT attrs FROM hpo_ledger.slots WHERE id = :slot_id"
 
@@ -143,29 +143,29 @@ worse AS (
 """
 
 SETTLE_SLOT = f"""{_HELD}{_MEMBER}{_NETWORK}
-settled AS (
+finished AS (
   UPDATE hpo_ledger.slots
   SET state = :state, score = CAST(:score AS float8), costs = CAST(:costs AS float8[]),
       steps = CAST(:steps AS json), attrs = CAST(:attrs AS json),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json),
       lease_until = NULL,
-      settled_at = coalesce(CAST(:settled_at AS timestamptz), hpo_ledger.clock())
+      finished_at = coalesce(CAST(:finished_at AS timestamptz), hpo_ledger.clock())
   WHERE id = (SELECT id FROM held) AND state = 'running'
   RETURNING *),
 needless AS (
-  DELETE FROM hpo_ledger.checkpoints USING settled WHERE slot_id = settled.id),
+  DELETE FROM hpo_ledger.checkpoints USING finished WHERE slot_id = finished.id),
 mirrored AS (
   SELECT
-    trials.trial_id, settled.state AS outcome, settled.settled_at,
-    CASE WHEN settled.state IN ('complete', 'pruned') AND settled.score IS NOT NULL
-         THEN array_prepend(settled.score, settled.costs) ELSE '{{}}' END AS scores,
-    CASE WHEN settled.state = 'excluded' THEN '[]' ELSE settled.steps END AS steps
-  FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
+    trials.trial_id, finished.state AS outcome, finished.finished_at,
+    CASE WHEN finished.state IN ('complete', 'pruned') AND finished.score IS NOT NULL
+         THEN array_prepend(finished.score, finished.costs) ELSE '{{}}' END AS scores,
+    CASE WHEN finished.state = 'excluded' THEN '[]' ELSE finished.steps END AS steps
+  FROM trials JOIN finished ON trials.trial_id = finished.optuna_trial_id
   FOR KEY SHARE OF trials),
 params_of_others AS (
-  DELETE FROM trial_params USING settled
+  DELETE FROM trial_params USING finished
   WHERE trial_id = optuna_trial_id
-    AND param_name NOT IN (SELECT json_object_keys(settled.params))),
+    AND param_name NOT IN (SELECT json_object_keys(finished.params))),
 mirrored_scores AS (
   INSERT INTO trial_values (trial_id, objective, value, value_type)
   SELECT trial_id, place - 1, value, 'FINITE'
@@ -207,15 +207,15 @@ mirrored_system_attrs AS (
   ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
 mirrored_end AS (
   UPDATE trials
-  SET datetime_complete = timezone('UTC', mirrored.settled_at),
+  SET datetime_complete = timezone('UTC', mirrored.finished_at),
       state = CAST(CASE outcome WHEN 'complete' THEN 'COMPLETE'
                                 WHEN 'pruned' THEN 'PRUNED'
                                 ELSE 'FAIL' END AS trialstate)
   FROM mirrored WHERE trials.trial_id = mirrored.trial_id)
 SELECT EXISTS (
   SELECT FROM hpo_ledger.slots failed
-  WHERE failed.study_id = settled.study_id AND failed.state = 'failed') AS failures
-FROM settled"""
+  WHERE failed.study_id = finished.study_id AND failed.state = 'failed') AS failures
+FROM finished"""
 """Settle a slot with all its data, and return whether any slot of its study has failed.
 
 Optuna ignores failed and excluded trials; an excluded one is left there as
@@ -223,6 +223,6 @@ Optuna ignores failed and excluded trials; an excluded one is left there as
 null if all are stored; its ``network``, null if it is not to be stored (of all that
 retrain a trial, the one of least training loss stays; of equals the first); the
 slot's end
-(``claim_records.End``; ``settled_at`` is null for now); the ``numbers`` of its steps;
+(``claim_records.End``; ``finished_at`` is null for now); the ``numbers`` of its steps;
 keys and texts of its user and system attributes.
 """

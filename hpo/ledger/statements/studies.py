@@ -38,22 +38,22 @@ LIST_STUDIES = """
 SELECT
   id, name, priority, created_at, spec ->> 'objective' AS objective,
   (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
-  spec #> '{figure,overlay}' AS overlay, settled, running,
+  spec #> '{figure,overlay}' AS overlay, finished, running,
   spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
-    OR CASE WHEN state = 'done' THEN CAST(expected AS text) = '{}'
-         ELSE settled <= :most END
-      AND coalesce(spec #>> '{confirm,by}' IN ('expected', 'both'), false)
+    OR CASE WHEN state = 'done' THEN CAST(posterior AS text) = '{}'
+         ELSE finished <= :most END
+      AND coalesce(spec #>> '{confirm,by}' IN ('posterior_mean', 'both'), false)
     OR spec ->> 'objective' = 'imported' AS whole,
   state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
   md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare,
   ended, enqueued, latest
 FROM hpo_ledger.studies s, LATERAL (
   SELECT
-    count(*) FILTER (WHERE state <> 'running' AND phase = 'search') AS settled,
+    count(*) FILTER (WHERE state <> 'running' AND phase = 'search') AS finished,
     count(*) FILTER (
       WHERE phase = 'search' AND hpo_ledger.holds(lease_until, lease_s)) AS running,
     count(*) FILTER (WHERE state <> 'running') AS ended,
-    max(settled_at) AS latest,
+    max(finished_at) AS latest,
     count(*) FILTER (
       WHERE state = 'running' AND phase = 'search' AND attempts = 0) AS enqueued
   FROM hpo_ledger.slots WHERE study_id = s.id) AS counts
@@ -80,16 +80,16 @@ ORDER BY priority DESC, at_work, greatest(
 
 COUNT_PROGRESS = """
 SELECT
-  count(*) AS opened, count(settled_at) AS settled, max(settled_at) AS latest,
+  count(*) AS opened, count(finished_at) AS finished, max(finished_at) AS latest,
   coalesce(min(number) FILTER (WHERE state = 'running'), count(*)) AS oldest,
   coalesce(min(number) FILTER (
     WHERE state = 'running' AND attempts = 0 AND params IS NULL AND number > :above),
     count(*)) AS unbegun
 FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'search'"""
-"""Count the opened search trials, which is the next one's number, and the settled ones,
-with their latest time; find the ``oldest`` unsettled one, and the first ``unbegun`` one
-``above`` another, mostly the next one, unless trials are enqueued."""
+"""Count the opened search trials, which is the next one's number, and the finished
+ones, with their latest time; find the ``oldest`` unfinished one, and the first
+``unbegun`` one ``above`` another, mostly the next one, unless trials are enqueued."""
 
 COUNT_UNSUGGESTED = """
 SELECT count(*) AS n, min(number) AS first FROM hpo_ledger.slots
@@ -98,7 +98,7 @@ WHERE study_id = :study_id AND phase = 'search' AND state = 'running'
 
 SLOT = """id, study_id, phase, number, source, state, params, attrs, score, costs,
   attempts, losses, losses_in_a_row, worker, message, amendments, started_at,
-  settled_at, CAST(lineage AS text) AS lineage, 1 AS alike,
+  finished_at, CAST(lineage AS text) AS lineage, 1 AS alike,
   coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held"""
 SELECT_SLOTS = f"""
 SELECT {SLOT}, steps
@@ -155,7 +155,7 @@ WITH
 trials AS (
   SELECT
     id, study_id, phase, number, source, state, score, costs, attempts, losses,
-    losses_in_a_row, worker, started_at, settled_at, NULL AS params, NULL AS attrs,
+    losses_in_a_row, worker, started_at, finished_at, NULL AS params, NULL AS attrs,
     NULL AS message, '{}' AS lineage, NULL AS amendments,
     coalesce(hpo_ledger.holds(lease_until, lease_s), false) AS held,
     step ->> 0 AS last_network, step ->> 1 AS last_epoch, (
@@ -166,7 +166,7 @@ trials AS (
            OR score < coalesce(min(score) OVER earlier, 'inf')
            OR state = 'complete' AND study_id IN (
              SELECT id FROM hpo_ledger.studies
-             WHERE CASE WHEN spec #>> '{confirm,by}' IN ('expected', 'both')
+             WHERE CASE WHEN spec #>> '{confirm,by}' IN ('posterior_mean', 'both')
                THEN state = 'done' ELSE spec #>> '{confirm,top}' <> '1' END)
          THEN id END AS single
   FROM hpo_ledger.slots, LATERAL (
@@ -281,8 +281,8 @@ WHERE id = :study_id"""
 COUNT_AMENDMENT = """
 UPDATE hpo_ledger.studies SET amendments = amendments + 1 WHERE id = :study_id"""
 
-SET_EXPECTED = """
-UPDATE hpo_ledger.studies SET expected = CAST(:expected AS json)
+SET_POSTERIOR = """
+UPDATE hpo_ledger.studies SET posterior = CAST(:posterior AS json)
 WHERE id = :study_id"""
 
 END_SEARCH = """

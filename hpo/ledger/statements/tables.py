@@ -76,8 +76,8 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.studies (
     CHECK (CAST(code AS jsonb) @@
       '!exists($[*] ?
         (!(exists(@.hash) && exists(@.modules.*) && exists(@.revision))))'),
-  expected json NOT NULL DEFAULT '{}'
-    CHECK (json_typeof(expected) = 'object'),
+  posterior json NOT NULL DEFAULT '{}'
+    CHECK (json_typeof(posterior) = 'object'),
   baselines json
     CHECK (json_typeof(baselines) = 'array'),
   differences json  -- between two trainings of the first network
@@ -156,8 +156,8 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.slots (
   optuna_trial_id integer,
   started_at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
     CHECK (started_at BETWEEN '1900-01-01' AND '9000-01-01'),
-  settled_at timestamptz
-    CHECK (settled_at BETWEEN '1900-01-01' AND '9000-01-01'),
+  finished_at timestamptz
+    CHECK (finished_at BETWEEN '1900-01-01' AND '9000-01-01'),
   UNIQUE (study_id, phase, number))"""
 
 CREATE_RUNNING = """

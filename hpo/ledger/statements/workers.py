@@ -32,7 +32,7 @@ SELECT
   hpo_ledger.clock() AS now,
   (SELECT state FROM hpo_ledger.studies
    WHERE id = (SELECT study_id FROM mine)) AS state"""
-"""Renew a worker, and the slot that it holds, unless that was settled meanwhile.
+"""Renew a worker, and the slot that it holds, unless that was finished meanwhile.
 
 Return the time, and the state of the slot's study. Parameters: the owner's; of the
 worker ``state``, ``doing``, ``refuses``, ``lease_s``.
@@ -56,7 +56,7 @@ ORDER BY study_id"""
 SELECT_WORKERS = """
 SELECT
   w.*, extract(epoch FROM hpo_ledger.clock() - seen_at) AS silent, s.name AS study,
-  CAST(s.spec #>> '{confirm,members}' AS integer)
+  CAST(s.spec #>> '{confirm,seeds}' AS integer)
     * coalesce(CAST(s.spec #>> '{confirm,splits}' AS integer), 1) AS fresh_seeds,
   phase, number, source
 FROM hpo_ledger.workers w

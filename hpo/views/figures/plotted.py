@@ -50,14 +50,14 @@ def count_drawn(n: int) -> int:
 @dataclass(frozen=True, kw_only=True)
 class Clock:
     """An x axis: search trials at their numbers, at the epochs spent, or when they
-    settled."""
+    finished."""
 
     name: str
     """The label of its button."""
     title: str
     """The label of the axis, with its unit."""
     at: Mapping[int, float]
-    """The position of each search trial, by number; an unsettled one stands at the
+    """The position of each search trial, by number; an unfinished one stands at the
     present."""
 
     @property
@@ -256,7 +256,7 @@ class Plotted:
         epochs = map(float, accumulate(trial.epochs for trial in search))
         began = self.result.snapshot.created_at
         now = self.result.snapshot.now
-        ends = [trial.settled_at or now for trial in search]
+        ends = [trial.finished_at or now for trial in search]
         seconds = [(end - began).total_seconds() for end in ends]
         unit, size = _unit_of_time(max(seconds, default=0.0))
         elapsed = [value / size for value in seconds]

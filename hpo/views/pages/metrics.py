@@ -83,7 +83,7 @@ def _count_refused(studies: Sequence[Study], workers: Sequence[WorkerInfo]) -> i
 def _queues(studies: Sequence[Study]) -> Iterator[_Sample]:
     for item, card in studies:
         if card is not None and item.state == StudyState.OPEN:
-            begun = item.settled + item.running
+            begun = item.finished + item.running
             yield {"study": item.name}, max(0, card.progress.trials - begun)
 
 

@@ -73,7 +73,7 @@ def card(result: Result) -> Card:
     """Return the card of a result: small, so that every study's can be cached."""
     spec = result.spec
     at = result.progress
-    trials = f"{at.settled:,} of {at.trials:,} settled"
+    trials = f"{at.finished:,} of {at.trials:,} finished"
     ended = progress.ended(result)
     if ended:
         trials += f": {ended}"
@@ -150,7 +150,7 @@ def curve(result: Result) -> Sparkline | None:
     x = [scale.x(int(spot.x) + 1) for spot in best]
     y = [scale.y(spot.y) for spot in best]
     path = "".join(f"H{right}V{height}" for right, height in zip(x, y, strict=True))
-    end = scale.x(max(result.progress.settled, int(best[-1].x) + 1))
+    end = scale.x(max(result.progress.finished, int(best[-1].x) + 1))
     return Sparkline(
         high=f"{scale.high:.3g}",
         low=f"{scale.low:.3g}",
@@ -196,7 +196,7 @@ class _Shown:
             return str(self.study.state)
         if not self.workers:
             return "refused" if self.refusals else "waiting"
-        if self.card and self.study.settled >= self.card.progress.trials:
+        if self.card and self.study.finished >= self.card.progress.trials:
             return "confirming"
         return "running"
 

@@ -209,7 +209,7 @@ def summary(result: Result) -> str:
     """Return the summary of a study for a notebook cell: verdict, progress, best
     trials."""
     lines = [progress.progress(result), *caveats.further(result)]
-    lines += [f"Edge: {text}." for text in progress.edges(result)]
+    lines += [f"Bound: {text}." for text in progress.bounds_reached(result)]
     return template("summary.html.j2").render(
         result=result,
         verdict=verdict.verdict(result),

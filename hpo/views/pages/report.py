@@ -193,7 +193,7 @@ class SearchReport:
         text = note(
             "figure",
             chart=chart,
-            networks=plural(spec.budget.members, "network"),
+            networks=plural(spec.budget.seeds, "network"),
             how=joined(how),
             checked=any(trial.checked for trial in self.result.search),
             overlaid=overlaid,
@@ -214,7 +214,7 @@ class SearchReport:
         missing = len(own.x) * len(own.y) - len(own.cells)
         text = note(
             "map",
-            networks=plural(spec.budget.members, "network"),
+            networks=plural(spec.budget.seeds, "network"),
             how=joined(how),
             checked=any(trial.checked for trial in self.result.search),
             points=plural(len(own.x) * len(own.y), "point"),
@@ -274,7 +274,9 @@ class SearchReport:
                 thinned=self.plotted.thinned,
             ),
             [grid("parameters", label, figures, least=170)],
-            warnings=[f"Edge: {text}." for text in progress.edges(self.result)],
+            warnings=[
+                f"Bound: {text}." for text in progress.bounds_reached(self.result)
+            ],
         )
 
     def parallel(self) -> Section | None:
@@ -358,7 +360,7 @@ class SearchReport:
         if not items:
             return Section("confirmation", "Nothing has been confirmed yet.")
         protocol = ""
-        if self.spec.protocol == Protocol.PAPER:
+        if self.spec.protocol == Protocol.SEARCH_ON_TEST:
             protocol = verdict.PAPER_PROTOCOL
         seen = ""
         if self.spec.confirm.splits > 1:

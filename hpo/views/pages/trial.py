@@ -79,7 +79,7 @@ def _outcome(one: OneTrial) -> str:
     trial = one.trial
     if trial.score is not None:
         return score_cell(one.result.spec, trial)
-    if trial.state.is_settled:
+    if trial.state.is_finished:
         return last_line(trial.message)
     return "no score yet"
 
@@ -87,9 +87,9 @@ def _outcome(one: OneTrial) -> str:
 def _facts(one: OneTrial) -> Iterable[str]:
     trial = one.trial
     yield f"begun {trial.started_at:%Y-%m-%d %H:%M:%S} UTC"
-    if trial.settled_at is not None:
-        took = (trial.settled_at - trial.started_at).total_seconds()
-        ended = f"ended {trial.settled_at:%Y-%m-%d %H:%M:%S} UTC"
+    if trial.finished_at is not None:
+        took = (trial.finished_at - trial.started_at).total_seconds()
+        ended = f"ended {trial.finished_at:%Y-%m-%d %H:%M:%S} UTC"
         yield f"{ended}, after {duration_text(took)}"
     yield f"{duration_text(trial.seconds)} in finished trainings"
     if trial.worker:

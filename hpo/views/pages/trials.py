@@ -50,9 +50,9 @@ def of(result: Result) -> str:
 
 
 def _seconds(trial: Trial) -> float | None:
-    if trial.settled_at is None:
+    if trial.finished_at is None:
         return None
-    return (trial.settled_at - trial.started_at).total_seconds()
+    return (trial.finished_at - trial.started_at).total_seconds()
 
 
 def data(spec: StudySpec, trials: Sequence[TrialRow]) -> str:

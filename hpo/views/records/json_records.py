@@ -27,7 +27,7 @@ from hpo.views.sentences import replication as sentences
 
 _MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
 _CONFIRMED = ("failed", "scores", "checked", "step_scores", "step_mean", "step_std")
-_STEPS = ("unsettled", "steps_per_point", "trained_steps_per_point")
+_STEPS = ("not_converged", "steps_per_point", "trained_steps_per_point")
 _TRIAL = (
     "phase",
     "number",
@@ -42,7 +42,7 @@ _TRIAL = (
     "losses",
     "worker",
     "started_at",
-    "settled_at",
+    "finished_at",
     "message",
     "lineage",
     "held",
@@ -55,7 +55,7 @@ _LISTED = (
     "objective",
     "state",
     "reason",
-    "settled",
+    "finished",
     "running",
     "priority",
     "created_at",
@@ -113,7 +113,7 @@ def study(result: Result) -> dict[str, Any]:
         **_picked(result.snapshot, _SNAPSHOT),
         "epochs": at.epochs,
         "confirmation_epochs": at.confirmation_epochs,
-        "settled": at.settled,
+        "finished": at.finished,
         **{str(state): states[state] for state in SlotState},
         "verdict": verdict.verdict(result),
         "best": _best(result),
@@ -122,7 +122,7 @@ def study(result: Result) -> dict[str, Any]:
         **_gap(result),
         "baselines": [_beside(result, one) for one in result.baselines],
         "warning": caveats.warning(result),
-        "edges": result.edges,
+        "bounds_reached": result.bounds_reached,
         "foreign_trials": result.snapshot.foreign_trials,
         "code_changes": result.snapshot.code_changes,
         "confirmations": [confirmation(spec, item) for item in result.confirmations],
@@ -144,7 +144,7 @@ def _best(result: Result) -> dict[str, Any] | None:
     if result.costs:
         return _point(result.spec, best)
     record = _picked(best, ("number", "score", "params"))
-    return record | expected(result, best)
+    return record | posterior(result, best)
 
 
 def _point(spec: StudySpec, trial: Trial) -> dict[str, Any]:
@@ -172,12 +172,12 @@ def _beside(result: Result, baseline: Baseline) -> dict[str, Any]:
     return record
 
 
-def expected(result: Result, trial: Trial) -> dict[str, float]:
+def posterior(result: Result, trial: Trial) -> dict[str, float]:
     """Return posterior mean and deviation of a trial, if the study ranks by them."""
-    posterior = result.expected(trial)
+    posterior = result.posterior(trial)
     if posterior is None:
         return {}
-    return {"expected": posterior.mean, "expected_std": posterior.std}
+    return {"posterior_mean": posterior.mean, "posterior_std": posterior.std}
 
 
 def _gap(result: Result) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def summary(item: Listed, result: Result | None) -> dict[str, Any]:
     here."""
     record = _picked(item, _LISTED)
     if result is None:
-        return {**record, "trials": item.settled, **dict.fromkeys(_OF_RESULT)}
+        return {**record, "trials": item.finished, **dict.fromkeys(_OF_RESULT)}
     spec = result.spec
     best = None
     named = None

@@ -12,7 +12,7 @@ from hpo.study.result import Result
 from hpo.views.records import json_records
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
-_TIMES = ("started_at", "settled_at", "message")
+_TIMES = ("started_at", "finished_at", "message")
 _MEMBER = {
     "member": "member",
     "seed": "seed",

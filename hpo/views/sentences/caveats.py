@@ -83,7 +83,7 @@ def of_points(spec: StudySpec, points: Sequence[Trial]) -> Caveats:
     checks = [check for point in points for check in point.checks]
     of_step = sum(spec.differs(point.step_mean, point.mean) for point in points)
     step = _count(of_step, "was another", "were others", "at the study's own step")
-    step += _unsettled(checks)
+    step += _not_converged(checks)
     cold = [
         point.thermal
         for point in points
@@ -170,7 +170,7 @@ def steps_text(steps: int | None) -> str:
 
 def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
     """Return the faults that the solved equation has shown."""
-    faults = _unsettled(item.checks)
+    faults = _not_converged(item.checks)
     if not spec.differs(item.step_mean, item.mean):
         return faults
     step = score_text(spec, item.step_mean)
@@ -183,14 +183,14 @@ def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
     return [error, *faults]
 
 
-def _unsettled(checks: Sequence[Solved]) -> list[str]:
+def _not_converged(checks: Sequence[Solved]) -> list[str]:
     """Count the networks whose score does not converge as the step is refined."""
-    unsettled = sum(not solved.converged for solved in checks)
-    if unsettled == 0:
+    not_converged = sum(not solved.converged for solved in checks)
+    if not_converged == 0:
         return []
     finest = steps_text(max(solved.steps_per_point for solved in checks))
     text = f"networks do not settle as the step is refined up to {finest}"
-    return [f"{unsettled:,} of {len(checks):,} {text}"]
+    return [f"{not_converged:,} of {len(checks):,} {text}"]
 
 
 # --- thermal power and chips ---

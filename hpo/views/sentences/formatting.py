@@ -324,7 +324,7 @@ def function_text(spec: StudySpec) -> str:
 def per_trial(spec: StudySpec) -> str:
     """Say what a trial consists of: ``3 networks per trial, 60 epochs each``, or of a
     function ``1 call per trial``."""
-    members = spec.budget.members
+    members = spec.budget.seeds
     if spec.is_ask_and_tell:
         return "1 value per trial"
     if spec.defines_by_run:
@@ -353,7 +353,7 @@ def condition_text(dimension: Dimension) -> str:
 def native_text(study: NativeStudy) -> str:
     """Describe a study of Optuna: ``40 trials finished, 2 running, best value
     0.12``."""
-    text = f"{plural(study.settled, 'trial')} finished"
+    text = f"{plural(study.finished, 'trial')} finished"
     if study.running:
         text += f", {study.running:,} running"
     if study.best_value is not None:

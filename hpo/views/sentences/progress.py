@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpo.study import edges as study_edges
+from hpo.study import bounds_reached as reached
 from hpo.study import remaining
 from hpo.study.dimensions import split
 from hpo.study.result import Result
@@ -12,11 +12,11 @@ from hpo.views.sentences.formatting import duration_text, joined, plural, value_
 def progress(result: Result) -> str:
     """Describe the progress of the search.
 
-    ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of
+    ``57 of 60 trials finished: 41 complete, 14 curves cut short; 1,960 epochs of
     training``
     """
     at = result.progress
-    text = f"{at.settled:,} of {at.trials:,} trials settled"
+    text = f"{at.finished:,} of {at.trials:,} trials finished"
     counts = ended(result)
     if counts:
         text += f": {counts}"
@@ -63,7 +63,7 @@ def remarks(result: Result) -> list[str]:
 
 
 def ended(result: Result) -> str:
-    """Count the settled trials by how they ended.
+    """Count the finished trials by how they ended.
 
     ``41 complete, 10 curves cut short, 4 not replicated further, 2 failed``
     """
@@ -74,25 +74,25 @@ def ended(result: Result) -> str:
     return ", ".join(parts)
 
 
-def edges(result: Result) -> list[str]:
+def bounds_reached(result: Result) -> list[str]:
     """Name the bounds at which the best trials lie, and what to widen; see
-    ``study.edges``.
+    ``study.bounds_reached``.
 
     ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range):
     widen [space] tau_ns, low = 0.3``. The ranges of a function stand in the function.
     """
     lines = []
-    for edge in result.edges:
-        name = edge.parameter
-        which = "lower" if edge.bound == "low" else "upper"
-        at = value_text(edge.value)
-        if not study_edges.discrete(result.spec, name):
-            at += f" (within {100 * study_edges.WITHIN:.0f} % of the range)"
-        widen = f"[space] {split(name)[0]}, {edge.bound} = {value_text(edge.widen)}"
+    for bound in result.bounds_reached:
+        name = bound.parameter
+        which = "lower" if bound.bound == "low" else "upper"
+        at = value_text(bound.value)
+        if not reached.discrete(result.spec, name):
+            at += f" (within {100 * reached.WITHIN:.0f} % of the range)"
+        widen = f"[space] {split(name)[0]}, {bound.bound} = {value_text(bound.widen)}"
         if result.spec.defines_by_run:
             widen = "its range in the function, if it may be wider"
         lines.append(
-            f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which}"
+            f"{name}: {bound.trials} of the best {bound.of} trials lie at its {which}"
             f" bound {at}: widen {widen}"
         )
     return lines

@@ -23,7 +23,7 @@ from hpo.views.sentences.formatting import (
 
 TRIAL = "trial"
 SCORE = "search score"
-EXPECTED = "posterior mean"
+POSTERIOR_MEAN = "posterior mean"
 CONFIRMED = "confirmed"
 REPORTED = "reported"
 AS_IS = ("facts", "checks", "costs", "parameters")
@@ -75,9 +75,9 @@ def _row(result: Result, trial: Trial, item: Confirmation | None) -> _Row:
         TRIAL: f"trial {trial.number}",
         SCORE: score_text(spec, trial.score or 0.0),
     }
-    expected = result.expected(trial)
-    if expected is not None:
-        facts[EXPECTED] = score_text(spec, expected.mean, expected.std)
+    posterior = result.posterior(trial)
+    if posterior is not None:
+        facts[POSTERIOR_MEAN] = score_text(spec, posterior.mean, posterior.std)
     checks: dict[str, str] = {}
     costs: Mapping[str, float] = mean_costs(spec, trial)
     if item is not None:

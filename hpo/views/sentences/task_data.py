@@ -45,7 +45,7 @@ def _sampling_error(known: Uncertainty) -> list[str]:
     folds = known.advised_folds
     if folds > 1:
         lines.append(
-            f"few series: with validation_folds = {folds} in [task] and members ="
+            f"few series: with validation_folds = {folds} in [task] and seeds ="
             f" {folds} in [budget], a trial is scored on every training series"
         )
     return lines

@@ -39,7 +39,7 @@ from hpo.views.sentences.progress import ended
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 _PROTOCOLS = {
-    Protocol.PAPER: PAPER_PROTOCOL,
+    Protocol.SEARCH_ON_TEST: PAPER_PROTOCOL,
     Protocol.CONFIRM: (
         "trained on the whole training set, tested once on the held-out test set"
     ),
@@ -100,7 +100,7 @@ def best_text(result: Result) -> str:
 def protocol_text(spec: StudySpec) -> str:
     """Name the data for training and scoring: ``trained on the whole training set,
     …``."""
-    if spec.protocol == Protocol.PAPER and spec.curves:
+    if spec.protocol == Protocol.SEARCH_ON_TEST and spec.curves:
         return "scored on the test set"
     return _PROTOCOLS[spec.protocol]
 
@@ -170,7 +170,7 @@ class SearchWords:
 
     def named(self) -> str:
         """Return what the best trial is called."""
-        return "best by posterior mean" if self.result.snapshot.expected else "best"
+        return "best by posterior mean" if self.result.snapshot.posterior else "best"
 
     def commands(self, name: str, storage: str) -> list[str]:
         """Return commands that show more."""
@@ -211,7 +211,7 @@ class SearchWords:
         best = self.result.best
         if best is not None and best.number != item.source:
             text += f" for trial {item.source}, not the best of the search"
-        if spec.protocol == Protocol.PAPER:
+        if spec.protocol == Protocol.SEARCH_ON_TEST:
             text += f", {PAPER_PROTOCOL}"
         if spec.is_function and not item.scored_apart:
             text += ", on the data that the search used"
@@ -220,7 +220,7 @@ class SearchWords:
     def _searched(self) -> list[str]:
         score = best_text(self.result)
         if not score:
-            if self.result.progress.settled == 0:
+            if self.result.progress.finished == 0:
                 return ["no trial has finished yet"]
             ways = f"no trial is complete: {ended(self.result)}"
             return [ways, incomplete.remedy(self.result)]
@@ -237,7 +237,7 @@ class SearchWords:
         luckiest = self.result.by_score[0]
         if not self.spec.dimensions:
             return ""
-        if not self.result.snapshot.expected:
+        if not self.result.snapshot.posterior:
             return "no posterior mean: the trials do not lie in one space"
         if luckiest.number == best.number:
             return "its value is also the best"
@@ -264,9 +264,9 @@ class SearchWords:
     def _claim(self, trial: Trial) -> str:
         """``trial 7: posterior mean 0.31, value 0.12``."""
         text = f"trial {trial.number}: "
-        expected = self.result.expected(trial)
-        if expected is not None:
-            text += f"posterior mean {score_text(self.spec, expected.mean)}, "
+        posterior = self.result.posterior(trial)
+        if posterior is not None:
+            text += f"posterior mean {score_text(self.spec, posterior.mean)}, "
         return f"{text}value {score_text(self.spec, trial.score or 0.0)}"
 
     def _how(self) -> str:
@@ -285,8 +285,8 @@ class SearchWords:
         text = members
         if self.spec.has_class:
             text += f", {protocol_text(self.spec)}"
-        if best.number in result.snapshot.expected and best.score is not None:
-            its = "its network" if self.spec.budget.members == 1 else "its networks"
+        if best.number in result.snapshot.posterior and best.score is not None:
+            its = "its network" if self.spec.budget.seeds == 1 else "its networks"
             if self.spec.defines_by_run:
                 its = "it"
             score = score_text(self.spec, best.score)
@@ -386,7 +386,7 @@ class SweepWords(SearchWords):
         high = score_text(spec, max(medians))
         notes = caveats.of_points(spec, trials)
         how = joined([protocol_text(spec), notes.basis], ", ")
-        text += f", medians of {spec.budget.members} networks from {low} to {high}"
+        text += f", medians of {spec.budget.seeds} networks from {low} to {high}"
         remark = notes.remark.replace(" of the points ", " of them ").rstrip(".")
         return joined([f"{text} ({how})", remark])
 

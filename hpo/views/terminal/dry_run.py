@@ -31,9 +31,9 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     for line in task_data.describe(spec, plan.data, plan.uncertainty):
         yield name, line
         name = ""
-    each = f" × {formatting.plural(budget.members, 'network')} × {budget.epochs} epochs"
+    each = f" × {formatting.plural(budget.seeds, 'network')} × {budget.epochs} epochs"
     if spec.is_function:
-        each = f" × {formatting.plural(budget.members, 'call')}"
+        each = f" × {formatting.plural(budget.seeds, 'call')}"
     if spec.is_ask_and_tell:
         each = ""
     in_flight = f"{budget.window} trials in flight at most"
@@ -109,8 +109,8 @@ def _confirm(spec: StudySpec) -> str:
     if spec.ranks_by_mean:
         best += " by posterior mean"
     if spec.is_ask_and_tell:
-        return f"{best}, asked {confirm.members} times more"
-    text = f"{best}, on {confirm.members} fresh seeds each"
+        return f"{best}, asked {confirm.seeds} times more"
+    text = f"{best}, on {confirm.seeds} fresh seeds each"
     if confirm.splits > 1:
         text += f" of {confirm.splits} splits"
     if spec.is_function:

@@ -26,11 +26,11 @@ QUIET_S = 60.0
 """Plain output prints a sign of life after this time without news."""
 
 
-def settled(result: Result) -> list[Trial]:
-    """Return the settled trials of search and confirmation, oldest first."""
+def finished(result: Result) -> list[Trial]:
+    """Return the finished trials of search and confirmation, oldest first."""
     now = result.snapshot.now
-    trials = [one for one in result.all_trials if one.state.is_settled]
-    return sorted(trials, key=lambda trial: (trial.settled_at or now, _key(trial)))
+    trials = [one for one in result.all_trials if one.state.is_finished]
+    return sorted(trials, key=lambda trial: (trial.finished_at or now, _key(trial)))
 
 
 def _key(trial: Trial) -> tuple[Phase, int]:
@@ -41,12 +41,12 @@ class View(ABC):
     """Shows a study while it runs; ``close`` before anything else is printed."""
 
     def __init__(self, first: Result) -> None:
-        """Treat trials that are settled in the first result as known."""
-        self.seen = {_key(trial) for trial in settled(first)}
+        """Treat trials that are finished in the first result as known."""
+        self.seen = {_key(trial) for trial in finished(first)}
 
     def news(self, result: Result) -> Iterator[Trial]:
-        """Yield the trials that were settled since the last call, oldest first."""
-        for trial in settled(result):
+        """Yield the trials that were finished since the last call, oldest first."""
+        for trial in finished(result):
             if _key(trial) not in self.seen:
                 self.seen.add(_key(trial))
                 yield trial
@@ -64,7 +64,7 @@ class View(ABC):
 
 
 class PlainView(View):
-    """One line per settled trial, for logs and pipes."""
+    """One line per finished trial, for logs and pipes."""
 
     def __init__(self, first: Result) -> None:
         """Print a line on the progress so far."""
@@ -72,13 +72,13 @@ class PlainView(View):
         self.note(f"{first.name}: {progress.progress(first)}")
 
     def update(self, result: Result) -> None:
-        """Print the newly settled trials."""
+        """Print the newly finished trials."""
         for trial in self.news(result):
             group: Sequence[Trial] = result.search
             if trial.phase == Phase.CONFIRM:
                 group = result.confirmation_trials
             count = sum(_key(one) in self.seen for one in group)
-            self.note(settled_line(result, trial, count))
+            self.note(finished_line(result, trial, count))
         if time.monotonic() - self._last_s >= QUIET_S:
             self.note(waiting_line(result))
 
@@ -89,17 +89,17 @@ class PlainView(View):
 
 
 class JsonView(View):
-    """One JSON object per settled trial on stdout; notes go to stderr."""
+    """One JSON object per finished trial on stdout; notes go to stderr."""
 
     def update(self, result: Result) -> None:
-        """Print the newly settled trials."""
+        """Print the newly finished trials."""
         at = result.progress
         best = result.claimed(result.best) if result.best else None
         for trial in self.news(result):
             record = {
                 "event": "trial" if trial.phase == Phase.SEARCH else "confirmation",
                 **json_records.trial(result.spec, trial),
-                "settled": at.settled,
+                "finished": at.finished,
                 "trials": at.trials,
                 "best": best,
             }
@@ -110,7 +110,7 @@ class JsonView(View):
         print(text, file=sys.stderr, flush=True)
 
 
-def settled_line(result: Result, trial: Trial, count: int) -> str:
+def finished_line(result: Result, trial: Trial, count: int) -> str:
     """Return ``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
 
     A trial that ended early is not compared with the best:
@@ -150,10 +150,10 @@ def waiting_line(result: Result) -> str:
 
 
 def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:
-    """Return a table of settled trials: state, score, parameters or error."""
+    """Return a table of finished trials: state, score, parameters or error."""
     if not trials:
         return []
-    rows = [["settled", "", "score", "parameters"]]
+    rows = [["finished", "", "score", "parameters"]]
     for trial in trials:
         text = params_text(trial.params, result.spec)
         if trial.state == SlotState.FAILED:

@@ -19,13 +19,13 @@ from hpo.study.trials import WorkerInfo
 from hpo.views.sentences import progress
 from hpo.views.sentences.formatting import plural
 from hpo.views.terminal import chart, status
-from hpo.views.terminal.live import View, settled, trial_lines
+from hpo.views.terminal.live import View, finished, trial_lines
 
 ENDS = "Ctrl-C ends this view; workers continue"
 _CHART_ROWS = (7, 12)
 """Fewest and most lines of the chart, without its axis."""
 _LAST = 5
-"""Number of recently settled trials to show."""
+"""Number of recently finished trials to show."""
 _ECHO = 2
 """Free columns on the right for ``^C``, which a terminal writes behind the last line;
 without room for it, the view would be drawn again below its first line."""
@@ -153,7 +153,7 @@ def of_study(
     for text in [*status.sentences(result), progress.left_text(result)]:
         lines += map(Text, wrap(text))
     lines += [Text(text, "yellow") for text in notes]
-    last = trial_lines(result, settled(result)[-_LAST:])
+    last = trial_lines(result, finished(result)[-_LAST:])
     room = height - len(lines) - len(last) - 2
     workers = status.worker_lines(result.snapshot.workers, width=width)
     workers = workers[: max(3, room // 2)]
@@ -173,9 +173,9 @@ def _bar(result: Result, width: int) -> Text:
     """Return a progress bar of the search."""
     at = result.progress
     cells = max(5, min(60, width - 16))
-    done = round(cells * at.settled / at.trials)
+    done = round(cells * at.finished / at.trials)
     bar = Text("█" * done, "green").append("·" * (cells - done), "dim")
-    return bar.append(f" {at.settled}/{at.trials}")
+    return bar.append(f" {at.finished}/{at.trials}")
 
 
 def of_database(

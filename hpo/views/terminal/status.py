@@ -51,7 +51,7 @@ Known = tuple[Listed, Result | None]
 
 
 def sentences(result: Result) -> list[str]:
-    """Return refusals, verdict, progress, confirmations and edges of a study."""
+    """Return refusals, verdict, progress, confirmations and bounds reached."""
     state = f"{result.state}, "
     if result.state in (StudyState.FAILED, StudyState.STOPPED):
         state = ""  # the verdict says it
@@ -60,9 +60,9 @@ def sentences(result: Result) -> list[str]:
     lines.append(progress.progress(result))
     if result.confirm:
         trials = result.confirmation_trials
-        settled = sum(trial.state.is_settled for trial in trials)
-        lines.append(f"{settled} of {result.n_confirmations} confirmations settled")
-    return [*lines, *edge_lines(result)]
+        finished = sum(trial.state.is_finished for trial in trials)
+        lines.append(f"{finished} of {result.n_confirmations} confirmations finished")
+    return [*lines, *bound_lines(result)]
 
 
 def refused_lines(
@@ -114,7 +114,7 @@ def of_launch(
         [
             *_verdict(result),
             progress.progress(result),
-            *edge_lines(result),
+            *bound_lines(result),
             *failures(result, storage),
         ],
         text_tables.front_table(result),
@@ -146,7 +146,7 @@ def best(result: Result, top: int) -> list[str]:
         _verdict(result),
         text_tables.front_table(result),
         text_tables.best_table(result, top),
-        edge_lines(result),
+        bound_lines(result),
         caveats.further(result),
         chart.chart(result),
     )
@@ -168,9 +168,9 @@ def _blocks(*blocks: list[str]) -> list[str]:
     return lines
 
 
-def edge_lines(result: Result) -> list[str]:
-    """Return a line per bound at which the best trials lie; see ``study.edges``."""
-    return [f"edge  {text}" for text in progress.edges(result)]
+def bound_lines(result: Result) -> list[str]:
+    """Return a line per bound at which the best trials lie."""
+    return [f"bound  {text}" for text in progress.bounds_reached(result)]
 
 
 def failures(result: Result, storage: str = "") -> list[str]:
@@ -337,7 +337,7 @@ def study_lines(studies: Sequence[Known], *, width: int | None = None) -> list[s
     columns = [
         "study",
         "state",
-        "settled",
+        "finished",
         "epochs",
         "running",
         "score",
@@ -375,13 +375,13 @@ def native_lines(studies: Sequence[NativeStudy]) -> list[str]:
 
 
 def _amounts(item: Listed, result: Result | None) -> list[str]:
-    """Return settled trials, epochs, running trials, score, and its comparison with the
-    reported one."""
-    settled = f"{item.settled}/"
+    """Return finished trials, epochs, running trials, score, and its comparison with
+    the reported one."""
+    finished = f"{item.finished}/"
     running = str(item.running)
     if result is None:
         problem = cut(item.problem, 60)
-        return [f"{settled}{item.settled}", NOTHING, running, NOTHING, problem]
+        return [f"{finished}{item.finished}", NOTHING, running, NOTHING, problem]
     at = result.progress
     score = NOTHING
     gap = ""
@@ -395,7 +395,7 @@ def _amounts(item: Listed, result: Result | None) -> list[str]:
     epochs = NOTHING
     if result.spec.has_class:
         epochs = f"{at.epochs:,}"
-    return [f"{settled}{at.trials}", epochs, running, score, gap]
+    return [f"{finished}{at.trials}", epochs, running, score, gap]
 
 
 def event_lines(events: Sequence[Event]) -> list[str]:

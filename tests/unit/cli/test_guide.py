@@ -227,7 +227,7 @@ def test_every_further_table_that_it_shows_can_be_taken(table: str, said: Said) 
     study = tomllib.loads(
         text.replace(block, re.sub("^# ", "", block, flags=re.MULTILINE))
     )
-    budget = {"trials": 200, "members": 4}
+    budget = {"trials": 200, "seeds": 4}
     spec = file.validate({"name": "guided", "budget": budget, **study}, where="guide")
     assert getattr(spec, table)
 

@@ -113,10 +113,14 @@ def test_the_check_of_an_own_equation_is_right() -> None:
         remedy="Raise steps_per_point.",
     )
     assert check_of_the_page(scores, Protocol.VALIDATION).solved is None
-    unsettled = check_of_the_page(
+    not_converged = check_of_the_page(
         {2**k: k / 10 for k in range(1, 10)}, Protocol.CONFIRM
     ).solved
-    assert (unsettled.converged, unsettled.steps_per_point, unsettled.score) == (
+    assert (
+        not_converged.converged,
+        not_converged.steps_per_point,
+        not_converged.score,
+    ) == (
         False,
         256,
         0.8,

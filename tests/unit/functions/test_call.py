@@ -259,7 +259,7 @@ def test_values_to_maximise_after_the_first_change_their_sign(tmp_path: Path) ->
 def test_trials_of_the_window_show_what_the_history_decides(
     tmp_path: Path, sampler: str
 ) -> None:
-    """Settled, running or half-way: within the window a trial shows the same."""
+    """Finished, running or half-way: within the window a trial shows the same."""
     body = (
         "x = trial.suggest_float('x', 0, 1)\n"
         "y = trial.suggest_float('y', 0, 1)\n"
@@ -273,15 +273,15 @@ def test_trials_of_the_window_show_what_the_history_decides(
         budget={"trials": 50, "window": 4},
         sampler={"name": sampler, **options},
     )
-    settled = search(spec, 12)
-    running = [*settled]
+    finished = search(spec, 12)
+    running = [*finished]
     for number in range(9, 12):
         running[number] = Past(suggestion=decide(spec, number, running[:number]))
     shown = [past.suggestion.params.keys() for past in running[9:]]
     assert any(shown)
     assert all(names <= {"x", "y"} for names in shown)
-    assert decide(spec, 12, running) == decide(spec, 12, settled)
-    whole = settled[-1].suggestion
+    assert decide(spec, 12, running) == decide(spec, 12, finished)
+    whole = finished[-1].suggestion
     assert whole.params.items() >= running[-1].suggestion.params.items()
 
 

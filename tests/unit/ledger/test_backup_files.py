@@ -71,7 +71,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
             "message": None,
         }
         slot |= {"lineage": {}, "amendments": []}
-        slot |= {"started_at": AT, "settled_at": None if running else AT}
+        slot |= {"started_at": AT, "finished_at": None if running else AT}
         member: dict[str, Any] = {
             "seed": 1,
             "score": 0.5,
@@ -210,8 +210,8 @@ WRONG = [
         "slot.score: expected a score of complete slots, got None.",
     ),
     (
-        at(1, "slot", settled_at=None),
-        "settled_at: expected a time for settled slots alone, got",
+        at(1, "slot", finished_at=None),
+        "finished_at: expected a time for finished slots alone, got",
     ),
     (
         at(1, "slot", lineage={"a": float("nan")}),

@@ -12,7 +12,7 @@ class Table:
     """The trials of a database, and what is read of it."""
 
     def __init__(self, *scores: float | None) -> None:
-        """Settled trials with these scores; None runs."""
+        """Finished trials with these scores; None runs."""
         self.trials = [trial(score) for score in scores]
         self.numbers: list[range] = []
 
@@ -27,7 +27,7 @@ def trial(score: float | None) -> Past:
     return Past(suggestion=Suggestion(params={"x": 0.5}), state=state, score=score)
 
 
-def test_settled_trials_are_read_once_and_the_last_one_again() -> None:
+def test_finished_trials_are_read_once_and_the_last_one_again() -> None:
     known = Known()
     table = Table(0.1, 0.2, None, 0.4)
     first = known.first(4, VERSION, table.read)

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
-from optuna_studies import every_state, journal, parabola, settled, write
+from optuna_studies import every_state, journal, optuna_trial, parabola, write
 
 from hpo.errors import HpoError
 from hpo.functions import as_texts
@@ -81,7 +81,7 @@ def test_unknown_kind_of_database() -> None:
 def test_several_studies_are_listed(tmp_path: Path) -> None:
     path = tmp_path / "mine.db"
     for name in ("tune", "coarse"):
-        write(f"sqlite:///{path}", name, [settled(1.0)])
+        write(f"sqlite:///{path}", name, [optuna_trial(1.0)])
     unnamed = refusal(lambda: read_source(str(path), None))
     assert unnamed == f"{path}: name the study to import; it has coarse, tune."
     unknown = refusal(lambda: read_source(str(path), "tuna"))
@@ -106,7 +106,7 @@ def finished(read: Callable[..., OptunaStudy]) -> FinishedStudy:
     return finish(read(*every_state()))
 
 
-def test_settled_trials_are_numbered_in_order(finished: FinishedStudy) -> None:
+def test_finished_trials_are_numbered_in_order(finished: FinishedStudy) -> None:
     states = [own.trial.state for own in finished.trials]
     assert states == [
         SlotState.COMPLETE,
@@ -135,7 +135,7 @@ def test_standard_deviation_of_a_value_is_its_noise(
 ) -> None:
     """Unless it is no number, or negative."""
     sds = [0.5, "0.5", -1.0]
-    trials = [settled(1.0, user_attrs={"value_sd": sd}) for sd in sds]
+    trials = [optuna_trial(1.0, user_attrs={"value_sd": sd}) for sd in sds]
     found = [own.suggestion.value_sd for own in finish(read(*trials)).trials]
     assert found == [0.5, 0.0, 0.0]
 
@@ -164,18 +164,18 @@ def test_ends_of_other_trials(finished: FinishedStudy) -> None:
 
 
 def test_further_values_are_costs(read: Callable[..., OptunaStudy]) -> None:
-    trials = [settled((0.5, 2.0)), settled((0.75, 3.0))]
+    trials = [optuna_trial((0.5, 2.0)), optuna_trial((0.75, 3.0))]
     ways = ["maximize", "maximize"]
     study = finish(read(*trials, directions=ways))
     assert study.spec.costs == ("-value_1",)
     assert [own.trial.costs for own in study.trials] == [(-2.0,), (-3.0,)]
-    assert not study.snapshot().expected
+    assert not study.snapshot().posterior
 
 
 def test_accuracy_in_per_cent_is_another_metric(
     read: Callable[..., OptunaStudy],
 ) -> None:
-    source = read(settled(93.5), settled(0.5))
+    source = read(optuna_trial(93.5), optuna_trial(0.5))
     source.system_attrs["study:metric_names"] = ["accuracy"]  # type: ignore[index]
     assert finish(source).spec.metrics == ("accuracy_value",)
 
@@ -185,12 +185,12 @@ def test_accuracy_in_per_cent_is_another_metric(
     [
         ([], None, "study 'mine': no trial is finished yet."),
         (
-            [settled(1.0, intermediate_values={2**31: 0.5})],
+            [optuna_trial(1.0, intermediate_values={2**31: 0.5})],
             None,
             "study 'mine': trial 0: step 2147483648 is above 2,147,483,647.",
         ),
         (
-            [settled(1.0)],
+            [optuna_trial(1.0)],
             "a b",
             "study 'mine': name: expected 1 to 100 letters, digits or . _ + -,"
             " beginning with a letter, a digit or _, got 'a b'. Choose another: --name"
@@ -228,7 +228,7 @@ def test_parameters_that_share_no_space(read: Callable[..., OptunaStudy]) -> Non
         params={"x": "a"},
         distributions={"x": CategoricalDistribution(["a", "b"])},
     )
-    source = read(settled(2.0))
+    source = read(optuna_trial(2.0))
     odd = finish(source)
     both = OptunaStudy(**{**vars(source), "trials": [odd.trials[0].original, choice]})
     result = Result.of(finish(both).snapshot())
@@ -250,8 +250,8 @@ def test_ranges_that_differ_between_trials(read: Callable[..., OptunaStudy]) -> 
         )
     study = finish(read(*trials))
     assert study.spec.dimensions["k"].ends == (1.0, 19.0)
-    assert len(study.snapshot().expected) == 12
-    assert all(math.isfinite(one.mean) for one in study.snapshot().expected.values())
+    assert len(study.snapshot().posterior) == 12
+    assert all(math.isfinite(one.mean) for one in study.snapshot().posterior.values())
 
 
 def test_losses_over_decades_are_compared_by_logarithms(
@@ -261,9 +261,9 @@ def test_losses_over_decades_are_compared_by_logarithms(
     for number in range(60):
         x = -1.0 + 2.0 * (number * 0.618 % 1.0)
         trials.append(
-            settled(10.0 ** (4.0 * abs(x - 0.3) + 0.1 * math.cos(9.0 * number)), x)
+            optuna_trial(10.0 ** (4.0 * abs(x - 0.3) + 0.1 * math.cos(9.0 * number)), x)
         )
-    expected = finish(read(*trials)).snapshot().expected
+    expected = finish(read(*trials)).snapshot().posterior
     worst = max(
         abs(math.log10(expected[number].mean) - 4.0 * abs(own.params["x"] - 0.3))
         for number, own in enumerate(trials)

@@ -65,7 +65,7 @@ def study(name: str, accuracy: Accuracy, **info: Accuracy) -> StudySnapshot:
             if isinstance(v, int | float)
         }
         facts = {"n_synapses": 2896} | {key: f(values) for key, f in info.items()}
-        n = spec.budget.members
+        n = spec.budget.seeds
         scores = [accuracy(values) + draw.uniform(-0.005, 0.005) for _ in range(n)]
         networks = [
             snapshots.member(i, (), score=score) for i, score in enumerate(scores)
@@ -251,7 +251,7 @@ def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:
     reading = next(reading for reading in readings.OTHERS if reading.name == "start")
     for end in ("-shifts", ""):
         job = next(job for job in jobs.JOBS if job.name == f"reading-start{end}")
-        spec = job.spec(("budget.epochs=1", "budget.members=1", "fixed.width=8"))
+        spec = job.spec(("budget.epochs=1", "budget.seeds=1", "fixed.width=8"))
         slots = tuple(
             snapshots.slot(
                 k,
@@ -278,7 +278,7 @@ def test_layers_are_those_of_the_optimum_trained_again(tmp_path: Path) -> None:
 def test_drives_are_in_units_of_the_threshold(tmp_path: Path) -> None:
     """A network that learns nothing has the fixed bias, twice the threshold."""
     job = next(job for job in jobs.JOBS if job.name == "fig2b")
-    spec = job.spec(("budget.epochs=1", "budget.members=1", "fixed.s=0.0"))
+    spec = job.spec(("budget.epochs=1", "budget.seeds=1", "fixed.s=0.0"))
     one_ns = next(k for k, t in enumerate(spec.curves[0].values) if t == 1.0)
     network = replace(snapshots.member(0, (), score=0.5), seed=3)
     slot = snapshots.slot(
@@ -434,7 +434,7 @@ def test_data_are_checked_by_training_some_networks_again(
     """Equal to the bit on the machine that wrote them, else within noise or not."""
     job = next(job for job in jobs.JOBS if job.name == "reading-map-split1")
     folder = tmp_path / runs.FOLDER
-    spec = job.spec(("budget.epochs=1", "budget.members=3", "fixed.width=8"))
+    spec = job.spec(("budget.epochs=1", "budget.seeds=3", "fixed.width=8"))
     params = spec.params(spec.point(0), epochs=1)
     members = []
     for number in range(3):
@@ -486,7 +486,7 @@ def test_data_are_checked_by_training_some_networks_again(
     assert "; numerics unknown, here " in text
 
 
-TRIED = ("budget.epochs=1", "budget.members=3", "fixed.width=8")
+TRIED = ("budget.epochs=1", "budget.seeds=3", "fixed.width=8")
 
 
 def test_a_check_needs_data_and_takes_no_other_parameters(tmp_path: Path) -> None:

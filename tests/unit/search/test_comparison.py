@@ -31,7 +31,7 @@ EPOCHS = 4
 def replicated(**tables: Any) -> StudySpec:
     """Six networks of four epochs."""
     given: dict[str, Any] = {
-        "budget": {"members": 6, "epochs": EPOCHS, "window": 1},
+        "budget": {"seeds": 6, "epochs": EPOCHS, "window": 1},
         "pruner": {"name": "none"},
     }
     return toy_spec(**{**given, **tables})
@@ -49,7 +49,7 @@ def test_epochs_of_trials() -> None:
     assert effort.step_numbers(steps) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert effort.largest(spec) == 24 * spec.budget.trials
     rarely = toy_spec(
-        pruner={"name": "median"}, budget={"epochs": 4, "score_every": 3, "members": 3}
+        pruner={"name": "median"}, budget={"epochs": 4, "score_every": 3, "seeds": 3}
     )
     steps = (Step(0, 3, 0.1), Step(0, 4, 0.2), Step(1, 4, 0.3), Step(2, 4, 0.4))
     assert effort.step_numbers(steps) == [3, 4, 5, 6]

@@ -98,7 +98,7 @@ def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
     draw, decisions = random.Random(1), list[bool]()
     for count in 2 * [*range(20)]:
         options = {key: draw.choice(values) for key, values in PRUNERS[name].items()}
-        budget = {"members": 9, "window": 1}
+        budget = {"seeds": 9, "window": 1}
         known = {
             "objective": f"toy_objective:{objective}",
             "budget": budget,
@@ -106,7 +106,7 @@ def test_pruners_decide_as_optunas(name: str, objective: str) -> None:
         }
         spec = toy_spec(pruner={"name": name, **options}, **known)
         epochs = spec.budget.epochs
-        length = epochs + spec.budget.members - 1
+        length = epochs + spec.budget.seeds - 1
         trials: list[Past] = []
         for own in past(toy_spec(**known, pruner={"name": "none"}), count):
             steps = curve(draw, draw.randint(1, length), epochs)

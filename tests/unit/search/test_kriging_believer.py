@@ -145,7 +145,7 @@ def test_one_score_beyond_all_others_leads_nobody_into_corners(name: str) -> Non
     bad."""
     space = {"x": {"low": 0.0, "high": 1.0}, "rate_per_ns": {"low": 0.01, "high": 10.0}}
     tables = {
-        "budget": {"window": 1, "trials": 40, "members": 1},
+        "budget": {"window": 1, "trials": 40, "seeds": 1},
         "confirm": None,
         "pruner": None,
     }
@@ -214,7 +214,7 @@ def test_nor_where_the_best_is_a_corner() -> None:
 def asking(**tables: Any) -> StudySpec:
     table = {
         "sampler": {"name": "kriging-believer"},
-        "confirm": {"top": 1, "by": "expected"},
+        "confirm": {"top": 1, "by": "posterior_mean"},
     }
     return toy_spec(**{"pruner": {"name": "none"}, **table, **tables})
 

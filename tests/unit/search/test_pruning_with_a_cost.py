@@ -30,7 +30,7 @@ def two(**tables: Any) -> StudySpec:
     given = {
         "objective": "costly_objective:CostlyObjective",
         "cost": {"name": "energy_pj"},
-        "budget": {"members": MEMBERS, "epochs": EPOCHS, "window": 1},
+        "budget": {"seeds": MEMBERS, "epochs": EPOCHS, "window": 1},
         "pruner": PRUNERS[0],
         **tables,
     }

@@ -74,7 +74,7 @@ def test_same_seed_and_outcomes_before_the_window_same_suggestion() -> None:
     assert suggest(spec, 12, changed) != found
     assert suggest(spec.model_copy(update={"seed": 4}), 12, trials) != found
     with pytest.raises(
-        ValueError, match="trial 8 must be settled before trial 12 is suggested"
+        ValueError, match="trial 8 must be finished before trial 12 is suggested"
     ):
         visible(spec, 12, running(trials, 8))
 
@@ -189,7 +189,7 @@ FOUR = [(0, 1, 0.5), (0, 2, 0.1), (1, 2, pytest.approx(0.15)), (2, 2, 0.6 / 3)]
 def test_the_first_curve_to_its_score_and_means_are_reported(
     tables: dict[str, Any], steps: list[tuple[int, int, float]]
 ) -> None:
-    budget = {"members": 3, "epochs": 2}
+    budget = {"seeds": 3, "epochs": 2}
     course = TrialProgress(
         toy_spec(budget=budget, **tables), 0, [], ended(0.0).suggestion
     )
@@ -210,7 +210,7 @@ def halving(least: int) -> StudySpec:
         "reduction_factor": 2,
         "bootstrap_count": 1,
     }
-    return toy_spec(budget={"members": 2, "epochs": 8, "window": 3}, pruner=pruner)
+    return toy_spec(budget={"seeds": 2, "epochs": 8, "window": 3}, pruner=pruner)
 
 
 def train(spec: StudySpec, past: list[Past], level: float) -> Past:
@@ -387,7 +387,7 @@ def predicting(base: Path = Path(), **tables: Any) -> StudySpec:
 @pytest.mark.parametrize(
     "tables",
     [
-        {"fixed": {"window": 200, "window_washout": 50}, "protocol": "paper"},
+        {"fixed": {"window": 200, "window_washout": 50}, "protocol": "search_on_test"},
         {"fixed": {"window": 5000, "trained": "readout"}},
     ],
 )

@@ -52,12 +52,12 @@ def test_overrides_are_read_as_toml_else_as_text(study: Path) -> None:
 def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
     study.write_text(FILE + '[pruner]\nname = "median"\n[stop]\npatience = 5\n')
     quick = file.load(str(study), quick=True)
-    assert (quick.name, quick.budget.trials, quick.budget.members) == (
+    assert (quick.name, quick.budget.trials, quick.budget.seeds) == (
         "mine-quick",
         8,
         1,
     )
-    assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (60, 2)
+    assert (quick.budget.epochs, quick.confirm and quick.confirm.seeds) == (60, 2)
     assert (quick.stop, quick.pruner.options["min_resource"]) == (None, 15)
     assert quick.warm_start is None
     first = file.load("seqdigits", quick=True).warm_start_params(0)
@@ -69,8 +69,8 @@ def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
         str(study), values={"name": "look", "budget.trials": 9}, quick=True
     )
     assert (named.name, named.budget.trials) == ("look", 9)
-    folded = ["task.validation_folds=5", "budget.members=5"]
-    assert file.load("seqdigits", overrides=folded, quick=True).budget.members == 5
+    folded = ["task.validation_folds=5", "budget.seeds=5"]
+    assert file.load("seqdigits", overrides=folded, quick=True).budget.seeds == 5
     with pytest.raises(SpecError, match=r"unknown key budget\.trails") as caught:
         file.load(str(study), overrides=["budget.trails=3"], quick=True)
     assert "mine.toml" in str(caught.value)

@@ -69,7 +69,7 @@ SPECS = st.fixed_dictionaries(
         "budget": st.fixed_dictionaries(
             {"trials": st.integers(1, 100_000), "window": st.integers(1, 1024)},
             optional={
-                "members": st.integers(1, 1000),
+                "seeds": st.integers(1, 1000),
                 "epochs": st.integers(1, 100_000),
             },
         ),

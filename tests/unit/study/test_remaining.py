@@ -15,14 +15,14 @@ from hpo.study.trials import SlotState, StudyState, Trial
 from hpo.views.sentences import progress
 
 TWO = (snapshots.worker("one"), snapshots.worker("two"))
-SPEC = snapshots.spec(budget={"trials": 40, "window": 4, "members": 1, "epochs": 30})
+SPEC = snapshots.spec(budget={"trials": 40, "window": 4, "seeds": 1, "epochs": 30})
 
 
 def slot(number: int, **changes: Any) -> Trial:
     """A trial of 30 epochs that took a minute."""
     members = (replace(snapshots.member(0, (0.9,) * 30), seconds=60.0),)
     end = snapshots.START + timedelta(minutes=1)
-    facts = {"members": members, "lineage": {"seconds": 60.0}, "settled_at": end}
+    facts = {"members": members, "lineage": {"seconds": 60.0}, "finished_at": end}
     facts |= {"started_at": snapshots.START, **changes}
     return snapshots.slot(number, SlotState.COMPLETE, **facts)
 
@@ -46,7 +46,7 @@ def test_workers_share_what_is_left_and_the_confirmation_has_a_time() -> None:
 
 def test_a_confirmation_takes_as_long_as_those_before_it() -> None:
     end = snapshots.START + timedelta(seconds=200)
-    facts: dict[str, Any] = {"settled_at": end, "started_at": snapshots.START}
+    facts: dict[str, Any] = {"finished_at": end, "started_at": snapshots.START}
     fresh = snapshots.confirmation(0, 0, 0.9, lineage={"seconds": 200.0}, **facts)
     assert progress.left_text(study(40, fresh)) == (
         "about 31 min 40 s left for 19 confirmations"
@@ -56,7 +56,7 @@ def test_a_confirmation_takes_as_long_as_those_before_it() -> None:
 def test_a_suspended_machine_does_not_count() -> None:
     awake = study(10)
     night = timedelta(hours=9)
-    slept = slot(9, settled_at=snapshots.START + night)
+    slept = slot(9, finished_at=snapshots.START + night)
     told = snapshots.changed(awake, search=(*awake.search[:9], slept))
     assert remaining.of(told) == remaining.of(awake), "the worker's clock stood still"
     silent = replace(slept, lineage={}, members=())

@@ -78,7 +78,7 @@ def test_the_hash_covers_what_trials_depend_on_and_nothing_else() -> None:
         SpecError, match=r"tags\.0: expected .* got 'a b'. Choose another\."
     ):
         toy_spec(tags=["a b"])
-    confirm = {"top": 2, "members": 3}
+    confirm = {"top": 2, "seeds": 3}
     chips = toy_spec(confirm={**confirm, "yield_above": 0.9})
     assert chips.hash == toy_spec(confirm=confirm).hash
     assert chips.differences(toy_spec(confirm=confirm)) == []

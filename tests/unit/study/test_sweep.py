@@ -33,7 +33,7 @@ def spec(**changes: Any) -> StudySpec:
     tree: dict[str, Any] = {
         "name": "sweep",
         "objective": "toy_objective:ToyObjective",
-        "budget": {"members": 3, "epochs": 4},
+        "budget": {"seeds": 3, "epochs": 4},
         "sweep": {"curves": CURVES},
         **changes,
     }

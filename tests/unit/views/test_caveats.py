@@ -50,7 +50,7 @@ def study(
     for index, checks in enumerate(networks):
         trial = snapshots.confirmation(0, index, score)
         fresh.append(replace(trial, members=(checked(trial.members[0], *checks),)))
-    confirm = {"top": 1, "members": len(networks)}
+    confirm = {"top": 1, "seeds": len(networks)}
     raw = {"objective": STEPPED, "confirm": confirm, "pruner": {"name": "none"}, **spec}
     best = snapshots.slot(0, SlotState.COMPLETE, score=0.951)
     done = StudyState.DONE
@@ -67,7 +67,7 @@ def sweep(*points: Sequence[Sequence[Check]], score: float = 0.944) -> Result:
     raw = {
         "name": "swept",
         "objective": STEPPED,
-        "budget": {"members": len(points[0]), "epochs": 2},
+        "budget": {"seeds": len(points[0]), "epochs": 2},
         "sweep": {"curves": [curve]},
     }
     trials = []
@@ -90,7 +90,7 @@ OF_STEP = (
     "a discretisation error, not a result of the equation: 94.4 % with one step per"
     " point, 8.8 % solved"
 )
-UNSETTLED = (
+NOT_CONVERGED = (
     "of {} networks do not settle as the step is refined up to 128 steps per point"
 )
 EQUATION = "on 4 fresh seeds, on the solved equation"
@@ -134,7 +134,7 @@ CONFIRMED: list[tuple[Result, str, list[str], str]] = [
         study([(LOW,), (ADRIFT,)] * 2),
         f"8.8 ± 0.6 % {EQUATION}",
         [],
-        f"{OF_STEP}; 2 {UNSETTLED.format(4)}. Lower max_step_ns",
+        f"{OF_STEP}; 2 {NOT_CONVERGED.format(4)}. Lower max_step_ns",
     ),
     (WARM, f"93.0 ± 0.0 % {EQUATION}", [HOLDS, ALL_PASS], ""),
     (
@@ -222,7 +222,7 @@ SWEEPS: list[tuple[Result, str, str, str]] = [
         sweep(*[[(STEADY,), (DRIFTING,)]] * 2),
         "94.4 % to 94.4 %",
         "",
-        f"2 {UNSETTLED.format(4)}. Lower max_step_ns",
+        f"2 {NOT_CONVERGED.format(4)}. Lower max_step_ns",
     ),
     (
         sweep(*[[(), ()]] * 2),

@@ -47,7 +47,7 @@ def test_before_anything_is_confirmed(
 
 def test_lines_of_a_launch_and_of_the_status() -> None:
     snapshot = fronts.study()
-    line = live.settled_line(snapshot, snapshot.search[2], 3)
+    line = live.finished_line(snapshot, snapshot.search[2], 3)
     assert line.startswith(
         "[3/6] trial 2 complete 91.0 % at 12.3 pJ (cheapest that reaches the reported"
         " score 92.0 % at 14 pJ #3) x="

@@ -37,7 +37,7 @@ def confirmed() -> Result:
     best = snapshots.slot(1, SlotState.COMPLETE, members=(snapshots.member(0, (0.9,)),))
     networks = ((0.96, 0.001), (0.34, 1.13), (0.88, 0.11), (0.5, 0.52))
     fresh = [fresh_seed(k, *network) for k, network in enumerate(networks)]
-    spec = snapshots.spec(confirm={"members": 4}, reported=None)
+    spec = snapshots.spec(confirm={"seeds": 4}, reported=None)
     return snapshots.snapshot(spec, (best,), tuple(fresh), state=StudyState.DONE)
 
 

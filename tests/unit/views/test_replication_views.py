@@ -23,7 +23,7 @@ from hpo.views.sentences import replication as sentences
 def search(seed: int, *scores: float) -> Result:
     """A search with that seed whose trial of 93 % has these scores on fresh seeds, and
     a point less with thermal noise."""
-    confirm: Any = {"top": 1, "members": max(2, len(scores))}
+    confirm: Any = {"top": 1, "seeds": max(2, len(scores))}
     spec = snapshots.unchecked(name=f"toy-seed{seed}", seed=seed, confirm=confirm)
     fresh = []
     for index, score in enumerate(scores):

@@ -21,7 +21,7 @@ SCORES = ((0.90, 0.92), (0.94, 0.96), (0.95, 0.97))
 def confirmed() -> Result:
     """A study whose only trial was confirmed on three splits, with two seeds each."""
     spec = snapshots.unchecked(
-        confirm={"top": 1, "members": 2, "splits": 3}, reported=None
+        confirm={"top": 1, "seeds": 2, "splits": 3}, reported=None
     )
     scores = [score for split in SCORES for score in split]
     fresh = []

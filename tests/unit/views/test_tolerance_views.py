@@ -74,7 +74,7 @@ def test_each_imperfection_has_a_row() -> None:
         ("delay of the coupling", "0.039 ns", "0.032 to 0.046 ns"),
         ("bits of a weight", "4.9 bits", "5.6 to 4.2 bits"),
         ("common gain", "< 0.25 %", "< 0.25 %"),
-        ("spread of tau", "> 64 %", "> 64 %"),
+        ("spread of tau_ns", "> 64 %", "> 64 %"),
     ]
     assert [row["hardware has"] for row in rows][:2] == ["0.1 to 1 ns", "6 to 4 bits"]
 

@@ -101,7 +101,7 @@ def test_the_network_of_the_best_trial_is_chosen_or_what_is_asked_for() -> None:
         (
             snapshots.snapshot(snapshots.spec(**NETWORK)),
             None,
-            "there is no best trial: 0 of 60 trials settled.",
+            "there is no best trial: 0 of 60 trials finished.",
         ),
         (
             study(

@@ -256,7 +256,7 @@ def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(
         ),
     ]
     assert (
-        described(tmp_path, Protocol.PAPER)[0]
+        described(tmp_path, Protocol.SEARCH_ON_TEST)[0]
         == "1,797 series × 64 points × 1 channel; 10 classes; 898 train / 899 test"
     )
     save_csv(tmp_path / "series", unequal(), labels())
@@ -270,7 +270,7 @@ def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(
             " of 7.6 points"
         ),
         (
-            "few series: with validation_folds = 5 in [task] and members = 5 in"
+            "few series: with validation_folds = 5 in [task] and seeds = 5 in"
             " [budget], a trial is scored on every training series"
         ),
     ]

@@ -266,11 +266,11 @@ def test_a_worker_that_has_read_them_padded_refuses_them_for_a_study_without(
 ) -> None:
     save_csv(tmp_path / "series", unequal(), labels())
     task = ArraysParams(path="series", pad="before").resolve(tmp_path)
-    load(task, protocol=Protocol.PAPER, member_seed=0)
+    load(task, protocol=Protocol.SEARCH_ON_TEST, member_seed=0)
     with pytest.raises(ValueError, match=re.escape(REMEDY)):
         load(
             task.model_copy(update={"pad": None}),
-            protocol=Protocol.PAPER,
+            protocol=Protocol.SEARCH_ON_TEST,
             member_seed=0,
         )
 

@@ -128,7 +128,7 @@ def _tau(name: str, default: float = 1.0) -> dict[str, Any]:
 
 def test_a_time_has_its_unit() -> None:
     with pytest.raises(
-        TypeError, match="Rename it to tau_ns: its spread is tau_spread"
+        TypeError, match="Rename it to tau_ns: its spread is tau_ns_spread"
     ):
         type("Own", (Device,), {"__module__": __name__, **_tau("tau")})
 
@@ -325,7 +325,7 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     """By a key of [variability] of its own; tau_ns has the one that built-in objectives
     have."""
     objective = objectives.load(CUBIC)
-    spread = {"tau_spread": 0.1, "a_spread": 0.5}
+    spread = {"tau_ns_spread": 0.1, "a_spread": 0.5}
     own = network(variability=spread)
     hardware = own.physics.device.variability
     assert type(hardware) is objective.variability
@@ -341,10 +341,10 @@ def test_every_parameter_may_spread(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tau_ns is not a parameter of the device"):
         measured.resolve(tmp_path)
     with pytest.raises(ValidationError) as refused:
-        pointwise_devices.Odd(variability={"tau_spread": 0.1})
+        pointwise_devices.Odd(variability={"tau_ns_spread": 0.1})
     assert (
-        "variability.tau_spread: Odd has no parameter tau_ns. Use the spread of another"
-        " parameter: a_spread, b_spread." in str(refused.value)
+        "variability.tau_ns_spread: Odd has no parameter tau_ns. Use the spread of"
+        " another parameter: a_spread, b_spread." in str(refused.value)
     )
 
 

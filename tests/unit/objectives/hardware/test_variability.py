@@ -31,7 +31,7 @@ from hpo.study import file
 from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec
 
-VARIED: dict[str, Any] = {"tau_spread": 0.3, "weight_bits": 4, "draws": 3}
+VARIED: dict[str, Any] = {"tau_ns_spread": 0.3, "weight_bits": 4, "draws": 3}
 NOISY = VARIED | {
     "s_spread": 0.2,
     "input_noise": 0.1,
@@ -55,7 +55,7 @@ def spec(objective: str = "spintronic", **changes: Any) -> StudySpec:
 def swept(*, variability: dict[str, Any] | None = None, **changes: Any) -> StudySpec:
     curve = {
         "label": "one",
-        "x": "variability.tau_spread",
+        "x": "variability.tau_ns_spread",
         "values": [0.0, 0.2],
         **changes,
     }
@@ -84,7 +84,7 @@ def test_errors_of_a_chip_are_written_only_where_there_are_some() -> None:
     absent = Variability(gain_error=0.0, readout_bits=None).model_dump()
     assert absent == Variability().model_dump()
     assert absent.keys() == {
-        "tau_spread",
+        "tau_ns_spread",
         "s_spread",
         "input_noise",
         "weight_bits",
@@ -97,14 +97,14 @@ def test_errors_of_a_chip_are_written_only_where_there_are_some() -> None:
 
 def test_a_sweep_varies_the_hardware() -> None:
     study = swept(variability={"draws": 2}, fixed={"variability.weight_bits": 5})
-    assert study.parameters == ("variability.tau_spread", "variability.weight_bits")
+    assert study.parameters == ("variability.tau_ns_spread", "variability.weight_bits")
     assert study.point(1) == {
-        "variability.tau_spread": 0.2,
+        "variability.tau_ns_spread": 0.2,
         "variability.weight_bits": 5,
     }
     assert study.params(study.point(1)).model_dump()["variability"] == {
         **Variability().model_dump(),
-        **{"tau_spread": 0.2, "weight_bits": 5, "draws": 2},
+        **{"tau_ns_spread": 0.2, "weight_bits": 5, "draws": 2},
     }
     assert restore(study.stored(), study.about.stored(), "s") == study
 

@@ -190,7 +190,9 @@ def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected `lr0 == 0.2`, got lr0=0.149"):
         spintronic(resume=checkpoint, epochs=2, seed=1, lr0=0.2)
     with pytest.raises(ValueError, match="expected `protocol == 'paper'`"):
-        spintronic(resume=checkpoint, epochs=2, seed=1, protocol=Protocol.PAPER)
+        spintronic(
+            resume=checkpoint, epochs=2, seed=1, protocol=Protocol.SEARCH_ON_TEST
+        )
     with pytest.raises(
         ValueError, match=r"expected `variability.draws == 3`, got .*=None"
     ):

@@ -316,7 +316,7 @@ def test_a_readout_is_fitted_on_nominal_devices_whatever_training_sees() -> None
         return one.network.w_out
 
     errors = dict.fromkeys(("gain_error", "clock_error", "weight_error"), 0.1)
-    chips = {"draws": 1, "tau_spread": 0.3, "in_training": True, **errors}
+    chips = {"draws": 1, "tau_ns_spread": 0.3, "in_training": True, **errors}
     assert torch.equal(readout(), readout(thermal_span=10.0, variability=chips))
 
 

@@ -133,13 +133,13 @@ def test_a_network_that_cannot_be_scored_keeps_its_step() -> None:
 def test_readouts_are_solved_until_they_agree_within_a_per_cent(kind: str) -> None:
     network: LayeredNetwork = tiny(kind, steps_per_point=1, point_ns=2.0)
     u = inputs(time=6)
-    steps, settled = solving_steps(network, u)
+    steps, finished = solving_steps(network, u)
     with torch.no_grad():
         with finer_steps(network, steps):
             solved = network(u)
         with finer_steps(network, 16 * steps):
             finest = network(u)
         trained = network(u)
-    assert settled
+    assert finished
     assert (solved - finest).norm() < 0.01 * finest.norm()
     assert (trained - finest).norm() > (solved - finest).norm()

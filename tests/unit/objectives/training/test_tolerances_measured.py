@@ -44,7 +44,7 @@ def test_every_imperfection_is_measured_and_repeats() -> None:
     assert found is not None
     assert (found.loss, found.drive_unit) == (0.01, "gamma")
     assert {*imperfections.known()} - {imperfections.SPREAD} <= {*found.limits}
-    assert {"tau_spread", "s_spread"} <= {*found.limits}
+    assert {"tau_ns_spread", "s_spread"} <= {*found.limits}
     assert found == tolerances(train())
 
 

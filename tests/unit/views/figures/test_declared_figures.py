@@ -31,7 +31,7 @@ def sweep_spec(curves: Sequence[dict[str, Any]] = CURVES, **figure: Any) -> Stud
     raw: dict[str, Any] = {
         "name": "sweep",
         "objective": "toy_objective:ToyObjective",
-        "budget": {"members": 3},
+        "budget": {"seeds": 3},
         "sweep": {"curves": list(curves)},
         "figure": {"kind": "curves", **figure},
     }
@@ -136,7 +136,7 @@ def scatter_spec(**figure: Any) -> StudySpec:
         "name": "broad",
         "objective": "toy_objective:ToyObjective",
         "protocol": "confirm",
-        "budget": {"trials": 6, "members": 3},
+        "budget": {"trials": 6, "seeds": 3},
         "fixed": {"rate_per_ns": 0.35},
         "space": {"x": {"low": 0.0, "high": 1.0}, "k": {"low": 1, "high": 8}},
         "sampler": {"name": "random"},

@@ -37,7 +37,7 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
     """
     first, last = trials(0.5, 0.8).search
     members = tuple(snapshots.member(i, (0.1,) * 30) for i in range(3))
-    first = replace(first, members=members, settled_at=last.settled_at)
+    first = replace(first, members=members, finished_at=last.finished_at)
     slots = (
         first,
         snapshots.slot(1, SlotState.PRUNED, score=0.99, steps=reported(*[0.99] * 12)),
@@ -117,7 +117,7 @@ def test_parameters_have_the_axes_of_the_space() -> None:
 
 
 def test_learning_curves_draw_members_and_a_bounded_number_of_others() -> None:
-    spec = snapshots.spec(budget={"trials": 400, "members": 3, "epochs": 30})
+    spec = snapshots.spec(budget={"trials": 400, "seeds": 3, "epochs": 30})
     snapshot = snapshots.realistic(spec)
     figure = networks.learning_curves(Plotted(snapshot))
     best = [t for t in figure.data if t.line.width == 3]
@@ -158,7 +158,7 @@ def test_long_curves_are_thinned_and_keep_their_end() -> None:
         snapshots.member(0, curve), scored_at=(*range(3, 29_999, 3), 29_999)
     )
     slot = snapshots.slot(0, SlotState.COMPLETE, members=(member,))
-    budget = {"trials": 1, "members": 1, "epochs": 29_999, "score_every": 3}
+    budget = {"trials": 1, "seeds": 1, "epochs": 29_999, "score_every": 3}
     spec = snapshots.spec(budget=budget)
     figure = networks.learning_curves(Plotted(snapshots.snapshot(spec, (slot,))))
     x = list(figure.data[-1].x)

@@ -28,7 +28,7 @@ def measured(protocol: str = "confirm", n_seeds: int = 3, **tables: Any) -> Resu
         "protocol": protocol,
         "pruner": {"name": "none"},
         "confirm": False,
-        "budget": {"trials": 9, "members": 3},
+        "budget": {"trials": 9, "seeds": 3},
         "space": NUMBERS,
         "sampler": {"name": "grid", "points": 3},
         **tables,
@@ -90,7 +90,7 @@ def test_scores_have_contours_and_a_search_has_a_star() -> None:
 
 def test_one_network_has_no_interval_and_names_have_no_contours() -> None:
     names = {"x": NUMBERS["x"], "colour": {"choices": ["red", "green"]}}
-    tables = {"space": names, "budget": {"trials": 6, "members": 1}}
+    tables = {"space": names, "budget": {"trials": 6, "seeds": 1}}
     sampler = {"name": "grid"}
     figure = drawn(measured(n_seeds=1, sampler=sampler, **tables))
     assert [trace.type for trace in figure.data] == ["heatmap", "scatter"]

@@ -56,7 +56,7 @@ def test_a_study_is_held_against_what_is_reported_by_what_was_confirmed() -> Non
     assert f"{100 * found.score:.1f} % in the search" in searched
     assert "points more than the reported 89.83 ± 2.91 %" in searched
     assert "In progress toy-study waiting A toy reads digits." in searched
-    assert "41 of 60 settled: " in searched
+    assert "41 of 60 finished: " in searched
     assert re.search(r"curves? cut short", searched)
     assert "Workers none at work" in searched
     done, item = words(carded(DONE)), DONE.confirmed
@@ -139,7 +139,7 @@ def test_names_and_texts_of_people_stay_text() -> None:
     native = NativeStudy(
         number=7,
         name=hostile,
-        settled=3,
+        finished=3,
         running=0,
         best_value=0.5,
         created_at=snapshots.START,

@@ -65,7 +65,7 @@ TEN: list[float | None] = [0.942, 0.956] * 5
             ),
         ),
         (
-            study([None] * 10, protocol="paper", reported=None),
+            study([None] * 10, protocol="search_on_test", reported=None),
             (
                 "best so far 93.1 % (mean of 3 members, searched on the test set, as"
                 " the paper does); not confirmed: all 10 confirmation trainings failed"
@@ -84,7 +84,7 @@ TEN: list[float | None] = [0.942, 0.956] * 5
             ),
         ),
         (
-            study(TEN, protocol="paper", reported=None),
+            study(TEN, protocol="search_on_test", reported=None),
             (
                 "confirmed 94.9 ± 0.7 % on 10 fresh seeds, searched on the test set, as"
                 " the paper does"
@@ -268,7 +268,7 @@ def test_any_study_makes_a_page(search: tuple[Any, ...]) -> None:
 
 
 def test_5000_trials_fit_into_3_mb_and_10_s(tmp_path: Path) -> None:
-    spec = snapshots.spec(budget={"trials": 5000, "members": 1, "epochs": 10})
+    spec = snapshots.spec(budget={"trials": 5000, "seeds": 1, "epochs": 10})
     snapshot = snapshots.realistic(spec)
     start = time.thread_time()
     path = report_page.write(snapshot, tmp_path / "big.html")

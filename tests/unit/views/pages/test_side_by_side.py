@@ -18,7 +18,7 @@ ONE = snapshots.realistic(snapshots.spec())
 def other(name: str = "toy-other", **changes: object) -> Result:
     """A study like the first, but for these keys."""
     spec = snapshots.spec(
-        seed=3, budget={"trials": 60, "members": 3, "epochs": 20}, **changes
+        seed=3, budget={"trials": 60, "seeds": 3, "epochs": 20}, **changes
     )
     return snapshots.realistic(spec.model_copy(update={"name": name}))
 

@@ -58,7 +58,7 @@ def test_it_has_parameters_curve_networks_origin_and_log() -> None:
         (one(4), "Suggested by tpe from trial 0."),
         (one(enqueued={"x": 0.5}), "Enqueued by hand: x=0.5."),
         (
-            one(state=SlotState.RUNNING, settled_at=None),
+            one(state=SlotState.RUNNING, finished_at=None),
             "Its checkpoint: network 1 after 7 epochs.",
         ),
         (one(members=(), params={}), "They have not been suggested yet."),

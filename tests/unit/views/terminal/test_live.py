@@ -26,13 +26,13 @@ DONE = snapshots.realistic(snapshots.spec())
 
 
 def at(
-    settled: int, *, running: int = 0, minutes: float = 0.0, **changes: object
+    finished: int, *, running: int = 0, minutes: float = 0.0, **changes: object
 ) -> StudySnapshot:
-    """The realistic study when so many trials were settled and so many were running."""
-    slots = DONE.search[: settled + running]
-    search = slots[:settled] + tuple(
-        replace(slot, state=SlotState.RUNNING, score=None, settled_at=None, members=())
-        for slot in slots[settled:]
+    """The realistic study when so many trials were finished and so many running."""
+    slots = DONE.search[: finished + running]
+    search = slots[:finished] + tuple(
+        replace(slot, state=SlotState.RUNNING, score=None, finished_at=None, members=())
+        for slot in slots[finished:]
     )
     values = {
         "search": search,
@@ -66,7 +66,7 @@ def test_plain_lines_count_say_the_best_and_give_the_parameters(
     view = PlainView(at(23))
     view.update(at(25))
     output = capsys.readouterr().out.splitlines()
-    assert output[0].startswith("toy-study: 23 of 60 trials settled: ")
+    assert output[0].startswith("toy-study: 23 of 60 trials finished: ")
     assert [line.split("] ")[0] for line in output[1:]] == ["[24/60", "[25/60"]
     number = int(output[2].split("trial ")[1].split()[0])
     slot = DONE.search[number]
@@ -96,7 +96,7 @@ def test_plain_output_says_that_it_waits(
         view.update(at(12, running=4))
     output = capsys.readouterr().out.splitlines()
     assert len(output) == 2
-    assert output[1].startswith("waiting: 12 of 60 trials settled")
+    assert output[1].startswith("waiting: 12 of 60 trials finished")
     assert "; 1 workers alive, last heartbeat 3 s ago; about " in output[1]
     assert waiting_line(at(12, workers=())).endswith("; no worker serves this study")
 
@@ -110,7 +110,7 @@ def test_json_lines_are_strict_json_and_notes_stay_away(
     out, err = capsys.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["event"] for event in events] == ["trial"] * 2 + ["confirmation"] * 20
-    assert {"number", "state", "score", "params", "members", "settled", "best"} <= set(
+    assert {"number", "state", "score", "params", "members", "finished", "best"} <= set(
         events[0]
     )
     assert err == "a worker ended\n"
@@ -149,13 +149,13 @@ def drawn(
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60), (40, 12), (20, 6)])
 @pytest.mark.parametrize("workers", [0, 1, 40])
-@pytest.mark.parametrize("settled", [0, 1, 30])
+@pytest.mark.parametrize("finished", [0, 1, 30])
 def test_the_live_view_fits_every_terminal(
-    size: tuple[int, int], workers: int, settled: int
+    size: tuple[int, int], workers: int, finished: int
 ) -> None:
     width, height = size
     crowd = tuple(worker(f"toy-study@host-{i}") for i in range(workers))
-    lines = drawn(at(settled, running=4, workers=crowd), width, height, notes=1)
+    lines = drawn(at(finished, running=4, workers=crowd), width, height, notes=1)
     assert len(lines) <= height
     assert all(len(line.rstrip()) <= width - 2 for line in lines), (
         "Ctrl-C is echoed behind the last"
@@ -169,7 +169,7 @@ def test_the_live_view_shows_progress_best_workers_and_trials() -> None:
     assert "; 4 begun, waiting for a worker" in " ".join(text.split())
     assert comparison.gap_text(at(30)) in text
     assert "waiting [for] trial 3" in text, "brackets are text, not markup"
-    assert "trial 29 " in text, "the last that was settled"
+    assert "trial 29 " in text, "the last that was finished"
 
 
 @pytest.mark.parametrize("width", [30, 76, 120])

@@ -85,10 +85,13 @@ def test_an_overview_of_so_many_lines_shows_the_newest_studies_and_workers(
 
 
 def test_columns_give_way_and_the_numbers_stay_whole() -> None:
-    studies = [known(DONE.snapshot, settled=41, running=4), (listed("elsewhere"), None)]
+    studies = [
+        known(DONE.snapshot, finished=41, running=4),
+        (listed("elsewhere"), None),
+    ]
     lines = status.study_lines(studies)
     epochs = f"{DONE.progress.epochs:,}"
-    assert lines[0].split()[:5] == ["study", "state", "settled", "epochs", "running"]
+    assert lines[0].split()[:5] == ["study", "state", "finished", "epochs", "running"]
     assert lines[1].split()[:5] == ["toy-study", "done", "41/60", epochs, "4"]
     assert lines[2].split()[:5] == ["elsewhere", "open", "41/41", "–", "4"]
     for width in (100, 80, 40, 32):

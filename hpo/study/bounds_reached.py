@@ -18,7 +18,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 
 LEAST = 20
-"""Settled trials before a bound is reported."""
+"""Finished trials before a bound is reported."""
 BEST = 5
 """Number of best trials to look at; the best tenth if that is more."""
 WITHIN = 0.02
@@ -29,7 +29,7 @@ equally good."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edge:
+class BoundReached:
     """A bound at which most of the best trials lie."""
 
     parameter: str
@@ -44,26 +44,26 @@ class Edge:
     """A next bound, which the parameter allows."""
 
 
-def edges(
+def find_bounds_reached(
     spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]
-) -> list[Edge]:
+) -> list[BoundReached]:
     """Return the bounds at which the best trials of a search lie, in the order of the
     space.
 
-    None before ``LEAST`` trials are settled; and none where the parameter allows no
+    None before ``LEAST`` trials are finished; and none where the parameter allows no
     wider range, as a density of 1. ``ranking`` holds the complete ones of the trials
     of the ``search``, the best first.
     """
-    if sum(trial.state.is_settled for trial in search) < LEAST:
+    if sum(trial.state.is_finished for trial in search) < LEAST:
         return []
     best = _best(spec, ranking, search)
     found = []
     for name, dimension in spec.dimensions.items():
         some = [trial for trial in best if name in trial.params]
         if dimension.choices is None and len(some) >= BEST:
-            edge = _edge(spec, name, some)
-            if edge is not None:
-                found.append(edge)
+            bound = _find_bound(spec, name, some)
+            if bound is not None:
+                found.append(bound)
     return found
 
 
@@ -82,7 +82,9 @@ def _best(
     return trials[: max(BEST, len(trials) // 10)]
 
 
-def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
+def _find_bound(
+    spec: StudySpec, name: str, best: Sequence[Trial]
+) -> BoundReached | None:
     dimension = spec.dimensions[name]
     places = [dimension.share(float(trial.params[name])) for trial in best]
     low = sum(place <= WITHIN for place in places)
@@ -95,7 +97,7 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     widen = _next(spec, name, bound)
     if widen is None:
         return None
-    return Edge(
+    return BoundReached(
         parameter=name,
         bound=bound,
         value=getattr(dimension, bound) or 0,

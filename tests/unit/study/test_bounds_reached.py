@@ -12,7 +12,7 @@ import snapshots
 from searches import reported
 
 from hpo.study import effort
-from hpo.study.edges import Edge
+from hpo.study.bounds_reached import BoundReached
 from hpo.study.effort import PruneReason
 from hpo.study.result import Result
 from hpo.study.trials import SlotState, Step
@@ -27,8 +27,8 @@ SPACE: dict[str, Any] = {
 MIDDLE: dict[str, Any] = {"x": 0.6, "k": 5, "rate_per_ns": 0.1, "colour": "red"}
 
 
-def edges(result: Result) -> list[Edge]:
-    return list(result.edges)
+def bounds_reached(result: Result) -> list[BoundReached]:
+    return list(result.bounds_reached)
 
 
 def searched(
@@ -80,11 +80,11 @@ WHOLE = [{"k": 2, "x": 0.5 + 0.01 * i} for i in range(5)]
 def test_no_bound_is_named_where_few_lie_at_it(
     best: list[dict[str, Any]], space: dict[str, Any]
 ) -> None:
-    assert edges(searched(best, space=SPACE | space)) == []
+    assert bounds_reached(searched(best, space=SPACE | space)) == []
 
 
 def test_of_many_trials_the_best_tenth_is_looked_at() -> None:
-    (edge,) = edges(searched(rates(*[0.01] * 8), others=92))
+    (edge,) = bounds_reached(searched(rates(*[0.01] * 8), others=92))
     assert (edge.trials, edge.of) == (8, 10)
 
 
@@ -95,15 +95,15 @@ def test_of_many_trials_the_best_tenth_is_looked_at() -> None:
 def test_few_trials_and_a_front_say_nothing(
     changes: dict[str, Any], others: int
 ) -> None:
-    assert edges(searched(LOW, others=others, **changes)) == []
+    assert bounds_reached(searched(LOW, others=others, **changes)) == []
 
 
 def test_what_the_objective_forbids_is_not_proposed() -> None:
     """x and k end at 1 and 8 in the objective itself; x begins at 0."""
     high = [{"x": 1.0 - 0.001 * i, "k": 8} for i in range(5)]
-    assert edges(searched(high)) == []
+    assert bounds_reached(searched(high)) == []
     low = [{"x": 0.2 + 0.001 * i} for i in range(5)]
-    assert edges(searched(low))[0].widen == 0.0, (
+    assert bounds_reached(searched(low))[0].widen == 0.0, (
         "half of the range below 0.2 would be below 0"
     )
 
@@ -111,7 +111,7 @@ def test_what_the_objective_forbids_is_not_proposed() -> None:
 def test_steps_are_kept_up_to_what_the_objective_allows() -> None:
     space = SPACE | {"x": {"low": 0.3, "high": 0.9, "step": 0.1}}
     best = [{"x": 0.9, "rate_per_ns": 0.1 + 0.01 * i} for i in range(5)]
-    (edge,) = edges(searched(best, space=space))
+    (edge,) = bounds_reached(searched(best, space=space))
     assert math.isclose(edge.widen, 1.0)
 
 
@@ -134,12 +134,12 @@ def test_trials_with_fewer_networks_come_after_the_complete_ones() -> None:
         for i in range(5, 25)
     ]
     spec = snapshots.spec(space=SPACE)
-    assert edges(snapshots.snapshot(spec, (*left, *cut)))[0].trials == 4
+    assert bounds_reached(snapshots.snapshot(spec, (*left, *cut)))[0].trials == 4
     complete = [
         snapshots.slot(i, SlotState.COMPLETE, score=0.9, params=MIDDLE | {"x": i / 99})
         for i in range(25, 30)
     ]
-    assert edges(snapshots.snapshot(spec, (*left, *cut, *complete))) == []
+    assert bounds_reached(snapshots.snapshot(spec, (*left, *cut, *complete))) == []
 
 
 # --- in which way a trial ended early, and after how much training ---
@@ -155,7 +155,7 @@ NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
         *[({}, {"state": s, "steps": reported(*CURVE[:5])}, None, "") for s in OTHERS],
         ({}, {"steps": reported(*CURVE[:5])}, PruneReason.CURVE, "5 of 30 epochs"),
         (
-            {"budget": {"trials": 60, "members": 3, "epochs": 30, "score_every": 4}},
+            {"budget": {"trials": 60, "seeds": 3, "epochs": 30, "score_every": 4}},
             {"steps": (Step(0, 28, 0.1), Step(0, 30, 0.1))},
             PruneReason.NETWORKS,
             "1 of 3 networks",

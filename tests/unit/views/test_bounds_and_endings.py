@@ -15,7 +15,7 @@ from hpo.views.pages import report as page
 from hpo.views.records import json_records
 from hpo.views.sentences import progress
 from hpo.views.terminal import screen, status
-from hpo.views.terminal.live import settled_line
+from hpo.views.terminal.live import finished_line
 
 SPEC = snapshots.spec(
     space={
@@ -47,20 +47,20 @@ EDGES = [
 
 
 def test_an_edge_in_words_wherever_a_result_is_shown() -> None:
-    assert progress.edges(AT_EDGE) == EDGES
+    assert progress.bounds_reached(AT_EDGE) == EDGES
     lines = status.of_launch(AT_EDGE, report=None, storage="", width=80)
-    assert [line for line in lines if line.startswith("edge  ")] == [
-        f"edge  {e}" for e in EDGES
+    assert [line for line in lines if line.startswith("bound  ")] == [
+        f"bound  {e}" for e in EDGES
     ]
-    assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
-    found = json_records.study(AT_EDGE)["edges"][0]
+    assert f"<strong>Bound: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
+    found = json_records.study(AT_EDGE)["bounds_reached"][0]
     assert (found.parameter, found.bound, found.widen) == ("k", "high", 8)
 
 
 def test_the_live_view_shows_edges() -> None:
     console = Console(file=io.StringIO(), width=90, height=24, force_terminal=False)
     console.print(screen.of_study(AT_EDGE, storage="x", notes=[], width=90, height=24))
-    assert "edge  k: 4 of the best 5 trials" in console.file.getvalue()
+    assert "bound  k: 4 of the best 5 trials" in console.file.getvalue()
 
 
 CUT = snapshots.slot(
@@ -74,7 +74,7 @@ ENDED = snapshots.snapshot(SPEC, (*SLOTS, CUT, LEFT))
 
 def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() -> None:
     complete, cut, left = (
-        settled_line(ENDED, slot, 9) for slot in (SLOTS[0], CUT, LEFT)
+        finished_line(ENDED, slot, 9) for slot in (SLOTS[0], CUT, LEFT)
     )
     assert (
         complete

@@ -22,10 +22,10 @@ IDLE = """SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND state = 'idle in transaction'"""
 LUCKY: dict[str, Any] = {
     "objective": "toy_objective:ToyLuckyObjective",
-    "budget": {"trials": 40, "members": 1},
+    "budget": {"trials": 40, "seeds": 1},
     "sampler": {"name": "kriging-believer"},
     "pruner": {"name": "none"},
-    "confirm": {"top": 1, "members": 2, "by": "expected"},
+    "confirm": {"top": 1, "seeds": 2, "by": "posterior_mean"},
 }
 
 
@@ -44,14 +44,17 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
     assert best.number != luckiest.number, (
         "choose another seed: the luckiest must not win"
     )
-    expected = snapshot.snapshot.expected
-    known = expected[best.number]
-    assert known.mean == max(other.mean for other in expected.values())
+    posterior = snapshot.snapshot.posterior
+    known = posterior[best.number]
+    assert known.mean == max(other.mean for other in posterior.values())
     assert {slot.source for slot in snapshot.confirm} == {best.number}
     assert snapshot.confirmations[0].search_score == known.mean
     record = json.loads(hpo("status", "lucky", "--json"))["best"]
     assert (record["number"], record["score"]) == (best.number, best.score)
-    assert (record["expected"], record["expected_std"]) == (known.mean, known.std)
+    assert (record["posterior_mean"], record["posterior_std"]) == (
+        known.mean,
+        known.std,
+    )
     (line,) = json.loads(hpo("status", "--json"))["studies"]
     assert line["confirmed"]["source"] == best.number
     assert line["best_score"] == known.mean, "not that of the luckiest"
@@ -60,7 +63,7 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
         monkeypatch.context() as patch
     ):  # a study that is done was told what is expected of it
         patch.setitem(sys.modules, "hpo.search.surrogate", None)
-        assert ledger.snapshot("lucky").expected == expected
+        assert ledger.snapshot("lucky").posterior == posterior
     idle: list[Any] = []
 
     def fit(*known: Any) -> Any:
@@ -70,7 +73,7 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
     with connect(database_url) as connection, monkeypatch.context() as patch:
         patch.setattr(surrogate, "fit", fit)
         connection.execute(
-            "UPDATE hpo_ledger.studies SET expected = '{}', state = 'open'"
+            "UPDATE hpo_ledger.studies SET posterior = '{}', state = 'open'"
         )
         ledger.register(
             toy_spec("warm", **LUCKY, warm_start={"study": "lucky", "top": 1})
@@ -80,8 +83,8 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(
     assert idle == [(0,), (0,)], (
         "nobody waits for a fit, which on a busy host takes a minute"
     )
-    assert ledger.snapshot("lucky").expected == expected
-    other = min(expected, key=lambda number: expected[number].mean)
+    assert ledger.snapshot("lucky").posterior == posterior
+    other = min(posterior, key=lambda number: posterior[number].mean)
     interventions.exclude(
         ledger, "lucky", other
     )  # it may change what is expected of others
