@@ -95,6 +95,9 @@ class Parser(argparse.ArgumentParser):
             if self.takes_more and not hints:
                 hints = "Arguments of the script follow --, as in: -- --data x.csv"
             message = f"unrecognized arguments: {' '.join(wrong)}. {hints}".rstrip()
+        elif self.takes_more and message.startswith("unrecognized arguments: "):
+            given = message.removeprefix("unrecognized arguments: ")
+            message += f". Arguments of the script follow --, as in: -- {given}"
         super().error(
             f"{message}\n{self.prog} --help shows every option, with examples"
         )

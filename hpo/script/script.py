@@ -186,6 +186,7 @@ def _load(script: Script) -> Function:
         raise SpecError(
             f"{script.path.name} has no function {script.function!r}. Its functions:"
             f" {', '.join(own) or 'none'}. Name one: {script.path.name}:FUNCTION."
+            " A function inside another must move to the top of the file."
         )
     _check_signature(script, function)
     return function

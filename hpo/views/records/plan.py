@@ -10,6 +10,7 @@ from hpo.objectives.data.uncertainty import Uncertainty
 from hpo.search import constraints
 from hpo.study import effort
 from hpo.study.spec import StudySpec
+from hpo.views.sentences.untaken import untaken_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,4 +65,5 @@ def record(plan: Plan) -> dict[str, Any]:
         "epochs_at_least": plan.epochs_at_least,
         "confirmation_epochs": effort.confirmation_epochs(spec),
         "script": plan.script,
+        "not_taken": untaken_text(spec).removeprefix("not taken ") or None,
     }

@@ -172,6 +172,8 @@ def test_what_a_script_gives_optuna_and_the_study_lacks_is_named(
     assert launch.launch(["train.py:score", "--dry-run", *options]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert f"not taken {untaken} budget" in said
+    assert launch.launch(["train.py:score", "--dry-run", "--json", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["not_taken"] == untaken
 
 
 MEDIAN = ["--set", "pruner={name='median', n_warmup_steps=60}"]
