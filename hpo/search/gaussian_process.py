@@ -42,8 +42,11 @@ _MEDIANS = (1.0, 0.05, 1.0)
 _SPREADS = (1.0, 1.0, 1.0, 1.5)
 """Deviations of the logarithms: of length scales, of the variance of g, of sigma
 squared, of c."""
-_FAR = 4.0
-"""Bounds of the hyper-parameters, in deviations from their medians."""
+NOISY = 4.0
+"""Bounds of the hyper-parameters, in deviations from their medians; of sigma squared
+the lower one where scores are known to scatter."""
+EXACT = 8.0
+"""The lower one of sigma squared where scores may be exact."""
 _STEPS = 40
 _NOTHING = -1e9
 """Logarithm of an improvement of 0."""
@@ -176,22 +179,30 @@ def loss(
 
 
 def fit(
-    x: Array, y: Array, vague: Array, known: Array, trends: Sequence[Trend] = ()
+    x: Array,
+    y: Array,
+    vague: Array,
+    known: Array,
+    trends: Sequence[Trend] = (),
+    quietest: float = NOISY,
 ) -> Array:
     """Fit hyper-parameters (d + 3,), as logarithms: length scales, height, noise, c.
 
-    They are the most probable ones. Arguments are those of ``GaussianProcess``; of many
-    trials, ``FITTED`` are used.
+    They are the most probable ones. Arguments are those of ``GaussianProcess``, and the
+    lower bound of sigma squared, ``NOISY`` or ``EXACT``; of many trials, ``FITTED`` are
+    used.
     """
     kept = most_telling(y, vague, FITTED)
     mean, spread = _prior(x.shape[1])
+    low = mean - NOISY * spread
+    low[-2] = mean[-2] - quietest * spread[-2]
     minimum = optimize.minimize(
         loss,
         mean,
         args=(x[kept], y[kept], vague[kept], known[kept], Basis.of(x[kept], trends)),
         jac=True,
         method="L-BFGS-B",
-        bounds=list(zip(mean - _FAR * spread, mean + _FAR * spread, strict=True)),
+        bounds=list(zip(low, mean + NOISY * spread, strict=True)),
         options={"maxiter": _STEPS},
     )
     return np.round(minimum.x, _DECIMALS)

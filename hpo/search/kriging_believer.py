@@ -23,7 +23,6 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from hpo.search import comparison
 from hpo.search.acquisition import Maximiser
 from hpo.search.comparison import Observations
 from hpo.search.constraints import IsFeasible
@@ -76,8 +75,7 @@ class KrigingBeliever(BaseSampler):
         self._observations = observations
         self._cube = cube_of(spec)
         self._is_feasible = is_feasible
-        self._scale = comparison.surrogate_scale(spec)
-        self._sources = source_surrogates(spec, self._scale)
+        self._sources = source_surrogates(spec)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -115,7 +113,7 @@ class KrigingBeliever(BaseSampler):
         """
         number = len(self._observations.seen)
         if self._observations.complete.any():
-            own = Surrogate(self._spec, self._observations, self._scale, self._sources)
+            own = Surrogate(self._spec, self._observations, self._sources)
             is_enough = number >= self._n_startup or own.follows_sources
             return own if is_enough else None
         if self._sources:

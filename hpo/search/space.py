@@ -149,9 +149,11 @@ def _rounded(distribution: BaseDistribution, value: Any) -> Any:
     return min(max(round(value, places), low), high)
 
 
-_LATTICE = 1000
-"""Places of a range at which suggestions lie: the last bits of sums decide none of
-them."""
+_COARSE = 1_000
+"""Places of a range at which suggestions lie, if scores are accuracies: the last bits
+of sums decide none of them."""
+_FINE = 100_000
+"""The same of other scores, which may be exact; last bits decide hardly any."""
 _FEW = 32
 """Limit on the values of a parameter that is searched value by value."""
 Present = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -168,13 +170,16 @@ class Cube:
     """
 
     def __init__(
-        self, space: Mapping[str, BaseDistribution], present: Present | None = None
+        self,
+        space: Mapping[str, BaseDistribution],
+        present: Present | None = None,
+        n_places: int = _COARSE,
     ) -> None:
-        """Take the space in the order of its distributions; without ``present``, all is
-        there."""
+        """Take the space in the order of its distributions, and the places of a range;
+        without ``present``, all is there."""
         self.space = dict(space)
         self._present = present
-        self.axes = [Axis(own) for own in self.space.values()]
+        self.axes = [Axis(own, n_places) for own in self.space.values()]
 
     def free(self, point: Array) -> NDArray[np.bool_]:
         """Return whether each column (width,) may vary between 0 and 1, with the others
@@ -239,7 +244,8 @@ class Cube:
 def cube_of(spec: StudySpec) -> Cube:
     """Return the space of a study as a cube."""
     present = spec.present if spec.is_conditional else None
-    return Cube(distributions(spec), present)
+    n_places = _COARSE if spec.is_accuracy else _FINE
+    return Cube(distributions(spec), present, n_places)
 
 
 def _few_values(own: FloatDistribution | IntDistribution) -> list[float]:
@@ -257,9 +263,10 @@ def _few_values(own: FloatDistribution | IntDistribution) -> list[float]:
 class Axis:
     """One parameter of the space."""
 
-    def __init__(self, distribution: BaseDistribution) -> None:
-        """Take its distribution."""
+    def __init__(self, distribution: BaseDistribution, n_places: int = _COARSE) -> None:
+        """Take its distribution, and the places of a range."""
         self._of = distribution
+        self._n_places = n_places
         self.width = 1
         self.places: Array | None = None
         """Places (k, width) of its few values; None if it is searched as continuous."""
@@ -305,7 +312,7 @@ class Axis:
         assert isinstance(own, FloatDistribution | IntDistribution)
         at = float(place[0])
         if self.places is None:
-            at = round(at * _LATTICE) / _LATTICE
+            at = round(at * self._n_places) / self._n_places
         if own.log:
             value = math.exp((1.0 - at) * math.log(own.low) + at * math.log(own.high))
         else:

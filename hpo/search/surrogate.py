@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from hpo.search import comparison, optuna_adapter
 from hpo.search.comparison import Observations
 from hpo.search.gaussian_process import (
+    EXACT,
+    NOISY,
     Array,
     Basis,
     GaussianProcess,
@@ -62,13 +64,13 @@ class Surrogate:
         self,
         spec: StudySpec,
         observations: Observations,
-        scale: Scale,
         sources: Sequence[Surrogate] = (),
     ) -> None:
         """Take trials, one complete at least whose score was measured (see
         ``comparison``), and what ``source_surrogates`` returns."""
         self._cube = cube_of(spec)
         self._sign = spec.sign
+        scale = choose_scale(spec, observations)
         self._scale = scale
         complete = np.flatnonzero(observations.complete)
         raw = self._sign * scale.forward(observations.scores[complete])
@@ -106,7 +108,9 @@ class Surrogate:
         return bool(self._trends)
 
     def _fit(self, trends: Sequence[Trend]) -> Array:
-        return fit(self.x, self.y, self._vague, self.known, trends)
+        # an accuracy is that of a few hundred series: it always scatters
+        quietest = NOISY if self._scale.bounded else EXACT
+        return fit(self.x, self.y, self._vague, self.known, trends, quietest)
 
     def _keep_likelier(self, trends: Sequence[Trend]) -> list[Trend]:
         """Return the trends with each of which the scores are likelier than without."""
@@ -217,14 +221,14 @@ def standardised(y: Array, better: float = math.inf) -> tuple[Array, float, floa
     return (y - centre) / deviation, centre, deviation
 
 
-def source_surrogates(spec: StudySpec, scale: Scale) -> list[Surrogate]:
+def source_surrogates(spec: StudySpec) -> list[Surrogate]:
     """Return the surrogates of the studies of ``[transfer]``, in the cube of this
     one."""
 
     def build(_: int, source: Source) -> Surrogate:
-        return Surrogate(spec, _observe(source.trials), scale)
+        return Surrogate(spec, _observe(source.trials))
 
-    return kept(spec.hash, f"sources, {scale}").of(spec.sources, build)
+    return kept(spec.hash, "sources").of(spec.sources, build)
 
 
 def _observe(trials: Sequence[SourceTrial]) -> Observations:
@@ -268,8 +272,7 @@ def predict_scores(
         return {}
     if spec.defines_by_run and not _share_space(spec, [trials[k] for k in complete]):
         return {}
-    scale = choose_scale(spec, observations)
-    surrogate = Surrogate(spec, observations, scale, source_surrogates(spec, scale))
+    surrogate = Surrogate(spec, observations, source_surrogates(spec))
     means, stds = surrogate.predict([trials[number] for number in complete])
     if n_series and spec.is_accuracy:
         shares = np.clip(means, 0.0, 1.0)
@@ -302,7 +305,7 @@ def predict_at(
     """
     scores = [trial.score for trial in trials]
     observations = _all_complete(trials, scores, [0.0] * len(trials))
-    surrogate = Surrogate(spec, observations, comparison.surrogate_scale(spec))
+    surrogate = Surrogate(spec, observations)
     asked = [
         Past(suggestion=Suggestion(params=spec.present(point))) for point in points
     ]

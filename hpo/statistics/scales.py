@@ -64,6 +64,37 @@ LINEAR = Scale(np.positive, np.positive, np.ones_like)
 LOGIT = Scale(logits, shares, _slope_of_logits, bounded=True)
 LOG = Scale(logarithms, np.exp, np.reciprocal)
 
+_CLOSE = 0.5
+"""Share of the scores that lie within a unit of ``lead_scale`` of the best one: near
+it, the scale is linear, as a minimum is smooth."""
+
+
+def lead_scale(scores: Array, sign: float) -> Scale:
+    """Return the scale of the logarithm of how far the best score leads, with a sign of
+    1 if larger scores are better, else -1.
+
+    A score s maps to -sign log(1 + lead / unit) with lead = sign (best - s), whatever
+    number the best value is. The unit is what the closer half of ``scores`` (n,), which
+    are not all equal, lies within.
+    """
+    best = float((sign * scores).max())
+    leads = best - sign * scores
+    unit = float(np.quantile(leads, _CLOSE)) or float(leads[leads > 0.0].min())
+
+    def relative(values: Array) -> Array:
+        """Return leads in units; further than -1 is better than any score will be."""
+        return np.maximum((best - sign * np.asarray(values)) / unit, -_MOST)
+
+    return Scale(
+        forward=lambda values: -sign * np.log1p(relative(values)),
+        inverse=lambda logs: sign * (best - unit * np.expm1(-sign * np.asarray(logs))),
+        slope=lambda values: 1.0 / (unit * (1.0 + relative(values))),
+    )
+
+
+_MOST = 0.999
+"""Limit on the lead over the best score, in units of ``lead_scale``."""
+
 _FAR = 10.0
 """A best score is an outlier if its lead over the second is this many times the
 second's lead over the median."""

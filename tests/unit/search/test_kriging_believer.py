@@ -129,9 +129,9 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
         trials.append(replace(past, state=state, steps=steps, score=scores[-1]))
     told: list[Any] = []
 
-    def fitted(x: Any, y: Any, vague: Any, known: Any, trends: Any) -> Any:
+    def fitted(x: Any, y: Any, vague: Any, *others: Any) -> Any:
         told.extend(vague)
-        return fit(x, y, vague, known, trends)
+        return fit(x, y, vague, *others)
 
     monkeypatch.setattr(surrogate, "fit", fitted)
     assert float(suggest(spec, 16, trials).params["x"]) > 0.5
@@ -174,6 +174,25 @@ def test_one_score_beyond_all_others_leads_nobody_into_corners(name: str) -> Non
         corners = sum(place <= {0.0, 1.0, 0.01, 10.0} for place in places)
         assert corners <= 3
         assert min(trial.score or 1.0 for trial in trials[16:]) < 0.04
+
+
+def test_an_exact_value_is_followed_over_decades() -> None:
+    """Whatever the least value is: without scatter, and beside scores a million times
+    as far from it."""
+    space = {"x": {"low": 0.0, "high": 1.0}, "rate_per_ns": {"low": 0.1, "high": 9.0}}
+    loss = {"objective": "toy_objective:ToyLossObjective", "confirm": None}
+    tables = {"budget": {"window": 1, "trials": 60, "seeds": 1}, "pruner": None}
+    spec = believer(space=space, **loss, **tables)
+
+    def score(params: Mapping[str, Any]) -> float:
+        return float(
+            80.0
+            + 100.0 * (params["x"] - 1.0 / 3.0) ** 2
+            + (params["rate_per_ns"] - 10.0 / 3.0) ** 2
+        )
+
+    least = min(trial.score or math.inf for trial in searched(spec, 50, score))
+    assert least - 80.0 < 1e-4
 
 
 def test_every_eighth_trial_is_drawn_at_random() -> None:

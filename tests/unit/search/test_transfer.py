@@ -64,8 +64,7 @@ def shuffled(trials: Sequence[SourceTrial]) -> list[SourceTrial]:
 
 def fitted(spec: StudySpec, trials: Sequence[Past]) -> Surrogate:
     known = comparison.extrapolate(spec, trials)
-    scale = comparison.surrogate_scale(spec)
-    return Surrogate(spec, known, scale, source_surrogates(spec, scale))
+    return Surrogate(spec, known, source_surrogates(spec))
 
 
 def misses(trials: Sequence[Past], at: float) -> list[float]:

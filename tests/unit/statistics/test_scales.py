@@ -10,11 +10,11 @@ from toy_objective import ToyObjective, ToyTask
 from workers import toy_spec
 
 from hpo.contract import describe
-from hpo.search import comparison
+from hpo.search import comparison, surrogate
 from hpo.search.comparison import LINEAR, LOG, LOGIT
 from hpo.search.suggest import suggest
 from hpo.search.surrogate import Surrogate, predict_scores
-from hpo.statistics.scales import without_outliers
+from hpo.statistics.scales import lead_scale, without_outliers
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
@@ -108,17 +108,19 @@ def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
     ]
 
 
-def test_no_error_is_expected_below_zero(narma10: StudySpec) -> None:
+def test_no_error_is_expected_below_zero(
+    narma10: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trials = searched(narma10)
     between = [
         replace(trials[0], suggestion=moved(narma10, tau))
         for tau in np.linspace(1.0, 12.0, 45)
     ]
     known = comparison.extrapolate(narma10, trials)
-    least = {
-        scale: (Surrogate(narma10, known, scale).predict(between)[0].min())
-        for scale in (LINEAR, LOG)
-    }
+    least = {}
+    for scale in (LINEAR, LOG):
+        monkeypatch.setattr(surrogate, "choose_scale", lambda *_, own=scale: own)
+        least[scale] = Surrogate(narma10, known).predict(between)[0].min()
     assert least[LINEAR] < 0.0 < least[LOG]
 
 
@@ -156,3 +158,18 @@ def test_errors_are_compared_by_logarithms_and_zero_is_just_below_the_others() -
     )
     assert np.isfinite(LOG.forward(np.zeros(2))).all()
     assert LOG.inverse(LOG.forward(np.zeros(2)) + 3.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_leads_over_the_best_span_decades_whatever_number_that_is(sign: float) -> None:
+    leads = np.array([0.0, *np.geomspace(1e-6, 1e2, 9)])
+    scores = 5.0 - sign * leads
+    scale = lead_scale(scores, sign)
+    raw = sign * scale.forward(scores)
+    assert (np.diff(raw) < 0.0).all()
+    assert np.diff(raw)[-2:] == pytest.approx(-np.log(10.0), abs=0.1)
+    assert scale.inverse(scale.forward(scores)) == pytest.approx(scores, abs=1e-9)
+    step = 1e-4 * (leads[1:] + leads[1])
+    rise = scale.forward(scores[1:] + step) - scale.forward(scores[1:] - step)
+    assert scale.slope(scores[1:]) == pytest.approx(rise / (2.0 * step), rel=1e-3)
+    assert np.isfinite(scale.forward(scores[:1] + sign * 1e3)).all()
