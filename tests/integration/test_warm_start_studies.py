@@ -165,9 +165,9 @@ def test_no_complete_trial_yet(ledger: Ledger) -> None:
             {"protocol": "search_on_test"},
             {},
             (
-                "'source' was scored on the test part (protocol=\"paper\"). Name a"
-                ' study with protocol = "validation", or search on the test part here,'
-                ' too: protocol = "search_on_test".'
+                "'source' was scored on the test part (protocol=\"search_on_test\"). "
+                'Name a study with protocol = "validation", or search on the test part'
+                ' here, too: protocol = "search_on_test".'
             ),
         ),
         (

@@ -189,7 +189,7 @@ def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
         spintronic(resume=checkpoint, epochs=2)
     with pytest.raises(ValueError, match=r"expected `lr0 == 0.2`, got lr0=0.149"):
         spintronic(resume=checkpoint, epochs=2, seed=1, lr0=0.2)
-    with pytest.raises(ValueError, match="expected `protocol == 'paper'`"):
+    with pytest.raises(ValueError, match="expected `protocol == 'search_on_test'`"):
         spintronic(
             resume=checkpoint, epochs=2, seed=1, protocol=Protocol.SEARCH_ON_TEST
         )
