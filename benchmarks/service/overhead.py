@@ -74,7 +74,7 @@ insert into hpo_ledger.members (slot_id, member, seed, score, epochs, curve,
                                 scored_at, loss_curve, diverged, info, seconds, worker)
 select slots.id, m, m, random(), :epochs, c, array(select generate_series(1, :epochs)),
        c, false, '{{}}', 1, 'bench'
-from hpo_ledger.slots, generate_series(0, :members - 1) m,
+from hpo_ledger.slots, generate_series(0, :seeds - 1) m,
      (select array(select 0.1 * random() from generate_series(1, :epochs)) c) curve"""
 _OPTUNA = (
     """

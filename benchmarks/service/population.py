@@ -75,7 +75,7 @@ FROM hpo_ledger.slots l JOIN hpo_ledger.studies s ON s.id = study_id, LATERAL (
     SELECT l.score * (1 - exp(-3.0 * e / :epochs)) FROM generate_series(1, :epochs) e)
     ELSE CAST('{}' AS float8[]) END AS c, CASE WHEN phase = 'search' THEN array(
     SELECT generate_series(1, :epochs)) ELSE CAST('{}' AS int[]) END AS at) curve,
-  generate_series(0, CASE WHEN phase = 'search' THEN :members - 1 ELSE 0 END) m
+  generate_series(0, CASE WHEN phase = 'search' THEN :seeds - 1 ELSE 0 END) m
 WHERE name = :name AND phase = :phase AND l.state = 'complete'"""
 _MIRROR = (
     """

@@ -165,8 +165,8 @@ class Figures:
         """Draw the importance of each parameter, and how uncertain it is.
 
         How much of the variance of the score over the search space the parameter
-        explains (fANOVA), as a share of the total; ± one standard deviation over
-        bootstrap resamples of the trials.
+        explains, as a share of the total (a functional ANOVA of the surrogate); ± one
+        standard deviation over bootstrap resamples of the trials.
 
         Raises:
             StudyError: fewer than 20 trials trained a network to the end, their scores

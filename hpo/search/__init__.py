@@ -4,6 +4,7 @@ study."""
 __all__ = [
     "constraints",
     "history",
+    "importance",
     "kriging_believer",
     "memory",
     "options",

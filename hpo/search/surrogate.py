@@ -42,7 +42,7 @@ from hpo.study.trials import Past, Posterior, Suggestion
 
 KNOWN = 400
 """Limit on the trials that the surrogate is fitted to."""
-_AT_ONCE = 2_000
+_AT_ONCE = 500
 """Most points in a prediction, which takes a matrix of their covariances."""
 _DECIMALS = 6
 """Decimals of a posterior mean."""
@@ -68,7 +68,7 @@ class Surrogate:
     ) -> None:
         """Take trials, one complete at least whose score was measured (see
         ``comparison``), and what ``source_surrogates`` returns."""
-        self._cube = cube_of(spec)
+        self.cube = cube_of(spec)
         self._sign = spec.sign
         scale = choose_scale(spec, observations)
         self._scale = scale
@@ -81,7 +81,7 @@ class Surrogate:
         vague = observations.vague[complete]
         chosen = most_telling(y, vague, KNOWN)
         trials = [observations.seen[k] for k in complete[chosen]]
-        self.x = self._cube.points(trials)
+        self.x = self.cube.points(trials)
         """Points of the most informative trials, (n, width)."""
         self.costs = np.array([trial.costs for trial in trials], dtype=np.float64)
         """(n, costs of the study)."""
@@ -128,7 +128,7 @@ class Surrogate:
 
     def believe(self, trials: Sequence[Past]) -> GaussianProcess:
         """Return a process with trials at their posterior mean, as if measured."""
-        x = self._cube.points(trials)
+        x = self.cube.points(trials)
         y = self.process.mean(x)
         return GaussianProcess(
             np.concatenate([self.x, x]),
@@ -141,7 +141,7 @@ class Surrogate:
 
     def predict(self, trials: Sequence[Past]) -> tuple[Array, Array]:
         """Return the posterior mean of the score of trials, and its deviation (k,)."""
-        points = self._cube.points(trials)
+        points = self.cube.points(trials)
         n_parts = 1 + len(points) // (_AT_ONCE + 1)
         parts = [self.process.predict(x) for x in np.array_split(points, n_parts)]
         mean, variance = np.concatenate(parts, axis=1)
@@ -232,14 +232,14 @@ def source_surrogates(spec: StudySpec) -> list[Surrogate]:
 
 
 def _observe(trials: Sequence[SourceTrial]) -> Observations:
-    return _all_complete(
+    return all_complete(
         [Past(suggestion=Suggestion(params=trial.params)) for trial in trials],
         [trial.score for trial in trials],
         [trial.vague for trial in trials],
     )
 
 
-def _all_complete(
+def all_complete(
     seen: Sequence[Past], scores: Sequence[float | None], vague: Sequence[float]
 ) -> Observations:
     """Return observations of trials (n,) that all count as complete."""
@@ -270,7 +270,7 @@ def predict_scores(
     complete = np.flatnonzero(measured).tolist()
     if not complete:
         return {}
-    if spec.defines_by_run and not _share_space(spec, [trials[k] for k in complete]):
+    if spec.defines_by_run and not share_space(spec, [trials[k] for k in complete]):
         return {}
     surrogate = Surrogate(spec, observations, source_surrogates(spec))
     means, stds = surrogate.predict([trials[number] for number in complete])
@@ -282,7 +282,7 @@ def predict_scores(
     return {number: Posterior(mean=mean, std=std) for number, mean, std in rows}
 
 
-def _share_space(spec: StudySpec, trials: Sequence[Past]) -> bool:
+def share_space(spec: StudySpec, trials: Sequence[Past]) -> bool:
     """Return whether the trials lie in the space that they have found; not if a
     parameter is a number in one, and a choice in another."""
     space = distributions(spec)
@@ -304,7 +304,7 @@ def predict_at(
     ``trials`` are complete, one at least; each has a measured score.
     """
     scores = [trial.score for trial in trials]
-    observations = _all_complete(trials, scores, [0.0] * len(trials))
+    observations = all_complete(trials, scores, [0.0] * len(trials))
     surrogate = Surrogate(spec, observations)
     asked = [
         Past(suggestion=Suggestion(params=spec.present(point))) for point in points

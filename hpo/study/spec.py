@@ -193,7 +193,7 @@ class StudySpec(StudyTable):
         that made them."""
         return self.objective == IMPORTED
 
-    @property
+    @cached_property
     def defines_by_run(self) -> bool:
         """Whether no study file has its parameters: each trial brings its own, with
         their distributions, as in Optuna."""
@@ -205,7 +205,7 @@ class StudySpec(StudyTable):
         values."""
         return self.objective == ASK_AND_TELL
 
-    @property
+    @cached_property
     def has_class(self) -> bool:
         """Whether a class evaluates the trials: neither a function, nor Optuna
         elsewhere, nor somebody outside."""

@@ -144,7 +144,9 @@ def script(name: str) -> str:
 
 def _packed(text: str) -> str:
     """Compress text by gzip and base 64, reproducibly."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return base64.b64encode(
+        gzip.compress(text.encode(), compresslevel=6, mtime=0)
+    ).decode()
 
 
 def compact(figure: go.Figure) -> str:

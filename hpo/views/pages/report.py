@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -33,7 +34,6 @@ from hpo.views.figures import (
     score_map,
 )
 from hpo.views.figures import tolerances as tolerance_figure
-from hpo.views.figures.importance import Share
 from hpo.views.figures.networks import Confusion
 from hpo.views.figures.plotted import Plotted, count_drawn
 from hpo.views.figures.score_map import ScoreMap
@@ -77,6 +77,9 @@ from hpo.views.sentences.formatting import (
     shown,
     value_cell,
 )
+
+if TYPE_CHECKING:
+    from hpo.search.importance import Share
 
 ENDED_ROWS = 50
 NO_SCORE = "No trial has a score yet."

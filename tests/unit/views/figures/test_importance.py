@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import snapshots
 
+from hpo.search.importance import LEAST
 from hpo.study.result import Result
 from hpo.study.trials import SlotState
 from hpo.views.figures import importance
@@ -55,14 +56,14 @@ def test_parameters_that_matter_lead(seed: int) -> None:
 
 
 def test_fewer_trials_leave_more_uncertainty() -> None:
-    few = importance.measure(drawn(lambda p: p["x"], importance.LEAST))
+    few = importance.measure(drawn(lambda p: p["x"], LEAST))
     many = importance.measure(drawn(lambda p: p["x"], 100))
     assert next(iter(few)) == next(iter(many)) == "x"
     assert few["x"].std > 2 * many["x"].std > 0
 
 
 def test_a_parameter_that_a_trial_lacks_has_no_share() -> None:
-    first, *others = drawn(lambda p: p["x"], importance.LEAST).search
+    first, *others = drawn(lambda p: p["x"], LEAST).search
     params = {name: value for name, value in first.params.items() if name != "k"}
     search = (replace(first, params=params), *others)
     shares = importance.measure(snapshots.snapshot(snapshots.spec(), search))
@@ -71,7 +72,7 @@ def test_a_parameter_that_a_trial_lacks_has_no_share() -> None:
 
 def test_one_odd_score_among_equal_ones_is_enough() -> None:
     """Many resamples and trees see no difference at all."""
-    study = drawn(lambda p: 0.0, importance.LEAST)
+    study = drawn(lambda p: 0.0, LEAST)
     alike = [replace(trial, score=0.1) for trial in study.search]
     alike[3] = replace(alike[3], score=0.9)
     shares = importance.measure(snapshots.changed(study, search=tuple(alike)))
@@ -89,7 +90,7 @@ def test_what_is_minimised_is_turned_round(objective: str, worth: float) -> None
 
 
 def test_too_few_say_nothing_and_those_that_were_stopped_early_do_not_count() -> None:
-    study = drawn(lambda p: p["x"], importance.LEAST)
+    study = drawn(lambda p: p["x"], LEAST)
     first = snapshots.slot(999, SlotState.PRUNED, score=99.0)
     more = snapshots.changed(study, search=(*study.search, first))
     assert importance.measure(more) == importance.measure(study) is not None

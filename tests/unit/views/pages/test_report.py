@@ -16,8 +16,9 @@ from pages import HOSTILE, figures, names, shown
 from snapshots import FEW_TRIALS
 
 from hpo.contract import Baseline
+from hpo.search.importance import LEAST
 from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
-from hpo.views.figures import contour, convergence, importance
+from hpo.views.figures import contour, convergence
 from hpo.views.figures.networks import Confusion
 from hpo.views.figures.plotted import Plotted
 from hpo.views.pages import report as report_page
@@ -223,7 +224,7 @@ def with_text_in_every_place(text: str) -> str:
         sampler={"name": "tpe", text: text},
     )
     states = [
-        *[SlotState.COMPLETE] * importance.LEAST,
+        *[SlotState.COMPLETE] * LEAST,
         SlotState.PRUNED,
         SlotState.FAILED,
     ]
