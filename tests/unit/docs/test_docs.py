@@ -39,6 +39,20 @@ PAGES = prose.pages()
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 SHELL = ("", "console", "sh")
 PLACEHOLDERS = {"K": "1", "N": "1"}
+SHOWN = {
+    "docs/examples/bench.py": "docs/how-to/instrument.md",
+    "docs/examples/bench.sh": "docs/how-to/instrument.md",
+    "docs/examples/bench.toml": "docs/how-to/instrument.md",
+    "docs/examples/conv.py": "docs/how-to/own-objective.md",
+    "docs/examples/conv.toml": "docs/how-to/own-objective.md",
+    "docs/examples/first.toml": "docs/tutorial/first-study.md",
+    "docs/examples/near_best.py": "docs/reference/classes.md",
+    "docs/examples/optuna/quadratic.py": "docs/how-to/from-optuna.md",
+    "docs/examples/solve.py": "docs/reference/classes.md",
+    "docs/examples/to_mlflow.py": "docs/reference/python.md",
+    "studies/seqdigits.toml": "docs/reference/study-file.md",
+}
+"""Files that a page shows as a block."""
 EACH_PAGE = pytest.mark.parametrize("name", NAMES)
 
 
@@ -260,12 +274,24 @@ def test_each_variant_is_the_study_whose_result_is_kept(tmp_path: Path) -> None:
     assert kept == {name: loaded[name] for name in kept}
 
 
+@pytest.mark.parametrize("file", SHOWN)
+def test_a_page_shows_a_file_as_it_is(file: str) -> None:
+    language = {"py": "python"}.get(file.rpartition(".")[2], file.rpartition(".")[2])
+    text = (ROOT / file).read_text("utf-8")
+    assert text in blocks(SHOWN[file], language), f"{SHOWN[file]}: copy {file} there"
+
+
+def test_pages_include_nothing_that_a_repository_does_not_show() -> None:
+    assert [n for n in NAMES if "literalinclude" in (ROOT / n).read_text("utf-8")] == []
+
+
 def test_the_examples_are_shown_and_load(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(DOCS / "examples")
     monkeypatch.syspath_prepend(DOCS / "examples")
-    text = "".join(page.read_text("utf-8") for page in PAGES)
-    for file in sorted((DOCS / "examples").glob("*.*")):
-        assert f"```{{literalinclude}} ../examples/{file.name}" in text
+    linked = {Path(target).name for name in NAMES for target in targets(name)}
+    shown = {Path(file).name for file in SHOWN}
+    examples = {file.name for file in (DOCS / "examples").glob("*.*")}
+    assert examples <= linked | shown
     for file in (DOCS / "examples").glob("*.toml"):
         assert load_study(file.name).name == file.stem
 

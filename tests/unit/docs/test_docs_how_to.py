@@ -91,7 +91,7 @@ def check_of_the_page(scores: dict[int, float], protocol: Protocol) -> Outcome:
     names: dict[str, Any] = {"Protocol": Protocol, "Outcome": Outcome}
     check, use = (
         (EXAMPLES / "solve.py").read_text(),
-        blocks("../reference/classes", "python")[0],
+        blocks("../reference/classes", "python")[1],
     )
     exec(check + evaluate + textwrap.indent(use, "    "), names)
     params = SimpleNamespace(steps_per_point=2)

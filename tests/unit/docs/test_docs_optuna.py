@@ -26,9 +26,3 @@ def test_an_example_runs_by_itself(
     monkeypatch.setattr(optuna.Study, "optimize", briefly)
     runpy.run_path(str(script), run_name="__main__")
     assert capsys.readouterr().out
-
-
-def test_the_quadratic_that_the_page_shows_is_the_script() -> None:
-    script = (ROOT / "docs/examples/optuna/quadratic.py").read_text("utf-8")
-    page = (ROOT / "docs/how-to/from-optuna.md").read_text("utf-8")
-    assert f"```python\n{script}```\n" in page
