@@ -3,7 +3,8 @@ long.
 
 ``python docs/prose.py [PAGE ...]`` prints a line per page (without arguments, for all
 pages and README), and every sentence above 35 words. Sentences exclude code, tables and
-headings. Words have a letter or a digit; records and reference are counted apart.
+headings. Words have a letter or a digit; records and reference are counted apart. A
+block that repeats a file of ``docs/examples`` is not counted.
 """
 
 from __future__ import annotations
@@ -76,9 +77,16 @@ def pages() -> list[Path]:
 
 def words(page: Path) -> int:
     """Return the words of a page, those of tables and code included."""
-    return sum(
-        bool(re.search(r"\w", one)) for one in page.read_text(encoding="utf-8").split()
-    )
+    text = page.read_text(encoding="utf-8")
+    for example in _examples():
+        text = text.replace(example, "")
+    return sum(bool(re.search(r"\w", one)) for one in text.split())
+
+
+@cache
+def _examples() -> list[str]:
+    files = (ROOT / "docs/examples").rglob("*.*")
+    return [f.read_text("utf-8") for f in files if f.suffix in (".py", ".sh", ".toml")]
 
 
 def kind(page: Path) -> str:

@@ -144,7 +144,7 @@ def _new_module(what: str, name: str) -> int:
     )
     print(
         f"{', '.join(templates)}: run it with hpo launch {name}.toml, test it with"
-        f" pytest test_{name}.py"
+        f" python -m pytest test_{name}.py (once: pip install pytest)"
     )
     return 0
 

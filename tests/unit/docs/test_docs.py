@@ -47,7 +47,6 @@ SHOWN = {
     "docs/examples/conv.toml": "docs/how-to/own-objective.md",
     "docs/examples/first.toml": "docs/tutorial/first-study.md",
     "docs/examples/near_best.py": "docs/reference/classes.md",
-    "docs/examples/optuna/quadratic.py": "docs/how-to/from-optuna.md",
     "docs/examples/solve.py": "docs/reference/classes.md",
     "docs/examples/to_mlflow.py": "docs/reference/python.md",
     "studies/seqdigits.toml": "docs/reference/study-file.md",
