@@ -65,6 +65,7 @@ def load(name: str) -> Problem:
         true=true,
         metric="value",
         maximize=False,
+        scatters=suite == "bbob-noisy",
         optimum=float(exact(_best_point(exact))),
     )
 

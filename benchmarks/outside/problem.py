@@ -28,6 +28,8 @@ class Problem:
     """Return what a configuration is worth."""
     metric: str
     maximize: bool
+    scatters: bool = True
+    """Whether a value may differ from what its configuration is worth."""
     optimum: float | None = None
     """The best there is; None where nobody knows it."""
 

@@ -1,9 +1,9 @@
 """Our sampler and its peers, each on a problem, and what they hold for the best.
 
 Ours is asked as a study with ``ask`` and ``tell`` asks it: its space stands in the
-study file, and it holds the configuration of the highest posterior mean. The others are
-Optuna's, or samplers for Optuna: they find the space as the objective runs, and hold
-the trial of the best value.
+study file. It holds the trial of the best value, the default of ``[confirm]``; where
+values scatter, that of the highest posterior mean. The others are Optuna's, or samplers
+for Optuna: they find the space as the objective runs, and hold the best value.
 
 OptunaHub's AutoSampler, which comes from the network, takes ``GP`` for fewer than 250
 trials, and ``TPE`` where there are choices or conditions. HEBO is missing: no version
@@ -119,13 +119,15 @@ def _ask_ours(
         score = problem.objective(FixedTrial(dict(own.params)))
         past.append(Past(suggestion=own, state=SlotState.COMPLETE, score=score))
         if number + 1 in budgets:
-            yield number + 1, _find_likely_best(spec, past)
+            yield number + 1, _find_best(spec, past)
 
 
-def _find_likely_best(spec: StudySpec, past: Sequence[Past]) -> Held:
-    means = {k: own.mean for k, own in predict_scores(spec, past).items()}
-    best = max(means, key=lambda k: spec.sign * means[k])
-    return Held(claimed=means[best], params=past[best].suggestion.params)
+def _find_best(spec: StudySpec, past: Sequence[Past]) -> Held:
+    values = {k: own.score for k, own in enumerate(past) if own.score is not None}
+    if spec.ranks_by_mean:
+        values = {k: own.mean for k, own in predict_scores(spec, past).items()}
+    best = max(values, key=lambda k: spec.sign * values[k])
+    return Held(claimed=values[best], params=past[best].suggestion.params)
 
 
 def _write_study(problem: Problem, seed: int, trials: int) -> StudySpec:
@@ -138,6 +140,6 @@ def _write_study(problem: Problem, seed: int, trials: int) -> StudySpec:
         "budget": {"trials": trials, "window": 1},
         "space": problem.space,
         "sampler": {"name": OURS},
-        "confirm": {"top": 1, "by": "posterior_mean"},
+        "confirm": {"by": "posterior_mean" if problem.scatters else "score"},
     }
     return file.validate(tree, where=problem.name)
