@@ -22,6 +22,12 @@ if ! grep -qs '^HPO_SECRETS=' .env; then
   } >>.env
   made="$made .env"
 fi
+# A server of another release would not see the volume's data.
+if grep -qs '^POSTGRES_IMAGE=postgres:' .env && ! grep -q '^POSTGRES_IMAGE=postgres:18' .env; then
+  echo "error: .env names $(grep '^POSTGRES_IMAGE=' .env), but docker-compose.yml needs PostgreSQL 18:" \
+    "docs/records/operations.md, \"PostgreSQL 17 to 18\"" >&2
+  exit 1
+fi
 # Images that were loaded without a registry have no digest: these are taken by their tags.
 for image in PYTHON_IMAGE=python:3.13-slim POSTGRES_IMAGE=postgres:18; do
   grep -q "^${image%%=*}=" .env && continue

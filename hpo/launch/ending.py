@@ -54,11 +54,13 @@ class LaunchEnd:
         """
         if isinstance(wish, Terminated) and not self._options.in_cell:
             later(3 * GRACE_S, os._exit, 143)  # even if something still blocks
+        if not self._executor.alive and latest.snapshot.helpers:
+            self._leave_to_others(len(latest.snapshot.helpers))
+            return
         leaves = self._executor.outlives and not self._cancels(wish)
         if not leaves:
             self._stop(latest, GRACE_S if isinstance(wish, Terminated) else None)
-        if self._options.json:
-            self._print_record(self._ledger.result(self._name), "interrupted", None)
+        self._print_interrupted()
         if leaves:
             self.leave()
         else:
@@ -71,6 +73,20 @@ class LaunchEnd:
                 f"{self._executor.leave()}. Follow them with:\n "
                 f" {self._options.command}"
             )
+
+    def _leave_to_others(self, workers: int) -> None:
+        """Say that the study goes on with workers that were started elsewhere."""
+        self._print_interrupted()
+        noun = "worker" if workers == 1 else "workers"
+        stop = status.stop_command(self._name, self._options.storage_option)
+        say(
+            f"the study continues with {workers} {noun} started elsewhere."
+            f" Stop it with:\n  {stop}\nFollow it with:\n  {self._options.command}"
+        )
+
+    def _print_interrupted(self) -> None:
+        if self._options.json:
+            self._print_record(self._ledger.result(self._name), "interrupted", None)
 
     def _stop(self, latest: Result, grace_s: float | None) -> None:
         """Stop the workers; with a second Ctrl-C, kill them."""

@@ -215,6 +215,13 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(
     _, err = user.launched()
     assert "workers serve this study already (1): starting none here" in err
     assert user.snapshot().state == StudyState.DONE
+    follower = user.launch("--name", "slow", "--set", "fixed.sleep_s=0.3")
+    user.wait_for_trials(1, "slow")
+    follower.send_signal(signal.SIGINT)
+    _, err = user.end(follower, 130)
+    assert "the study continues with 1 worker started elsewhere. Stop it with:" in err
+    assert "hpo stop slow" in err
+    assert "checkpoint" not in err, "it stops no worker"
     kill(worker, signal.SIGTERM)
     _, err = user.launched(
         "--name", "other", "--workers", "0", "--timeout", "3", status=1

@@ -221,6 +221,12 @@ def resume_command(name: str, storage: str = "") -> str:
     return advise(line, f"hpo.load({name!r}).resume()")
 
 
+def stop_command(name: str, storage: str = "") -> str:
+    """Return how to stop a study; ``storage`` as in ``next_step``."""
+    line = f"hpo stop {shlex.quote(name)}{storage}"
+    return advise(line, f"hpo.load({name!r}).stop()")
+
+
 def next_step(result: Result, storage: str = "") -> str:
     """Return the next step for a study that is not done; mostly empty.
 

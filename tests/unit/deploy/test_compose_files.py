@@ -124,6 +124,16 @@ def test_an_image_taken_by_its_tag_is_told(
     assert make_secrets(tmp_path).startswith("made: nothing, it is all there\n")
 
 
+def test_settings_of_an_older_server_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POSTGRES_IMAGE=postgres:17\n")
+    done = subprocess.run([SECRETS], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: .env names POSTGRES_IMAGE=postgres:17, but docker-compose.yml needs"
+        ' PostgreSQL 18: docs/records/operations.md, "PostgreSQL 17 to 18"\n'
+    )
+
+
 def test_secrets_and_settings_are_kept_out_of_git_and_images() -> None:
     names = ["secrets/worker", ".env", "docker-compose.override.yml"]
     ignored = subprocess.run(
