@@ -1,7 +1,7 @@
 """Take the pictures of dashboard and report for the documentation.
 
-They show the finished study seqdigits; the home page has five small ones, on a server
-of its own.
+They show the finished study seqdigits: of the report its convergence, of the dashboard
+what is first in view. The home page has five small studies, on a server of its own.
 
 PYTHONPATH=tests/support python docs/screenshots.py
 """
@@ -18,7 +18,7 @@ import browsing
 import servers
 import workers
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -63,7 +63,7 @@ def main() -> None:
             page.wait_for_function("document.documentElement.dataset.drawn")
             page.set_viewport_size({"width": 1120, "height": 860})
             page.wait_for_timeout(1000)
-            save(page, "report.png")
+            save(page.locator("#convergence"), "report.png")
         page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(address)
         page.get_by_role("link", name=STUDY, exact=True).click()
@@ -113,9 +113,9 @@ def home(browser: Browser) -> None:
                 workers.kill(worker)
 
 
-def save(page: Page, name: str) -> None:
-    """Write what is in view as a small PNG."""
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+def save(shown: Page | Locator, name: str) -> None:
+    """Write what is in view, or a part of the page, as a small PNG."""
+    picture = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
     print(HERE / name, f"{(HERE / name).stat().st_size / 1e3:.0f} kB")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.findings import Finding, line
@@ -71,12 +72,20 @@ def check(arguments: argparse.Namespace) -> int:
 
         print(json_records.dumps(_record(rehearsal, findings)))
     elif is_reproducible:
-        print(f"\nreproducible: hpo launch {arguments.study}")
+        print(f"\nreproducible: {_launch(arguments)}")
     elif rehearsal.differences:
         print("\nnot reproducible")
     else:
         print("\nfailed")
     return 0 if is_reproducible else EXIT_ERROR
+
+
+def _launch(arguments: argparse.Namespace) -> str:
+    """Return the command that launches what was checked."""
+    words = ["hpo", "launch", arguments.study]
+    if arguments.script_arguments:
+        words += ["--", *arguments.script_arguments]
+    return shlex.join(words)
 
 
 def _record(rehearsal: Rehearsal, findings: list[Finding]) -> dict[str, Any]:

@@ -40,6 +40,15 @@ def record(capsys: pytest.CaptureFixture[str], *line: str) -> tuple[int, Any]:
     return status, json.loads(capsys.readouterr().out)
 
 
+def test_the_command_to_launch_has_the_arguments_of_the_script(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write("return trial.suggest_float('x', 0, 1) * float(sys.argv[1])")
+    assert check(["train.py:objective", "--", "7"]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("\nreproducible: hpo launch train.py:objective -- 7\n")
+
+
 def test_a_function_that_repeats(capsys: pytest.CaptureFixture[str]) -> None:
     write(
         "n = trial.suggest_int('n', 1, 3)\n"
