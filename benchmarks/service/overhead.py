@@ -25,7 +25,7 @@ from hpo import settings
 from hpo.ledger.ledger import Ledger
 from hpo.postgres import embedded
 from hpo.postgres.connect import Storage, open_storage
-from hpo.search import pruning, suggest
+from hpo.search import pruners, suggest
 from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, Suggestion
@@ -225,7 +225,7 @@ def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Ove
         storage=rdb,
         study_name="plain",
         sampler=OPTUNAS[sampler](seed=0),  # type: ignore[call-arg]
-        pruner=pruning.PRUNERS[pruner](**PRUNERS[pruner]),
+        pruner=pruners.PRUNERS[pruner](**PRUNERS[pruner]),
     )
     began_s = time.process_time()
     server_s = _server_cpu_s()

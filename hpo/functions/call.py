@@ -30,7 +30,7 @@ from hpo.functions.saved import Saved
 from hpo.script import Source
 from hpo.search.history import quiet
 from hpo.search.optuna_adapter import STUDY
-from hpo.search.pruning import PRUNERS
+from hpo.search.pruners import PRUNERS
 from hpo.search.suggest import make_function_sampler
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue

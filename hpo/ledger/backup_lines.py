@@ -97,6 +97,8 @@ class SlotLine(BackupLine):
     message: str | None
     lineage: Json
     amendments: list[Annotated[Json, AfterValidator(_check_amendment)]]
+    begins_at: Finite | None
+    ends_at: Finite | None
     started_at: AwareDatetime
     finished_at: AwareDatetime | None
 
@@ -235,6 +237,14 @@ def _check_slot(spec: StudySpec, slot: SlotLine, where: str) -> None:
             (slot.finished_at is not None) == slot.state.is_finished,
             "a time for finished slots alone",
             slot.finished_at,
+        ),
+        (
+            "ends_at",
+            slot.ends_at is not None
+            or slot.phase == Phase.CONFIRM
+            or not slot.state.is_finished,
+            "an end in virtual time of finished trials",
+            slot.ends_at,
         ),
         (
             "score",

@@ -54,6 +54,8 @@ class Claim:
     token: str
     version: StudyVersion
     """Of the study, when the slot was claimed."""
+    begins_at: float | None = None
+    """When it begins in virtual time; None of a confirmation."""
     suggestion: Suggestion | None = None
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
     """Parameters that somebody enqueued for the trial; the sampler suggests the
@@ -115,6 +117,8 @@ class End:
     """Provenance of the result."""
     finished_at: datetime | None = None
     """Time of the end; None for now."""
+    ends_at: float | None = None
+    """Its end in virtual time; None to keep what is stored."""
     trained: Sequence[Member] | None = None
     """Its members; None for the stored ones."""
     last: Member | None = None

@@ -25,6 +25,7 @@ from hpo.ledger.statements.claims import (
     COUNT_AT_WORK,
     DELETE_UNFINISHED_CONFIRMATIONS,
     FIND_ABANDONED_SLOT,
+    MAY_BEGIN,
     OPEN_CONFIRMATION,
     OPEN_NEXT_TRIAL,
     SELECT_CHECKPOINT,
@@ -77,6 +78,7 @@ def _describe_opened(row: Row, spec: StudySpec, who: Claimant) -> Claim:
         worker=who.worker,
         token=who.token,
         version=StudyVersion(row.id, row.timeline, row.amendments),
+        begins_at=row.begins_at,
         optuna_trial_id=row.optuna_trial_id,
     )
 
@@ -94,13 +96,19 @@ def _explain_wait(row: Row, study: str, who: Claimant) -> Wait | None:
 
 
 def open_next(
-    connection: Connection, study: str, who: Claimant, *, looked_after: bool
+    connection: Connection,
+    study: str,
+    who: Claimant,
+    *,
+    looked_after: bool,
+    may_open: bool = True,
 ) -> Any:
     """Open the next trial of a search if budget, window and fairness allow it.
 
     One message, one transaction in autocommit. There it would have the session's
     isolation level, which may hide what others committed while it waited for a lock.
     ``looked_after`` says that no other work comes first, such as an abandoned slot.
+    Without ``may_open``, it only tells how things stand.
 
     Returns:
         A row: ``id name optuna_study_id amendments timeline spec about trials width``
@@ -109,7 +117,12 @@ def open_next(
         ``at_work``; ``slot_id`` and ``optuna_trial_id`` of the opened trial, else null.
         None if the study is not open, or other work comes first.
     """
-    values = {"study": study, "version": SCHEMA_VERSION, "looked_after": looked_after}
+    values = {
+        "study": study,
+        "version": SCHEMA_VERSION,
+        "looked_after": looked_after,
+        "may_open": may_open,
+    }
     statements = OPEN_NEXT_TRIAL
     driver = driver_of(connection)
     if driver.autocommit:
@@ -199,8 +212,8 @@ def _open_next(
 ) -> Claim | Wait | Over | None:
     """Open the next slot, if the window and the budget allow it."""
     name = study.name
-    _end_search(study, who)
-    row = open_next(study.connection, name, who, looked_after=True)
+    may_open = _end_search(study, who)
+    row = open_next(study.connection, name, who, looked_after=True, may_open=may_open)
     if row.slot_id is not None:
         return _describe_opened(row, study.spec, who)
     wait = _explain_wait(row, name, who)
@@ -215,17 +228,25 @@ def _open_next(
     return _open_confirmation(study, who)
 
 
-def _end_search(study: LockedStudy, who: Claimant) -> None:
-    """Store the end of the search if ``[stop]`` ends it before the next trial."""
+def _end_search(study: LockedStudy, who: Claimant) -> bool:
+    """Store the end of the search if ``[stop]`` ends it before the next trial.
+
+    Return whether that is decided. It is not as long as the trial may not begin, even
+    if it may a moment later.
+    """
     if study.spec.stop is None or study.row.search_end is not None:
-        return
+        return True
     number = study.progress().opened
+    window = study.spec.budget.window
+    if not study.ask(MAY_BEGIN, number=number, window=window).scalar():
+        return False
     read = partial(past.read, study.connection)
     why = past.explain_end(
         study.spec, number, lambda n: who.known.first(n, study.version, read)
     )
     if why is not None:
         study.ask(END_SEARCH, number=number, why=why)
+    return True
 
 
 def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over | None:
@@ -274,7 +295,15 @@ def _take(study: LockedStudy, slot: Row, who: Claimant) -> Claim:
     if not again:
         attempt += 1
     begins = attempt == 1 and not again
-    study.ask(TAKE_SLOT, **vars(who), slot_id=slot.id, attempt=attempt, begins=begins)
+    taken = study.ask(
+        TAKE_SLOT,
+        **vars(who),
+        slot_id=slot.id,
+        attempt=attempt,
+        begins=begins,
+        window=study.spec.budget.window,
+        has_clock=bool(study.spec.budget.clock),
+    ).one()
     saved = study.ask(SELECT_CHECKPOINT, slot_id=slot.id).one_or_none()
     suggestion = Suggestion(params=slot.params or {}, attrs=slot.attrs)
     return Claim(
@@ -288,6 +317,7 @@ def _take(study: LockedStudy, slot: Row, who: Claimant) -> Claim:
         worker=who.worker,
         token=who.token,
         version=study.version,
+        begins_at=taken.begins_at,
         suggestion=suggestion if slot.params else None,
         enqueued=past.check_row(slot, lambda _: suggestion.enqueued),
         optuna_trial_id=slot.optuna_trial_id,

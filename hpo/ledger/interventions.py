@@ -295,7 +295,13 @@ def _refuse_excluded(study: LockedStudy, slot: Row) -> None:
 def _exclude_slot(study: LockedStudy, slot: Row, since: int, message: str) -> None:
     """Replace the outcome of a slot, in Optuna's tables, too."""
     amendments = _amend_slot(
-        study, slot, "exclude", since, sql.EXCLUDE_SLOT, message=message
+        study,
+        slot,
+        "exclude",
+        since,
+        sql.EXCLUDE_SLOT,
+        message=message,
+        has_clock=bool(study.spec.budget.clock),
     )
     study.ask(sql.DELETE_CHECKPOINT, slot_id=slot.id)
     if slot.optuna_trial_id is not None:

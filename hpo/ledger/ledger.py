@@ -265,6 +265,7 @@ class Ledger(LedgerReader):
     read_members = statement(snapshots.read_members_of_trial)
     unsuggested = statement(snapshots.count_unsuggested)
     store_suggestion = statement(writing.store_suggestion)
+    store_bound = statement(writing.store_bound)
     store_member = statement(writing.store_member)
     store_checkpoint = statement(writing.store_checkpoint)
     release = transaction(writing.release)

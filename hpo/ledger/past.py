@@ -6,13 +6,16 @@ Results of trials depend on this file, so it counts in a study's fingerprint; se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
 from hpo.errors import StudyError
 from hpo.ledger.schema import ask
+from hpo.search import clock
 from hpo.search.stopping import why_over
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
@@ -27,7 +30,7 @@ from hpo.study.trials import (
 
 T = TypeVar("T")
 SELECT_PAST = """
-SELECT number, state, params, attrs, score, costs, steps, amendments
+SELECT number, state, params, attrs, score, costs, steps, amendments, ends_at
 FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = 'search' AND number >= :start AND number < :stop
 ORDER BY number"""
@@ -42,7 +45,7 @@ def read(connection: Connection, study_id: int, numbers: range) -> list[Past]:
         start=numbers.start,
         stop=numbers.stop,
     )
-    return [check_row(row, restore_past) for row in rows]
+    return [check_row(row, _restore_placed) for row in rows]
 
 
 class StudyVersion(NamedTuple):
@@ -97,15 +100,17 @@ def explain_end(
     """Return why ``[stop]`` ends a search before trial ``number``; None if it
     continues.
 
-    ``first(n)`` reads the first n trials, which the window shows to that trial.
+    ``first(n)`` reads the first n trials. What the trial sees of them is finished: it
+    may begin.
     """
     n_seen = spec.budget.n_visible(number)
     if n_seen == 0 or number >= spec.budget.trials:
         return None
-    seen = [past.seen_by(number) for past in first(n_seen)]
-    if not all(past.state.is_finished for past in seen):
-        return None  # the next trial must wait for it
-    return why_over(spec, seen)
+    trials = first(number if spec.budget.clock else n_seen)
+    numbers = list(range(n_seen))
+    if spec.budget.clock:
+        numbers = clock.order(spec, number, trials)[:n_seen]
+    return why_over(spec, {k: trials[k].seen_by(number) for k in numbers})
 
 
 def check_row(row: Any, build: Callable[[Any], T]) -> T:
@@ -123,6 +128,12 @@ def check_row(row: Any, build: Callable[[Any], T]) -> T:
             f" {str(error)[:80]}). Somebody has changed it by hand; restore a backup"
             " under another name: hpo import FILE --name NEW."
         ) from error
+
+
+def _restore_placed(row: Any) -> Past:
+    """Return a trial's row as suggestions see it, with its place in virtual time."""
+    ends_at = math.inf if row.ends_at is None else row.ends_at
+    return replace(restore_past(row), ends_at=ends_at)
 
 
 def restore_past(row: Any, steps: tuple[Step, ...] | None = None) -> Past:

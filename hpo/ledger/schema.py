@@ -16,7 +16,7 @@ from hpo.ledger.statements import tables as sql
 from hpo.postgres.connect import Schema
 from hpo.postgres.retry import MissingTablesError, said_by
 
-SCHEMA_VERSION = 310
+SCHEMA_VERSION = 311
 """Release 0.3.0 has 303."""
 
 Row = sa.Row[Any]

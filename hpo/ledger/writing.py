@@ -22,6 +22,7 @@ from hpo.ledger.statements.slots import (
     RELEASE_SLOT,
     SELECT_ATTRS,
     SETTLE_SLOT,
+    STORE_BOUND,
     STORE_CHECKPOINT,
     STORE_MEMBER,
     STORE_SUGGESTION,
@@ -162,6 +163,15 @@ def store_checkpoint(
         n_stored=checkpoint.member,
         **saved,
     )
+
+
+def store_bound(connection: Connection, claim: Claim, ends_at: float) -> None:
+    """Store before when a trial cannot end in virtual time.
+
+    Raises:
+        LeaseLostError: another worker holds the slot now.
+    """
+    _write(connection, STORE_BOUND, claim, ends_at=ends_at)
 
 
 def finish(connection: Connection, claim: Claim, end: End) -> bool:

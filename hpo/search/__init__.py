@@ -2,6 +2,7 @@
 study."""
 
 __all__ = [
+    "clock",
     "constraints",
     "history",
     "importance",
@@ -9,6 +10,7 @@ __all__ = [
     "memory",
     "options",
     "optuna_adapter",
+    "pruners",
     "pruning",
     "space",
     "stopping",

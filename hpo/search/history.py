@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from hpo.search import clock
 from hpo.search.comparison import Observations
 from hpo.search.memory import kept
 from hpo.search.optuna_adapter import STUDY, History
@@ -29,17 +30,20 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     """Return the history that trial ``number`` may see: within the window, outcomes are
     hidden.
 
-    Of ``trials`` 0 .. number-1, those up to ``number - window`` are finished.
+    Of ``trials`` 0 .. number-1, the first ``number - window + 1`` in ``clock.order``
+    are finished. They come first.
 
     Raises:
         ValueError: a trial that had to be finished is not.
     """
     n_seen = spec.budget.n_visible(number)
+    order = clock.order(spec, number, trials)
+    trials = [trials[k] for k in order]
     seen = trials[:n_seen]
     plain = kept(spec.hash, "plain")  # every later trial sees the same of such a trial
     if not all(plain.of(seen, lambda _, p: not p.before and p.state.is_finished)):
         seen = [trial.seen_by(number) for trial in seen]
-        for k, trial in enumerate(seen):
+        for k, trial in zip(order, seen, strict=False):
             if not trial.state.is_finished:
                 raise ValueError(
                     f"trial {k} must be finished before trial {number} is suggested"
@@ -48,7 +52,7 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
         Suggestion(
             params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs)
         )
-        for trial in trials[n_seen:number]
+        for trial in trials[n_seen:]
     )
     return [*seen, *(Past(suggestion=suggestion) for suggestion in hidden)]
 

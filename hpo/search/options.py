@@ -18,7 +18,7 @@ from hpo import objectives
 from hpo.contract import ChecksTask
 from hpo.errors import SpecError, expected
 from hpo.search import constraints
-from hpo.search.pruning import PRUNERS
+from hpo.search.pruners import PRUNERS
 from hpo.search.suggest import SAMPLERS, OutsideError, make_function_sampler, suggest
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Pruner, Sampler

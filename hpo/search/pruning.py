@@ -9,24 +9,20 @@ leaves the comparison, so that the others are judged as without this rule.
 
 from __future__ import annotations
 
-import inspect
 import statistics
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
-from optuna.pruners import BasePruner
 
 from hpo.contract import Protocol
 from hpo.search import comparison
 from hpo.search.history import visible
 from hpo.search.memory import MISSING
+from hpo.search.pruners import complete_options
 from hpo.study import effort
 from hpo.study.effort import PruneReason
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Pruner
 from hpo.study.trials import RUNG, Past, Step, Suggestion
 
 Array = NDArray[np.float64]
@@ -64,7 +60,7 @@ class TrialProgress:
         self._has_left = False
         if not self._prunes:
             return
-        self._options = _complete_options(spec.pruner)
+        self._options = complete_options(spec.pruner)
         self._others = comparison.Numbers(spec, visible(spec, number, trials))
         scored = self._others.complete | self._others.pruned
         # trial 0; after nothing but failures, the first of a later window
@@ -195,18 +191,3 @@ class TrialProgress:
     def _count_better(self, others: Array, value: float) -> int:
         better = others > value if self._spec.maximize else others < value
         return int(np.count_nonzero(better))
-
-
-def _complete_options(choice: Pruner) -> dict[str, Any]:
-    """Return the options of a pruner, with Optuna's defaults."""
-    given = inspect.signature(PRUNERS[choice.name]).bind(**choice.options)
-    given.apply_defaults()
-    return given.arguments
-
-
-PRUNERS: dict[str, Callable[..., BasePruner]] = {
-    "none": optuna.pruners.NopPruner,
-    "median": optuna.pruners.MedianPruner,
-    "percentile": optuna.pruners.PercentilePruner,
-    "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
-}

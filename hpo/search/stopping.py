@@ -1,34 +1,32 @@
 """``[stop]``: when a search ends before its budget.
 
-A trial is opened unless the trials that the window lets it see, up to ``number -
-window``, end the search. So the search ends before the same trial whoever runs it.
+A trial is opened unless the trials that the window lets it see end the search. So the
+search ends before the same trial whoever runs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past
 
 
-def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
+def why_over(spec: StudySpec, seen: Mapping[int, Past]) -> str | None:
     """Return why the search ends; None if it goes on.
 
-    ``seen`` are the finished trials 0 .. number - window, for the next trial
-    ``number``.
+    ``seen`` are the finished trials that the next trial sees, by number, in their
+    order.
     """
     stop = spec.stop
     if stop is None:
         return None
-    spent = sum(effort.reported_epochs(past.steps) for past in seen)
+    spent = sum(effort.reported_epochs(past.steps) for past in seen.values())
     if stop.max_epochs is not None and spent >= stop.max_epochs:
         return f"stop.max_epochs = {stop.max_epochs}: {spent} epochs were trained"
     scores = {
-        number: past.score or 0.0
-        for number, past in enumerate(seen)
-        if past.can_be_best
+        number: past.score or 0.0 for number, past in seen.items() if past.can_be_best
     }
     if not scores:
         return None
@@ -36,7 +34,8 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     score = scores[number]
     if stop.target is not None and spec.reaches(score, stop.target):
         return f"stop.target = {stop.target:g}: trial {number} has reached {score:.6g}"
-    if stop.patience is not None and len(seen) - 1 - number >= stop.patience:
+    later = len(seen) - 1 - [*seen].index(number)
+    if stop.patience is not None and later >= stop.patience:
         return (
             f"stop.patience = {stop.patience}: no trial was better than trial {number}"
         )

@@ -46,6 +46,8 @@ def check(spec: StudySpec) -> Broken:
         )
     if spec.protocol != Protocol.VALIDATION:
         yield "protocol: not allowed with ask-and-tell. Remove it."
+    if spec.budget.clock:
+        yield "budget.clock: ask-and-tell has no epochs, which it counts. Remove it."
     if spec.stop is not None and spec.stop.max_epochs is not None:
         yield "stop.max_epochs: ask-and-tell has no epochs. Give target or patience."
     if spec.confirm is not None and spec.confirm.splits > 1:

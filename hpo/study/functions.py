@@ -147,6 +147,7 @@ def check_values(spec: StudySpec) -> Broken:
 def _check_lengths(spec: StudySpec) -> Broken:
     """Refuse keys that say how long networks train."""
     given = {
+        "budget.clock": spec.budget.clock is not None,
         "budget.epochs": spec.budget.epochs != Budget.model_fields["epochs"].default,
         "budget.score_every": spec.budget.score_every is not None,
         "confirm.epochs": spec.confirm is not None and spec.confirm.epochs is not None,

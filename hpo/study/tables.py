@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     field_serializer,
+    field_validator,
     model_validator,
 )
 
@@ -67,6 +68,9 @@ class Budget(StudyTable):
     window: Annotated[int, Field(ge=1, le=1024)] = 8
     """Trials in flight at most: trial k is suggested from trials 0..k-window, so that
     results do not depend on the number of workers."""
+    clock: bool | None = None
+    """Whether trial k is suggested from what has ended when it begins on ``window``
+    virtual workers, in virtual time; default: no. Real workers then wait less."""
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     """Networks per trial, each from its own seed."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 60
@@ -74,6 +78,11 @@ class Budget(StudyTable):
     score_every: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs from one score of a network in training to the next; default 1. The last
     epoch is always scored. The objective must have a parameter of this name."""
+
+    @field_validator("clock")
+    @classmethod
+    def _leave_out_false(cls, clock: bool | None) -> bool | None:
+        return clock or None
 
     def n_visible(self, number: int) -> int:
         """Return how many trials, from 0 on, trial ``number`` is suggested from."""

@@ -358,6 +358,8 @@ class Past(Judged):
     costs."""
     steps: tuple[Step, ...] = ()
     """What it reported, in order."""
+    ends_at: float = math.inf
+    """When it ends in virtual time, or before when it cannot; see ``budget.clock``."""
     before: tuple[tuple[int, Past], ...] = ()
     """Outcomes that a retry or an exclusion replaced, each with the first trial that no
     longer sees it, in order."""

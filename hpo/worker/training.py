@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hpo import objectives
@@ -94,6 +94,8 @@ class MemberTraining:
             self._name += f", member {index + 1} of {self._spec.budget.seeds}"
             self._protocol = self._spec.protocol
             self._epochs = self._spec.planned_epochs
+        self.on_report: Callable[[], None] = lambda: None
+        """Called after each epoch of a search that the pruner lets go on."""
         self._reported = ReportedEpochs()
         self._resume: bytes | None = None
         self._spent_s = 0.0
@@ -176,6 +178,7 @@ class MemberTraining:
         self._reported.add(epoch, score)
         if self._course is not None:
             self._course.report_epoch(self._index, epoch, score)
+            self.on_report()
         stopping = self._heart.stopping
         if stopping or time.monotonic() - self._saved_s >= self._pause_s:
             self._save(progress)

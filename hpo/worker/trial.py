@@ -28,7 +28,7 @@ from hpo.ledger import pins
 from hpo.ledger.claim_records import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DATABASE_ERRORS
-from hpo.search import constraints
+from hpo.search import clock, constraints
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.networks import Member
 from hpo.study.seeds import derive_seed
@@ -59,6 +59,7 @@ class TrialRun:
         self._heart = heart
         self._spec = claim.spec
         self._course: TrialProgress | None = None
+        self._ends_at = claim.begins_at
         self._members = list(claim.finished)
         self._last: Member | None = None
         self._network: bytes | None = None
@@ -111,11 +112,13 @@ class TrialRun:
         members = self._members
         try:
             self._replay(course, members)
+            self._tell_bound()
             for index in range(len(members), self._n_members):
                 seed = derive_seed(self._spec.seed, "member", index)
                 member = self._train(index, seed, suggestion.params)
                 members.append(member)
                 course.report_networks(self._scores(members), member.epochs)
+                self._tell_bound()
         except EndedError as why:
             score = course.steps[-1].score
             self._settle(SlotState.PRUNED, score=score, message=str(why))
@@ -133,6 +136,21 @@ class TrialRun:
         if saved is not None and saved.member == len(members):
             for epoch, score in zip(saved.scored_at, saved.curve, strict=True):
                 course.report_epoch(saved.member, epoch, score)
+
+    def _tell_bound(self) -> None:
+        """Tell before when the trial cannot end in virtual time, if that is new."""
+        bound = self._virtual_end(SlotState.RUNNING)
+        if bound is not None and bound != self._ends_at:
+            self._ledger.store_bound(self._claim, bound)
+            self._ends_at = bound
+
+    def _virtual_end(self, state: SlotState) -> float | None:
+        """Return when the trial ends in virtual time; None without ``budget.clock``."""
+        begins_at = self._claim.begins_at
+        if begins_at is None or not self._spec.budget.clock:
+            return None
+        params = self._suggestion.params
+        return clock.ends_at(self._spec, begins_at, params, self._steps(), state)
 
     def _scores(self, members: Sequence[Member]) -> list[float]:
         """Return the scores that count: claimed ones under ``validation``, else plain
@@ -159,6 +177,7 @@ class TrialRun:
         training = MemberTraining(
             self._ledger, self._claim, self._heart, self._course, index
         )
+        training.on_report = self._tell_bound
         outcome, member = training.run(params, seed)
         objective = self._spec.objective_impl
         objective.check_score(member.score)
@@ -206,6 +225,7 @@ class TrialRun:
             trained=self._members,
             last=self._last,
             network=self._network,
+            ends_at=self._virtual_end(state),
             is_suggested=bool(self._suggestion.params),
         )
         self._ledger.settle(self._claim, end)

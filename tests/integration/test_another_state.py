@@ -34,7 +34,9 @@ from hpo.postgres.layout import ServerLayout
 from hpo.postgres.retry import MissingTablesError, is_passing, outage_text, retry
 from hpo.study.trials import SlotState, StudyState
 
-SPEC = toy_spec(budget={"trials": 24, "window": 3}, fixed={"sleep_s": 0.02})
+SPEC = toy_spec(
+    budget={"trials": 24, "window": 3, "clock": True}, fixed={"sleep_s": 0.02}
+)
 RESTORED = "tables of the database are missing or replaced, as during a restore"
 HUNCH = {"x": 0.95, "k": 1, "colour": "red", "rate_per_ns": 1e-3}
 

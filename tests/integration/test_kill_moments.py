@@ -230,7 +230,8 @@ def test_before_a_suggestion_that_many_others_wait_for(
 ) -> None:
     """They wait for it a while, then work it out themselves, all at about the same
     moment."""
-    spec = toy_spec("killed", budget={"trials": 8, "window": 6, "seeds": 1})
+    budget = {"trials": 8, "window": 6, "seeds": 1, "clock": True}
+    spec = toy_spec("killed", budget=budget)
     scene.ledger.register(spec)
     claim(scene.ledger, "dead", study="killed", lease_s=3600)
     workers = [scene.start(f"waiter-{k}") for k in range(3)]
@@ -239,7 +240,7 @@ def test_before_a_suggestion_that_many_others_wait_for(
     scene.ledger.record_loss("dead")
     for worker in workers:
         ended(worker)
-    alone = toy_spec("undisturbed", budget={"trials": 8, "window": 6, "seeds": 1})
+    alone = toy_spec("undisturbed", budget=budget)
     snapshot = scene.ledger.snapshot("killed", curves=True)
     assert table(snapshot) == undisturbed(database_url, alone)
 

@@ -44,6 +44,28 @@ def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> Non
     assert ledger.snapshot("toy").search[1].losses == 0
 
 
+def test_by_the_clock_a_trial_waits_until_no_other_can_end_before(
+    ledger: Ledger,
+) -> None:
+    ledger.register(toy_spec(budget={"window": 2, "clock": True}))
+    slow = claim(ledger, "slow")
+    assert slow.begins_at == 0.0
+    for number, end in ((1, 5.0), (2, 7.0)):
+        held = claim(ledger, "quick")
+        assert held.number == number
+        ledger.store_suggestion(held, decide(ledger, held))
+        failed = End(state=SlotState.FAILED, message="boom", ends_at=end)
+        ledger.settle(held, failed)
+        waiting = ledger.claim("toy", "quick", lease_s=60)
+        why = f"toy: trial {number + 1} waits for trial 0 (budget.window = 2)"
+        assert waiting == Wait(why)
+        ledger.store_bound(slow, end + 1.0)
+        ledger.store_bound(slow, end)  # told late
+    third = claim(ledger, "quick")
+    assert (third.number, third.begins_at) == (3, 7.0)
+    assert [past.ends_at for past in ledger.history(third)] == [8.0, 5.0, 7.0]
+
+
 def test_claims_that_wait_for_each_other_get_trials_of_their_own(
     ledger: Ledger, storage: Storage
 ) -> None:

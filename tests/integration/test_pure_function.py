@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_studies import STUDIES, golden_spec, networks_spec
+from golden_studies import STUDIES, clock_spec, golden_spec, networks_spec
 from pooler import pooled
 from servers import connect, database
 from workers import (
@@ -32,7 +32,9 @@ from hpo.postgres.connect import Storage
 from hpo.study.seeds import derive_seed
 from hpo.study.trials import StudyState
 
-KINDS = [*STUDIES, "networks"]
+APART = {"networks": networks_spec, "clock": clock_spec}
+"""Kinds without golden views."""
+KINDS = [*STUDIES, *APART]
 LEASE_S = 1.0
 
 
@@ -45,8 +47,8 @@ def alone(
         tables: dict[str, list[tuple[Any, ...]]] = {}
 
         def found(kind: str) -> list[tuple[Any, ...]]:
-            if kind == "networks" and kind not in tables:
-                tables[kind] = undisturbed(url, networks_spec(kind))
+            if kind in APART and kind not in tables:
+                tables[kind] = undisturbed(url, APART[kind](kind))
             if kind not in tables:
                 with ledger_at(golden_url) as ledger:
                     tables[kind] = table(ledger.snapshot(kind, curves=True))
@@ -68,12 +70,12 @@ class Scene:
     def __init__(self, storage: Storage, url: str, kind: str, folder: Path) -> None:
         self.storage, self.url, self.ledger = storage, url, Ledger(storage)
         slowly = {"sweep": 0.1, "chips": 0.05}.get(kind, 0.01)
-        toy = kind in STUDIES
-        self.spec = (
-            golden_spec(kind, "study", sleep_s=slowly)
-            if toy
-            else networks_spec("study")
-        )
+        if kind == "networks":
+            self.spec = networks_spec("study")
+        elif kind == "clock":
+            self.spec = clock_spec("study", sleep_s=slowly)
+        else:
+            self.spec = golden_spec(kind, "study", sleep_s=slowly)
         self.name, self.file = self.spec.name, folder / "study.jsonl"
 
     def register(self, **changes: Any) -> None:
@@ -185,7 +187,7 @@ def scene(storage: Storage, database_url: str, kind: str, tmp_path: Path) -> Sce
             disturb,
             id=f"{kind}-{disturb.__name__}",
             marks=[]
-            if kind == "search" or disturb is killed_at_any_moment
+            if kind in ("search", "clock") or disturb is killed_at_any_moment
             else pytest.mark.slow,
         )
         for kind in KINDS

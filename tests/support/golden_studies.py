@@ -127,6 +127,13 @@ NETWORKS: dict[str, Any] = {
 their last digits are those of a processor."""
 
 
+def clock_spec(name: str, **fixed: Any) -> StudySpec:
+    """A study whose trials see one another by the virtual clock."""
+    tables = STUDIES["constrained"]
+    budget = {**tables["budget"], "seeds": 3, "clock": True}
+    return toy_spec(name, **{**tables, "budget": budget, "fixed": fixed})
+
+
 def networks_spec(name: str) -> StudySpec:
     """A study of real networks."""
     return validate({"name": name, **NETWORKS}, where="test")

@@ -32,12 +32,13 @@ INSERT_SLOT = """
 INSERT INTO hpo_ledger.slots (
   study_id, optuna_trial_id, phase, number, source, state, params, attrs, score, costs,
   steps, worker, token, attempts, losses, losses_in_a_row, message, lineage, amendments,
-  started_at, finished_at)
+  begins_at, ends_at, started_at, finished_at)
 VALUES (
   :study_id, :optuna_trial_id, :phase, :number, :source, :state, CAST(:params AS json),
   CAST(:attrs AS json), :score, CAST(:costs AS float8[]), CAST(:steps AS json),
   :worker, :token, :attempts, :losses, :losses_in_a_row, :message,
-  CAST(:lineage AS json), CAST(:amendments AS json), :started_at, :finished_at)
+  CAST(:lineage AS json), CAST(:amendments AS json), :begins_at, :ends_at,
+  :started_at, :finished_at)
 RETURNING *"""
 
 INSERT_MEMBER = """

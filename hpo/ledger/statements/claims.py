@@ -42,7 +42,8 @@ study AS (
     CAST(spec AS text) AS spec, CAST(about AS text) AS about,
     spec -> 'stop' IS NOT NULL AS may_end,
     least(CAST(spec #>> '{{budget,trials}}' AS integer), search_end) AS trials,
-    CAST(spec #>> '{{budget,window}}' AS integer) AS width
+    CAST(spec #>> '{{budget,window}}' AS integer) AS width,
+    coalesce(CAST(spec #>> '{{budget,clock}}' AS boolean), false) AS has_clock
   FROM hpo_ledger.studies, present
   WHERE name = %(study)s AND state = 'open'
     AND code #>> '{{-1,hash}}' = %(code)s  -- else it is pinned, or refused
@@ -51,19 +52,19 @@ study AS (
     AND timeline IS NOT NULL
     AND EXISTS (SELECT FROM studies WHERE study_id = optuna_study_id)),
 running AS (
-  SELECT number, worker, token, lease_until, lease_s
+  SELECT number, ends_at, worker, token, lease_until, lease_s
   FROM hpo_ledger.slots
   WHERE study_id = (SELECT id FROM study) AND phase = 'search' AND state = 'running'),
 facts AS (
   SELECT
-    study.*,
-    (SELECT coalesce(max(number), -1) + 1 FROM hpo_ledger.slots
-     WHERE study_id = study.id AND phase = 'search') AS number,
-    (SELECT min(number) FROM running) AS oldest,
+    study.*, number, hpo_ledger.begins_at(study.id, number, width) AS begins_at,
+    (SELECT number FROM running ORDER BY ends_at, number LIMIT 1) AS oldest,
     (SELECT count(*) FROM running
      WHERE hpo_ledger.holds(lease_until, lease_s)
        AND token IS DISTINCT FROM %(token)s) AS at_work
-  FROM study
+  FROM study, LATERAL (
+    SELECT coalesce(max(number), -1) + 1 AS number FROM hpo_ledger.slots
+    WHERE study_id = study.id AND phase = 'search') AS last
   WHERE %(looked_after)s OR (
     NOT may_end
     AND NOT EXISTS (
@@ -78,15 +79,17 @@ next AS (
   SELECT *, hpo_ledger.clock() AS opened_at
   FROM facts
   WHERE number < trials
-    AND (oldest IS NULL OR oldest > number - width)
+    AND begins_at IS NOT NULL AND %(may_open)s
     AND at_work <= coalesce(%(at_work)s, at_work)),
 trial AS ({_INSERT_NEXT_TRIAL}),
 slot AS (
   INSERT INTO hpo_ledger.slots (
     study_id, phase, number, state, attempts, optuna_trial_id, worker, token,
-    started_at, lease_until, lease_s)
+    begins_at, ends_at, started_at, lease_until, lease_s)
   SELECT
     id, 'search', number, 'running', 1, trial_id, %(worker)s, %(token)s,
+    CASE WHEN has_clock THEN begins_at ELSE number END,
+    CASE WHEN has_clock THEN begins_at ELSE number END,
     opened_at, opened_at + make_interval(secs => %(lease_s)s), %(lease_s)s
   FROM next, trial
   RETURNING id, optuna_trial_id)
@@ -111,9 +114,8 @@ FIND_ABANDONED_SLOT = f"""
 SELECT * FROM hpo_ledger.slots
 WHERE study_id = :study_id AND phase = :phase AND state = 'running'
   AND number = ANY(coalesce(CAST(:numbers AS integer[]), ARRAY[number]))
-  AND (attempts > 0 OR phase = 'confirm' OR number < :window + (
-    SELECT min(number) FROM hpo_ledger.slots
-    WHERE study_id = :study_id AND phase = 'search' AND state = 'running'))
+  AND (attempts > 0 OR phase = 'confirm'
+    OR hpo_ledger.begins_at(study_id, number, :window) IS NOT NULL)
   AND {_abandoned(":worker", ":token", ":take_over")}
 ORDER BY number LIMIT 1
 FOR UPDATE"""
@@ -125,12 +127,23 @@ Parameters: ``phase``, ``window``; ``numbers``, null for all; the asking worker'
 ``worker``, ``token``, ``take_over``.
 """
 
-TAKE_SLOT = """
+_BEGINS = """coalesce({column}, CASE
+      WHEN phase = 'confirm' THEN NULL
+      WHEN :has_clock THEN hpo_ledger.begins_at(study_id, number, :window)
+      ELSE number END)"""
+
+TAKE_SLOT = f"""
 UPDATE hpo_ledger.slots
-SET worker = :worker, token = :token, attempts = :attempt, lease_s = :lease_s,
+SET begins_at = {_BEGINS.format(column="begins_at")},
+    ends_at = {_BEGINS.format(column="ends_at")},
+    worker = :worker, token = :token, attempts = :attempt, lease_s = :lease_s,
     lease_until = hpo_ledger.clock() + make_interval(secs => :lease_s),
     started_at = CASE WHEN :begins THEN hpo_ledger.clock() ELSE started_at END
-WHERE id = :slot_id"""
+WHERE id = :slot_id
+RETURNING begins_at"""
+
+MAY_BEGIN = """
+SELECT hpo_ledger.begins_at(:study_id, :number, :window) IS NOT NULL"""
 
 SELECT_CHECKPOINT = """
 SELECT member, epoch, curve, scored_at, seconds, data FROM hpo_ledger.checkpoints

@@ -3,10 +3,10 @@
 INSERT_SLOTS = """
 INSERT INTO hpo_ledger.slots (
   study_id, optuna_trial_id, phase, number, state, params, attrs, score, costs, steps,
-  attempts, message, lineage, started_at, finished_at)
+  attempts, message, lineage, begins_at, ends_at, started_at, finished_at)
 SELECT
   :study_id, optuna_trial_id, 'search', number, state, params, attrs, score, costs,
-  steps, 1, message, lineage, started_at, finished_at
+  steps, 1, message, lineage, number, number, started_at, finished_at
 FROM json_to_recordset(CAST(:rows AS json)) AS row (
   optuna_trial_id integer, number integer, state text, params json, attrs json,
   score float8, costs float8[], steps json, message text, lineage json,

@@ -77,8 +77,14 @@ WHERE id = :slot_id"""
 
 EXCLUDE_SLOT = """
 UPDATE hpo_ledger.slots
-SET state = 'excluded', finished_at = coalesce(finished_at, hpo_ledger.clock()),
+SET state = 'excluded', ends_at = coalesce(ends_at, CASE
+      WHEN :has_clock THEN 1 + (
+        SELECT coalesce(max(other.begins_at), 0) FROM hpo_ledger.slots AS other
+        WHERE other.study_id = slots.study_id)
+      ELSE number END),
+    finished_at = coalesce(finished_at, hpo_ledger.clock()),
     message = :message, token = NULL, lease_until = NULL, attrs = CAST(:attrs AS json),
     amendments = CAST(:amendments AS json)
 WHERE id = :slot_id"""
-"""Exclude a slot; without its token, later writes of its worker are refused."""
+"""Exclude a slot; without its token, later writes of its worker are refused. One that
+has not begun comes after all that others see already."""

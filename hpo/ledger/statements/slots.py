@@ -142,13 +142,26 @@ worse AS (
   WHERE slot_id = others.id AND NOT is_better),
 """
 
+_FIRST_END = """CASE
+        WHEN json_array_length(amendments) > 0 THEN ends_at
+        ELSE coalesce({end}, ends_at) END"""
+"""A trial that runs again keeps its place in virtual time."""
+
+STORE_BOUND = f"""{_HELD}
+bound AS (
+  UPDATE hpo_ledger.slots
+  SET ends_at = {_FIRST_END.format(end="greatest(CAST(:ends_at AS float8), ends_at)")}
+  WHERE id = (SELECT id FROM held))
+SELECT id FROM held"""
+"""Store before when a running trial cannot end in virtual time."""
+
 SETTLE_SLOT = f"""{_HELD}{_MEMBER}{_NETWORK}
 finished AS (
   UPDATE hpo_ledger.slots
   SET state = :state, score = CAST(:score AS float8), costs = CAST(:costs AS float8[]),
       steps = CAST(:steps AS json), attrs = CAST(:attrs AS json),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json),
-      lease_until = NULL,
+      lease_until = NULL, ends_at = {_FIRST_END.format(end="CAST(:ends_at AS float8)")},
       finished_at = coalesce(CAST(:finished_at AS timestamptz), hpo_ledger.clock())
   WHERE id = (SELECT id FROM held) AND state = 'running'
   RETURNING *),

@@ -154,15 +154,49 @@ CREATE TABLE IF NOT EXISTS hpo_ledger.slots (
   amendments json NOT NULL DEFAULT '[]'
     CHECK (json_typeof(amendments) = 'array'),
   optuna_trial_id integer,
+  begins_at float8  -- in virtual time; null until it has begun
+    CHECK (begins_at BETWEEN 0 AND 1e100),
+  ends_at float8  -- likewise; while it runs, before when it cannot end
+    CHECK (ends_at BETWEEN begins_at AND 1e100),
   started_at timestamptz NOT NULL DEFAULT hpo_ledger.clock()
     CHECK (started_at BETWEEN '1900-01-01' AND '9000-01-01'),
   finished_at timestamptz
     CHECK (finished_at BETWEEN '1900-01-01' AND '9000-01-01'),
   UNIQUE (study_id, phase, number))"""
+"""Virtual times order the search; see ``CREATE_BEGINS_AT``. Without ``budget.clock`` a
+trial begins and ends at its number."""
 
 CREATE_RUNNING = """
 CREATE INDEX IF NOT EXISTS slots_running ON hpo_ledger.slots (study_id, number)
 WHERE state = 'running'"""
+
+CREATE_ENDS = """
+CREATE INDEX IF NOT EXISTS slots_ends ON hpo_ledger.slots (
+  study_id, ends_at DESC, number DESC)
+WHERE phase = 'search'"""
+
+CREATE_BEGINS_AT = """
+CREATE OR REPLACE FUNCTION hpo_ledger.begins_at(
+  study integer, next integer, width integer)
+RETURNS float8 LANGUAGE sql STABLE
+AS $$
+SELECT CASE WHEN next < width THEN 0 ELSE (
+  SELECT ends_at
+  FROM (
+    SELECT number, state, ends_at FROM hpo_ledger.slots
+    WHERE study_id = study AND phase = 'search' AND number < next
+    ORDER BY ends_at DESC, number DESC
+    OFFSET width - 1 LIMIT 1) AS last
+  WHERE state <> 'running' AND NOT EXISTS (
+    SELECT FROM hpo_ledger.slots AS other
+    WHERE other.study_id = study AND other.phase = 'search' AND other.state = 'running'
+      AND other.number < next
+      AND (other.ends_at, other.number) < (last.ends_at, last.number))) END
+$$"""
+"""When a trial begins in virtual time, as one of ``width`` in flight: with the last end
+of the trials that it sees. Null as long as these are not finished, or a running trial
+may still come before them. A trial that has not begun, which is enqueued, has no end,
+and comes last."""
 
 CREATE_FAILED = """
 CREATE INDEX IF NOT EXISTS slots_failed ON hpo_ledger.slots (study_id, number)
@@ -299,6 +333,8 @@ CREATE_ALL = (
     CREATE_WORKERS,
     CREATE_SLOTS,
     CREATE_RUNNING,
+    CREATE_ENDS,
+    CREATE_BEGINS_AT,
     CREATE_FAILED,
     CREATE_MIRRORED,
     CREATE_CHECK_TRIAL,

@@ -183,6 +183,7 @@ def _origin(one: OneTrial) -> Section:
         "origin",
         sampler=spec.sampler.name,
         seen=spec.budget.n_visible(trial.number),
+        clock=spec.budget.clock,
         learns=spec.sampler.learns,
         enqueued=params_text(trial.enqueued),
         warm=trial.number < len(spec.warm_start_points),

@@ -12,6 +12,7 @@ from hpo.contract import Protocol
 from hpo.objectives.hardware import thermal
 from hpo.study import tolerances
 from hpo.study.result import Result
+from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState
 from hpo.views.paper import citations
 from hpo.views.records import json_records
@@ -101,6 +102,20 @@ def _task(result: Result) -> Iterator[str]:
         yield f"Scores are means over simulated chips with {_listed(spec.variability)}"
 
 
+def _seen(spec: StudySpec) -> str:
+    """Say which trials a trial was suggested from; nothing if it learns from none."""
+    window = spec.budget.window
+    if not spec.sampler.learns:
+        return ""
+    if spec.budget.clock:
+        return (
+            "; trial k was suggested from the trials that had ended when it began on"
+            f" {plural(window, 'virtual worker')}, in a time that epochs and batches"
+            " alone decide"
+        )
+    return f"; trial k was suggested from trials 0 to k - {window}"
+
+
 def _search(result: Result) -> Iterator[str]:
     spec = result.spec
     budget = spec.budget
@@ -117,8 +132,7 @@ def _search(result: Result) -> Iterator[str]:
             f" {plural(budget.trials, 'trial')} and the seed {spec.seed}, from which"
             " all others are derived"
         )
-        if spec.sampler.learns:
-            text += f"; trial k was suggested from trials 0 to k - {budget.window}"
+        text += _seen(spec)
         yield text
         yield f"It varied {'; '.join(ranges)}"
     scored = ""

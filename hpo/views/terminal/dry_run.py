@@ -37,6 +37,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     if spec.is_ask_and_tell:
         each = ""
     in_flight = f"{budget.window} trials in flight at most"
+    if budget.clock:
+        in_flight += ", by the virtual clock"
     yield "budget", f"{budget.trials:,} trials{each}, {in_flight}"
     yield "parameters", _parameters(spec)
     if not spec.curves:

@@ -141,15 +141,17 @@ EARLY = [past(0.5), past(0.4, PRUNED, n_steps=3), past(0.1, FAILED, 6)]
 def test_a_search_is_over(
     stop: dict[str, Any] | None, seen: list[Past], why: str | None
 ) -> None:
-    assert why_over(toy_spec(stop=stop), seen) == (why and f"stop.{why}")
+    assert why_over(toy_spec(stop=stop), dict(enumerate(seen))) == (
+        why and f"stop.{why}"
+    )
 
 
 def test_target_of_a_loss() -> None:
     loss = toy_spec(
         objective="toy_objective:ToyLossObjective", reported=None, stop={"target": 0.1}
     )
-    assert why_over(loss, [past(0.2)]) is None
+    assert why_over(loss, {0: past(0.2)}) is None
     assert (
-        why_over(loss, [past(0.2), past(0.05)])
+        why_over(loss, {0: past(0.2), 1: past(0.05)})
         == "stop.target = 0.1: trial 1 has reached 0.05"
     )

@@ -16,7 +16,7 @@ from workers import toy_spec
 
 from hpo.search import history, memory, optuna_adapter, suggest
 from hpo.search.comparison import extrapolate
-from hpo.search.pruning import PRUNERS as PRUNED_BY
+from hpo.search.pruners import PRUNERS as PRUNED_BY
 from hpo.search.pruning import TrialProgress
 from hpo.study import effort
 from hpo.study.spec import StudySpec

@@ -101,6 +101,11 @@ def test_methods_name_search_budget_seeds_hashes_and_versions() -> None:
         "Versions: numpy 2.3.5, torch 2.9.0",
     ):
         assert part in told
+    budget = found.spec.budget.model_copy(update={"clock": True})
+    clocked = found.spec.model_copy(update={"budget": budget})
+    by_clock = replace(found, snapshot=replace(found.snapshot, spec=clocked))
+    told_by_clock = " ".join(methods.sentences(by_clock))
+    assert "had ended when it began on 4 virtual workers, in a time" in told_by_clock
     assert ". ." not in told, "nothing is said of drives that are operated"
 
 
