@@ -31,7 +31,7 @@ from hpo.script import Source
 from hpo.search.history import quiet
 from hpo.search.optuna_adapter import STUDY
 from hpo.search.pruners import PRUNERS
-from hpo.search.suggest import make_function_sampler
+from hpo.search.suggest import make_sampler_while_running
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Past, SlotState, Suggestion
@@ -155,7 +155,7 @@ class Call:
         sampler: BaseSampler
         if self.fixed is None:
             pruner = PRUNERS[self.spec.pruner.name](**self.spec.pruner.options)
-            sampler = make_function_sampler(self.spec, self.number, "again")
+            sampler = make_sampler_while_running(self.spec, self.number)
             if self.decided is not None:
                 sampler = DecidedSampler(sampler, self.decided)
             if self.spec.pruner.name == "none":

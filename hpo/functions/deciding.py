@@ -32,8 +32,9 @@ def decide(
 
     The arguments are those of ``search.suggest.suggest``.
     """
-    sampler = make_function_sampler(spec, number)
-    seen = history.frozen_trials(spec, history.see(spec, number, trials))
+    past = history.see(spec, number, trials)
+    seen = history.frozen_trials(spec, past)
+    sampler = make_function_sampler(spec, number, past)
     with quiet():
         storage = History(seen, history.read_directions(spec))
         study = optuna.load_study(

@@ -124,7 +124,10 @@ _SLURM = {
         argument(
             "--sampler",
             metavar="NAME",
-            help="tpe (default), random, gp, cmaes or nsga2; of study files, too",
+            help=(
+                "tpe (default), kriging-believer, random, gp, cmaes or nsga2; of study"
+                " files, too"
+            ),
         ),
         argument(
             "--pruner",

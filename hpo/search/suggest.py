@@ -9,7 +9,7 @@ any worker, at any time, comes to the same decision.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -20,6 +20,7 @@ from hpo.search.comparison import Observations
 from hpo.search.history import quiet, view, visible
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions, rounded
+from hpo.study import functions
 from hpo.study.seeds import derive_seed
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -154,14 +155,41 @@ def make_sampler(
 
 
 def make_function_sampler(
-    spec: StudySpec, number: int, purpose: Literal["suggest", "again"] = "suggest"
+    spec: StudySpec, number: int, seen: Sequence[Past] = ()
 ) -> BaseSampler:
-    """Make the sampler of a study whose function names the parameters as it runs.
+    """Make the sampler that decides before the function of trial ``number`` runs, with
+    the random state of that trial.
 
-    It is Optuna's own, with the random state of trial ``number``: one to ``suggest``
-    before the function runs, another one to suggest ``again`` while it does.
+    ``seen`` are trials 0 .. number-1 as that trial sees them. Only ``kriging-believer``
+    needs them: it searches the parameters that all finished ones have in common.
     """
-    seed = derive_seed(spec.seed, purpose, number)
+    seed = derive_seed(spec.seed, "suggest", number)
+    if spec.sampler.name != "kriging-believer":
+        return _make_optuna_sampler(spec, seed)
+    ended = [past.suggestion for past in seen if past.state.is_scored]
+    own = functions.with_common_space(spec, ended)
+    if not own.found:
+        return optuna.samplers.RandomSampler(seed=seed)
+    known = comparison.clip_outliers(own, comparison.extrapolate(own, seen))
+    return KrigingBeliever(
+        spec=own,
+        observations=known,
+        is_feasible=lambda _: True,
+        seed=seed,
+        **spec.sampler.options,
+    )
+
+
+def make_sampler_while_running(spec: StudySpec, number: int) -> BaseSampler:
+    """Make the sampler of parameters that a function asks for beyond what was decided
+    before: random ones of ``kriging-believer``."""
+    seed = derive_seed(spec.seed, "again", number)
+    if spec.sampler.name == "kriging-believer":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return _make_optuna_sampler(spec, seed)
+
+
+def _make_optuna_sampler(spec: StudySpec, seed: int) -> BaseSampler:
     with quiet():
         if spec.sampler.name == "tpe":
             return optuna_adapter.make_tpe(None, seed=seed, **spec.sampler.options)

@@ -21,8 +21,10 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import Budget
 from hpo.study.trials import Suggestion
 
-SAMPLERS = ("tpe", "random", "gp", "cmaes", "nsga2")
+SAMPLERS = ("tpe", "kriging-believer", "random", "gp", "cmaes", "nsga2")
 """Samplers that need not know the space before a trial runs."""
+_ONE_VALUE = ("cmaes", "kriging-believer")
+"""Those of one value."""
 _NOT_HERE = (
     "constraints",
     "cost",
@@ -129,8 +131,9 @@ def check(spec: StudySpec) -> Broken:
         yield expected("sampler.name", rule, repr(spec.sampler.name), valid)
     if spec.several_values and spec.pruner.name != "none":
         yield "pruner: not allowed with several values. Remove it."
-    if spec.several_values and spec.sampler.name == "cmaes":
-        yield "sampler.name: cmaes takes one value alone. Use nsga2 or tpe."
+    name = spec.sampler.name
+    if spec.several_values and name in _ONE_VALUE:
+        yield f"sampler.name: {name} takes one value alone. Use nsga2 or tpe."
 
 
 def check_values(spec: StudySpec) -> Broken:
@@ -239,6 +242,24 @@ def _widen(known: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     low = min(known["low"], own["low"])
     high = max(known["high"], own["high"])
     return {"low": low, "high": high, "log": known["log"] and own["log"]}
+
+
+def with_common_space(spec: StudySpec, suggestions: Iterable[Suggestion]) -> StudySpec:
+    """Return a function's study whose space are the parameters that all these trials
+    have asked for, with one distribution each; empty without a trial."""
+    common: dict[str, str] | None = None
+    for suggestion in suggestions:
+        texts = suggestion.distributions
+        if common is None:
+            common = dict(texts)
+        alike = common.items() & texts.items()
+        if len(alike) < len(common):
+            common = {
+                name: text for name, text in common.items() if (name, text) in alike
+            }
+    own = spec.model_copy()
+    attach(own, [Suggestion.of_function({}, common or {}, {})])
+    return own
 
 
 def attach(spec: StudySpec, suggestions: Sequence[Suggestion]) -> None:

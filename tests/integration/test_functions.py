@@ -41,18 +41,19 @@ FEW = {
     "confirm.seeds": 2,
 }
 HIGHEST = {"directions": "maximize"}
+OURS = {"sampler.name": "kriging-believer"}
 PRUNE = {"pruner.name": "median", "pruner.n_startup_trials": 2}
 SCRIPTS: dict[str, dict[str, Any]] = {
-    "conditional": HIGHEST,
+    "conditional": HIGHEST | OURS,
     "cross_validation": HIGHEST,
-    "failures": {},
+    "failures": OURS,
     "lightgbm_pruning": HIGHEST | PRUNE,
     "multi_objective": {"directions": ["minimize", "minimize"]},
-    "noisy": {},
+    "noisy": OURS | {"confirm.by": "posterior_mean"},
     "oscillators": HIGHEST,
     "parameters": HIGHEST,
     "quadratic": {},
-    "sgd_pruning": PRUNE,
+    "sgd_pruning": PRUNE | OURS,
     "torch_mlp": HIGHEST | PRUNE,
 }
 """Options of a launch of each example."""
@@ -171,7 +172,7 @@ def test_the_commands_of_the_page_run(user: User) -> None:
         assert f"{name}: " in out
         assert user.snapshot(name).state == StudyState.DONE
         names.append(name)
-    assert names == ["quadratic", "conditional", "torch_mlp"]
+    assert names == ["conditional", "quadratic", "torch_mlp", "oscillators"]
 
 
 def test_a_function_that_always_fails_stops_its_study(user: User) -> None:

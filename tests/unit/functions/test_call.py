@@ -21,8 +21,9 @@ from hpo.functions import (
 )
 from hpo.script.script import _load
 from hpo.search.space import contains_all
+from hpo.search.surrogate import predict_scores
 from hpo.study import file
-from hpo.study.functions import find_space
+from hpo.study.functions import find_space, with_common_space
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step, Suggestion
 
@@ -255,7 +256,7 @@ def test_values_to_maximise_after_the_first_change_their_sign(tmp_path: Path) ->
     assert spec.change_signs([1.0, 2.0, 3.0]) == [1.0, -2.0, 3.0]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "cmaes"])
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "cmaes", "kriging-believer"])
 def test_trials_of_the_window_show_what_the_history_decides(
     tmp_path: Path, sampler: str
 ) -> None:
@@ -283,6 +284,28 @@ def test_trials_of_the_window_show_what_the_history_decides(
     assert decide(spec, 12, running) == decide(spec, 12, finished)
     whole = finished[-1].suggestion
     assert whole.params.items() >= running[-1].suggestion.params.items()
+
+
+def test_our_sampler_searches_what_all_trials_have_in_common(tmp_path: Path) -> None:
+    """A parameter that only some trials have, or whose range changes, is random."""
+    body = (
+        "x = trial.suggest_float('x', 0, 1)\n"
+        "k = trial.suggest_int('k', 1, 64, log=True)\n"
+        "c = trial.suggest_categorical('c', ['a', 'b', None])\n"
+        "w = trial.suggest_float('w', 0, 1 + trial.number % 2)\n"
+        "if c == 'a':\n"
+        "    trial.suggest_float('z', 0, 1)\n"
+        "return (x - 0.3) ** 2 + math.log2(k / 8) ** 2 + (c is not None)"
+    )
+    spec = study(tmp_path, body, sampler={"name": "kriging-believer"})
+    trials = search(spec, 30)
+    assert trials[0].suggestion.decided.params == {}
+    assert trials[20].suggestion.decided.params.keys() == {"x", "k", "c"}
+    assert min(trial.score or 0.0 for trial in trials) < 1e-3
+    mean = predict_scores(
+        with_common_space(spec, [t.suggestion for t in trials]), trials
+    )
+    assert mean.keys() == {*range(30)}
 
 
 HELD = """\
