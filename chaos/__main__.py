@@ -24,7 +24,8 @@ python -m chaos --storage postgresql://me@server/postgres
 python -m chaos --seconds 3600 --workers 8
     an hour with twice the workers
 python -m chaos --returns
-    base backups and dumps are restored meanwhile; what they lack is trained again
+    base backups and dumps are restored meanwhile, and standbys promoted; what they
+    lack is trained again
 
 In each round, one worker runs each of three studies of small spintronic networks
 undisturbed: a successive halving with a confirmation by posterior mean; replicated
@@ -90,7 +91,7 @@ def parser() -> Parser:
         "--returns",
         action="store_true",
         help="let the database come back in earlier states, too: a base backup starts"
-        " in its place, a dump is restored in place",
+        " in its place, a standby is promoted, a dump is restored in place",
     )
     p.add_argument(
         "--storage",

@@ -27,12 +27,14 @@ STORM_S = (10.0, 180.0)
 """Shortest storm (shorter only with less --seconds), and longest."""
 TRIALS = (8, 40)
 """Fewest and most trials of a study."""
+RETURNS = ("backups", "promotions", "restores")
+"""Ways in which the database comes back in an earlier state."""
 COUNTS = (
     "kills",
     "terms",
     "pauses",
     "restarts",
-    "returns",
+    *RETURNS,
     "power cuts",
     "cuts",
     "amendments",
@@ -193,7 +195,8 @@ class Round:
             self.failures += crew.crashes()
             for spec in specs:
                 self._judge(spec.name, calm.get(spec.name), storage, ledger)
-            if not self.counts["returns"]:  # else what was lost is trained again
+            # what was lost is trained again
+            if not any(self.counts[way] for way in RETURNS):
                 self.failures += evidence.trained_again(storage, crew.journal)
             self.epochs = evidence.epochs(crew.journal)
             self.slowest_term_s = max(crew.term_s, default=0.0)

@@ -14,6 +14,7 @@ import psutil
 import sqlalchemy as sa
 
 from chaos import states
+from chaos.standby import Standby
 from hpo.errors import StorageError
 from hpo.postgres.embedded import Embedded, status, stop
 from hpo.postgres.layout import ServerLayout
@@ -101,6 +102,7 @@ class Own(Given):
         self.home = home
         self._share = Embedded(home)
         self._copy = home / "copy"
+        self._standby = Standby(self._share.layout)
         super().__init__(self._share.acquire())
 
     def end(self, how: signal.Signals) -> float:
@@ -161,7 +163,25 @@ class Own(Given):
         if not (self._copy / "backup_label").exists():
             return False
         self.ensure()
+        self._standby.end()  # it has seen what is lost now
         states.start_in_place(ServerLayout(self.home), self._copy)
+        self.ensure()
+        return True
+
+    def make_standby(self) -> None:
+        """Make a standby that follows the server, in place of an earlier one."""
+        self.ensure()
+        self._standby.make(self._url.render_as_string(hide_password=False))
+
+    def promote_standby(self, behind_s: float) -> bool:
+        """Promote the standby after some seconds without news; False if there is
+        none."""
+        if not self._standby.follows():
+            return False
+        self._standby.fall_behind()
+        time.sleep(behind_s)
+        self.ensure()
+        self._standby.promote()
         self.ensure()
         return True
 
@@ -171,5 +191,6 @@ class Own(Given):
 
     def close(self) -> None:
         """Stop it."""
+        self._standby.end()
         self._share.release()
         stop(self.home, force=True)

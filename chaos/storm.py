@@ -79,7 +79,12 @@ class Storm:
         """Let the database come back in earlier states, too."""
         self._actions |= {self._write_dump: 4, self._restore_dump: 4}
         if isinstance(self._server, Own):
-            self._actions |= {self._back_up: 4, self._return_to_backup: 4}
+            self._actions |= {
+                self._back_up: 4,
+                self._return_to_backup: 4,
+                self._make_standby: 4,
+                self._promote_standby: 4,
+            }
 
     def gather(self, timeout_s: float) -> None:
         """Bring the crew to work."""
@@ -272,8 +277,21 @@ class Storm:
         assert isinstance(self._server, Own)
         if not self._server.return_to_backup():
             return None
-        self.counts["returns"] += 1
+        self.counts["backups"] += 1
         return "the base backup started in place of the database"
+
+    def _make_standby(self) -> str:
+        assert isinstance(self._server, Own)
+        self._server.make_standby()
+        return "a standby follows the database"
+
+    def _promote_standby(self) -> str | None:
+        assert isinstance(self._server, Own)
+        behind_s = self._lease_s * self._rng.uniform(0.0, 1.5)
+        if not self._server.promote_standby(behind_s):
+            return None
+        self.counts["promotions"] += 1
+        return f"the standby, {behind_s:.1f} s behind, took the database's place"
 
     def _write_dump(self) -> str:
         retry(partial(states.dump, self._storage.url, self._dump), patience_s=60.0)
@@ -287,7 +305,7 @@ class Storm:
         options = ["--single-transaction"] if whole else []
         tries = states.restore(self._storage.url, self._dump, options)
         self._dump.unlink()
-        self.counts["returns"] += 1
+        self.counts["restores"] += 1
         how = "in one transaction" if whole else "table by table"
         return f"the dump was restored {how}, at try {tries}"
 
