@@ -23,7 +23,13 @@ _AS_A_WORKER = "import hpo.worker.loop; from hpo.objectives.machine import main;
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _MIN_FREE_BYTES = 1e9
+_MIN_REPORT_BYTES = 2**20
 _ROUNDING = 1e-4
+_LEAST_BYTES = 2**24
+_PROBE = (
+    "CREATE TEMP TABLE hpo_probe AS SELECT gen, repeat(md5(gen::text), 200) AS text"
+    " FROM generate_series(1, 200) AS gen"
+)
 
 
 @command(STORAGE, JSON)
@@ -62,6 +68,7 @@ def examine(storage: str | None) -> Iterator[Finding]:
     yield from _processor()
     yield from of_storage(storage)
     yield _space()
+    yield from of_working_directory()
     yield of_site()
 
 
@@ -145,7 +152,7 @@ def of_storage(url: str | None) -> Iterator[Finding]:
             found = storage.describe()
             if not has_tables(storage, schema):  # another release's are refused
                 found += "; the first launch makes its tables"
-            yield Finding("storage", found)
+            yield _room(storage) or Finding("storage", found)
             for (host, study), why in _find_left_out(storage).items():
                 yield _leaves_out(host, study, why)
             if (encryption := storage.encryption()) is not None:
@@ -154,6 +161,27 @@ def of_storage(url: str | None) -> Iterator[Finding]:
         yield Finding("storage", "none yet; the first launch makes an embedded server")
     except StorageError as error:
         yield Finding("storage", str(error), "error")
+
+
+def _room(storage: Storage) -> Finding | None:
+    """Return an error if the database's disk is full: reading works then.
+
+    A temporary table is written, and rolled back.
+    """
+    import psycopg
+    from sqlalchemy.exc import DBAPIError
+
+    full = storage.full_disk() is not None
+    if not full:
+        try:
+            with storage.engine.connect() as connection:
+                connection.exec_driver_sql(_PROBE)
+        except DBAPIError as error:  # of other kinds: it may not, or is a standby
+            full = isinstance(error.orig, psycopg.errors.DiskFull)
+    if not full:
+        return None
+    text = f"{storage.place()}: its disk is full; workers wait until it has room"
+    return Finding("storage", text, "error", "Free some space on the server's disk.")
 
 
 def _find_left_out(storage: Storage) -> dict[tuple[str, str], str]:
@@ -210,6 +238,19 @@ def of_site() -> Finding:
     return Finding("site", f"{file}: executor {site.launch.executor}")
 
 
+def of_working_directory() -> Iterator[Finding]:
+    """Yield an error if reports cannot be written here."""
+    what = "working directory"
+    remedy = "Free some space, or run hpo in another directory."
+    here = os.getcwd()
+    try:
+        with tempfile.TemporaryFile(dir=here) as file:
+            file.write(bytes(_MIN_REPORT_BYTES))
+    except OSError as error:
+        text = f"cannot write to {here}: {error.strerror}"
+        yield Finding(what, text, "error", remedy)
+
+
 def _space() -> Finding:
     from hpo import settings
 
@@ -225,5 +266,7 @@ def _space() -> Finding:
         remedy = "Set HPO_HOME to a directory of yours: logs and studies go there."
         return Finding("data directory", text, "error", remedy)
     free = shutil.disk_usage(directory).free
+    if free < _LEAST_BYTES:
+        return Finding("data directory", f"{home}: its disk is full", "error", remedy)
     text = f"{home}, {free / 1e9:.0f} GB free"
     return _checked("data directory", text, free > _MIN_FREE_BYTES, remedy)

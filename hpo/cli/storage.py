@@ -46,7 +46,7 @@ def storage(arguments: argparse.Namespace) -> int:
 
     The embedded server ends 2 s after its last user. To use its URL in other programs,
     keep a launch, `hpo dashboard`, or `hpo storage url --hold` running in another
-    terminal.
+    terminal. Without --hold nothing is created.
 
     Examples:
         hpo storage status
@@ -131,7 +131,7 @@ def _stop(arguments: argparse.Namespace) -> int:
 def _url(arguments: argparse.Namespace) -> int:
     from hpo.postgres.connect import open_storage
 
-    with open_storage(arguments.storage) as storage:
+    with open_storage(arguments.storage, creates=arguments.hold) as storage:
         tell(arguments, {"url": storage.url}, storage.url)
         sys.stdout.flush()
         if storage.embedded and not arguments.hold:

@@ -249,9 +249,13 @@ _SLURM = {
 def launch(arguments: argparse.Namespace) -> int:
     """Run a study: search, confirm, report.
 
-    Run it again to resume the study. Ctrl-C stops the workers without loss. Results do
-    not depend on the number of workers, nor on stops. At most budget.window workers
-    have work at a time (docs/explanation/pure-function.md).
+    Run it again to resume the study. `hpo resume NAME` first opens a stopped or failed
+    one: with --retry it trains failed trials again, with --accept-code it accepts a
+    changed source. A changed study file needs a new name: --name NEW.
+
+    Ctrl-C stops the workers without loss. Results do not depend on the number of
+    workers, nor on stops. At most budget.window workers have work at a time
+    (docs/explanation/pure-function.md).
 
     Exit status: 0 done, 1 failed or timed out, 5 done without a complete trial, 130
     after Ctrl-C.

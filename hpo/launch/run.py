@@ -24,7 +24,14 @@ from hpo.launch.options import ChosenStudy, LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.retry import DATABASE_ERRORS, is_passing, outage_text, retry
+from hpo.postgres.retry import (
+    DATABASE_ERRORS,
+    give_up,
+    lacks_rights,
+    may_come_back,
+    outage_text,
+    retry,
+)
 from hpo.script import refuse_while_imported
 from hpo.study import file
 from hpo.study.python_values import address
@@ -40,6 +47,8 @@ if TYPE_CHECKING:
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two queries of the study."""
+WORKERS_WAIT_S = 3600.0
+"""How long a launch follows a database that refuses it, as workers do."""
 PATIENCE_S = 120.0
 """How long the first and the last query retry while the database is unreachable."""
 
@@ -134,6 +143,8 @@ class Launch:
         self._may_take_over = False
         """Whether it began without workers, since those of others serve the study."""
         self._told_cancelled = False
+        self._outage: Exception | None = None
+        self._refused_s: float | None = None
 
     def run(self) -> int:
         """Run the study to its end, and return the exit status.
@@ -144,6 +155,7 @@ class Launch:
         """
         data = plan.describe_data(self._spec)
         how = self._patient.register(self._spec)
+        self._patient.stand()
         first = self._latest = self._patient.result(self._name)
         if self._is_over(first):
             return self._nothing_to_run(first)
@@ -301,7 +313,7 @@ class Launch:
         while True:
             query_s = time.monotonic()
             result = self._query()
-            for event in outages.tell(away=result is None):
+            for event in outages.tell(self._outage):
                 view.note(event)
             if result is not None:
                 self._latest = result
@@ -355,13 +367,31 @@ class Launch:
         yield f"the workers that served this study are gone: {where}"
 
     def _query(self) -> Result | None:
-        """Return the study as it is now; None while the database is unreachable."""
+        """Return the study as it is now; None while the database does not answer."""
         try:
-            return self._ledger.result(self._name)
+            result = self._ledger.result(self._name)
         except Exception as error:
-            if not is_passing(error):
+            if not may_come_back(error):
                 raise
+            self._refuse_rights(error)
+            self._outage = error
             return None
+        self._outage = self._refused_s = None
+        return result
+
+    def _refuse_rights(self, error: Exception) -> None:
+        """Wait as long as its workers for a database that refuses this launch.
+
+        Raises:
+            StorageError: they wait no longer.
+        """
+        if not lacks_rights(error):
+            return
+        now = time.monotonic()
+        if self._refused_s is None:
+            self._refused_s = now
+        if now - self._refused_s >= WORKERS_WAIT_S:
+            raise give_up(error, WORKERS_WAIT_S) from error
 
 
 class _Outages:
@@ -371,12 +401,12 @@ class _Outages:
         self._storage = storage
         self._told = ""
 
-    def tell(self, *, away: bool) -> Iterator[str]:
-        """Yield what has changed."""
+    def tell(self, outage: Exception | None) -> Iterator[str]:
+        """Yield what has changed, by the error of the last query."""
         full = self._storage.full_disk()
         now = ""
-        if away:
-            now = "database unreachable, retrying"
+        if outage is not None:
+            now = f"{outage_text(outage)}, retrying"
         elif full is not None:
             now = f"{full}: its disk is full; workers wait until it has room"
         if now != self._told:

@@ -42,7 +42,7 @@ from hpo.ledger.statements.studies import (
     LOCK_STUDY,
     SET_SPEC,
 )
-from hpo.postgres.connect import Storage, prepare_database
+from hpo.postgres.connect import Storage, prepare_database, require_tables
 from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study import file
 from hpo.study.spec import StudySpec
@@ -103,17 +103,20 @@ class Ledger(LedgerReader):
         storage: Storage,
         *,
         token: str | None = None,
+        creates: bool = True,
         **patience: Unpack[Patience],
     ) -> None:
-        """Open the ledger of a database; create missing tables.
+        """Open the ledger of a database; create missing tables if it ``creates``.
 
         ``token`` is that of its claims; default: one that no other process has. Methods
         retry with ``patience`` while the database is unreachable; see
         ``Transactional``.
 
         Raises:
+            NothingYetError: it has no tables, and none may be created.
             StorageError: the tables belong to another version of hpo.
         """
+        self._creates = creates
         super().__init__(storage, **patience)
         self._token = token or uuid.uuid4().hex
         self._codes: dict[str, str] = {}
@@ -121,7 +124,10 @@ class Ledger(LedgerReader):
         self._known = Known()
 
     def _require_tables(self, storage: Storage) -> None:
-        prepare_database(storage, schema)
+        if self._creates:
+            prepare_database(storage, schema)
+        else:
+            require_tables(storage, schema)
 
     # --- studies ---
 

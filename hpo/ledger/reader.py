@@ -37,6 +37,14 @@ class LedgerReader(Transactional):
     def _require_tables(self, storage: Storage) -> None:
         require_tables(storage, schema)
 
+    def explain_full_disk(self) -> list[str]:
+        """Return a line if the disk of an embedded server is full, where nothing can
+        be written, and readers would notice nothing."""
+        full = self._storage.full_disk()
+        if full is None:
+            return []
+        return [f"{full}: its disk is full; workers wait until it has room"]
+
     # no transaction idles while rows are read
     _fetch = statement(snapshots.fetch)
     _fetch_drawn = statement(snapshots.fetch_drawn)

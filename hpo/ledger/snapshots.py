@@ -259,8 +259,16 @@ def _with_others(connection: Connection, rows: Fetched) -> Fetched:
     study_id = rows.study.id
     foreign = ask(connection, sql.COUNT_FOREIGN_TRIALS, study_id=study_id).scalar_one()
     seen = workers.read_workers(connection)
-    own = [worker for worker in seen if worker.serves in (None, rows.study.name)]
+    own = [worker for worker in seen if _concerns(worker, rows.study.name)]
     return replace(rows, workers=own, foreign_trials=foreign)
+
+
+def _concerns(worker: WorkerInfo, study: str) -> bool:
+    """Return whether a study's views have a worker: one of it, or that works for all;
+    of these, one that is gone only with a trial of the study."""
+    if worker.serves is not None:
+        return worker.serves == study
+    return worker.alive or worker.study == study
 
 
 def fetch_studies(

@@ -26,7 +26,15 @@ from sqlalchemy import URL, Connection, event
 from hpo import settings
 from hpo.errors import NothingYetError, StorageError
 from hpo.postgres.embedded import Embedded, read_password, said_if_slow
-from hpo.postgres.retry import DATABASE_ERRORS, answering, explained, retry, said_by
+from hpo.postgres.retry import (
+    DATABASE_ERRORS,
+    MissingTablesError,
+    answering,
+    explained,
+    lacks_tables,
+    retry,
+    said_by,
+)
 from hpo.postgres.sessions import Cursor, driver_of, read_json, set_up
 from hpo.postgres.urls import is_of_this_host, parse_url, password_from_file, place
 
@@ -379,6 +387,11 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             if schema is not None and not schema.is_current(connection):
                 schema.create(connection)
     except sa.exc.DBAPIError as error:
+        if lacks_tables(error):
+            raise MissingTablesError(
+                f"{storage.place()}: somebody else makes or restores its tables now:"
+                f" {said_by(error)}. Wait until that is done, then try again."
+            ) from error
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise StorageError(

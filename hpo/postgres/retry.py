@@ -35,8 +35,9 @@ LONGEST_PAUSE_S = 5.0
 PASSING_CLASSES = {"08", "40", "53", "57", "58"}
 PASSING = {"55P03", "25P03", "25P04"}  # lock not available; idle, or open, for too long
 # schema, table, type, function or unique index is missing: the tables, which exist
-# since the database was opened, are being restored
-MISSING = {"3F000", "42P01", "42704", "42883", "42P10"}
+# since the database was opened, are being restored; or tables of the same name, or half
+# a table, appear while ours are created
+MISSING = {"3F000", "42P01", "42704", "42883", "42P10", "42830", "42P07", "42710"}
 _REPLACED = r"cache lookup failed|could not open relation with OID|cached plan"
 """Words of errors that have no code of their own while tables are being restored."""
 LASTING = {
@@ -44,8 +45,9 @@ LASTING = {
     "57P04",
 }  # query cancelled (as by statement_timeout), database dropped
 # What time does not mend, tried in this order: libpq gives no error code when a
-# connection fails.
-_REFUSALS = (
+# connection fails. Roles, rights and a database may come back, see `lacks_rights`.
+RIGHTS = {"28000", "28P01", "3D000", "42501"}
+_RIGHTS = (
     (
         r"no pg_hba\.conf entry",
         "the server does not let this user in from this host",
@@ -71,6 +73,9 @@ _REFUSALS = (
         "no such database",
         "Create it with `createdb`, or correct its name in the URL.",
     ),
+)
+_REFUSALS = (
+    *_RIGHTS,
     (
         r"does not match host name|certificate verify failed|root certificate file",
         (
@@ -126,6 +131,7 @@ def retry(
     patience_s: float = PATIENCE_S,
     on_wait: Callable[[float, Exception], None] | None = None,
     pause: Callable[[float], object] = time.sleep,
+    standing: bool = False,
 ) -> T:
     """Return `work()`, with retries while the database is unreachable or asks for a
     repetition.
@@ -140,11 +146,13 @@ def retry(
         on_wait: called before each pause with the seconds since the first failure and
             the error; it may raise to end the waiting.
         pause: sleeps for a number of seconds, or less.
+        standing: the database has let this process in before: also wait for a role,
+            a password, rights or a database that are missing, as after a restore.
 
     Raises:
         StorageError: the database was unreachable for too long.
-        Exception: any other error of `work`, at once; among these, wrong passwords and
-            missing databases.
+        Exception: any other error of `work`, at once; among these, unless `standing`,
+            wrong passwords and missing databases.
     """
     began: float | None = None
     longest_s = SHORTEST_PAUSE_S
@@ -152,26 +160,33 @@ def retry(
         try:
             return work()
         except Exception as error:
-            if not is_passing(error):
+            if not (is_passing(error) or (standing and lacks_rights(error))):
                 raise
             now = time.monotonic()
             began = now if began is None else began
             waited_s = now - began
             if waited_s >= patience_s:
-                raise StorageError(_given_up(error, patience_s)) from error
+                raise give_up(error, patience_s) from error
             if on_wait:
                 on_wait(waited_s, error)
             pause(min(random.uniform(0, longest_s), patience_s - waited_s))
             longest_s = min(LONGEST_PAUSE_S, 2 * longest_s)
 
 
-def _given_up(error: Exception, patience_s: float) -> str:
-    if _lacks_tables(error):
-        return (
+def give_up(error: Exception, patience_s: float) -> StorageError:
+    """Return an error that says what was waited for in vain, and what to do."""
+    if lacks_tables(error):
+        return StorageError(
             f"database: tables are missing after {patience_s:.0f} s. Restore a backup"
             " to its end, then start the worker again."
         )
-    return (
+    if lacks_rights(error):
+        return StorageError(
+            f"database: it has refused this role for {patience_s:.0f} s:"
+            f" {said_by(error)}. Give the role its password and its rights back, then"
+            " start the worker again: the study continues where it was."
+        )
+    return StorageError(
         f"database: no answer within {patience_s:.0f} s: {error}. Restart the server,"
         " then the worker: the study continues where it was."
     )
@@ -181,14 +196,35 @@ def outage_text(error: Exception) -> str:
     """Return what an error that is retried says of the database, in a few words."""
     if any(isinstance(cause, psycopg.errors.DiskFull) for cause in _causes(error)):
         return "the disk of the database is full"
-    if _lacks_tables(error):
+    if lacks_tables(error):
         return "tables of the database are missing or replaced, as during a restore"
+    if lacks_rights(error):
+        return "the database refuses this role, as after a restore without its rights"
     return "database unreachable"
 
 
-def _lacks_tables(error: BaseException) -> bool:
+def lacks_tables(error: BaseException) -> bool:
     """Return whether a cause of an error is that tables are missing or replaced."""
     return any(_is_of_a_restore(cause) for cause in _causes(error))
+
+
+def lacks_rights(error: BaseException) -> bool:
+    """Return whether a cause of an error is that a role, its password, a right or the
+    database is missing: a restore may bring them back later than the tables."""
+    return any(_is_refused(cause) for cause in _causes(error))
+
+
+def _is_refused(error: BaseException) -> bool:
+    if not isinstance(error, psycopg.Error):
+        return False
+    if error.sqlstate is not None:
+        return error.sqlstate in RIGHTS
+    return _match(_RIGHTS, said_by(error)) is not None
+
+
+def may_come_back(error: BaseException) -> bool:
+    """Return whether a process that the database has let in before should wait."""
+    return is_passing(error) or lacks_rights(error)
 
 
 def _is_of_a_restore(error: BaseException) -> bool:
@@ -298,6 +334,8 @@ class Patience(TypedDict, total=False):
     """Called before every pause with the seconds waited so far and the error."""
     pause: Callable[[float], object]
     """Sleeps for a number of seconds, or less."""
+    standing: bool
+    """Whether to wait for roles and rights, too; see ``retry``."""
 
 
 class Transactional:
@@ -314,6 +352,11 @@ class Transactional:
         if not self._patience.get("patience_s"):
             return work()
         return retry(work, **self._patience)
+
+    def stand(self) -> None:
+        """Note that the database has let this process in: from now on, retries wait
+        for missing roles and rights, too."""
+        self._patience["standing"] = True
 
     def impatient(self) -> Self:
         """Return a copy whose methods raise at once while the database is

@@ -26,6 +26,7 @@ from hpo.settings import LEASE_S
 from hpo.worker import crew
 
 if TYPE_CHECKING:  # it loads NumPy
+    from hpo.postgres.connect import Storage
     from hpo.worker.heartbeat import WorkerOptions
 
 START_PATIENCE_S = 60.0
@@ -161,7 +162,6 @@ def _work(arguments: Namespace, in_order: int) -> int:
     """Open the database and work; return the status of the process."""
     import optuna
 
-    from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import retry
     from hpo.worker.loop import DamagedError, Worker
 
@@ -170,7 +170,7 @@ def _work(arguments: Namespace, in_order: int) -> int:
     optuna.logging.enable_propagation()
     options = _options(arguments)
     with retry(
-        lambda: open_storage(arguments.storage, worker=True),
+        lambda: _open(arguments.storage, options.study),
         patience_s=START_PATIENCE_S,
         on_wait=lambda waited_s, error: logging.warning("%s", error),
     ) as storage:
@@ -185,6 +185,30 @@ def _work(arguments: Namespace, in_order: int) -> int:
             logging.critical("%s", error)
             return crew.SPOILED
     return in_order
+
+
+def _open(url: str | None, study: str | None) -> Storage:
+    """Open the database; make tables only for a worker that serves all studies, since
+    that would disturb a restore.
+
+    Raises:
+        MissingTablesError: there are none, and so not ``study``.
+    """
+    from hpo.ledger.schema import schema
+    from hpo.postgres.connect import has_tables, open_storage
+    from hpo.postgres.retry import MissingTablesError
+
+    storage = open_storage(url, worker=True, creates=study is None)
+    try:
+        if study is not None and not has_tables(storage, schema):
+            raise MissingTablesError(
+                f"{storage.place()}: hpo has no table here, and so no study"
+                f" {study!r}. A backup that is being restored may bring it"
+            )
+    except BaseException:
+        storage.close()
+        raise
+    return storage
 
 
 def _options(arguments: Namespace) -> WorkerOptions:

@@ -28,7 +28,7 @@ from types import FrameType
 
 from hpo import logs, settings
 from hpo.console import later
-from hpo.errors import HpoError
+from hpo.errors import HpoError, NothingYetError
 
 GRACE_S = 10.0
 """Time to stop: a worker saves a checkpoint at its next epoch, mostly within this."""
@@ -391,11 +391,13 @@ def report_loss(worker: str, why: str | None, storage_url: str | None) -> bool |
     """
     from hpo.ledger.ledger import Ledger  # a late import keeps a crew small
     from hpo.postgres.connect import open_storage
-    from hpo.postgres.retry import is_passing
+    from hpo.postgres.retry import MissingTablesError, is_passing
 
     try:
-        with open_storage(storage_url) as storage:
-            return Ledger(storage).record_loss(worker, why)
+        with open_storage(storage_url, creates=False) as storage:
+            return Ledger(storage, creates=False).record_loss(worker, why)
+    except (NothingYetError, MissingTablesError):  # a restore is under way
+        return None
     except HpoError:  # the worker's own log says why
         return False
     except Exception as error:

@@ -19,7 +19,7 @@ from hpo.config import NotifyDefaults
 from hpo.console import later
 from hpo.ledger.claim_records import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.retry import is_passing, said_by
+from hpo.postgres.retry import may_come_back, said_by
 from hpo.settings import BEATS_PER_LEASE, LEASE_S
 from hpo.study.trials import WorkerState
 from hpo.worker.crew import ALONE_S, IN_ORDER, RELEASE_S, SPOILED
@@ -112,6 +112,13 @@ class Heartbeat(threading.Thread):
         self._doing = text
         self._silent_s = 0.0
 
+    def say_waiting(self, what: str) -> None:
+        """Set what views show while the worker waits in the middle of its work."""
+        text = f"waits: {what}"
+        if self._claim is not None:
+            text = f"{self._claim}; {text}"
+        self.say(text, WorkerState.WAITING)
+
     def in_touch(self, clock: datetime | None = None) -> bool:
         """Return whether this worker could reach the database for a whole lease.
 
@@ -190,7 +197,7 @@ class Heartbeat(threading.Thread):
                 self._clock = None
             except Exception as error:
                 # training goes on, and the next beat tries again
-                passes = is_passing(error)
+                passes = may_come_back(error)
                 if not self._away or not passes:  # one line per outage
                     why = said_by(error)[:200]
                     log.warning("no heartbeat: %s", why, exc_info=not passes)

@@ -33,7 +33,7 @@ from hpo.postgres.connect import Storage
 from hpo.postgres.retry import (
     DATABASE_ERRORS,
     Patience,
-    is_passing,
+    may_come_back,
     outage_text,
     said_by,
 )
@@ -50,7 +50,7 @@ from hpo.worker.trial import TrialRun
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 3600.0
-"""Longest wait of a worker for an unreachable database."""
+"""Longest wait of a worker for an unreachable database, or one that refuses it."""
 STOP_PATIENCE_S = 3.0
 """Longest such wait after a request to stop; unwritten work is repeated later."""
 
@@ -67,7 +67,7 @@ def _concerns_one_study(error: Exception) -> bool:
     served."""
     if isinstance(error, StorageError | StoppedError):
         return False
-    return not is_passing(error)
+    return not may_come_back(error)
 
 
 class DamagedError(HpoError):
@@ -138,6 +138,7 @@ class Worker:
             patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause
         )
         self._ledger = Ledger(storage, **patience)
+        self._outage = ""
         self._notifier: Notifier | None = None
         if options.notify is not None:
             self._notifier = Notifier(self._ledger, options.notify, options.study)
@@ -175,6 +176,7 @@ class Worker:
                 log=self._options.log,
                 numerics=self._numerics,
             )
+            self._ledger.stand()
             self._heart.begin(self._ledger.impatient())
             self._leave_out_lost()
             refusal = self._loop()
@@ -402,14 +404,16 @@ class Worker:
             self._ledger.store_baselines(claim.study_id, baselines)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
-        """Say that the database is unreachable.
+        """Say that the database is unreachable, or refuses this worker.
 
         Raises:
             StoppedError: a worker that was asked to stop has waited long enough.
         """
-        waits = f"{outage_text(error)} for {seconds:.0f} s"
-        self._heart.say(f"waits: {waits}", WorkerState.WAITING)
-        if seconds == 0.0:  # one line per outage
+        outage = outage_text(error)
+        waits = f"{outage} for {seconds:.0f} s"
+        self._heart.say_waiting(waits)
+        if seconds == 0.0 or outage != self._outage:  # one line per kind of outage
+            self._outage = outage
             log.warning("%s: %s", waits, said_by(error)[:200])
         if not self._heart.stop_requested.is_set():
             return

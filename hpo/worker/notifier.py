@@ -24,7 +24,7 @@ from hpo.errors import one_line
 from hpo.ledger.events import ATTEMPT_S, PAUSES_S
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import is_passing
+from hpo.postgres.retry import may_come_back
 from hpo.study.trials import StudyState
 from hpo.views.records import json_records, optuna_records
 
@@ -87,7 +87,7 @@ class Notifier(threading.Thread):
                 if self._ledger.claim_notice(study, notice):
                     self._ledger.settle_notice(study, notice, self._send(study, notice))
         except Exception as error:
-            if not is_passing(error):  # the worker logs outages of the database
+            if not may_come_back(error):  # the worker logs outages of the database
                 log.warning("cannot send notifications: %s", _why(error))
 
     def _send(self, study: str, notice: StudyState) -> bool:
@@ -96,7 +96,7 @@ class Notifier(threading.Thread):
         try:
             record = json_records.study(self._ledger.result(study))
         except Exception as error:
-            if is_passing(error):
+            if may_come_back(error):
                 raise  # another worker retries when the claim has expired
             what = f"{study}, {notice}"
             log.warning("not notified: %s: %s", what, _why(error), extra=_about(study))

@@ -165,6 +165,18 @@ def test_a_directory_that_cannot_be_written_is_an_error(
     assert "Set HPO_HOME to a directory of yours" in finding.remedy
 
 
+def test_a_working_directory_that_cannot_be_written_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert list(doctor.of_working_directory()) == []
+    monkeypatch.chdir("/proc")
+    (finding,) = doctor.of_working_directory()
+    assert finding.verdict == "error"
+    assert finding.found.startswith("cannot write to /proc: ")
+    assert finding.remedy == "Free some space, or run hpo in another directory."
+
+
 def test_a_full_disk_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import connect
+import sqlalchemy as sa
+from servers import connect, password_of
 from settling import claim, finish
 from workers import (
     ended,
@@ -25,6 +26,8 @@ from workers import (
     wait_until,
 )
 
+from hpo.cli import doctor
+from hpo.cli.doctor import of_storage, of_working_directory
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded import Embedded
@@ -332,7 +335,9 @@ def small_disk(new_home: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(new_home)], check=True)
 
 
-def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
+def test_a_full_disk_is_waited_for(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Embedded(small_disk) as server:
         url = server.acquire()
         with connect(
@@ -359,6 +364,23 @@ def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
             time.sleep(4.0)  # of some trials
             assert worker.poll() is None
             assert storage.full_disk() == small_disk
+            full = f"{small_disk}: its disk is full; workers wait until it has room"
+            assert patient.explain_full_disk() == [full]
+            elsewhere = sa.make_url(url).set(password=password_of(url))
+            elsewhere = elsewhere.difference_update_query(["passfile"])
+            for place in (url, elsewhere.render_as_string(hide_password=False)):
+                found = next(of_storage(place))
+                assert found.found.endswith(
+                    "its disk is full; workers wait until it has room"
+                )
+                assert found.verdict == "error"
+            monkeypatch.chdir(small_disk)
+            (here,) = of_working_directory()
+            assert (
+                here.found == f"cannot write to {small_disk}: No space left on device"
+            )
+            monkeypatch.setenv("HPO_HOME", str(small_disk))
+            assert doctor._space().found == f"{small_disk}: its disk is full"
             ballast.unlink()
             assert storage.full_disk() is None
             said = ended(worker)  # the server itself may have stopped

@@ -18,6 +18,7 @@ from users import User
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
 from hpo.ledger import interventions, snapshots
+from hpo.ledger.claim_records import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.overview import Overview
 from hpo.postgres.connect import Storage
@@ -90,9 +91,17 @@ def test_a_study_lists_no_workers_of_another_one(
             f"worker-of-{name}", host="h", pid=1, lease_s=60.0, serves=name
         )
         ledger.deregister_worker(f"worker-of-{name}", refused="no data here")
+    ledger.register_worker("lost-at-other", host="h", pid=1, lease_s=60.0)
+    claimed = ledger.claim("other", "lost-at-other", lease_s=60.0)
+    assert isinstance(claimed, Claim)
+    with ledger._engine.begin() as connection:
+        ended = "UPDATE hpo_ledger.workers SET ended_at = seen_at, state = 'lost'"
+        connection.exec_driver_sql(f"{ended} WHERE name = 'lost-at-other'")
     assert "worker-of-toy" in hpo("status", "toy")
-    assert "worker-of-other" not in hpo("status", "toy")
-    assert "worker-of-other" in hpo("status")
+    for worker in ("worker-of-other", "lost-at-other"):
+        assert worker not in hpo("status", "toy")
+        assert worker in hpo("status")
+    assert "lost-at-other" in hpo("status", "other")
 
 
 def test_watching_survives_an_outage_and_ends_with_ctrl_c(
