@@ -26,10 +26,6 @@ _MIN_FREE_BYTES = 1e9
 _MIN_REPORT_BYTES = 2**20
 _ROUNDING = 1e-4
 _LEAST_BYTES = 2**24
-_PROBE = (
-    "CREATE TEMP TABLE hpo_probe AS SELECT gen, repeat(md5(gen::text), 200) AS text"
-    " FROM generate_series(1, 200) AS gen"
-)
 
 
 @command(STORAGE, JSON)
@@ -164,21 +160,8 @@ def of_storage(url: str | None) -> Iterator[Finding]:
 
 
 def _room(storage: Storage) -> Finding | None:
-    """Return an error if the database's disk is full: reading works then.
-
-    A temporary table is written, and rolled back.
-    """
-    import psycopg
-    from sqlalchemy.exc import DBAPIError
-
-    full = storage.full_disk() is not None
-    if not full:
-        try:
-            with storage.engine.connect() as connection:
-                connection.exec_driver_sql(_PROBE)
-        except DBAPIError as error:  # of other kinds: it may not, or is a standby
-            full = isinstance(error.orig, psycopg.errors.DiskFull)
-    if not full:
+    """Return an error if the database's disk is full: reading works then."""
+    if not storage.lacks_room():
         return None
     text = f"{storage.place()}: its disk is full; workers wait until it has room"
     return Finding("storage", text, "error", "Free some space on the server's disk.")

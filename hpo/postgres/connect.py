@@ -54,6 +54,11 @@ PING_S = 1.0
 Other processes always test, since they do not retry."""
 WAL_BYTES = 2**24
 """Size of a file of PostgreSQL's log: with less room, nothing can be written soon."""
+_PROBE = (
+    "CREATE TEMP TABLE hpo_probe AS SELECT repeat(md5(n::text), 200) AS words"
+    " FROM generate_series(1, 200) AS n"
+)
+"""Makes a table that takes a little room."""
 _FIRST_LAUNCH = "The first `hpo launch NAME` makes all, or `hpo storage migrate`."
 _LIBPQ = {
     "application_name": "hpo",
@@ -153,6 +158,18 @@ class Storage(AbstractContextManager["Storage"]):
         except FileNotFoundError:  # the directory was deleted
             return None
         return home if free < WAL_BYTES else None
+
+    def lacks_room(self) -> bool:
+        """Return whether the disk of the server is full; write a temporary table, and
+        take it back."""
+        if self.full_disk() is not None:
+            return True
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(_PROBE)
+        except sa.exc.DBAPIError as error:  # or it may not, or is a standby
+            return isinstance(error.orig, psycopg.errors.DiskFull)
+        return False
 
     def optuna(self, *, read_only: bool = False) -> RDBStorage:
         """Return Optuna's storage on this database; the tables exist, so it only reads
