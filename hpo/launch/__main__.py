@@ -249,13 +249,11 @@ _SLURM = {
 def launch(arguments: argparse.Namespace) -> int:
     """Run a study: search, confirm, report.
 
-    Run it again to resume the study. `hpo resume NAME` first opens a stopped or failed
-    one: with --retry it trains failed trials again, with --accept-code it accepts a
-    changed source. A changed study file needs a new name: --name NEW.
-
-    Ctrl-C stops the workers without loss. Results do not depend on the number of
-    workers, nor on stops. At most budget.window workers have work at a time
-    (docs/explanation/pure-function.md).
+    Run it again to resume the study. `hpo resume NAME` opens a stopped or failed one
+    (--retry: train failed trials again; --accept-code: take a changed source); a
+    changed study file needs --name NEW. Ctrl-C stops the workers without loss. Results
+    do not depend on the number of workers, nor on stops. At most budget.window workers
+    have work at a time (docs/explanation/pure-function.md).
 
     Exit status: 0 done, 1 failed or timed out, 5 done without a complete trial, 130
     after Ctrl-C.
@@ -274,11 +272,9 @@ def launch(arguments: argparse.Namespace) -> int:
             run a study of another name with other values
         hpo launch seqdigits --repeat 10 --set confirm.splits=5
             run ten searches, seqdigits-seed0 to seqdigits-seed9, each confirmed on five
-            splits of the data; the report has the median over searches and its
-            quartiles. Run it again to resume
+            splits of the data; the report has their median and quartiles
         hpo launch wide.toml --begin-from seqdigits
-            run a new study whose first trials are the best of an earlier one:
-            docs/how-to/warm-start.md
+            begin with the best trials of an earlier study: docs/how-to/warm-start.md
         HPO_STORAGE=postgresql://me@server/hpo hpo launch my.toml --workers 0
             submit to a shared database, and follow the workers there
         hpo launch seqdigits --executor slurm --workers 64 --workers-per-job 8
