@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,8 @@ _SMALL: dict[str, Any] = {
     "objective": "spintronic",
     "budget": {"trials": 16, "window": 4, "seeds": 1, "epochs": 15},
     "space": {
-        "tau_ns": {"low": 5.0, "high": 50.0, "log": True},
-        "lr0": {"low": 0.05, "high": 2.0, "log": True},
-        "s": {"low": 0.03, "high": 0.5, "log": True},
+        "tau_ns": {"low": 1.0, "high": 20.0, "log": True},
+        "lr0": {"low": 0.05, "high": 1.0, "log": True},
     },
     "confirm": {"top": 1, "seeds": 3},
     "reported": {"score": 0.8983, "std": 0.0291, "source": "arXiv:2408.02835"},
@@ -45,6 +45,10 @@ _FIXED = {
     "thermal_power": 1e-3,
     "integrator": "exponential-ab3",
     "max_step_ns": 0.35,
+    "s": 0.05,
+    "batch_size": 20,
+    "lr_decay": 1000.0,
+    "ema_decay": 0.8,
 }
 
 
@@ -107,7 +111,8 @@ def home(browser: Browser) -> None:
                 watched.page.set_viewport_size({"width": 1400, "height": 900})
                 watched.page.goto(address)
                 card = watched.page.locator("#study-digits-32")
-                card.get_by_text("in the search").wait_for(timeout=300_000)
+                some = re.compile("^[5-9] of 60 finished")
+                card.get_by_text(some).wait_for(timeout=300_000)
                 save(watched.page, "dashboard-home.png")
             finally:
                 workers.kill(worker)
