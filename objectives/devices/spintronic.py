@@ -74,6 +74,10 @@ _HALVINGS = 40
 """Steps of a bisection: to 1e-12."""
 _AT_REST = 1e-6
 """Largest change of x at rest, in 1 / tau_ns."""
+_HELPERS = ("_mean_power", "has_own_rate", "_find_rest")
+"""What methods of the equation call: a subclass that defines them changes it."""
+_BETWEEN_JUMPS = property(lambda self: 0.0)
+"""``_mean_power`` with simulated noise, which makes the thermal power."""
 
 
 class Spintronic(Device):
@@ -307,7 +311,7 @@ class Spintronic(Device):
         """Step an equation of one's own by its rate: no kernel is generated from the
         closed form of this class, which takes no symbols."""
         inherits = cls.advance_exactly is Spintronic.advance_exactly
-        if inherits and cls.has_own_equation(Spintronic):
+        if inherits and cls.generates_kernel():
             cls.advance_exactly = None  # type: ignore[assignment, method-assign]
         super().__pydantic_init_subclass__(**kwargs)
 
@@ -315,7 +319,10 @@ class Spintronic(Device):
     def generates_kernel(cls) -> bool:
         """Tell whether a subclass has an equation of its own: ``kernels.spintronic``
         has another one."""
-        return cls.has_own_equation(Spintronic)
+        own = cls.__mro__[: cls.__mro__.index(Spintronic)]
+        helpers = [vars(one)[n] for one in own for n in _HELPERS if n in vars(one)]
+        changed = any(helper is not _BETWEEN_JUMPS for helper in helpers)
+        return changed or cls.has_own_equation(Spintronic)
 
     def by_hand(self, noisy: bool) -> Any:
         """Return the hand-written steps of ``kernels.spintronic``; none for a subclass
@@ -374,7 +381,7 @@ def _jumping(device: type[Spintronic]) -> type[Spintronic]:
 
     The equation between the jumps is Eq. (2).
     """
-    how = {"__module__": device.__module__, "_mean_power": property(lambda self: 0.0)}
+    how = {"__module__": device.__module__, "_mean_power": _BETWEEN_JUMPS}
     return type(device.__name__, (device,), how)
 
 

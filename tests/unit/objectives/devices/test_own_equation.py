@@ -41,6 +41,10 @@ ONE_PART: dict[str, Any] = {
     "noise_parts": 1,
     "add_noise": lambda self, x, y, noise: (x + noise, y + noise),
 }
+OWN_REST: dict[str, Any] = {
+    "has_own_rate": classmethod(lambda cls: True),
+    "_find_rest": lambda self, drive: 0.2 + 0.0 * drive,
+}
 HOOKS: dict[str, Any] = {
     "states": LAGGED,
     "noise_parts": ONE_PART,
@@ -65,16 +69,29 @@ HOOKS: dict[str, Any] = {
     },
     "add_noise": {"add_noise": lambda self, x, y, noise: (x + noise[0], y)},
     "between_jumps": {"between_jumps": lambda self, noise: self},
+    "_mean_power": {"_mean_power": property(lambda self: 20.0 * self.thermal_power)},
+    "has_own_rate": OWN_REST,
+    "_find_rest": OWN_REST,
 }
 """What a subclass defines anew, by name."""
 NOISE = {"noise_parts", "add_noise", "between_jumps"}
 """Those that have an effect with noise alone."""
 BY_HAND = {"fixed_drive", "drive_bounds"}
 """Those whose numbers the hand-written kernel takes."""
+HELPERS = {"_mean_power", "has_own_rate", "_find_rest"}
+"""Those that methods of the equation call."""
 
 
 def test_every_part_of_the_equation_is_tried() -> None:
-    assert {*Spintronic.equation, *BY_HAND} == HOOKS.keys()
+    """All that the class of the oscillator has is tried, is a field, or is of
+    ``Device``, but for checks."""
+    assert {*Spintronic.equation, *BY_HAND, *HELPERS} == HOOKS.keys()
+    others = {name for name in vars(Spintronic) if not name.startswith("__")}
+    others -= {*HOOKS, *Spintronic.model_fields, *vars(Device)}
+    assert others == {
+        "_a_mean_is_not_that_of_the_filter",
+        "_powers_are_below_saturation",
+    }
 
 
 def own_class(name: str) -> Any:
