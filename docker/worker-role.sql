@@ -14,6 +14,12 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SELECT pg_advisory_xact_lock(6844527) \g /dev/null
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole)) THEN
+    RAISE EXCEPTION 'the role % may not create roles', current_user
+      USING HINT = format('As a superuser: ALTER ROLE %I CREATEROLE', current_user);
+  END IF;
+END $$;
 SELECT format('CREATE ROLE %I LOGIN', :'role')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 \if :{?password_file}

@@ -42,7 +42,7 @@ STUDY = [
 ]
 _BACKUP = (r"pg_dump\b", r"pg_restore\b")
 SUBMIT = ["launch", *STUDY, "--no-report", "--json"]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
         assert _finished(stack) < N_TRIALS, "it was over before the stop: no test"
         began_s = time.monotonic()
         stack.compose("down")
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < 15
         stack.up()
         out, said = user.end(submitted)
     finally:
@@ -271,4 +271,4 @@ def _finished(stack: Stack) -> int:
 
 
 def _wait_for(stack: Stack, trials: int) -> None:
-    wait_until(lambda: _finished(stack) >= trials, timeout_s=300)
+    wait_until(lambda: _finished(stack) >= trials, timeout_s=900)

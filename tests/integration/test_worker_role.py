@@ -302,4 +302,6 @@ def test_a_role_that_may_do_more_is_refused(
 
 
 def test_who_may_make_no_roles_is_told_so(url: str, tmp_path: Path) -> None:
-    assert "permission denied to create role" in set_up(url, tmp_path, role="guest")
+    said = set_up(url, tmp_path, role="guest")
+    assert f"ERROR:  the role {ROLE} may not create roles" in said
+    assert f'HINT:  As a superuser: ALTER ROLE "{ROLE}" CREATEROLE' in said
