@@ -322,8 +322,14 @@ def _cells(outcomes: Sequence[Outcome], workers: int, rule: str) -> list[str]:
         cells.append(f"{100 * share:.0f} %")
     own = _by_seed(of, seeds)
     other = _by_seed(base, seeds)
-    p = "–" if own == other else f"{wilcoxon(own, other).pvalue:.2f}"
-    return [*cells, f"{100 * statistics.fmean(own):.1f} %", p]
+    return [*cells, f"{100 * statistics.fmean(own):.1f} %", _p_cell(own, other)]
+
+
+def _p_cell(own: Sequence[float], other: Sequence[float]) -> str:
+    if own == other:
+        return "–"
+    p = float(wilcoxon(own, other).pvalue)
+    return "< 0.01" if p < 0.01 else f"{p:.2f}"
 
 
 def _by_scatter_and_seed(
