@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.search.pruners import next_end
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Step
 
@@ -42,6 +41,8 @@ def ends_at(
 
     A trial that fails is taken to train on to where it could have ended.
     """
+    from hpo.search.pruners import next_end  # a slow import
+
     last = steps[-1] if steps else Step(0, 0, 0.0)
     trained = last.network * spec.planned_epochs + last.epoch
     epochs = spec.budget.most_epochs

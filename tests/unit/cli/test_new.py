@@ -32,7 +32,7 @@ def test_it_writes_what_the_documentation_shows(
     assert (
         out
         == "conv.py, conv.toml, test_conv.py: run it with hpo launch conv.toml, test it"
-        " with pytest test_conv.py\n"
+        " with python -m pytest test_conv.py (once: pip install pytest)\n"
     )
     for name in ("conv.py", "conv.toml"):
         assert (tmp_path / name).read_text() == (

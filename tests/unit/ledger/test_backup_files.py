@@ -71,6 +71,7 @@ def parts() -> tuple[dict[str, Any], list[dict[str, Any]]]:
             "message": None,
         }
         slot |= {"lineage": {}, "amendments": []}
+        slot |= {"begins_at": number, "ends_at": number}
         slot |= {"started_at": AT, "finished_at": None if running else AT}
         member: dict[str, Any] = {
             "seed": 1,
