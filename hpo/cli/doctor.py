@@ -25,7 +25,8 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREAD
 _MIN_FREE_BYTES = 1e9
 _MIN_REPORT_BYTES = 2**20
 _ROUNDING = 1e-4
-_LEAST_BYTES = 2**24
+_FULL_BYTES = 2**24
+"""A disk with less is full: a checkpoint may not fit."""
 
 
 @command(STORAGE, JSON)
@@ -249,7 +250,7 @@ def _space() -> Finding:
         remedy = "Set HPO_HOME to a directory of yours: logs and studies go there."
         return Finding("data directory", text, "error", remedy)
     free = shutil.disk_usage(directory).free
-    if free < _LEAST_BYTES:
+    if free < _FULL_BYTES:
         return Finding("data directory", f"{home}: its disk is full", "error", remedy)
     text = f"{home}, {free / 1e9:.0f} GB free"
     return _checked("data directory", text, free > _MIN_FREE_BYTES, remedy)

@@ -77,10 +77,10 @@ class LaunchEnd:
     def _leave_to_others(self, workers: int) -> None:
         """Say that the study goes on with workers that were started elsewhere."""
         self._print_interrupted()
-        noun = "worker" if workers == 1 else "workers"
+        helpers = formatting.plural(workers, "worker")
         stop = status.stop_command(self._name, self._options.storage_option)
         say(
-            f"the study continues with {workers} {noun} started elsewhere."
+            f"the study continues with {helpers} started elsewhere."
             f" Stop it with:\n  {stop}\nFollow it with:\n  {self._options.command}"
         )
 

@@ -184,7 +184,7 @@ def give_up(error: Exception, patience_s: float) -> StorageError:
         return StorageError(
             f"database: it has refused this role for {patience_s:.0f} s:"
             f" {said_by(error)}. Give the role its password and its rights back, then"
-            " start the worker again: the study continues where it was."
+            " start this again: the study continues where it was."
         )
     return StorageError(
         f"database: no answer within {patience_s:.0f} s: {error}. Restart the server,"

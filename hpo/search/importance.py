@@ -63,8 +63,10 @@ def measure_importance(
         return None
     if spec.defines_by_run and not share_space(spec, [_past(t) for t in trials]):
         return None
-    lists = [trial.params.keys() for trial in trials]
-    names = sorted(spec.dimensions.keys() & set.intersection(*map(set, lists)))
+    common = set(spec.dimensions)
+    for trial in trials:
+        common &= trial.params.keys()
+    names = sorted(common)
     rows = _resample(spec, trials, names)
     if len(rows) < 2:
         return None

@@ -69,6 +69,7 @@ class Surrogate:
         """Take trials, one complete at least whose score was measured (see
         ``comparison``), and what ``source_surrogates`` returns."""
         self.cube = cube_of(spec)
+        """The space of the study."""
         self._sign = spec.sign
         scale = choose_scale(spec, observations)
         self._scale = scale

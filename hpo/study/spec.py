@@ -176,7 +176,7 @@ class StudySpec(StudyTable):
         that the trials of a function have ``found``."""
         vars(self)["about"] = about
         vars(self)["found"] = found or {}
-        vars(self).pop("in_order", None)
+        vars(self).pop("in_order", None)  # is made of them
 
     @cached_property
     def found(self) -> Mapping[str, Dimension]:
