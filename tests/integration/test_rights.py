@@ -156,8 +156,8 @@ def test_rights_that_stay_away_are_asked_for() -> None:
         retry(work, patience_s=0.0, standing=True)
     assert str(caught.value) == (
         "database: it has refused this role for 0 s: permission denied for table"
-        " slots. Give the role its password and its rights back, then start the worker"
-        " again: the study continues where it was."
+        " slots. Give the role its password and its rights back, then start this again:"
+        " the study continues where it was."
     )
 
 
