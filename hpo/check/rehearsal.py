@@ -16,6 +16,7 @@ from typing import Any, Literal
 from hpo.check.differences import name_changed_facts, name_differences
 from hpo.check.run import DRY_CALLS, DRY_S, Order, Run
 from hpo.errors import HpoError
+from hpo.search.uncompiled import name_uncompiled
 from hpo.study import functions
 from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
@@ -70,6 +71,11 @@ class Rehearsal:
         if self._spec.is_function and not self._has_failed:
             return self.again.seconds
         return self.first.seconds
+
+    @property
+    def uncompiled(self) -> list[str]:
+        """What of its networks no compiled kernel computes, as ``name=value``."""
+        return name_uncompiled(self._spec)
 
     @property
     def keeps_state(self) -> bool:

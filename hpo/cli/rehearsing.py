@@ -9,7 +9,7 @@ from hpo.check import Rehearsal, Run
 from hpo.cli.findings import Finding
 from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
-from hpo.views.sentences import formatting, untaken
+from hpo.views.sentences import formatting, uncompiled, untaken
 
 _SEED_ALL = (
     "random, NumPy and PyTorch are seeded. Seed what else draws with hpo.seed(trial),"
@@ -38,6 +38,9 @@ def examine(spec: StudySpec, rehearsal: Rehearsal) -> Iterator[Finding]:
         return
     yield Finding("first trial", _result(spec, first))
     yield Finding("time", _duration(spec, first, rehearsal.seconds))
+    slow = uncompiled.uncompiled_text(rehearsal.uncompiled)
+    if slow:
+        yield Finding("kernel", slow, "warning", uncompiled.REMEDY)
     yield Finding("memory", f"{first.peak_bytes / 1e6:,.0f} MB at most")
     yield _judge_space(spec, rehearsal)
     yield _judge_reports(spec, first)

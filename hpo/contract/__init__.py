@@ -11,6 +11,7 @@ from hpo.contract.broken_host import explain_broken_host, is_out_of_memory
 from hpo.contract.capabilities import (
     ChecksTask,
     GivesBaselines,
+    HasKernels,
     KnowsCosts,
     MeasuresTolerances,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Direction",
     "ExitedError",
     "GivesBaselines",
+    "HasKernels",
     "KnowsCosts",
     "MeasuresTolerances",
     "NetworkMember",

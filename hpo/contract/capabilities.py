@@ -1,4 +1,4 @@
-"""Optional methods of an objective: costs, checks of the task, baselines, and
+"""Optional methods of an objective: costs, checks of the task, kernels, baselines, and
 tolerances."""
 
 from __future__ import annotations
@@ -53,6 +53,22 @@ class ChecksTask(typing.Protocol):
 
         Raises:
             ValueError: the data are too few, or missing.
+        """
+
+
+@runtime_checkable
+class HasKernels(typing.Protocol):
+    """An objective with this method computes most of its networks by compiled
+    kernels."""
+
+    def beyond_kernel(self, params: Any) -> str:
+        """Return the feature of these parameters that kernels lack, as
+        ``name=value``; else empty.
+
+        A launch and a check call it for draws of the space, before any training.
+
+        Args:
+            params: validated hyper-parameters, an instance of ``Objective.Params``.
         """
 
 

@@ -12,10 +12,11 @@ from hpo.objectives import data
 from hpo.objectives.data import Contents, SeriesContents
 from hpo.objectives.data.uncertainty import Uncertainty, uncertainty
 from hpo.postgres.connect import open_storage
+from hpo.search.uncompiled import name_uncompiled
 from hpo.study.spec import StudySpec
 from hpo.views.records import json_records, plan
 from hpo.views.records.plan import Plan
-from hpo.views.sentences import formatting, task_data, untaken
+from hpo.views.sentences import formatting, task_data, uncompiled, untaken
 from hpo.views.terminal import dry_run
 
 
@@ -60,6 +61,7 @@ class DryRun:
             executor=launch.executor,
             jobs=executor.where(workers),
             script=executor.script(workers) if workers else None,
+            uncompiled=name_uncompiled(spec),
         )
 
 
@@ -88,7 +90,8 @@ def score_uncertainty(
 
 
 def describe_data(spec: StudySpec) -> list[str]:
-    """Describe the data that the study's task reads, in words, or its function.
+    """Describe the data that the study's task reads, in words, or its function; and say
+    if no kernel computes its networks.
 
     Raises:
         SpecError: see ``task_contents``.
@@ -97,7 +100,9 @@ def describe_data(spec: StudySpec) -> list[str]:
         lines = [formatting.function_text(spec), untaken.untaken_text(spec)]
         return [line for line in lines if line]
     contents = task_contents(spec)
-    return task_data.describe(spec, contents, score_uncertainty(spec, contents))
+    lines = task_data.describe(spec, contents, score_uncertainty(spec, contents))
+    slow = uncompiled.uncompiled_text(name_uncompiled(spec))
+    return [*lines, slow] if slow else lines
 
 
 def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:

@@ -17,4 +17,5 @@ __all__ = [
     "suggest",
     "surrogate",
     "transfer",
+    "uncompiled",
 ]

@@ -36,6 +36,7 @@ from pydantic_core import CoreSchema
 from ..hardware import physics
 from ..hardware.variability import Variability
 from ..training import (
+    COMPILED,
     Amplification,
     Integrator,
     LayeredParams,
@@ -287,7 +288,12 @@ class Device(LayeredParams):
 
     def beyond_kernel(self, integrator: str) -> str:
         """Return the feature that compiled steps lack, as ``name=value``; else
-        empty."""
+        empty.
+
+        Kernels have no Runge-Kutta steps of the whole network.
+        """
+        if integrator not in COMPILED:
+            return f"integrator={integrator!r}"
         own = type(self)
         if self.readout == "x" and own.moving is not Device.moving:
             return f"moving of {own.__name__}"

@@ -44,6 +44,11 @@ class DeviceObjective(LayeredObjective[Device]):
         )
         return {**costs, "energy_pj": energy_pj}
 
+    def beyond_kernel(self, params: Device) -> str:
+        """Return what of the network no kernel computes; see
+        ``capabilities.HasKernels``."""
+        return params.beyond_kernel(params.integrator)
+
     def network(
         self, params: Device, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> DeviceNetwork:

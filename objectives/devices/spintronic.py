@@ -336,9 +336,9 @@ class Spintronic(Device):
     def beyond_kernel(self, integrator: str) -> str:
         """Return what the kernels lack: the hand-written ones, steps without a closed
         form."""
-        if self.generates_kernel():
-            return super().beyond_kernel(integrator)
-        return f"integrator={integrator!r}" if integrator == "ab3" else ""
+        if integrator == "ab3" and not self.generates_kernel():
+            return f"integrator={integrator!r}"
+        return super().beyond_kernel(integrator)
 
     def between_jumps(self, noise_per_sqrt_ns: Any) -> Spintronic:
         """Return the device without the mean effect of a noise, at rest with that

@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from ..hardware.physics import at_least_one, spread_layers
 from .drawing import Architecture, antisymmetrise
 from .dynamics import NOMINAL, DeviceDynamics, Neurons, Synapses
-from .integrators import EXTRAPOLATION, Past, Stepping, delayed
+from .integrators import Past, Stepping, delayed
 from .kernels.autograd import fused_series
 from .kernels.chips import IDEAL, Chip, scale_values, steps_between_jumps
 from .kernels.kernel import Kernel, NeuronValues, Pointwise
@@ -143,14 +143,9 @@ class LayeredNetwork(nn.Module, ABC):
 
     @property
     def beyond_kernel(self) -> str:
-        """The option that the kernel does not support, as ``name=value``; else empty.
-
-        Kernels have no Runge-Kutta steps of the whole network.
-        """
-        integrator = self.physics.integrator
-        if integrator not in EXTRAPOLATION:
-            return f"integrator={integrator!r}"
-        return str(self.physics.device.beyond_kernel(integrator))
+        """The option that the kernel does not support, as ``name=value``; else
+        empty."""
+        return str(self.physics.device.beyond_kernel(self.physics.integrator))
 
     def kernel(self, member: int, *, noisy: bool = False) -> Kernel:
         """Return the kernel of one member; ``noisy`` for chips with noise."""

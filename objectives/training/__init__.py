@@ -8,6 +8,7 @@ Light to import: parameters, and the objective. ``member`` and its modules load 
 
 from .objective import LayeredObjective
 from .params import (
+    COMPILED,
     Amplification,
     BatchSize,
     EmaDecay,
@@ -26,6 +27,7 @@ from .params import (
 )
 
 __all__ = [
+    "COMPILED",
     "Amplification",
     "BatchSize",
     "EmaDecay",

@@ -152,6 +152,8 @@ Integrator = Annotated[
 
 _WITH_DELAY = ("exponential-ab2", "exponential-ab3", "ab3")
 """Integrators that extrapolate outputs, and so have a delay."""
+COMPILED = ("exponential", *_WITH_DELAY)
+"""Integrators that have kernels."""
 
 
 class LayeredParams(ObjectiveParams):

@@ -191,3 +191,42 @@ def test_a_study_file_is_checked_by_a_few_epochs(
     assert found["seed_has_effect"]
     assert found["reports"] == 3
     assert found["parameters"]["k"]["high"] == 8
+
+
+OWN_DEVICE = """
+from hpo.objectives.devices import Device, Parameter, parameter, tanh
+
+
+class Squared(Device):
+    tau_ns: Parameter = parameter(2.0, gt=0, description="relaxation time, in ns")
+
+    def rate(self, x, drive):
+        return (tanh(drive) - x) / self.tau_ns
+
+    def moving(self, x):
+        return x**2
+"""
+OWN_STUDY = """
+objective = "squared:Squared"
+budget = { trials = 4, seeds = 1, epochs = 2 }
+task = { name = "sequential-digits" }
+fixed = { layers = 1, width = 2, batch_size = 500, readout = "x" }
+space = { tau_ns = { low = 1.0, high = 9.0 } }
+"""
+
+
+def test_a_network_without_a_kernel_is_slow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    Path("squared.py").write_text(OWN_DEVICE)
+    Path("own.toml").write_text(OWN_STUDY)
+    assert check(["own.toml"]) == 0
+    assert (
+        "kernel            WARNING  no compiled kernel for moving of Squared: plain"
+        " PyTorch, 4 to 100 times slower, most with small batches\n"
+        f"{'':27}docs/reference/classes.md says what has one.\n"
+    ) in capsys.readouterr().out
+    Path("own.toml").write_text(OWN_STUDY.replace(', readout = "x"', ""))
+    assert check(["own.toml"]) == 0
+    assert "kernel " not in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ class Plan:
     """Where the workers would start."""
     script: str | None
     """The script of jobs, if any."""
+    uncompiled: Sequence[str] = ()
+    """What of its networks no compiled kernel computes, as ``name=value``."""
 
     @property
     def fit(self) -> constraints.Fit | None:
@@ -65,5 +68,6 @@ def record(plan: Plan) -> dict[str, Any]:
         "epochs_at_least": plan.epochs_at_least,
         "confirmation_epochs": effort.confirmation_epochs(spec),
         "script": plan.script,
+        "uncompiled": plan.uncompiled,
         "not_taken": untaken_text(spec).removeprefix("not taken ") or None,
     }

@@ -13,6 +13,7 @@ __all__ = [
     "splits",
     "task_data",
     "tolerances",
+    "uncompiled",
     "untaken",
     "verdict",
     "winner",

@@ -8,7 +8,7 @@ from hpo.search.constraints import Fit
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.views.records.plan import Plan
-from hpo.views.sentences import formatting, task_data, untaken, verdict
+from hpo.views.sentences import formatting, task_data, uncompiled, untaken, verdict
 from hpo.views.terminal import text_tables
 
 
@@ -50,6 +50,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "beginning", formatting.beginning_text(spec)
     if spec.has_class:
         yield "fixed", formatting.params_text(spec.fixed) or "nothing"
+    yield "slow", uncompiled.uncompiled_text(plan.uncompiled)
     yield "score", verdict.hardware_text(spec)
     yield "storage", plan.database
     if spec.is_ask_and_tell:

@@ -208,6 +208,37 @@ def test_a_dry_run_says_how_the_budget_is_spent(
     assert facts(dry_run(*options))[fact] == said
 
 
+SLOW = "plain PyTorch, 4 to 100 times slower, most with small batches"
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ([], []),
+        (["--set", "fixed.integrator=rk4"], ["integrator='rk4'"]),
+        (
+            [
+                "--set",
+                "fixed={}",
+                "--set",
+                'space.integrator={choices=["exponential-ab3", "ab3", "heun"]}',
+            ],
+            ["integrator='ab3'", "integrator='heun'"],
+        ),
+    ],
+)
+def test_a_dry_run_says_what_no_kernel_computes(
+    capsys: pytest.CaptureFixture[str], options: list[str], names: list[str]
+) -> None:
+    line = ["seqdigits", "--dry-run", *options]
+    assert launch.launch(line) == 0
+    said = facts(capsys.readouterr().out).get("slow")
+    text = f"no compiled kernel for {', '.join(names)}: {SLOW}"
+    assert said == (text if names else None)
+    assert launch.launch([*line, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["uncompiled"] == names
+
+
 def test_a_dry_run_for_programs_and_of_jobs(dry_run: DryRun) -> None:
     found = json.loads(dry_run("--json", "--name", "other", "--seed", "9"))
     assert (found["event"], found["study"], found["spec"]["seed"]) == (
