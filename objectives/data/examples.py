@@ -43,6 +43,11 @@ class Examples:
         return len(self), points, channels
 
     @property
+    def rows(self) -> NDArray[np.intp]:
+        """Row of each series in the array of all, (n,)."""
+        return np.arange(len(self)) if self._rows is None else self._rows
+
+    @property
     def x(self) -> NDArray[np.float32]:
         """Input, (n, time, channels); a copy unless it has all rows."""
         return self._x if self._rows is None else self._x[self._rows]
@@ -93,6 +98,8 @@ class Split:
     """The user's label of each class; empty for numbers from 0."""
     scaling: Scaling | None = None
     """Scaling of the input; None: none."""
+    pixel_scale: float | None = None
+    """What one unit of an input that the task has scaled is in the published data."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,13 +15,15 @@ A row has these columns; what does not apply is empty::
     within       number  number  neuron       gamma per unit of its output y
     readout              class   feature      per unit of the feature
     readout_bias         class
+    test                 class   series       its inputs u, point by point
 
 The drive of a neuron is the sum of its rows, within the bounds of its limit. A value is
 S W / gamma, with gamma = 1 / tau of its layer, or 1 per ns for a device without tau.
 ``level`` is the integer whose multiple a rounded weight is, ``current_ma`` the drive in
 mA. The source of ``below`` is a neuron of the layer below; a feature is the number of a
 neuron of the last layer, unless parameters of the readout say otherwise. Layers,
-neurons, channels and classes count from 0.
+neurons, channels and classes count from 0. The score is that of the ``test`` rows, at
+most a million inputs; their source is the number of the series in the data.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,6 +42,7 @@ from ..hardware.physics import spread_layers
 from ..networks.programming import quantise_network
 
 if TYPE_CHECKING:
+    from ..data.examples import Examples
     from ..networks.layered import LayeredNetwork
     from .params import LayeredParams
 
@@ -54,6 +58,8 @@ COLUMNS = (
 )
 DRIVE = "gamma"
 """Unit of a drive: the damping, which is the drive at the threshold current."""
+MOST_INPUTS = 1_000_000
+"""Numbers of the test part that a table holds: first series first."""
 _READ_BY_TRAINING = {"thermal_training", "thermal_span"}
 """Fields of a device that its equation does not have."""
 _OF_THE_NETWORK = (
@@ -112,6 +118,7 @@ def chip_table(
     threshold_ma: float | None = None,
     scores: Mapping[str, float] | None = None,
     metric: str = "",
+    test: Examples | None = None,
 ) -> ChipTable:
     """Return the table of a network of one member.
 
@@ -123,6 +130,7 @@ def chip_table(
         threshold_ma: current of a drive of 1 gamma; None: without currents.
         scores: of the test part, by what was done to the network.
         metric: what they are.
+        test: series of the test part with their classes; None: without them.
     """
     rows: list[Row] = []
     for how, score in (scores or {}).items():
@@ -131,6 +139,7 @@ def chip_table(
     with quantise_network(network, bits):
         for name in ("bias", "w_in", "w_inter", "w_intra", "w_out", "bias_out"):
             rows += _weights(network, name, bits)
+    rows += _test(test)
     if threshold_ma is not None:
         for row in rows:
             if str(row["unit"]).startswith(DRIVE):
@@ -173,6 +182,19 @@ def _fixed(network: LayeredNetwork) -> Iterator[Row]:
     for layer, device in enumerate(_layers(network)):
         value = device.fixed_drive() / _gamma(device)
         yield {"kind": "fixed", "layer": layer, "value": value, "unit": DRIVE}
+
+
+def _test(test: Examples | None) -> Iterator[Row]:
+    """Yield series of the test part with their classes."""
+    if test is None:
+        return
+    _, points, channels = test.shape
+    shown = np.arange(min(len(test), MOST_INPUTS // (points * channels)))
+    part = test.take(shown)
+    for row, label, u in zip(part.rows, part.label, part.x, strict=True):
+        value = " ".join(map(str, u.reshape(-1)))
+        about = {"kind": "test", "neuron": int(label), "source": int(row)}
+        yield {**about, "value": value, "unit": "1"}
 
 
 def _layers(network: LayeredNetwork) -> list[Any]:

@@ -33,7 +33,7 @@ from hpo.contract import (
     UnavailableError,
 )
 
-from ..data.examples import Examples, Split
+from ..data.examples import Examples, Scaling, Split
 from ..hardware.variability import Variability
 from ..networks.input_errors import InputErrors
 from ..networks.kernels.chips import Chip
@@ -321,12 +321,14 @@ class LayeredMember(NetworkMember):
         self, *, bits: int | None = None, threshold_ma: float | None = None
     ) -> ChipTable:
         """Return the table to programme a chip by, with the scores as trained and with
-        ``bits``.
+        ``bits``, and the test part.
 
         Args:
             bits, threshold_ma: see ``chip_table``.
         """
         scaling = self._split.scaling
+        if scaling is None and self._split.pixel_scale is not None:
+            scaling = Scaling(shift=(0.0,), scale=(self._split.pixel_scale,))
         scores = {"as trained": self.solved_score()}
         if bits is not None:
             with quantise_network(self.network, bits):
@@ -339,6 +341,7 @@ class LayeredMember(NetworkMember):
             threshold_ma=threshold_ma,
             scores=scores,
             metric=self._objective.metric,
+            test=self._test if self.classes else None,
         )
 
     def restore(self, data: bytes) -> None:

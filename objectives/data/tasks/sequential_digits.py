@@ -54,7 +54,9 @@ class SequentialDigitsParams(SplitTaskParams):
             n_second=N_IMAGES - N_TRAIN,
             seed=self.split_seed,
         )
-        return Split(train=train, score=test, n_classes=N_CLASSES)
+        return Split(
+            train=train, score=test, n_classes=N_CLASSES, pixel_scale=MAX_PIXEL
+        )
 
     def contents(self) -> Contents:
         """See ``SplitTaskParams``; scikit-learn, slow to load, is not needed."""

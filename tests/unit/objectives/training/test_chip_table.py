@@ -14,6 +14,7 @@ import pytest
 import torch
 import trainings
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 
 from hpo.objectives.networks.programming import quantise_network
 from hpo.objectives.training import chip_table
@@ -148,6 +149,34 @@ def test_the_table_alone_gives_the_answers_of_the_network(
     answers = Chip(read_back(table, tmp_path / "chip.csv")).answer(series, 40)
     assert np.ptp(logits, axis=0).min() > 2e-3, "the answers depend on the series"
     np.testing.assert_allclose(answers, logits, rtol=0, atol=1e-4)
+
+
+def test_the_table_alone_gives_the_score(tmp_path: Path) -> None:
+    params = {"thermal_power": 1e-3, "tau_ns": 3.0, **trainings.SMALL}
+    member = trainings.member("spintronic", seed=3, **params)
+    with torch.no_grad():
+        for weight in member.network.parameters():
+            weight *= 10.0
+    rows = read_back(member.chip_table(), tmp_path / "chip.csv")
+    tested = [row for row in rows if row["kind"] == "test"]
+    series = np.array([row["value"].split() for row in tested], dtype=np.float64)
+    answers = Chip(rows).answer(series[:, :, None], 8).argmax(axis=1)
+    score = np.mean(answers == [int(row["neuron"]) for row in tested])
+    assert len(tested) == 899
+    assert score == pytest.approx(float(rows[0]["value"]), abs=0.003)
+    scale = next(row for row in rows if row["kind"] == "input_scale")
+    images, digits = load_digits(return_X_y=True)
+    numbers = [int(row["source"]) for row in tested]
+    np.testing.assert_array_equal(
+        series, images[numbers] / float(scale["value"]), strict=True
+    )
+    assert [int(row["neuron"]) for row in tested] == digits[numbers].tolist()
+
+
+def test_a_large_test_part_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chip_table, "MOST_INPUTS", 64 * 5 + 63)
+    member = trainings.member("ctrnn", **trainings.SMALL)
+    assert member.chip_table().count("test") == 5
 
 
 def test_every_connection_has_its_row_level_and_current(tmp_path: Path) -> None:
