@@ -38,6 +38,8 @@ STUDY = [
         "confirm.epochs=20",
         "--set",
         "confirm.seeds=4",
+        "--set",
+        "confirm.tolerances=false",
     ),
 ]
 _BACKUP = (r"pg_dump\b", r"pg_restore\b")
@@ -152,7 +154,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
     stack: Stack, database_url: str, tmp_path: Path
 ) -> None:
     alone = User(tmp_path, database_url)
-    alone.run(*SUBMIT, "--workers", "2")
+    alone.end(alone.start(*SUBMIT, "--workers", "2"), timeout_s=1500)
     user = User(tmp_path, stack.url)
     submitted = user.start(*SUBMIT)
     try:
@@ -171,7 +173,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
         stack.compose("down")
         assert time.monotonic() - began_s < 15
         stack.up()
-        out, said = user.end(submitted)
+        out, said = user.end(submitted, timeout_s=1500)
     finally:
         user.leave()
     assert f"workers serve this study already ({N_WORKERS}): starting none here" in said

@@ -89,9 +89,11 @@ class User:
         self.started.append(process)
         return process
 
-    def end(self, process: subprocess.Popen[str], status: int = 0) -> tuple[str, str]:
+    def end(
+        self, process: subprocess.Popen[str], status: int = 0, timeout_s: float = 500
+    ) -> tuple[str, str]:
         """Wait for the end of a process; return its stdout and stderr."""
-        out, err = process.communicate(timeout=500)
+        out, err = process.communicate(timeout=timeout_s)
         assert process.returncode == status, err + out
         assert "hpo/launch/run.py" not in err, "a traceback of ours is no message"
         assert status or "Traceback" not in err, (

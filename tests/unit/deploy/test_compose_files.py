@@ -86,7 +86,7 @@ def test_without_secrets_it_says_how_to_make_them() -> None:
 
 def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert make_secrets(tmp_path).startswith(
-        "made: secrets/owner secrets/worker secrets/reader secrets/dashboard .env\n"
+        "made: secrets/owner secrets/worker secrets/reader secrets/dashboard .env"
     )
     files = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert set(files) == {"owner", "worker", "reader", "dashboard"}
