@@ -96,7 +96,7 @@ def status(arguments: argparse.Namespace) -> int:
     In --json, `gap` is a score minus the reported score, in the unit of the score (an
     accuracy is a fraction). The score is the confirmed mean if `gap_of` is "confirmed",
     else the best of the search. Both are null without a reported score or a complete
-    trial; in lists also of unfinished studies ranked by posterior mean.
+    trial; in lists also of searches ranked by posterior mean that have not ended.
     `bounds_reached` lists bounds of the space at which the best trials lie, each with a
     wider bound, `widen`.
     `workers` have `name`, `host`, `pid`, `alive`, `seconds_silent` (null: unknown),

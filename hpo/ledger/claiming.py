@@ -258,13 +258,12 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
     trainings: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's
     first."""
-    posterior: Mapping[int, Posterior] = {}
     confirm = study.spec.confirm
     if confirm is not None:
         ranked = ranking.look_up(study.connection, study.row, study.spec)
         if ranked is None:
             return None
-        posterior = ranked.posterior
+        _store_means(study, ranked.posterior)
         for best, params in ranked.chosen:
             for number in confirm.numbers(best):
                 trainings[number] = best, params
@@ -282,10 +281,16 @@ def _open_confirmation(study: LockedStudy, who: Claimant) -> Claim | Wait | Over
     if any(states[number] == SlotState.RUNNING for number in trainings):
         return Wait(f"{study.name}: the last confirmations are running")
     study.ask(DELETE_UNFINISHED_CONFIRMATIONS)  # those of other trials
-    stored = json.dumps({n: asdict(item) for n, item in posterior.items()})
-    study.ask(SET_POSTERIOR, posterior=stored)
     study.turn(StudyState.DONE)
     return Over(f"{study.name} is {StudyState.DONE}", ended=True)
+
+
+def _store_means(study: LockedStudy, posterior: Mapping[int, Posterior]) -> None:
+    """Store the posterior means of a search that has ended, for lists, unless they
+    are."""
+    if posterior and not study.row.posterior:
+        stored = json.dumps({n: asdict(item) for n, item in posterior.items()})
+        study.ask(SET_POSTERIOR, posterior=stored)
 
 
 def _take(study: LockedStudy, slot: Row, who: Claimant) -> Claim:

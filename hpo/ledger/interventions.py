@@ -27,6 +27,7 @@ from hpo.ledger.locked_study import LockedStudy
 from hpo.ledger.rows import from_row
 from hpo.ledger.schema import Row
 from hpo.ledger.statements import interventions as sql
+from hpo.ledger.statements.studies import FORGET_POSTERIOR
 from hpo.search import constraints
 from hpo.study import file, functions
 from hpo.study.messages import refuse
@@ -464,6 +465,6 @@ def _amend_slot(
 def _change_history(study: LockedStudy, *, reopen: Sequence[StudyState]) -> None:
     """Forget what depends on the history from before; reopen a study in one of the
     states ``reopen``."""
-    study.ask(sql.FORGET_POSTERIOR)
+    study.ask(FORGET_POSTERIOR)
     if study.row.state in reopen:
         study.turn(StudyState.OPEN)

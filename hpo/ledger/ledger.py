@@ -38,6 +38,7 @@ from hpo.ledger.reader import LedgerReader
 from hpo.ledger.schema import Row, ask, check_version, require_whole, schema
 from hpo.ledger.statements.studies import (
     CREATE_STUDY,
+    FORGET_POSTERIOR,
     LOCK_NAME,
     LOCK_STUDY,
     SET_SPEC,
@@ -69,6 +70,8 @@ def _register(connection: Connection, spec: StudySpec, pinned: StudySpec) -> Reg
     if not extended and row.spec == spec.stored():
         return "continued"
     study.ask(SET_SPEC, spec=json.dumps(spec.stored()))
+    if extended:
+        study.ask(FORGET_POSTERIOR)
     if extended and row.state == StudyState.DONE:
         study.turn(StudyState.OPEN)
     optuna_tables.publish_spec(connection, row.optuna_study_id, spec)

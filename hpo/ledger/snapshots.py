@@ -186,7 +186,7 @@ def fetch_drawn(connection: Connection, name: str, *, curves: bool = True) -> Fe
     sizes = {"many": MANY, "some": _SOME, "sign": _sign(row)}
     chosen = ask(connection, sql.CHOOSE_DRAWN, study_id=row.id, **sizes).all()
     whole = [slot.id for slot in chosen]
-    known = {"study_id": row.id, "whole": whole, "means": not _stored_means(row)}
+    known = {"study_id": row.id, "whole": whole, "means": not row.posterior}
     # slots first, as in ``fetch_studies``
     slots = ask(connection, sql.SELECT_SLOTS_DRAWN, **known)
     slots_of = _group_by_study(slots)
@@ -247,11 +247,6 @@ def _sign(row: Row) -> int:
     """Return the sign that makes a larger score a better one, without reading the
     whole spec, which another version may have written."""
     return -1 if row.about.get("direction") == "minimize" else 1
-
-
-def _stored_means(row: Row) -> Mapping[str, Any]:
-    """Return the posterior means that the row of a finished study has."""
-    return row.posterior if row.state == StudyState.DONE else {}
 
 
 def _with_others(connection: Connection, rows: Fetched) -> Fetched:
@@ -354,7 +349,7 @@ def build(rows: Fetched) -> StudySnapshot:
         imported=_is_imported(row, spec),
         code_changes=tuple(entry["since"] for entry in row.code[1:]),
         posterior=_find_posterior_means(rows, spec, trials),
-        lacks_means=rows.briefly and spec.ranks_by_mean and not _stored_means(row),
+        lacks_means=rows.briefly and spec.ranks_by_mean and not row.posterior,
         baselines=read_baselines(row.baselines),
         differences=None if row.differences is None else tuple(row.differences),
         foreign_trials=rows.foreign_trials,
@@ -376,12 +371,12 @@ def _find_posterior_means(
 ) -> dict[int, Posterior]:
     """Return the posterior means of complete trials; none if scores rank them.
 
-    The row of a finished study stores them, until a trial is amended. Others need every
-    trial, so those of a study that is read briefly are unknown.
+    The row of a study stores them once its search has ended, until a trial is amended.
+    Others need every trial, so those of a study that is read briefly are unknown.
     """
     if not spec.ranks_by_mean:
         return {}
-    stored = _stored_means(rows.study)
+    stored = rows.study.posterior
     if stored:
         return {int(n): Posterior(**item) for n, item in stored.items()}
     if rows.is_one or rows.briefly:

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import settling
@@ -224,40 +225,76 @@ def test_lists_need_only_some_of_the_trials(
     check_the_same(ledger, "toy", known)
 
 
-def test_lists_of_an_open_study_claim_nothing_that_needs_all_its_trials(
-    ledger: Ledger, database_url: str, storage: Storage
+MEANS: dict[str, Any] = {
+    "budget": {"trials": 6, "window": 4, "seeds": 1, "epochs": 2},
+    "sampler": {"name": "kriging-believer"},
+    "confirm": {"top": 1, "seeds": 2, "by": "posterior_mean"},
+}
+
+
+@pytest.mark.parametrize("state", [StudyState.STOPPED, StudyState.FAILED])
+def test_lists_name_the_best_score_of_a_search_that_has_not_ended(
+    ledger: Ledger, database_url: str, storage: Storage, state: StudyState
 ) -> None:
-    """Not even its luckiest score."""
-    ledger.register(
-        toy_spec(
-            budget={"trials": 6, "window": 4, "seeds": 1, "epochs": 2},
-            sampler={"name": "kriging-believer"},
-            confirm={"top": 1, "seeds": 2, "by": "posterior_mean"},
-        )
-    )
-    run_workers(database_url, "toy", 1)
-    ((_, done),) = ledger.results()
-    assert done is not None
-    assert done.search[0].steps == (), "means are stored: it is read briefly"
-    check_the_same(ledger, "toy", done)
+    """Its posterior means need all its trials."""
+    ledger.register(toy_spec(**MEANS))
+    run_workers(database_url, "toy", 1, "--no-confirm")
     with ledger.locked("toy") as study:
-        study.turn(StudyState.OPEN)
+        study.turn(state)
     ((item, known),) = ledger.results()
     assert known is not None
     assert known.headline is None
-    assert overview.card(known).claim == ""
+    best = max(trial.score or 0.0 for trial in ledger.snapshot("toy").search)
+    shown = f"{100 * best:.1f} %, best score"
     line = terminal_status.study_lines([(item, known)])[1]
-    assert "%" not in line.split("toy")[-1]
-    assert "see hpo status toy" in line
+    assert f" {shown} " in line
+    assert line.split(shown)[1].startswith("  see hpo status toy ")
+    assert overview.card(known).claim == shown
     summary = json_records.summary(item, known)
     assert (summary["best_score"], summary["confirmed"]) == (None, None)
     assert ledger.result("toy").headline is not None
     with storage.engine.begin() as connection:
         home = Overview(Result.of, most=6)
         changes = home.read(connection)
-    ((_, shown),) = home.made(changes)
-    assert shown is not None
-    assert shown.headline is not None
+    ((_, on_page),) = home.made(changes)
+    assert on_page is not None
+    assert on_page.headline is not None
+
+
+def test_lists_read_a_search_that_has_ended_briefly_and_claim_all(
+    ledger: Ledger, database_url: str
+) -> None:
+    """It stores its posterior means, until it is extended."""
+    ledger.register(toy_spec(**MEANS))
+    run_workers(database_url, "toy", 1, "--no-confirm")
+    first = settling.claim(ledger)
+    assert first.phase == Phase.CONFIRM
+    for state in (StudyState.OPEN, StudyState.STOPPED, StudyState.FAILED):
+        with ledger.locked("toy") as study:
+            study.turn(state)
+        ((item, known),) = ledger.results()
+        assert known is not None
+        assert known.search[0].steps == (), "it is read briefly"
+        check_the_same(ledger, "toy", known)
+        line = terminal_status.study_lines([(item, known)])[1]
+        assert " % in the search " in line
+    with ledger.locked("toy") as study:
+        study.turn(StudyState.OPEN)
+    settling.finish(ledger, first)
+    interventions.stop(ledger, "toy")
+    ((item, known),) = ledger.results()
+    assert known is not None
+    check_the_same(ledger, "toy", known)
+    assert " % confirmed " in terminal_status.study_lines([(item, known)])[1]
+    interventions.resume(ledger, "toy")
+    run_workers(database_url, "toy", 1)
+    ((_, known),) = ledger.results()
+    assert known is not None
+    check_the_same(ledger, "toy", known)
+    interventions.extend(ledger, "toy", 7)
+    ((_, known),) = ledger.results()
+    assert known is not None
+    assert known.headline is None
 
 
 def test_a_report_of_very_many_trials_needs_the_steps_of_some(

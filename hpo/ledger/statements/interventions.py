@@ -62,10 +62,6 @@ UPDATE hpo_ledger.studies SET failures_from = :since WHERE id = :study_id"""
 SET_PRIORITY = """
 UPDATE hpo_ledger.studies SET priority = :priority WHERE id = :study_id"""
 
-FORGET_POSTERIOR = """
-UPDATE hpo_ledger.studies SET posterior = '{}' WHERE id = :study_id"""
-"""Forget the posterior means from before a change of the history."""
-
 REOPEN_SLOT = """
 UPDATE hpo_ledger.slots
 SET state = 'running', steps = '[]', losses_in_a_row = 0, message = NULL, token = NULL,

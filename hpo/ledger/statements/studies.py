@@ -40,12 +40,12 @@ SELECT
   (SELECT study_id FROM studies WHERE study_id = optuna_study_id) AS optuna_study_id,
   spec #> '{figure,overlay}' AS overlay, finished, running,
   spec -> 'sweep' IS NOT NULL OR spec ->> 'protocol' = 'confirm'
-    OR CASE WHEN state = 'done' THEN CAST(posterior AS text) = '{}'
-         ELSE finished <= :most END
+    OR CAST(posterior AS text) = '{}' AND (state = 'done' OR finished <= :most)
       AND coalesce(spec #>> '{confirm,by}' IN ('posterior_mean', 'both'), false)
     OR spec ->> 'objective' = 'imported' AS whole,
   state, reason, amendments, search_end, md5(CAST(spec AS text)) AS spec_hash,
   md5(CAST(code AS text)) AS code_hash, baselines IS NULL AS bare,
+  CAST(posterior AS text) = '{}' AS unranked,
   ended, enqueued, latest
 FROM hpo_ledger.studies s, LATERAL (
   SELECT
@@ -60,8 +60,9 @@ FROM hpo_ledger.studies s, LATERAL (
 ORDER BY created_at, id"""
 """List studies, oldest first. Columns from ``state`` to ``latest`` are a study's mark;
 ``whole`` means that lists need more of its trials than ``SELECT_SLOTS_BRIEFLY``
-reads. Posterior means need all trials, unless the study stores them: those of an
-unfinished study of more than ``most`` are shown only where it is asked for."""
+reads. Posterior means need all trials, unless the study stores them, as it does from
+the end of its search: those of a search of more than ``most`` that has not ended are
+shown only where it is asked for."""
 
 LIST_OPEN_STUDIES = """
 SELECT name, priority, json_array_length(code) AS sources,
@@ -167,7 +168,8 @@ trials AS (
            OR state = 'complete' AND study_id IN (
              SELECT id FROM hpo_ledger.studies
              WHERE CASE WHEN spec #>> '{confirm,by}' IN ('posterior_mean', 'both')
-               THEN state = 'done' ELSE spec #>> '{confirm,top}' <> '1' END)
+               THEN CAST(posterior AS text) <> '{}'
+               ELSE spec #>> '{confirm,top}' <> '1' END)
          THEN id END AS single
   FROM hpo_ledger.slots, LATERAL (
     SELECT CASE WHEN state <> 'complete' THEN steps -> -1 END AS step OFFSET 0) AS last
@@ -269,7 +271,8 @@ SET_SPEC = """
 UPDATE hpo_ledger.studies SET spec = CAST(:spec AS json) WHERE id = :study_id"""
 
 AMEND_SPEC = """
-UPDATE hpo_ledger.studies SET spec = CAST(:spec AS json), spec_hash = :spec_hash
+UPDATE hpo_ledger.studies
+SET spec = CAST(:spec AS json), spec_hash = :spec_hash, posterior = '{}'
 WHERE id = :study_id"""
 
 SET_CODE = """
@@ -284,6 +287,11 @@ UPDATE hpo_ledger.studies SET amendments = amendments + 1 WHERE id = :study_id""
 SET_POSTERIOR = """
 UPDATE hpo_ledger.studies SET posterior = CAST(:posterior AS json)
 WHERE id = :study_id"""
+
+FORGET_POSTERIOR = """
+UPDATE hpo_ledger.studies SET posterior = '{}' WHERE id = :study_id"""
+"""Forget the posterior means from before a change of the history, or a longer
+search."""
 
 END_SEARCH = """
 UPDATE hpo_ledger.studies SET search_end = :number, search_end_reason = :why

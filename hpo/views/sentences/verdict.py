@@ -51,8 +51,11 @@ def headline(result: Result, aside: str = "") -> str:
     """Return the headline score: ``89.1 ± 1.2 % confirmed``, or ``90.5 % in the
     search``.
 
-    Empty while there is none. ``aside`` follows the score in brackets.
+    Empty while there is none. ``aside`` follows the score in brackets. Of a search that
+    is ranked by posterior means which a list does not know: ``91.2 %, best score``.
     """
+    if result.snapshot.lacks_means:
+        return _best_score(result)
     score = result.headline
     if score is None:
         return ""
@@ -62,6 +65,14 @@ def headline(result: Result, aside: str = "") -> str:
         text += f" ({aside})"
     where = "confirmed" if score.confirmed else "in the search"
     return f"{text} {where}"
+
+
+def _best_score(result: Result) -> str:
+    """Name the best score of a search, which may be a lucky one."""
+    if not result.by_score:
+        return ""
+    best = result.by_score[0]
+    return f"{point_text(result.spec, best.score or 0.0, None, best.costs)}, best score"
 
 
 def verdict(result: Result) -> str:

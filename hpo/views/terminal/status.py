@@ -389,15 +389,14 @@ def _amounts(item: Listed, result: Result | None) -> list[str]:
         problem = cut(item.problem, 60)
         return [f"{finished}{item.finished}", NOTHING, running, NOTHING, problem]
     at = result.progress
-    score = NOTHING
-    gap = ""
-    if result.snapshot.lacks_means and result.contenders:
-        gap = f"see hpo status {shlex.quote(item.name)}"
-    if result.headline is not None:
-        named = result.confirmed
-        aside = caveats.aside(result.spec, named) if named else ""
-        score = verdict.headline(result, aside)
-        gap = comparison.gap_text(result, reported_number(result.spec))
+    gap = comparison.gap_text(result, reported_number(result.spec))
+    aside = ""
+    if result.snapshot.lacks_means:
+        if result.contenders:
+            gap = f"see hpo status {shlex.quote(item.name)}"
+    elif result.confirmed is not None:
+        aside = caveats.aside(result.spec, result.confirmed)
+    score = verdict.headline(result, aside) or NOTHING
     epochs = NOTHING
     if result.spec.has_class:
         epochs = f"{at.epochs:,}"
