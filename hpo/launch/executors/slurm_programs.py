@@ -18,6 +18,11 @@ TIMEOUT_S = 60.0
 LOOK_S = 10.0
 """Timeout of squeue, shorter since the launch waits for it."""
 FAULTS = {"BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
+_PING = "Try `scontrol ping`, or ask the cluster's administrator."
+_OPTIONS = (
+    "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script. If they are"
+    " right, try `scontrol ping`."
+)
 _FORMAT = "%i|%T|%r|%N|%M"
 _GONE = {*FAULTS, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED", "VANISHED"}
 """States of jobs that will not run again. SLURM shows them for a few minutes, then they
@@ -170,13 +175,7 @@ def submit(script: str, storage_url: str) -> str:
             options += shlex.split(line.removeprefix("#SBATCH "))
     environment = {**os.environ, "HPO_STORAGE": storage_url}
     command = ("sbatch", "--parsable", "--export=ALL", *options)
-    try:
-        answer = ask(*command, environment=environment, script=script)
-    except SlurmError as error:
-        raise SlurmError(
-            f"{error} Correct the options (--slurm-…, hpo.toml); --dry-run shows the"
-            " script."
-        ) from None
+    answer = ask(*command, environment=environment, script=script, remedy=_OPTIONS)
     return answer.strip().partition(";")[0]  # the cluster's name may follow
 
 
@@ -186,6 +185,7 @@ def ask(
     timeout_s: float | None = None,
     environment: dict[str, str] | None = None,
     script: str = "",
+    remedy: str = _PING,
 ) -> str:
     """Run a command of SLURM and return its output.
 
@@ -214,7 +214,4 @@ def ask(
         answer = f"no answer in {error.timeout:g} s"
     except OSError as error:
         answer = str(error)
-    raise SlurmError(
-        f"slurm: {program} failed: {one_line(answer)}. Try `scontrol"
-        " ping`, or ask the cluster's administrator."
-    )
+    raise SlurmError(f"slurm: {program} failed: {one_line(answer)}. {remedy}")

@@ -217,14 +217,17 @@ def test_a_database_of_this_host_alone_is_refused_where_there_are_other_nodes(
 
 
 PING = "Try `scontrol ping`, or ask the cluster's administrator."
-OPTIONS = "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script."
+OPTIONS = (
+    "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script. If they are"
+    " right, try `scontrol ping`."
+)
 
 
 def test_a_silent_sbatch_and_none_are_told(
     program: Program, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program("sbatch", "exec sleep 60")
-    silent = f"slurm: sbatch failed: no answer in 2 s. {PING} {OPTIONS}"
+    silent = f"slurm: sbatch failed: no answer in 2 s. {OPTIONS}"
     with pytest.raises(SlurmError, match=f"^{re.escape(silent)}$"):
         make().start(2)
     monkeypatch.setenv("PATH", str(tmp_path))
