@@ -41,6 +41,8 @@ from hpo.study.values import check_points, check_values
 
 WINDOW = 1024
 """Trials of a sweep in flight at most: none of them learns from another."""
+_LISTED = 5
+"""Changed keys that an error lists."""
 
 
 _INSTALLED = Path(__file__).parents[1] / "studies"
@@ -265,16 +267,10 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
     if not changed:
         return False
     if changed != ["budget.trials"]:
-        old = flatten(known.stored())
-        new = flatten(spec.stored())
-        listed = ", ".join(
-            f"{key}: {_brief(old.get(key))} -> {_brief(new.get(key))}"
-            for key in changed
-        )
         raise StudyError(
-            f"{where} exists already, and it differs in {listed}. Only a larger"
-            " budget.trials is accepted; otherwise choose another name:"
-            f" {advise(*OTHER_NAME)}."
+            f"{where} exists already, and it differs in"
+            f" {_list_changes(known, spec, changed)}. Only a larger budget.trials is"
+            f" accepted; otherwise choose another name: {advise(*OTHER_NAME)}."
         )
     least = known.budget.trials
     trials = spec.budget.trials
@@ -284,6 +280,21 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         rule = f"at least {least}, as in the database"
         raise StudyError(expected(f"{where}: budget.trials", rule, trials, do))
     return True
+
+
+def _list_changes(known: StudySpec, spec: StudySpec, changed: Sequence[str]) -> str:
+    """Return the first of the changed keys with their old and new values, and the
+    number of the others."""
+    old = flatten(known.stored())
+    new = flatten(spec.stored())
+    changes = [
+        f"{key}: {_brief(old.get(key))} -> {_brief(new.get(key))}"
+        for key in changed[:_LISTED]
+    ]
+    others = len(changed) - len(changes)
+    if others:
+        changes.append(f"and {others} more")
+    return ", ".join(changes)
 
 
 def _brief(value: Any) -> str:

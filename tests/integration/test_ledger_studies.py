@@ -93,7 +93,10 @@ def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
                 " got 20. Give --trials 24, or choose another name: --name NEW."
             ),
         ),
-        ({"space": {"x": {"low": 0.0, "high": 0.5}}}, "space.x.high: 1.0 -> 0.5"),
+        (
+            {"space": {"x": {"low": 0.0, "high": 0.5}}},
+            "space.k.low: 1 -> None, and 4 more. Only a larger budget.trials",
+        ),
     ],
 )
 def test_changed_spec_is_refused(

@@ -46,7 +46,6 @@ QUOTED = {
         "docs/explanation/search.md": r"that of TPE and GP (\S+ to \d+\.\d)",
     },
     "the error of NARMA10 at three times the thermal power": {
-        "README.md": r"NARMA10's error goes from 0\.425 to (\d\.\d+)",
         "docs/explanation/good-for.md": r"NARMA10's error is 0\.425 and (\d\.\d+)",
         "paper.md": r"NARMA10's error goes from 0\.425 to (\d\.\d+)",
     },
