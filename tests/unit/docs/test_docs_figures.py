@@ -92,6 +92,15 @@ def stored(name: str) -> dict[str, Any]:
     return found
 
 
+def test_what_seqdigits_robust_confirms_is_stored() -> None:
+    result = stored("seqdigits-robust")
+    chips = result["chips"]
+    score = f"{100 * result['mean']:.1f} ± {100 * result['std']:.1f} %"
+    above = sum(chip >= 0.93 for chip in chips)
+    said = f"**{score}** on {len(chips)} chips, {above} of them above 93 %"
+    assert said in plain("docs/how-to/robust.md")
+
+
 @pytest.mark.parametrize("row", TASKS)
 def test_the_table_of_tasks_has_the_stored_scores(row: str) -> None:
     name, decimals = TASKS[row]
