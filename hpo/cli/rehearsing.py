@@ -31,7 +31,7 @@ def examine(spec: StudySpec, rehearsal: Rehearsal) -> Iterator[Finding]:
     """Yield the findings, each as soon as its calls are made."""
     untaken_text = untaken.untaken_text(spec)
     if untaken_text:
-        yield Finding("not taken", untaken_text.removeprefix("not taken "))
+        yield Finding("not taken", untaken_text)
     first = rehearsal.first
     if first.state == "failed":
         yield Finding("first trial", _failure(spec, first), "error", _correct(first))

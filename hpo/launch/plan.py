@@ -97,8 +97,11 @@ def describe_data(spec: StudySpec) -> list[str]:
         SpecError: see ``task_contents``.
     """
     if spec.is_function:
-        lines = [formatting.function_text(spec), untaken.untaken_text(spec)]
-        return [line for line in lines if line]
+        lines = [formatting.function_text(spec)]
+        text = untaken.untaken_text(spec)
+        if text:
+            lines.append(f"not taken {text}")
+        return lines
     contents = task_contents(spec)
     lines = task_data.describe(spec, contents, score_uncertainty(spec, contents))
     slow = uncompiled.uncompiled_text(name_uncompiled(spec))

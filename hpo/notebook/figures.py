@@ -148,12 +148,14 @@ class Figures:
             StudyError: the study is a sweep, does not search two such parameters, or
                 has no complete trial.
         """
+        from hpo.search.importance import measure_importance  # a slow import
+
         plot = "plot_contour"
         result = self._result()
         names = self._searched(plot, result, params)
         if params is None:
-            ranked = importance.measure(result) or dict.fromkeys(names)
-            names = list(ranked)[:2]
+            ranked = measure_importance(result.spec, result.comparable)
+            names = list(ranked or names)[:2]
         if len(names) != 2:
             got = ", ".join(names)
             raise self._refuse(plot, "two parameters", got, "plot_slice")
@@ -172,10 +174,12 @@ class Figures:
             StudyError: fewer than 20 trials trained a network to the end, their scores
                 are equal, or the study is a sweep.
         """
+        from hpo.search.importance import measure_importance  # a slow import
+
         plot = "plot_param_importances"
         result = self._result()
         self._searched(plot, result, None)
-        shares = importance.measure(result)
+        shares = measure_importance(result.spec, result.comparable)
         if shares is None:
             raise StudyError(f"{self.name}: {plot}: {importance.too_few(result)}")
         return importance.bars(shares)

@@ -25,14 +25,6 @@ _BARS = 15
 """The most parameters in the figure."""
 
 
-def measure(result: Result) -> dict[str, Share] | None:
-    """Return the share of each parameter in the total importance, largest first; None
-    if it cannot be told (see ``measure_importance``)."""
-    from hpo.search.importance import measure_importance  # a slow import
-
-    return measure_importance(result.spec, result.comparable)
-
-
 def too_few(result: Result) -> str:
     """Say why there is no ranking."""
     from hpo.search.importance import LEAST

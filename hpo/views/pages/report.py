@@ -302,7 +302,9 @@ class SearchReport:
     @cached_property
     def shares(self) -> Mapping[str, Share] | None:
         """The importance of each parameter, if it is known."""
-        return importance.measure(self.result)
+        from hpo.search.importance import measure_importance  # a slow import
+
+        return measure_importance(self.result.spec, self.result.comparable)
 
     def importance(self) -> Section:
         """Return the importance of parameters."""

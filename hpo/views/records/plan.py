@@ -69,5 +69,5 @@ def record(plan: Plan) -> dict[str, Any]:
         "confirmation_epochs": effort.confirmation_epochs(spec),
         "script": plan.script,
         "uncompiled": plan.uncompiled,
-        "not_taken": untaken_text(spec).removeprefix("not taken ") or None,
+        "not_taken": untaken_text(spec) or None,
     }

@@ -26,7 +26,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     budget = spec.budget
     yield "study", f"{spec.name} (from {plan.where}, hash {spec.hash})"
     yield "objective", _objective(spec)
-    yield "not taken", untaken.untaken_text(spec).removeprefix("not taken ")
+    yield "not taken", untaken.untaken_text(spec)
     name = "data"
     for line in task_data.describe(spec, plan.data, plan.uncertainty):
         yield name, line
