@@ -73,6 +73,13 @@ def restore(url: str, file: Path, options: Sequence[str] = ()) -> int:
     raise RuntimeError(f"the dump was not restored: {said}")
 
 
+def restore_part(url: str, file: Path, section: str) -> None:
+    """Restore a part of a dump, as a slow ``pg_restore`` does: "pre-data", "data",
+    then "post-data"."""
+    line = (f"--section={section}", "--exit-on-error", file, "--dbname", plain(url))
+    _run("pg_restore", *line)
+
+
 def plain(url: str) -> str:
     """Return the URL for programs of PostgreSQL."""
     return url.replace("+psycopg", "")

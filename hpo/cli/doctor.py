@@ -162,9 +162,9 @@ def of_storage(url: str | None) -> Iterator[Finding]:
 
 def _room(storage: Storage) -> Finding | None:
     """Return an error if the database's disk is full: reading works then."""
-    if not storage.lacks_room():
+    text = storage.explain_full_disk()
+    if not text:
         return None
-    text = f"{storage.place()}: its disk is full; workers wait until it has room"
     return Finding("storage", text, "error", "Free some space on the server's disk.")
 
 

@@ -140,7 +140,7 @@ def _show_study(arguments: argparse.Namespace) -> int:
     with looking(arguments) as ledger:
         result = ledger.result(arguments.study)
         events = ledger.events(_EVENTS, arguments.study)
-        room = ledger.explain_full_disk()
+        trouble = ledger.storage.explain_full_disk()
     if arguments.json:
         record = json_records.study(result)
         record["workers"] = result.snapshot.workers
@@ -148,8 +148,8 @@ def _show_study(arguments: argparse.Namespace) -> int:
     lines = status.of_study(result, storage_option(arguments.storage), terminal_width())
     if result.state == StudyState.OPEN:
         lines[:0] = _queue_lines(arguments.study, result.snapshot.workers)
-    if room:
-        lines[:0] = [*room, ""]
+    if trouble:
+        lines[:0] = [trouble, ""]
     if events:
         lines += ["", *status.event_lines(events)]
     return tell(arguments, {}, *lines)
@@ -181,17 +181,17 @@ def _show_overview(arguments: argparse.Namespace) -> int:
     most_finished = None if arguments.json else status.FINISHED
     studies: list[status.Known] = []
     workers: list[WorkerInfo] = []
-    room: list[str] = []
+    trouble = ""
     with suppress(NothingYetError), looking(arguments) as ledger:
         studies = ledger.results(most_finished)
         workers = ledger.workers()
-        room = ledger.explain_full_disk()
+        trouble = ledger.storage.explain_full_disk()
     if arguments.json:
         summaries = [json_records.summary(*study) for study in studies]
         return tell(arguments, {"studies": summaries, "workers": workers})
     lines = status.overview(studies, workers, width=terminal_width())
-    if room:
-        lines[:0] = [*room, ""]
+    if trouble:
+        lines[:0] = [trouble, ""]
     return tell(arguments, {}, *lines)
 
 

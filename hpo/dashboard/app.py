@@ -50,7 +50,7 @@ class _Site:
 
     def __init__(self, storage: Storage, option: str) -> None:
         self.storage = storage
-        self.pages = Pages(storage.engine, option=option)
+        self.pages = Pages(storage, option=option)
         # the database refuses what it would write
         self.optuna: WSGIApplication = optuna_dashboard.wsgi(
             storage.optuna(read_only=True)

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 
 from sqlalchemy import Connection, Engine
 
+from hpo import settings
 from hpo.dashboard.renewed_values import Away, Fresh
 from hpo.dashboard.replies import Shown
 from hpo.errors import SpecError, StudyError
@@ -19,6 +20,7 @@ from hpo.ledger import one_trial, snapshots
 from hpo.ledger.events import newest_events
 from hpo.ledger.overview import MOST, Overview, list_native, read_marks
 from hpo.ledger.workers import read_workers
+from hpo.postgres.connect import Storage, is_full
 from hpo.study.result import Result
 from hpo.study.trials import WorkerInfo
 from hpo.views.pages import metrics, overview, report, trial, trials
@@ -62,10 +64,10 @@ class _Report:
 class Pages:
     """The pages on the studies of a database, read on request."""
 
-    def __init__(self, engine: Engine, *, option: str = "") -> None:
-        """Take the engine, and the option by which a command reaches the same
-        database."""
-        self._engine = engine.execution_options(
+    def __init__(self, storage: Storage, *, option: str = "") -> None:
+        """Take the database, and the option by which a command reaches it."""
+        self._storage = storage
+        self._engine = storage.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._option = option
@@ -184,8 +186,19 @@ class Pages:
         studies = self._overview.made(changes)
         page = overview.no_study(self._option)
         if studies or native:
-            page = overview.home(studies, native, workers, events)
+            troubles = self._list_full_disks()
+            page = overview.home(studies, native, workers, events, troubles)
         return _Home(read_s, studies, workers, Shown(page))
+
+    def _list_full_disks(self) -> list[str]:
+        """Say which disks are full: the server's, or that of logs and reports here."""
+        found = [self._storage.explain_full_disk()]
+        home = settings.home()
+        if self._storage.full_disk() != home and is_full(home):
+            found.append(
+                f"HPO_HOME, {home}: its disk is full; logs of workers go there"
+            )
+        return [text for text in found if text]
 
     def _draw(self, name: str, last: _Report | None) -> _Report:
         with connected(self._engine, QUERY_S) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -23,12 +24,10 @@ from hpo.launch.ending import LaunchEnd, say
 from hpo.launch.options import ChosenStudy, LaunchOptions
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.connect import FULL, Storage, open_storage
 from hpo.postgres.retry import (
     DATABASE_ERRORS,
-    give_up,
-    lacks_rights,
-    may_come_back,
+    Outage,
     outage_text,
     retry,
 )
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two queries of the study."""
-WORKERS_WAIT_S = 3600.0
-"""How long a launch follows a database that refuses it, as workers do."""
 PATIENCE_S = 120.0
 """How long the first and the last query retry while the database is unreachable."""
 
@@ -143,8 +140,9 @@ class Launch:
         self._may_take_over = False
         """Whether it began without workers, since those of others serve the study."""
         self._told_cancelled = False
-        self._outage: Exception | None = None
-        self._refused_s: float | None = None
+        self._trouble: Exception | None = None
+        """The error of the last query."""
+        self._outage = Outage(math.inf, standing=True)
 
     def run(self) -> int:
         """Run the study to its end, and return the exit status.
@@ -160,7 +158,7 @@ class Launch:
         if self._is_over(first):
             return self._nothing_to_run(first)
         is_new = how == "created"
-        place = retry(self._storage.describe, patience_s=PATIENCE_S)
+        place = retry(self._storage.describe, patience_s=PATIENCE_S, standing=True)
         if self._spec.is_ask_and_tell:
             say(f"{self._name}: {how} in {place}")
             say(f"next: {status.next_step(first, self._options.storage_option)}")
@@ -240,7 +238,7 @@ class Launch:
             yield text
         if text or not is_new:
             return
-        for name, score, is_same_task in self._ledger.find_earlier(spec)[:1]:
+        for name, score, is_same_task in self._patient.find_earlier(spec)[:1]:
             task = "this task" if is_same_task else "another task"
             best = formatting.score_text(spec, score)
             table = f"warm_start={{'study': {name!r}}}"
@@ -313,7 +311,7 @@ class Launch:
         while True:
             query_s = time.monotonic()
             result = self._query()
-            for event in outages.tell(self._outage):
+            for event in outages.tell(self._trouble):
                 view.note(event)
             if result is not None:
                 self._latest = result
@@ -367,31 +365,17 @@ class Launch:
         yield f"the workers that served this study are gone: {where}"
 
     def _query(self) -> Result | None:
-        """Return the study as it is now; None while the database does not answer."""
+        """Return the study as it is now; None during an outage, however long, or an
+        hour at most without rights."""
         try:
             result = self._ledger.result(self._name)
         except Exception as error:
-            if not may_come_back(error):
-                raise
-            self._refuse_rights(error)
-            self._outage = error
+            self._outage.wait(error)
+            self._trouble = error
             return None
-        self._outage = self._refused_s = None
+        self._trouble = None
+        self._outage = Outage(math.inf, standing=True)
         return result
-
-    def _refuse_rights(self, error: Exception) -> None:
-        """Wait as long as its workers for a database that refuses this launch.
-
-        Raises:
-            StorageError: they wait no longer.
-        """
-        if not lacks_rights(error):
-            return
-        now = time.monotonic()
-        if self._refused_s is None:
-            self._refused_s = now
-        if now - self._refused_s >= WORKERS_WAIT_S:
-            raise give_up(error, WORKERS_WAIT_S) from error
 
 
 class _Outages:
@@ -408,7 +392,7 @@ class _Outages:
         if outage is not None:
             now = f"{outage_text(outage)}, retrying"
         elif full is not None:
-            now = f"{full}: its disk is full; workers wait until it has room"
+            now = f"{full}: {FULL}"
         if now != self._told:
             self._told = now
             yield now or "the database is back"

@@ -30,20 +30,12 @@ class LedgerReader(Transactional):
             StorageError: the tables belong to another version of hpo.
         """
         super().__init__(storage.engine, **patience)
-        self._storage = storage
+        self.storage = storage
         self._overview = overview.Overview[Result](Result.of, most=0)
         self._retry(lambda: self._require_tables(storage))
 
     def _require_tables(self, storage: Storage) -> None:
         require_tables(storage, schema)
-
-    def explain_full_disk(self) -> list[str]:
-        """Return a line if the disk of an embedded server is full, where nothing can
-        be written, and readers would notice nothing."""
-        full = self._storage.full_disk()
-        if full is None:
-            return []
-        return [f"{full}: its disk is full; workers wait until it has room"]
 
     # no transaction idles while rows are read
     _fetch = statement(snapshots.fetch)
@@ -108,7 +100,7 @@ class LedgerReader(Transactional):
         except snapshots.NativeStudyError:
             from hpo.ledger import imports  # Optuna, a slow import
 
-            return imports.read_native(self._storage, name)
+            return imports.read_native(self.storage, name)
         return snapshots.build(rows)
 
     def result(self, name: str, *, curves: bool = False) -> Search | Front | Sweep:

@@ -33,11 +33,13 @@ def check_version(connection: Connection) -> bool:
     """Return whether the tables exist, and check their version.
 
     Raises:
-        MissingTablesError: they have none; a backup, which stores it last, may be being
-            restored.
+        MissingTablesError: some are missing, or they have no version: a backup, which
+            stores it late, may be being restored.
         StorageError: they have another version.
     """
     if not ask(connection, sql.HAS_VERSION).scalar():
+        if ask(connection, sql.HAS_OTHERS).scalar():
+            raise _lacks_tables(connection)
         return False
     version = ask(connection, sql.SELECT_VERSION).scalar()
     if version == SCHEMA_VERSION:

@@ -54,11 +54,17 @@ PING_S = 1.0
 Other processes always test, since they do not retry."""
 WAL_BYTES = 2**24
 """Size of a file of PostgreSQL's log: with less room, nothing can be written soon."""
+FULL = "its disk is full; workers wait until it has room"
 _PROBE = (
-    "CREATE TEMP TABLE hpo_probe AS SELECT repeat(md5(n::text), 200) AS words"
-    " FROM generate_series(1, 200) AS n"
+    "SET LOCAL work_mem = '64kB'",
+    "SET LOCAL statement_timeout = '5s'",
+    (
+        "SELECT count(DISTINCT repeat(md5(n::text), 200))"
+        " FROM generate_series(1, 200) AS n"
+    ),
 )
-"""Makes a table that takes a little room."""
+"""Sort a little more than the memory holds: the server does it on its disk. It takes no
+right, and only reads."""
 _FIRST_LAUNCH = "The first `hpo launch NAME` makes all, or `hpo storage migrate`."
 _LIBPQ = {
     "application_name": "hpo",
@@ -153,21 +159,22 @@ class Storage(AbstractContextManager["Storage"]):
         if self._server is None:
             return None
         home = self._server.layout.home
-        try:
-            free = shutil.disk_usage(home).free
-        except FileNotFoundError:  # the directory was deleted
-            return None
-        return home if free < WAL_BYTES else None
+        return home if is_full(home) else None
 
-    def lacks_room(self) -> bool:
-        """Return whether the disk of the server is full; write a temporary table, and
-        take it back."""
-        if self.full_disk() is not None:
-            return True
+    def explain_full_disk(self) -> str:
+        """Say that the disk of the server is full, also of one elsewhere; empty if it
+        is not."""
+        where: object = self.full_disk()
+        if where is None and self._lacks_room():
+            where = self.place()
+        return f"{where}: {FULL}" if where is not None else ""
+
+    def _lacks_room(self) -> bool:
         try:
             with self.engine.connect() as connection:
-                connection.exec_driver_sql(_PROBE)
-        except sa.exc.DBAPIError as error:  # or it may not, or is a standby
+                for statement in _PROBE:
+                    connection.exec_driver_sql(statement)
+        except sa.exc.DBAPIError as error:
             return isinstance(error.orig, psycopg.errors.DiskFull)
         return False
 
@@ -293,6 +300,15 @@ class Storage(AbstractContextManager["Storage"]):
             )
 
 
+def is_full(directory: Path) -> bool:
+    """Return whether the disk of a directory is full; of a deleted one nothing is
+    known."""
+    try:
+        return shutil.disk_usage(directory).free < WAL_BYTES
+    except FileNotFoundError:
+        return False
+
+
 def open_storage(
     url: str | None = None,
     *,
@@ -305,9 +321,9 @@ def open_storage(
     Args:
         url: PostgreSQL URL. The URL of a `Storage` on the embedded server of this
             HPO_HOME keeps that server alive, too.
-        prepare: our own tables, created beside Optuna's if they are missing.
+        prepare: our own tables, created with Optuna's if they are missing.
         worker: open it for a worker, which holds one connection and retries.
-        creates: whether to create what is missing: the embedded server, and tables.
+        creates: whether to create the embedded server, if it is missing.
 
     Raises:
         NothingYetError: nothing may be created, and there is no embedded server.
@@ -332,7 +348,7 @@ def open_storage(
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
         patience_s = 0.0 if worker else RESTART_S
-        _open(storage, prepare, creates=creates, patience_s=patience_s)
+        _open(storage, prepare, patience_s)
         on_failure.pop_all()
     return storage
 
@@ -352,10 +368,8 @@ def _require_server(embedded: Embedded) -> None:
         )
 
 
-def _open(
-    storage: Storage, prepare: Schema | None, *, creates: bool, patience_s: float
-) -> None:
-    """Connect for the first time, and create missing tables if it ``creates``.
+def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
+    """Connect for the first time, and create missing tables of ``prepare``.
 
     Wait for a server that may be restarting: our own, or one that has answered once.
     For others, the address may be wrong. A server that never answers is not about to
@@ -369,7 +383,7 @@ def _open(
         storage._version()
         exists = True
         status = "is being prepared"
-        if creates:
+        if prepare is not None:
             with answering(storage.place()):
                 prepare_database(storage, prepare)
 
@@ -399,9 +413,16 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             return
         with storage.engine.begin() as connection:
             connection.scalar(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK))
+            ours = schema is not None and schema.is_current(connection)
             if not _has_optuna(connection):
+                if ours:  # made after Optuna's: those are being restored
+                    raise MissingTablesError(
+                        f"{storage.place()}: tables of Optuna are missing. If a backup"
+                        " is being restored, wait until that is done; else restore one"
+                        " to its end."
+                    )
                 storage._rdb_storage(create=True).engine.dispose()
-            if schema is not None and not schema.is_current(connection):
+            if schema is not None and not ours:
                 schema.create(connection)
     except sa.exc.DBAPIError as error:
         if lacks_tables(error):

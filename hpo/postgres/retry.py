@@ -27,6 +27,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE_S = 600.0
+RIGHTS_S = 3600.0
+"""Longest wait of a process that the database has let in before for a role or rights
+that are missing."""
 SHORTEST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 # Classes of SQLSTATE: connection, rollback (serialization, deadlock), resources,
@@ -154,31 +157,56 @@ def retry(
         Exception: any other error of `work`, at once; among these, unless `standing`,
             wrong passwords and missing databases.
     """
-    began: float | None = None
+    outage = Outage(patience_s, standing=standing)
     longest_s = SHORTEST_PAUSE_S
     while True:
         try:
             return work()
         except Exception as error:
-            if not (is_passing(error) or (standing and lacks_rights(error))):
-                raise
-            now = time.monotonic()
-            began = now if began is None else began
-            waited_s = now - began
-            if waited_s >= patience_s:
-                raise give_up(error, patience_s) from error
+            waited_s = outage.wait(error)
             if on_wait:
                 on_wait(waited_s, error)
             pause(min(random.uniform(0, longest_s), patience_s - waited_s))
             longest_s = min(LONGEST_PAUSE_S, 2 * longest_s)
 
 
-def give_up(error: Exception, patience_s: float) -> StorageError:
+class Outage:
+    """An outage of the database: how long a process has waited, and whether it goes
+    on to wait."""
+
+    def __init__(self, patience_s: float, *, standing: bool = False) -> None:
+        """Take the limits of ``retry``."""
+        self._patience_s = patience_s
+        self._standing = standing
+        self._began_s: float | None = None
+
+    def wait(self, error: Exception) -> float:
+        """Return the seconds since the first error, and wait for the next one.
+
+        Raises:
+            StorageError: it has waited for too long.
+            Exception: ``error``, if time does not mend it.
+        """
+        limit_s = self._patience_s
+        if not is_passing(error):
+            if not (self._standing and lacks_rights(error)):
+                raise error
+            limit_s = min(limit_s, RIGHTS_S)
+        now = time.monotonic()
+        if self._began_s is None:
+            self._began_s = now
+        waited_s = now - self._began_s
+        if waited_s >= limit_s:
+            raise _give_up(error, limit_s) from error
+        return waited_s
+
+
+def _give_up(error: Exception, patience_s: float) -> StorageError:
     """Return an error that says what was waited for in vain, and what to do."""
     if lacks_tables(error):
         return StorageError(
             f"database: tables are missing after {patience_s:.0f} s. Restore a backup"
-            " to its end, then start the worker again."
+            " to its end, then start this again."
         )
     if lacks_rights(error):
         return StorageError(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # it loads NumPy
 START_PATIENCE_S = 60.0
 """Longest wait of a starting worker for an unreachable database, which may be
 restarting."""
-_ONE_WORKER = ("name", "parent", "log", "heartbeat_file")
+_ONE_WORKER = ("name", "parent", "standing", "log", "heartbeat_file")
 
 
 def _check(parser: Parser, arguments: Namespace) -> None:
@@ -56,6 +56,15 @@ def _check(parser: Parser, arguments: Namespace) -> None:
         "--name", help="name of this worker in every view (default: host-pid-random)"
     ),
     argument("--parent", type=int, metavar="PID", help="stop when process PID ends"),
+    argument(
+        "--standing",
+        action="store_true",
+        default=None,
+        help=(
+            "take the place of a worker that the database had let in: wait for a role"
+            " or rights that are missing, an hour at most"
+        ),
+    ),
     argument(
         "--lease",
         type=seconds,
@@ -162,18 +171,21 @@ def _work(arguments: Namespace, in_order: int) -> int:
     """Open the database and work; return the status of the process."""
     import optuna
 
-    from hpo.postgres.retry import retry
+    from hpo.postgres.retry import lacks_rights
     from hpo.worker.loop import DamagedError, Worker
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     optuna.logging.disable_default_handler()
     optuna.logging.enable_propagation()
     options = _options(arguments)
-    with retry(
-        lambda: _open(arguments.storage, options.study),
-        patience_s=START_PATIENCE_S,
-        on_wait=lambda waited_s, error: logging.warning("%s", error),
-    ) as storage:
+    try:
+        opened = _open(arguments.storage, options)
+    except HpoError as error:
+        if arguments.parent is None or not lacks_rights(error):
+            raise
+        logging.critical("%s", error)
+        return crew.REFUSED
+    with opened as storage:
         this_worker = Worker(storage, options, arguments.name)
         grace_s = None if arguments.parent else crew.ALONE_S  # a crew kills by itself
         for signum in crew.STOPPING:
@@ -187,7 +199,33 @@ def _work(arguments: Namespace, in_order: int) -> int:
     return in_order
 
 
-def _open(url: str | None, study: str | None) -> Storage:
+def _open(url: str | None, options: WorkerOptions) -> Storage:
+    """Open the database, and wait for it a minute, or an hour if the worker takes the
+    place of another.
+
+    Raises:
+        StorageError: it cannot be reached, or used; or it refuses the worker.
+    """
+    from hpo.postgres.retry import outage_text, retry
+    from hpo.worker.loop import PATIENCE_S
+
+    told = ""
+
+    def tell(waited_s: float, error: Exception) -> None:
+        nonlocal told
+        if str(error) != told:
+            told = str(error)
+            logging.warning("%s, waiting: %s", outage_text(error), error)
+
+    return retry(
+        lambda: _open_once(url, options.study),
+        patience_s=PATIENCE_S if options.standing else START_PATIENCE_S,
+        on_wait=tell,
+        standing=options.standing,
+    )
+
+
+def _open_once(url: str | None, study: str | None) -> Storage:
     """Open the database; make tables only for a worker that serves all studies, since
     that would disturb a restore.
 
@@ -225,6 +263,7 @@ def _options(arguments: Namespace) -> WorkerOptions:
         heartbeat_file=arguments.heartbeat_file,
         log=arguments.log,
         notify=notifier.configured(),
+        standing=bool(arguments.standing),
         hung_s=settings.epoch_limit_s(),
     )
 

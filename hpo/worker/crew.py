@@ -68,6 +68,8 @@ may end the process with."""
 SPOILED = os.EX_SOFTWARE
 """Exit status of a worker that ended itself, since its objective hung, or has changed
 the process for good."""
+REFUSED = os.EX_NOPERM
+"""Exit status of a worker of a crew that the database has never let in."""
 _DEVICES = "CUDA_VISIBLE_DEVICES"
 _FROM_OUTSIDE = {IN_ORDER, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
 """Exit statuses that are not the worker's fault: somebody stopped or killed it."""
@@ -94,6 +96,9 @@ class WorkerSetup:
     lease_s: float = settings.LEASE_S
     confirm: bool = True
     """Whether they run confirmation trainings, too."""
+    standing: bool = False
+    """Whether the database has let in who starts them: then they wait for a role or
+    rights that are missing."""
 
     @property
     def options(self) -> list[str]:
@@ -143,6 +148,8 @@ class _Place:
     pause_s: float = field(default_factory=lambda: PAUSE_S[0])
     """Pause before the next process."""
     deaths_at_start: int = 0
+    standing: bool = False
+    """Whether its next process waits for missing rights; see ``WorkerSetup``."""
 
 
 class Crew:
@@ -209,7 +216,8 @@ class Crew:
         devices = [device.strip() for device in listed if device.strip()]
         for _ in range(n):
             number = len(self._places)
-            place = _Place(log=logs / f"{self._prefix}-{number + 1}.log", device=None)
+            log = logs / f"{self._prefix}-{number + 1}.log"
+            place = _Place(log=log, device=None, standing=self._setup.standing)
             if len(devices) > 1:
                 place.device = devices[number % len(devices)]
             self._places.append(place)
@@ -280,6 +288,8 @@ class Crew:
             command += ["--study", study]
         command += ["--name", place.name, "--parent", str(os.getpid())]
         command += ["--log", str(place.log.absolute())]
+        if place.standing:
+            command.append("--standing")
         environment = self._setup.environment
         if place.device is not None:
             environment[_DEVICES] = place.device
@@ -310,6 +320,7 @@ class Crew:
             how += ", without having finished: its objective may have ended it"
         is_own = out_of_memory or status not in _FROM_OUTSIDE
         why = how if is_own else None
+        place.standing = self._setup.standing or status != REFUSED
         had_trial = report_loss(place.name, why, self._setup.storage_url)
         lived_s = now - place.started_s
         if lived_s >= HEALTHY_S or status == SPOILED:
@@ -317,7 +328,7 @@ class Crew:
             place.deaths_at_start = 0
         elif is_own and had_trial:
             place.deaths_at_start = 0
-        elif is_own and had_trial is False:
+        elif status == REFUSED or (is_own and had_trial is False):
             place.deaths_at_start += 1
         if place.deaths_at_start >= DEATHS_AT_START:
             raise WorkerError(
@@ -391,19 +402,19 @@ def report_loss(worker: str, why: str | None, storage_url: str | None) -> bool |
     """
     from hpo.ledger.ledger import Ledger  # a late import keeps a crew small
     from hpo.postgres.connect import open_storage
-    from hpo.postgres.retry import MissingTablesError, is_passing
+    from hpo.postgres.retry import MissingTablesError, may_come_back
 
     try:
         with open_storage(storage_url, creates=False) as storage:
             return Ledger(storage, creates=False).record_loss(worker, why)
     except (NothingYetError, MissingTablesError):  # a restore is under way
         return None
-    except HpoError:  # the worker's own log says why
-        return False
     except Exception as error:
-        if not is_passing(error):
-            raise
-        return None  # its lease will run out all the same
+        if may_come_back(error):
+            return None  # its lease will run out all the same
+        if isinstance(error, HpoError):  # the worker's own log says why
+            return False
+        raise
 
 
 def remove_old_logs(directory: Path) -> None:

@@ -55,6 +55,8 @@ class WorkerOptions:
     """File that its output goes to, as `hpo status` shows it."""
     notify: NotifyDefaults | None = None
     """Where notifications go; None sends none."""
+    standing: bool = False
+    """Wait for missing roles and rights from the beginning."""
     hung_s: float = math.inf
     """A worker without progress for this long ends itself: its objective hangs."""
 

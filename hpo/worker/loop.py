@@ -135,7 +135,10 @@ class Worker:
         self._refusals = self._heart.refusals
         self._numerics: str = provenance.of_this_process()["numerics"]
         patience = Patience(
-            patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause
+            patience_s=PATIENCE_S,
+            on_wait=self._database_away,
+            pause=self._pause,
+            standing=options.standing,
         )
         self._ledger = Ledger(storage, **patience)
         self._outage = ""

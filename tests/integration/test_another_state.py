@@ -4,6 +4,7 @@ forgotten, and what they write must fit it."""
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import psycopg
 import pytest
 from servers import database
 from settling import claim, decide, finish, member
+from users import somebody
 from workers import (
     kill,
     ledger_at,
+    run_workers,
     start_worker,
     table,
     toy_spec,
@@ -28,7 +31,7 @@ from hpo.ledger.claim_records import Claim, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.schema import SCHEMA_VERSION, ask
 from hpo.ledger.statements.tables import STORE_VERSION
-from hpo.postgres.connect import Storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded import Embedded
 from hpo.postgres.layout import ServerLayout
 from hpo.postgres.retry import MissingTablesError, is_passing, outage_text, retry
@@ -99,6 +102,31 @@ def test_standing_workers_go_on_after_a_restore_in_place(
     for worker in workers:
         kill(worker, signal.SIGTERM)
     assert found == expected
+
+
+def test_a_launch_that_begins_within_a_restore_makes_no_table_and_waits(
+    database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    dump = tmp_path / "dump"
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec("other", budget={"trials": 2}, confirm=None))
+        run_workers(database_url, "other", 1)
+        expected = table(ledger.snapshot("other", curves=True))
+    states.dump(database_url, dump)
+    states.restore_part(empty_database_url, dump, "pre-data")
+    with somebody(tmp_path, empty_database_url) as user:
+        launch = user.launch("--no-report", "--no-confirm", "--workers=1")
+        assert launch.stderr is not None
+        assert launch.stderr.readline() == f"{RESTORED}, retrying\n"
+        states.restore_part(empty_database_url, dump, "data")
+        with pytest.raises(subprocess.TimeoutExpired):
+            launch.wait(timeout=5)
+        states.restore_part(empty_database_url, dump, "post-data")
+        user.end(launch)
+        assert user.snapshot().finished == 12
+        assert table(user.snapshot("other")) == expected
+    with open_storage(empty_database_url) as storage:
+        assert storage.optuna().get_all_studies()
 
 
 def test_what_a_trial_had_stored_and_the_database_lost_is_made_again(
@@ -174,7 +202,7 @@ def test_tables_that_stay_missing_ask_for_a_whole_restore() -> None:
         retry(work, patience_s=0.0)
     assert str(caught.value) == (
         "database: tables are missing after 0 s. Restore a backup to its end, then"
-        " start the worker again."
+        " start this again."
     )
 
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from servers import connect, password_of
+from servers import connect, database, password_of
 from settling import claim, finish
 from workers import (
     ended,
     kill,
+    ledger_at,
     start_worker,
     table,
     toy_spec,
@@ -28,8 +29,9 @@ from workers import (
 
 from hpo.cli import doctor
 from hpo.cli.doctor import of_storage, of_working_directory
+from hpo.dashboard.pages import Pages
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import open_storage
+from hpo.postgres.connect import FULL, open_storage
 from hpo.postgres.embedded import Embedded
 from hpo.study.trials import StudyState
 from hpo.worker.crew import Crew, WorkerSetup
@@ -335,8 +337,17 @@ def small_disk(new_home: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(new_home)], check=True)
 
 
+def home_page(url: str) -> str:
+    """The first page of a dashboard, drawn once."""
+    with open_storage(url, creates=False) as storage:
+        return Pages(storage)._read_home(None).shown.reply("").body.decode()
+
+
 def test_a_full_disk_is_waited_for(
-    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+    small_disk: Path,
+    server_url: str,
+    with_tables: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Embedded(small_disk) as server:
         url = server.acquire()
@@ -365,15 +376,14 @@ def test_a_full_disk_is_waited_for(
             assert worker.poll() is None
             assert storage.full_disk() == small_disk
             full = f"{small_disk}: its disk is full; workers wait until it has room"
-            assert patient.explain_full_disk() == [full]
+            assert storage.explain_full_disk() == full
             elsewhere = sa.make_url(url).set(password=password_of(url))
             elsewhere = elsewhere.difference_update_query(["passfile"])
             for place in (url, elsewhere.render_as_string(hide_password=False)):
                 found = next(of_storage(place))
-                assert found.found.endswith(
-                    "its disk is full; workers wait until it has room"
-                )
+                assert found.found.endswith(FULL)
                 assert found.verdict == "error"
+                assert FULL in home_page(place)
             monkeypatch.chdir(small_disk)
             (here,) = of_working_directory()
             assert (
@@ -381,8 +391,15 @@ def test_a_full_disk_is_waited_for(
             )
             monkeypatch.setenv("HPO_HOME", str(small_disk))
             assert doctor._space().found == f"{small_disk}: its disk is full"
+            with database(server_url, with_tables) as sound:
+                with ledger_at(sound) as ledger:
+                    ledger.register(toy_spec())
+                said = home_page(sound)
+            assert f"HPO_HOME, {small_disk}: its disk is full; logs of" in said
+            assert FULL not in said
             ballast.unlink()
-            assert storage.full_disk() is None
+            assert storage.explain_full_disk() == ""
+            assert "disk is full" not in home_page(url)
             said = ended(worker)  # the server itself may have stopped
             assert "disk of the database is full for" in said or "unreachable" in said
             snapshot = patient.snapshot("toy", curves=True)

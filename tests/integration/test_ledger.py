@@ -305,7 +305,7 @@ def test_what_changed_is_built_when_the_transaction_is_over(
     monkeypatch.setattr(snapshots, "build", counted)
     assert ledger.snapshot("toy").search == ()
     assert len(ledger.results()) == 1
-    pages = Pages(storage.engine)
+    pages = Pages(storage)
     wait_until(lambda: b"0 of 24 trials finished" in pages.study("toy").reply("").body)
     wait_until(lambda: b"/study/toy" in pages.home().reply("").body)
     assert connections == [0] * 4

@@ -38,7 +38,7 @@ import sys
 import hpo.dashboard.pages
 from hpo.postgres.connect import open_storage
 with open_storage(sys.argv[1]) as storage:
-    pages = hpo.dashboard.pages.Pages(storage.engine)
+    pages = hpo.dashboard.pages.Pages(storage)
     while b"Reading trials" in (page := pages.home().reply("").body):
         pass
 print(hpo.dashboard.pages.__file__, page.decode())

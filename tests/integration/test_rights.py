@@ -3,14 +3,17 @@ a restore brings them back later than the tables."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from servers import connect, database
+from workers import ended as done
 from workers import (
     kill,
     ledger_at,
@@ -99,6 +102,51 @@ def test_standing_workers_wait_until_they_are_let_in_again(
         assert f"WARNING {REFUSED} " in said
         assert "Traceback" not in said
     assert found == expected
+
+
+@pytest.mark.parametrize("what", ["rights", "password"])
+def test_a_worker_that_takes_the_place_of_another_waits_likewise(
+    database_url: str,
+    role_url: str,
+    server_url: str,
+    with_tables: str,
+    tmp_path: Path,
+    what: str,
+) -> None:
+    with database(server_url, with_tables) as calm:
+        expected = undisturbed(calm, SPEC)
+    with ledger_at(database_url) as ledger:
+        ledger.register(SPEC)
+        line = ("--study=toy", "--workers=2", "--lease=2", f"--logs={tmp_path}")
+        crew = start_worker(role_url, *line)
+        wait_until(lambda: ledger.snapshot("toy").finished >= 2, 120)
+        run(database_url, TAKEN[what])
+        for worker in ledger.workers():
+            os.kill(worker.pid, signal.SIGKILL)
+        waits = f"{REFUSED.removesuffix(' for')}, waiting: "
+        wait_until(lambda: all(waits in said for said in read(tmp_path)), 120)
+        assert crew.poll() is None
+        run(database_url, GIVEN[what])
+        said = done(crew)
+        assert "died at once" not in said
+        assert table(ledger.snapshot("toy", curves=True)) == expected
+
+
+def test_a_crew_that_is_never_let_in_ends_with_the_reason(
+    database_url: str, role_url: str, tmp_path: Path
+) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(SPEC)
+    run(database_url, TAKEN["password"])
+    crew = start_worker(role_url, "--study=toy", "--workers=1", f"--logs={tmp_path}")
+    _, said = crew.communicate(timeout=120)
+    assert crew.returncode == 1
+    assert "3 workers in a row died at once (exit status 77)" in said
+    assert "wrong user or password: connection failed" in said
+
+
+def read(logs: Path) -> list[str]:
+    return [log.read_text() for log in logs.glob("*.log")]
 
 
 def ended(workers: list[subprocess.Popen[str]]) -> bool:

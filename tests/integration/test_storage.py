@@ -42,7 +42,7 @@ def refusal(url: str) -> str:
     secrets."""
     began = time.monotonic()
     with pytest.raises(StorageError) as caught:
-        open_storage(url)
+        open_storage(url, prepare=SCHEMA)
     assert time.monotonic() - began < 11.0
     assert "geheim" not in str(caught.value)
     return str(caught.value)
@@ -110,7 +110,7 @@ def test_a_password_in_the_url_or_in_a_file_that_changes_meanwhile(
     file.write_text("geheim")
     assert "wrong user or password" in refusal(tcp_url("hpo"))
     file.write_text(f"{password}\n")
-    with open_storage(tcp_url("hpo")) as storage:
+    with open_storage(tcp_url("hpo"), prepare=SCHEMA) as storage:
         assert password not in storage.url
         storage.optuna().get_all_studies()
         storage.engine.dispose()
@@ -297,7 +297,7 @@ def test_a_complete_database_is_only_read_and_an_empty_one_must_be_made_by_whoev
 
 
 def test_tables_of_another_optuna(empty_database_url: str) -> None:
-    with open_storage(empty_database_url) as storage:
+    with open_storage(empty_database_url, prepare=SCHEMA) as storage:
         with storage.engine.begin() as connection:
             connection.execute(
                 sa.text("UPDATE alembic_version SET version_num = 'v3.0.0.d'")
@@ -460,7 +460,7 @@ def test_ctrl_c_while_an_idle_connection_is_tried_is_not_lost(
 def opened(server_url: str) -> Iterator[Storage]:
     """One database for the whole suite: creating the tables takes longer than a
     test."""
-    with open_storage(server_url) as storage:
+    with open_storage(server_url, prepare=SCHEMA) as storage:
         yield storage
 
 

@@ -10,6 +10,7 @@ uses nothing else, whatever the kind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import ClassVar
 
 from hpo.config import SiteConfig
@@ -213,4 +214,4 @@ def executor(options: LaunchOptions, study: str, storage_url: str) -> Executor:
         from hpo.launch.executors.dask import DaskExecutor
 
         return DaskExecutor(setup, site.dask)
-    return LocalExecutor(setup, stays=True)
+    return LocalExecutor(replace(setup, standing=True), stays=True)

@@ -353,6 +353,9 @@ INSERT INTO hpo_ledger.version (version) VALUES (:version) ON CONFLICT DO NOTHIN
 
 HAS_VERSION = "SELECT to_regclass('hpo_ledger.version') IS NOT NULL"
 
+HAS_OTHERS = "SELECT to_regprocedure('hpo_ledger.timeline()') IS NOT NULL"
+"""Check for what is made with the tables, in one transaction."""
+
 SELECT_VERSION = "SELECT version FROM hpo_ledger.version"
 
 IS_WHOLE = "SELECT hpo_ledger.timeline() IS NOT NULL"

@@ -234,11 +234,12 @@ def home(
     others: Sequence[NativeStudy],
     workers: Sequence[WorkerInfo],
     events: Sequence[Event],
+    troubles: Sequence[str] = (),
 ) -> str:
     """Return the home page as HTML, which names its style sheet and its script.
 
     ``studies`` are sorted oldest first, ``others`` are studies that Optuna has made,
-    ``events`` are sorted newest last.
+    ``events`` are sorted newest last, ``troubles`` stop all work, as a full disk does.
     """
     alive = [worker for worker in workers if worker.alive]
     shown = []
@@ -254,6 +255,7 @@ def home(
         finished=[one for one in shown if one.study.state == StudyState.DONE],
         others=[(one, native_text(one)) for one in others],
         events=events[::-1],
+        troubles=troubles,
         heading=f"{many}, {running} running; {n_alive} alive",
         width=WIDTH,
         height=HEIGHT,
