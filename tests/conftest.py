@@ -25,6 +25,9 @@ import forkserver
 # long
 os.environ |= forkserver.ONE_THREAD
 os.environ["HPO_COMPARE"] = "0"  # it takes two more processes for each study
+# pytest-timeout; in pyproject.toml it would stop tests of users who work in a clone
+# without that plugin
+os.environ.setdefault("PYTEST_TIMEOUT", "300")
 os.environ["PYTHONHASHSEED"] = "0"  # else a worker would start Python once more
 
 import processes

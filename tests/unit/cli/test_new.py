@@ -51,8 +51,11 @@ def test_a_device_with_a_wrong_rest_fails_its_test(tmp_path: Path) -> None:
     assert "at rest() = (0.5,) the states still change by (-0.26" in done.stdout
 
 
+CONFIG = str(ROOT / "pyproject.toml")
+
+
 @pytest.mark.parametrize(
-    ("what", "base", "tests"), [("device", "Device", 3), ("objective", "Objective", 1)]
+    ("what", "base", "tests"), [("device", "Device", 4), ("objective", "Objective", 1)]
 )
 def test_it_runs_as_it_is(what: str, base: str, tests: int, tmp_path: Path) -> None:
     for line in (
@@ -60,6 +63,8 @@ def test_it_runs_as_it_is(what: str, base: str, tests: int, tmp_path: Path) -> N
         ["-m", "ruff", "format", "--check", "--isolated", "."],
         ["-m", "hpo", "launch", "my_net.toml", "--dry-run"],
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_net.py"],
+        # in a clone, without the plugins of its own tests
+        ["-m", "pytest", "-q", "-p", "no:timeout", "-c", CONFIG, "test_my_net.py"],
     ):
         done = subprocess.run(
             [sys.executable, *line], cwd=tmp_path, capture_output=True, text=True
