@@ -288,7 +288,8 @@ class Result:
     def tested(self) -> Sequence[Confirmation]:
         """Confirmed configurations that have a score.
 
-        A function that gives the same score for every seed was not confirmed.
+        A function that gives the same score for every seed was not confirmed, unless
+        it scores confirmations on other data.
         """
         return [
             item
@@ -298,7 +299,11 @@ class Result:
 
     def is_void(self, item: Confirmation) -> bool:
         """Whether a confirmation shows nothing: a function gave the same score for
-        every fresh seed."""
+        every fresh seed, on the data of the search."""
+        return self.is_same(item) and not item.scored_apart
+
+    def is_same(self, item: Confirmation) -> bool:
+        """Whether a function gave the same score for every fresh seed."""
         return self.spec.defines_by_run and len(item.scores) > 1 and item.ignores_seed
 
     @cached_property

@@ -260,3 +260,12 @@ def test_searches_without_a_complete_trial_have_that_status_again(user: User) ->
     options = ("--trials", "2", "--repeat", "2")
     launch(user, *options, status=5)
     launch(user, *options, status=5)  # finished already
+
+
+def test_a_test_score_that_ignores_the_seed_is_shown(user: User) -> None:
+    body = "x = trial.suggest_float('x', 0, 1)\nreturn 0.5 + hpo.confirming(trial) / 4"
+    write(user.directory, body)
+    options = ("--metric", "accuracy", "--direction", "maximize", "--trials", "2")
+    out, _ = launch(user, *options)
+    assert "train: confirmed 75.0 % on 10 fresh seeds, the same for all\n" in out
+    assert "nothing to confirm" not in out

@@ -204,7 +204,8 @@ class SearchWords:
     def _confirmed(self, item: Confirmation) -> str:
         spec = self.spec
         n = len(item.scores)
-        score = score_text(spec, item.mean, item.std)
+        is_same = self.result.is_same(item)
+        score = score_text(spec, item.mean, None if is_same else item.std)
         text = f"confirmed {self._name}{score}{_at_cost(spec, item)} on {n}"
         if n < item.n_seeds:
             text += f" of {item.n_seeds}"
@@ -215,6 +216,8 @@ class SearchWords:
             text += f" ({item.failed} failed)"
         if not item.complete:
             text += " so far"
+        if is_same:
+            text += ", the same for all"
         where = caveats.basis(spec, item)
         if where:
             text += f", {where}"
