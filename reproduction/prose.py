@@ -85,23 +85,23 @@ SUMMARY = """\
 
 {accuracy}But the paper does not give the filter cut-off, and we tuned it at 1 ns. With half that cut-off the peak moves to 1.6 ns.
 
-A plain PyTorch loop implies a cut-off of 0.1/Δt, readout of x, and one step per point. As trained it has 88 to 91 % from 1 to 2.5 ns; on the solved equation, 53 % at 1 ns, 15 % at 2.5 ns (medians of 5).
+We do not know the authors' code. A plain PyTorch loop would have a cut-off of 0.1/Δt, readout of x, and one step per point. As trained it has 88 to 91 % from 1 to 2.5 ns; on the solved equation, 53 % at 1 ns, 15 % at 2.5 ns (medians of 5).
 
 ![Accuracy against input time scale](reproduction/fig2b.svg)
 
-Medians and quartiles of 30 networks (at the ends 10), on the [solved equation](explanation/integrators.md).
+Here medians and quartiles of 30 networks (at the ends 10), above the mean of 80, on the [solved equation](explanation/integrators.md).
 
 {table}
 
-Cumulative drive: 14 readings count twice, by both means of |W|. Not here: its radio-frequency synapses (Fig. 1a), training with the chip in the loop, online learning.
+Cumulative drive: 14 readings count twice, by both means of |W|. Not here: its radio-frequency synapses, training with the chip in the loop, online learning.
 
 A percentage: the share of resamples in which it holds, if below 90 %. [What decides](records/sensitivity.md#what-decides), [claim by claim](records/reproduction.md), [what changed](records/reproduction.md#what-changed); `make reproduce` measures, `make reproduce FIG=fig2b CHECK=1` checks three networks."""
 
 DRIVES_SHORT = """\
-**The claims concern an equation, not hardware.** At the paper's point drives are {low} to +{high} times the threshold current γ, {above} % of them above 3 γ, {below} % below 0 ({n} networks); [published devices](records/hardware.md#devices) had up to 2.3."""
+**The claims concern an equation, not hardware.** At the paper's point drives reach {low} and +{high} γ, the extremes of {n} networks (1 γ: threshold current); {above} % are above 3 γ, {below} % below 0; [published devices](records/hardware.md#devices) had up to 2.3."""
 
 LIMITED_SHORT = """\
- With a {title}, the point has {accuracy}; of the claims measured so, {n} hold without the limit and {kept} with it."""
+ With a {title}, and nothing searched again, the point has {accuracy}; of the claims measured so, {n} hold without the limit and {kept} with it."""
 
 LIMITED = """\
 ## With currents that exist
