@@ -370,7 +370,7 @@ class Launch:
         try:
             result = self._ledger.result(self._name)
         except Exception as error:
-            self._outage.wait(error)
+            self._outage.check(error)
             self._trouble = error
             return None
         self._trouble = None

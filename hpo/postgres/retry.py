@@ -163,7 +163,7 @@ def retry(
         try:
             return work()
         except Exception as error:
-            waited_s = outage.wait(error)
+            waited_s = outage.check(error)
             if on_wait:
                 on_wait(waited_s, error)
             pause(min(random.uniform(0, longest_s), patience_s - waited_s))
@@ -171,8 +171,8 @@ def retry(
 
 
 class Outage:
-    """An outage of the database: how long a process has waited, and whether it goes
-    on to wait."""
+    """An outage of the database: how long it has lasted, and whether to wait for its
+    end."""
 
     def __init__(self, patience_s: float, *, standing: bool = False) -> None:
         """Take the limits of ``retry``."""
@@ -180,11 +180,11 @@ class Outage:
         self._standing = standing
         self._began_s: float | None = None
 
-    def wait(self, error: Exception) -> float:
-        """Return the seconds since the first error, and wait for the next one.
+    def check(self, error: Exception) -> float:
+        """Return the seconds since the first error, if its end is worth waiting for.
 
         Raises:
-            StorageError: it has waited for too long.
+            StorageError: it has lasted for too long.
             Exception: ``error``, if time does not mend it.
         """
         limit_s = self._patience_s
