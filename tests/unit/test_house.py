@@ -87,3 +87,9 @@ def test_no_view_asks_a_result_for_its_kind() -> None:
     views = sorted((ROOT / "hpo" / "views").rglob("*.py"))
     assert views
     assert not [str(path) for path in views if asked.search(path.read_text("utf-8"))]
+
+
+def test_every_file_of_tests_has_a_name_of_its_own() -> None:
+    """Pytest reads no second file of the same name."""
+    names = [path.name for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    assert [name for name in names if names.count(name) > 1] == []
