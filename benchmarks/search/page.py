@@ -3,7 +3,7 @@ figure.
 
 Marks are ``<!-- searches -->``, ``<!-- quartiles -->`` and ``<!-- surrogate -->`` for
 the table of ``seqdigits``, ``<!-- real -->`` and ``<!-- real changed -->`` for real
-networks of all tasks.
+networks of all tasks, ``<!-- claims -->`` for what their searches claim.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def tables(results: Found) -> dict[str, str]:
         "surrogate": _validation(),
         "real": _real(False),
         "real changed": _real(True),
+        "claims": _claims(),
     }
     return {mark: _lines(rows) for mark, rows in made.items()}
 
@@ -228,6 +229,37 @@ def _real(changed: bool) -> list[list[str]]:
         errors = 100 * np.array([end["claimed"] - end["true"] for end in ends])
         accuracy = [f"{errors.mean():.1f}", f"{np.sqrt((errors**2).mean()):.1f}"]
         rows.append([task, name, f"{len(searches)}", *cells, *accuracy])
+    return rows
+
+
+def _claims() -> list[list[str]]:
+    """A row for each strategy, task and number of epochs: how wrong claims are.
+
+    Those of the study files with real networks. The error is what a search claims of
+    what it holds, less what confirms it, in points; beside its mean stands the standard
+    error over study seeds.
+    """
+    errors: dict[tuple[str, str, int], list[float]] = {}
+    for search in real.load():
+        for held in search["held"] if not search["set"] else ():
+            of = (search["task"], search["strategy"], held["at"])
+            errors.setdefault(of, []).append(100 * (held["claimed"] - held["true"]))
+    what = ["claims too much by", "root mean square", "median error", "largest error"]
+    rows = [["task", "strategy", "epochs", "n", *what]]
+    for (task, name, at), values in sorted(errors.items()):
+        own = np.array(values)
+        rows.append(
+            [
+                task,
+                name,
+                f"{at:,}",
+                f"{len(own)}",
+                f"{own.mean():.1f} ± {stats.sem(own):.1f}",
+                f"{np.sqrt((own**2).mean()):.1f}",
+                f"{np.median(abs(own)):.1f}",
+                f"{abs(own).max():.1f}",
+            ]
+        )
     return rows
 
 
