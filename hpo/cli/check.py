@@ -83,6 +83,9 @@ def check(arguments: argparse.Namespace) -> int:
 def _launch(arguments: argparse.Namespace) -> str:
     """Return the command that launches what was checked."""
     words = ["hpo", "launch", arguments.study]
+    if arguments.directions:
+        for direction in arguments.directions:
+            words += ["--direction", direction]
     if arguments.script_arguments:
         words += ["--", *arguments.script_arguments]
     return shlex.join(words)

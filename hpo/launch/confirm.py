@@ -178,8 +178,8 @@ def _resume(known: StudySpec, arguments: argparse.Namespace) -> StudySpec:
         same = same and Path(arguments.objective).name == known.objective
     if not same:
         raise StudyError(
-            f"{where}: it is confirmed with {known.objective} on"
-            f" {known.confirm.seeds} fresh seeds, of the best {known.confirm.top}."
-            " Import it under another name for another confirmation."
+            f"{where}: already confirmed, with --objective {known.objective} --seeds"
+            f" {known.confirm.seeds} --top {known.confirm.top}. To confirm again,"
+            " import it under another name."
         )
     return known

@@ -143,8 +143,7 @@ def pin(study: LockedStudy) -> str:
     raise study.refusal(
         f"the source has changed since its trials began. To go on: {accept}, which"
         " notes from which trial on; or start a new study"
-        f" ({advise(*OTHER_NAME)}). Theirs is revision {pinned['revision']}, this is"
-        f" {_describe_revision()}, and these modules differ: {', '.join(changed)}"
+        f" ({advise(*OTHER_NAME)}). {_describe_changes(pinned['revision'], changed)}"
     )
 
 
@@ -161,6 +160,16 @@ def _list_changes(before: Mapping[str, str], here: Mapping[str, str]) -> list[st
             name += f" (theirs {theirs}, here {ours})"
         changed.append(name)
     return changed
+
+
+def _describe_changes(theirs: str, changed: list[str]) -> str:
+    """Name the changed modules, and both revisions if they are two."""
+    named = ", ".join(changed)
+    ours = _describe_revision()
+    if theirs == ours:
+        return f"These modules differ: {named}"
+    revisions = f"Theirs is revision {theirs}, this is {ours}"
+    return f"{revisions}, and these modules differ: {named}"
 
 
 def _describe_revision() -> str:

@@ -40,13 +40,15 @@ def record(capsys: pytest.CaptureFixture[str], *line: str) -> tuple[int, Any]:
     return status, json.loads(capsys.readouterr().out)
 
 
-def test_the_command_to_launch_has_the_arguments_of_the_script(
+def test_the_command_to_launch_has_the_same_options(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write("return trial.suggest_float('x', 0, 1) * float(sys.argv[1])")
-    assert check(["train.py:objective", "--", "7"]) == 0
+    options = ["--direction", "maximize", "--", "7"]
+    assert check(["train.py:objective", *options]) == 0
     said = capsys.readouterr().out
-    assert said.endswith("\nreproducible: hpo launch train.py:objective -- 7\n")
+    repeated = f"hpo launch train.py:objective {' '.join(options)}"
+    assert said.endswith(f"\nreproducible: {repeated}\n")
 
 
 def test_a_function_that_repeats(capsys: pytest.CaptureFixture[str]) -> None:

@@ -263,8 +263,8 @@ def test_a_function_that_fails_can_be_corrected(
     assert "hpo resume" not in hpo("status", "mine")
     refused = hpo(*line, f"{path}:h", status=1)
     assert refused == (
-        "error: study 'mine': it is confirmed with wrong.py:objective on 3 fresh seeds,"
-        " of the best 1. Import it under another name for another confirmation.\n"
+        "error: study 'mine': already confirmed, with --objective wrong.py:objective"
+        " --seeds 3 --top 1. To confirm again, import it under another name.\n"
     )
 
 

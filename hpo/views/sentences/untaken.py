@@ -15,7 +15,7 @@ _LONGEST = 60
 
 def untaken_text(spec: StudySpec) -> str:
     """Say what the script sets that the study does not have, and how to give it; empty
-    if there is nothing: ``from train.py: n_trials=30: give --trials``.
+    if there is nothing: ``from train.py: n_trials=30: use --trials``.
 
     What the study has otherwise than by default somebody has chosen.
     """
@@ -31,7 +31,7 @@ def untaken_text(spec: StudySpec) -> str:
     if not shown:
         return ""
     ways = ", ".join(dict.fromkeys(options))
-    return f"from {path.name}: {', '.join(shown)}: give {ways}"
+    return f"from {path.name}: {', '.join(shown)}: use {ways}"
 
 
 def _is_chosen(spec: StudySpec, key: str, text: str) -> bool:

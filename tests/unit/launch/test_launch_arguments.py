@@ -151,12 +151,12 @@ if __name__ == "__main__":
         (
             [],
             "from train.py: TPESampler(seed=3, multivariate=True),"
-            " MedianPruner(n_warmup_steps=3), n_trials=30, enqueue_trial: give"
+            " MedianPruner(n_warmup_steps=3), n_trials=30, enqueue_trial: use"
             " --sampler, --pruner, --trials, hpo enqueue",
         ),
         (
             ["--trials", "30", "--pruner", "median", "--sampler", "random"],
-            "from train.py: enqueue_trial: give hpo enqueue",
+            "from train.py: enqueue_trial: use hpo enqueue",
         ),
     ],
 )
