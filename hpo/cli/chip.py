@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 SAME_TAU = 0.05
 """Relative difference of relaxation times that counts as none."""
+_LEVELS = {
+    "bias": " γ",
+    "input": " γ per unit",
+    "below": " γ per unit of y",
+    "within": " γ per unit of y",
+    "readout": "",
+}
+"""Units of the values that have levels, by kind."""
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -38,17 +46,42 @@ def export(arguments: argparse.Namespace) -> int:
             f"{kept.result.name}: only networks of a device have a table, got objective"
             f" {kept.result.spec.objective!r}. Export its tensors: --network FILE."
         )
+    if threshold_ma is not None and not hasattr(kept.params, "thermal_power"):
+        raise StudyError(
+            f"{kept.result.name}: only networks of oscillators have currents in mA, got"
+            f" objective {kept.result.spec.objective!r}. Leave out --device."
+        )
     with writing(target) as draft:
         table = member.chip_table(bits=arguments.bits, threshold_ma=threshold_ma)
         table.write(draft)
     lines = [_score(kept, score, how) for how, score in table.scores.items()]
+    if arguments.bits is not None:
+        lines.append(_levels(table))
     if arguments.device is not None:
-        lines += _differences(arguments.device, kept.params)
-    print(target, *_sizes(table, threshold_ma), *lines, sep="\n")
+        lines += _differences(arguments.device, kept.params, table)
+    print(target, _origin(kept), *_sizes(table, threshold_ma), *lines, sep="\n")
     return 0
 
 
-def _differences(name: str, params: Any) -> list[str]:
+def _origin(kept: KeptNetwork) -> str:
+    """Return a line on which of the confirmed networks it is."""
+    slots = kept.result.confirm
+    done = sum(len(slot.members) for slot in slots if slot.source == kept.trial.number)
+    return f"{kept.name}: of least training loss among the {done} confirmed"
+
+
+def _levels(table: Any) -> str:
+    """Return a line on the value of one level, by kind of weight."""
+    shown = []
+    for kind, unit in _LEVELS.items():
+        steps = sorted(table.steps(kind))
+        if steps:
+            texts = dict.fromkeys([f"{steps[0]:.3g}", f"{steps[-1]:.3g}"])
+            shown.append(f"{kind} {' to '.join(texts)}{unit}")
+    return f"one level is: {', '.join(shown)}"
+
+
+def _differences(name: str, params: Any, table: Any) -> list[str]:
     """Return lines on what the network asks of a device beyond what it was driven with,
     and on the times of a device of another relaxation time."""
     device = devices.read("hpo export", name)
@@ -63,6 +96,12 @@ def _differences(name: str, params: Any) -> list[str]:
         lines.append(
             f"{known}; this network needs {params.drive_low:g} to"
             f" {params.drive_high:g} γ. {remedy}"
+        )
+    largest = table.largest("input", "below", "within")
+    if largest > high:
+        lines.append(
+            f"one input or y of 1 drives with {largest:.3g} γ, above {high:g} γ: sum"
+            " these currents before the oscillator, where the source can limit them"
         )
     tau_ns = getattr(params, "tau_ns", None)
     if device.tau_ns is not None and isinstance(tau_ns, float):
@@ -82,7 +121,10 @@ def _score(kept: KeptNetwork, score: float, how: str) -> str:
 
     spec = kept.result.spec
     shown = formatting.score_text(spec, score)
-    return f"{spec.about.metric} {shown} {how}, on the test part by the solved equation"
+    return (
+        f"{spec.about.metric} {shown} {how}, on the test part by the solved equation"
+        " without noise"
+    )
 
 
 def _sizes(table: Any, threshold_ma: float | None) -> list[str]:

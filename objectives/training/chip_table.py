@@ -97,6 +97,11 @@ class ChipTable:
         values = [abs(row["value"]) for row in self.rows if row["kind"] in kinds]
         return max(values, default=0.0)
 
+    def steps(self, kind: str) -> set[float]:
+        """Return the values of one level among the rows of a kind: one per layer."""
+        levelled = (row for row in self.rows if row["kind"] == kind)
+        return {row["value"] / row["level"] for row in levelled if row.get("level")}
+
     def write(self, path: Path) -> None:
         """Write the rows as CSV.
 

@@ -134,17 +134,34 @@ def test_its_weights_are_written_for_a_chip_with_the_score_that_few_bits_leave(
         "export", "small", "--chip", "w.csv", "--bits=3", "--device", "spin-hall-mtj"
     )
     assert err == ""
-    file, sizes, largest, exact, left, drives, times = out.splitlines()
+    file, origin, sizes, largest, exact, left, levels, *asked = out.splitlines()
     assert file == "w.csv"
+    trial = user.result.confirmations[0].source
+    assert origin == (
+        f"trial {trial}, fresh seed {user.kept + 1} of 2: of least training loss among"
+        " the 2 confirmed"
+    )
     assert sizes == "93 connections, 18 biases and 60 weights of the readout"
     assert re.fullmatch(
         r"largest drives, in γ: bias [\d.]+ besides the fixed 2, [\d.]+ per unit of"
         r" input, [\d.]+ per unit of y; 1 γ is 0\.3 mA",
         largest,
     )
-    end = "on the test part by the solved equation"
+    end = "on the test part by the solved equation without noise"
     assert exact == f"accuracy {100 * score:.1f} % as trained, {end}"
     assert re.fullmatch(rf"accuracy [\d.]+ % with 3 bits, {end}", left)
+    step = r"[\d.]+"
+    assert re.fullmatch(
+        rf"one level is: bias {step} γ, input {step} γ per unit, below {step} γ per"
+        rf" unit of y, within {step} γ per unit of y, readout {step}",
+        levels,
+    )
+    drives, current, times = asked
+    assert re.fullmatch(
+        r"one input or y of 1 drives with [\d.]+ γ, above 1\.7 γ: sum these currents"
+        r" before the oscillator, where the source can limit them",
+        current,
+    )
     assert drives == (
         "spin-hall-mtj was driven with 0 to 1.7 γ; the drive of this network has no"
         " limit. Train one within them: hpo guide --device spin-hall-mtj"
@@ -154,8 +171,22 @@ def test_its_weights_are_written_for_a_chip_with_the_score_that_few_bits_leave(
         " 0.1282 ns apart, and divide frequencies by 0.1282; values in γ stay"
     )
     with (tmp_path / "w.csv").open(encoding="utf-8", newline="") as stream:
-        levels = {row["level"] for row in csv.DictReader(stream)}
-    assert levels == {"", *map(str, range(-3, 4))}
+        written = {row["level"] for row in csv.DictReader(stream)}
+    assert written == {"", *map(str, range(-3, 4))}
+
+
+def test_a_network_without_a_threshold_has_no_currents(
+    tmp_path: Path, database_url: str
+) -> None:
+    user = Owner(tmp_path, database_url, "ctrnn")
+    asked = ("export", "small", "--chip", "w.csv")
+    out, _ = user.run(*asked)
+    assert "mA" not in out
+    _, err = user.run(*asked, "--device", "vortex-mtj", status=1)
+    assert err == (
+        "error: small: only networks of oscillators have currents in mA, got objective"
+        " 'ctrnn'. Leave out --device.\n"
+    )
 
 
 def test_a_network_that_cannot_be_shown_is_kept_and_exported(
