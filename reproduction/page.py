@@ -225,7 +225,9 @@ def _limits_text(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -
                 kept=sum(cell.finding.verdict is Verdict.YES for cell in own),
                 n=len(own),
             )
-    return text + prose.NOT_SEARCHED if text else ""
+    if not text:
+        return ""
+    return text + prose.NOT_SEARCHED
 
 
 def _drives(driven: Mapping[str, Any]) -> tables.Rows:

@@ -101,7 +101,7 @@ DRIVES_SHORT = """\
 **The claims concern an equation, not hardware.** At the paper's point drives reach {low} and +{high} γ, the extremes of {n} networks (1 γ: threshold current); {above} % are above 3 γ, {below} % below 0; [published devices](records/hardware.md#devices) had up to 2.3."""
 
 LIMITED_SHORT = """\
- With a {title} the point has {accuracy}, and {kept} of the {n} claims measured so are left."""
+ With a {title} the point has {accuracy}, and the paper keeps {kept} of {n} measured claims."""
 
 NOT_SEARCHED = " Nothing was searched again."
 

@@ -240,10 +240,12 @@ def _claims() -> list[list[str]]:
     error over study seeds.
     """
     errors: dict[tuple[str, str, int], list[float]] = {}
-    for search in real.load():
-        for held in search["held"] if not search["set"] else ():
-            of = (search["task"], search["strategy"], held["at"])
-            errors.setdefault(of, []).append(100 * (held["claimed"] - held["true"]))
+    unchanged = [search for search in real.load() if not search["set"]]
+    for search in unchanged:
+        for held in search["held"]:
+            error = 100 * (held["claimed"] - held["true"])
+            row = (search["task"], search["strategy"], held["at"])
+            errors.setdefault(row, []).append(error)
     what = ["claims too much by", "root mean square", "median error", "largest error"]
     rows = [["task", "strategy", "epochs", "n", *what]]
     for (task, name, at), values in sorted(errors.items()):
