@@ -141,6 +141,7 @@ def _run_dry(spec: StudySpec) -> Iterator[Run]:
     def end(step: int, value: float) -> None:
         raise InterruptionError(_EnoughError())
 
+    spec.script.load()  # an import may take longer than a dry call
     signal.signal(signal.SIGALRM, interrupt)
     for number in range(1, 1 + DRY_CALLS):
         seed = derive_seed(spec.seed, "member", 0) // 2

@@ -26,8 +26,8 @@ def run(module: str, *arguments: str, timeout_s: float = 280) -> str:
 
 
 def check(said: str) -> None:
-    """Tables are equal, and there was something to withstand: little on a machine at
-    work."""
+    """Tables are equal, and there was something to withstand: on a machine at work,
+    perhaps once."""
     *_, last, total = said.splitlines()
     assert last.endswith("tables equal")
     heads = said[said.index("seed  seconds") :].splitlines()[0].split()
@@ -37,7 +37,7 @@ def check(said: str) -> None:
             int(counts[what])
             for what in ("kills", "terms", "pauses", "restarts", "cuts")
         )
-        >= 3
+        >= 1
     )
 
 

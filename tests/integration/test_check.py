@@ -74,6 +74,15 @@ def test_a_function_that_repeats(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.endswith("\nreproducible: hpo launch train.py:objective\n")
 
 
+def test_parameters_are_found_although_the_import_takes_long(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    number = "n = trial.suggest_int('n', 1, 3)\n"
+    write(number + "return trial.suggest_float(f'u{n}', 0, 1)", "time.sleep(2.5)")
+    assert check(["train.py:objective"]) == 0
+    assert " of 4 calls)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("body", "before", "what", "remedy"),
     [

@@ -21,7 +21,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import StudyState, Trial
 
 LEASE_S = 2.0
-HEIR_S = 5.0
+HEIR_S = 15.0
 """Beyond the lease, until the heir of a slot has begun."""
 EPOCHS_TOLD = """
 import sys, toy_objective
