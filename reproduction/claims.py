@@ -333,7 +333,7 @@ _FACTOR = "geometric mean within a factor of 3; partly: of 10"
 _F_CUT = "f_cut, on one split, by the accuracy at 1 ns of a one-step map"
 CLAIMS = (
     Claim(
-        text="spintronic network: 89.83 ± 2.91 %",
+        text="accuracy at 1 ns: 89.83 ± 2.91 %",
         short="89.83 ± 2.91 %",
         place="III",
         rule=(
@@ -344,7 +344,7 @@ CLAIMS = (
         fitted=_F_CUT,
     ),
     Claim(
-        text="maximum at 1 ns",
+        text="accuracy is highest at 1 ns",
         short="maximum at 1 ns",
         place="Fig. 2b",
         rule=(
@@ -354,7 +354,7 @@ CLAIMS = (
         fitted=_F_CUT,
     ),
     Claim(
-        text="accuracy kept from 0.4 to 2.5 ns, about 5-fold",
+        text="accuracy kept from 0.4 to 2.5 ns",
         short="window 0.4 – 2.5 ns",
         place="Fig. 2b",
         rule=(
@@ -364,7 +364,7 @@ CLAIMS = (
         judge=judges.window,
     ),
     Claim(
-        text="significantly degraded well below and well above",
+        text="accuracy falls well below and well above 1 ns",
         short="loss at both ends",
         place="Fig. 2b",
         rule=(
@@ -393,7 +393,7 @@ CLAIMS = (
         judge=judges.shift_with_lr0,
     ),
     Claim(
-        text="curves are always bell-shaped",
+        text="accuracy against Δt is always bell-shaped",
         short="bells",
         place="Fig. 3a, b",
         rule=(
@@ -403,7 +403,7 @@ CLAIMS = (
         judge=judges.bells,
     ),
     Claim(
-        text="about a 5-fold window on every curve",
+        text="accuracy always kept over about a 5-fold range of Δt",
         short="windows of Fig. 3",
         place="Fig. 3a, b",
         rule="every plateau at least 3-fold; partly: most",
@@ -466,7 +466,7 @@ CLAIMS = (
         judge=architecture.lossless("intra", 0.1),
     ),
     Claim(
-        text="without intra-layer connections, degraded but still high",
+        text="without intra-layer connections, lower but still high",
         short="no intra",
         place="Fig. 4",
         rule="not alike to 100 %, and a median of at least 70 %; partly: one of them",
@@ -483,7 +483,7 @@ CLAIMS = (
         judge=architecture.lossless("inter", 0.2),
     ),
     Claim(
-        text="sparsified down to 50 % without loss",
+        text="half of all connections without loss",
         short="all 50 %",
         place="VI",
         rule=(
@@ -493,7 +493,7 @@ CLAIMS = (
         judge=architecture.lossless("all", 0.5),
     ),
     Claim(
-        text="variability grows with density",
+        text="accuracies vary more at higher density of connections",
         short="variability",
         place="Fig. 4",
         rule=(
@@ -514,7 +514,7 @@ CLAIMS = (
         judge=architecture.failures,
     ),
     Claim(
-        text="global optimum near 50 %",
+        text="the best density is near 50 %",
         short="optimum near 50 %",
         place="Fig. 4",
         rule=(
@@ -524,7 +524,7 @@ CLAIMS = (
         judge=architecture.global_optimum,
     ),
     Claim(
-        text="dynamics around half of the maximum",
+        text="x varies around half of its maximum",
         short="x around 1/2",
         place="Fig. 1",
         rule=(

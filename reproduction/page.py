@@ -29,6 +29,17 @@ from reproduction.jobs import JOBS, SPLITS
 from reproduction.measures import PAPER, Verdict
 
 PLAIN = readings.PLAIN.name
+_BRIEF = {
+    Kind.YES: "holds",
+    Kind.MOST: "holds under most",
+    Kind.PARTLY: "at most in part",
+    Kind.NO: "never",
+    Kind.DEPENDS: "depends",
+    Kind.OPEN: "needs more networks",
+    Kind.FEW: "needs more readings",
+    Kind.UNKNOWN: "not measured",
+}
+"""What becomes of a claim over all readings, in the words of ``prose.COUNTS``."""
 
 
 def write(
@@ -173,13 +184,15 @@ def together_text(answers: Sequence[Answer]) -> str:
 def _counts(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
     measured = [len({reading_of(key) for key in a.judged}) for a in answers]
-    most = counts[Kind.YES] + counts[Kind.MOST]
-    return (
-        f"Of {len(answers)} claims of arXiv:2408.02835, {most} hold under all or most"
-        f" of {max(measured)} readings, {counts[Kind.PARTLY]} in part at most,"
-        f" {counts[Kind.NO]} never. Of the others {counts[Kind.DEPENDS]} depend on the"
-        f" reading, {counts[Kind.OPEN]} are undecided; readings are too few for"
-        f" {counts[Kind.FEW]}.**"
+    return prose.COUNTS.format(
+        claims=len(answers),
+        readings=max(measured),
+        most=counts[Kind.YES] + counts[Kind.MOST],
+        partly=counts[Kind.PARTLY],
+        never=counts[Kind.NO],
+        depends=counts[Kind.DEPENDS],
+        few_networks=counts[Kind.OPEN],
+        few_readings=counts[Kind.FEW],
     )
 
 
@@ -192,8 +205,8 @@ def _peak(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
     ours = spread_text(network.accuracy / 100 for network in point.networks)
     mean, std = PAPER["fig2b"]
     return (
-        f"Accuracy peaks at 1 ns, as reported: {ours}, reported {mean:.2f} ±"
-        f" {std:.2f} %. "
+        f"It is highest at 1 ns per pixel, as reported: {ours}; reported is"
+        f" {mean:.2f} ± {std:.2f} %. "
     )
 
 
@@ -212,22 +225,18 @@ def _drives_text(driven: Mapping[str, Any]) -> str:
 
 
 def _limits_text(answers: Sequence[Answer], evidences: Mapping[str, Evidence]) -> str:
-    """Say how many claims hold with a limit of the drive, too."""
-    hold = [a for a in answers if a.plain and a.plain.finding.verdict is Verdict.YES]
-    text = ""
+    """Say which accuracy the point has with a limit of the drive."""
+    measured = {name for answer in answers for name in answer.cells}
+    texts = []
     for reading in readings.LIMITS:
-        own = [a.cells[reading.name] for a in hold if reading.name in a.cells]
-        point = evidences[reading.name].at_optimum() if own else None
+        if reading.name not in measured:
+            continue
+        point = evidences[reading.name].at_optimum()
         if point is not None:
-            text += prose.LIMITED_SHORT.format(
-                title=reading.title,
-                accuracy=spread_text(n.accuracy / 100 for n in point.networks),
-                kept=sum(cell.finding.verdict is Verdict.YES for cell in own),
-                n=len(own),
-            )
-    if not text:
-        return ""
-    return text + prose.NOT_SEARCHED
+            accuracy = spread_text(n.accuracy / 100 for n in point.networks)
+            text = prose.LIMITED_SHORT.format(title=reading.title, accuracy=accuracy)
+            texts.append(text)
+    return f" Trained {', '.join(texts)}." if texts else ""
 
 
 def _drives(driven: Mapping[str, Any]) -> tables.Rows:
@@ -249,19 +258,9 @@ def _verdicts(answers: Sequence[Answer]) -> str:
     """A row for each claim, in words that fit two screens."""
     rows = []
     for answer in answers:
-        counts = [answer.count(verdict) for verdict in Verdict]
-        rows.append(
-            [
-                answer.claim.text,
-                found_text(answer.plain),
-                "/".join(map(str, counts)),
-            ]
-        )
-    head = [
-        "the paper says",
-        "our default reading",
-        "readings: holds/partly/fails",
-    ]
+        counts = [str(answer.count(verdict)) for verdict in Verdict]
+        rows.append([answer.claim.text, _BRIEF[answer.kind], " / ".join(counts)])
+    head = ["the paper says", "verdict", "readings: holds / partly / fails"]
     return table(head, rows)
 
 
