@@ -29,17 +29,6 @@ from reproduction.jobs import JOBS, SPLITS
 from reproduction.measures import PAPER, Verdict
 
 PLAIN = readings.PLAIN.name
-_BRIEF = {
-    Kind.YES: "holds",
-    Kind.MOST: "holds under most",
-    Kind.PARTLY: "at most in part",
-    Kind.NO: "never",
-    Kind.DEPENDS: "depends",
-    Kind.OPEN: "needs more networks",
-    Kind.FEW: "needs more readings",
-    Kind.UNKNOWN: "not measured",
-}
-"""What becomes of a claim over all readings, in the words of ``prose.COUNTS``."""
 
 
 def write(
@@ -259,8 +248,8 @@ def _verdicts(answers: Sequence[Answer]) -> str:
     rows = []
     for answer in answers:
         counts = [str(answer.count(verdict)) for verdict in Verdict]
-        rows.append([answer.claim.text, _BRIEF[answer.kind], " / ".join(counts)])
-    head = ["the paper says", "verdict", "readings: holds / partly / fails"]
+        rows.append([answer.claim.text, " / ".join(counts)])
+    head = ["the paper says", "readings: holds / partly / fails"]
     return table(head, rows)
 
 

@@ -85,21 +85,19 @@ SUMMARY = """\
 
 **Accuracy.** {accuracy}But the paper does not give the cut-off frequency of the filter behind each oscillator. We chose 0.1/ns since it is good at 1 ns; with 0.05/ns the peak is at 1.6 ns.
 
-**The authors' code** is unknown to us. If it is a plain PyTorch loop, it makes one step per pixel, with a cut-off of 0.1/Δt and a readout without filter. Such networks have 88 to 91 % from 1 to 2.5 ns. But this step is too coarse: when [the equation is solved](explanation/integrators.md), the same weights have 53 % at 1 ns and 15 % at 2.5 ns (medians of 5).
+**The authors' code** is unknown to us. A plain PyTorch loop, with one step per pixel, has the paper's accuracy as well. But this step is too coarse: at 1 ns the same weights have 53 % when [the equation is solved](explanation/integrators.md) ([median of 5](records/sensitivity.md)).
 
 ![Accuracy against input time scale](reproduction/fig2b.svg)
 
-Medians and quartiles of 30 networks (10 at the ends), on the solved equation. CTRNN: a recurrent network of software neurons.
+Medians and quartiles of 30 networks (10 at the ends), on the solved equation. CTRNN: a recurrent network without oscillators.
 
 ## The claims
 
-Δt: time per pixel; x: power of an oscillator; τ: relaxation time of x; S: gain; N: inputs of a neuron; W: weights. The *cumulative drive* is S ⟨|W|⟩ √N Δt; the paper may mean either of two averages ⟨|W|⟩, so each reading counts twice.
+Δt: time per pixel; x: power of an oscillator; τ: relaxation time of x; S: gain; N: inputs of a neuron; W: weights. The *cumulative drive* is S ⟨|W|⟩ √N Δt; for two averages of |W|, each reading counts twice.
 
 {table}
 
-Not tested: radio-frequency synapses, training with the chip in the loop, online learning.
-
-[Claim by claim](records/reproduction.md), [which detail decides](records/sensitivity.md#what-decides). `make reproduce` measures all again, in about eight hours on two cores; `make reproduce FIG=fig2b CHECK=1` trains three networks again and compares."""
+[Claim by claim](records/reproduction.md), [what decides](records/sensitivity.md#what-decides). `make reproduce` measures all again, in eight hours; `make reproduce FIG=fig2b CHECK=1` trains three networks and compares."""
 
 COUNTS = """\
 **E. Plouet *et al.* ([arXiv:2408.02835](https://arxiv.org/abs/2408.02835)) train three layers of spintronic oscillators to read digits pixel by pixel. The paper leaves details open; a *reading* is one way to fill them in. Of {claims} claims, {most} hold under all or most of up to {readings} readings, {partly} at most in part, {never} never. {depends} depend on the reading; {few_networks} need more networks, {few_readings} more readings.**"""
