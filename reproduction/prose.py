@@ -85,7 +85,7 @@ SUMMARY = """\
 
 **Accuracy.** {accuracy}But the paper does not give the cut-off frequency of the filter behind each oscillator. We chose 0.1/ns since it is good at 1 ns; with 0.05/ns the peak is at 1.6 ns.
 
-**The authors' code** is unknown to us. A plain PyTorch loop, with one step per pixel, has the paper's accuracy as well. But this step is too coarse: at 1 ns the same weights have 53 % when [the equation is solved](explanation/integrators.md) ([median of 5](records/sensitivity.md)).
+**The authors' code** is unknown to us. A plain PyTorch loop, with one step per pixel, has the paper's accuracy, too. But this step is too coarse: at 1 ns the same weights have 53 % when [the equation is solved](explanation/integrators.md) ([median of 5](records/sensitivity.md)).
 
 ![Accuracy against input time scale](reproduction/fig2b.svg)
 
@@ -97,7 +97,7 @@ Medians and quartiles of 30 networks (10 at the ends), on the solved equation. C
 
 {table}
 
-[Claim by claim](records/reproduction.md), [what decides](records/sensitivity.md#what-decides). `make reproduce` measures all again, in eight hours; `make reproduce FIG=fig2b CHECK=1` trains three networks and compares."""
+[Claim by claim](records/reproduction.md), [what decides](records/sensitivity.md#what-decides). `make reproduce` measures all again, in eight hours; `make reproduce FIG=fig2b CHECK=1` trains three networks and compares. Not tested: radio-frequency synapses, training with the chip in the loop, online learning."""
 
 COUNTS = """\
 **E. Plouet *et al.* ([arXiv:2408.02835](https://arxiv.org/abs/2408.02835)) train three layers of spintronic oscillators to read digits pixel by pixel. The paper leaves details open; a *reading* is one way to fill them in. Of {claims} claims, {most} hold under all or most of up to {readings} readings, {partly} at most in part, {never} never. {depends} depend on the reading; {few_networks} need more networks, {few_readings} more readings.**"""
