@@ -41,7 +41,7 @@ format: $(VENV)/.ready-dev ## mend format and imports
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... one; CHECK=1 compares three networks), in about eight hours
+reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... one; CHECK=1 compares three networks), in about eight hours on two cores
 	@$(PY) -m reproduction run $(if $(FIG),--fig $(FIG)) $(if $(CHECK),--check)
 
 figures: $(VENV)/.ready ## draw every figure from the committed data, without training

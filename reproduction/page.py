@@ -164,7 +164,7 @@ def together_text(answers: Sequence[Answer]) -> str:
             for name, share in held.items()
             if (share >= SETTLED) is sure
         ]
-        text += f"\n- {words}: {', '.join(own)}." if own else ""
+        text += f"\n- {words}: {'; '.join(own)}." if own else ""
     return text + (
         f"\n\nOur default, fewer networks: {control[1]:.0%}." if control else ""
     )

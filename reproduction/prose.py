@@ -97,7 +97,7 @@ Medians and quartiles of 30 networks (10 at the ends), on the solved equation. C
 
 {table}
 
-[Claim by claim](records/reproduction.md), [what decides](records/sensitivity.md#what-decides). `make reproduce` measures all again, in eight hours; `make reproduce FIG=fig2b CHECK=1` trains three networks and compares. Not tested: radio-frequency synapses, training with the chip in the loop, online learning."""
+[Claim by claim](records/reproduction.md), [what decides](records/sensitivity.md#what-decides). `make reproduce` measures all again, in about eight hours on two cores; `make reproduce FIG=fig2b CHECK=1` trains three networks and compares. Not tested: radio-frequency synapses, training with the chip in the loop, online learning."""
 
 COUNTS = """\
 **E. Plouet *et al.* ([arXiv:2408.02835](https://arxiv.org/abs/2408.02835)) train three layers of spintronic oscillators to read digits pixel by pixel. The paper leaves details open; a *reading* is one way to fill them in. Of {claims} claims, {most} hold under all or most of up to {readings} readings, {partly} at most in part, {never} never. {depends} depend on the reading; {few_networks} need more networks, {few_readings} more readings.**"""
@@ -282,5 +282,5 @@ AGAIN = """\
 
 **Today's source does not give the bits of older files:** training adds in another order since. Of ten networks trained again none is equal to the bit, and all lie within the noise of their point: they differ by -4.5 to +2.1 points, -0.4 on average.
 
-`make figures` draws and writes these pages from the committed data. `make reproduce` measures all again, in {total} of one core, and what is missing, in about three hours more (an estimate).
+`make figures` draws and writes these pages from the committed data. `make reproduce` measures all again, in {total} of one core, and what is missing, in about three hours more: about eight hours on two cores.
 `make reproduce FIG=fig2b CHECK=1` trains three networks of each study of a figure again, and says for each whether it is equal to the bit, within noise or outside."""
