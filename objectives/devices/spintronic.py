@@ -142,8 +142,8 @@ class Spintronic(Device):
             le=1e6,
             description=(
                 "largest drive if it is limited, in units of the nominal damping 1 /"
-                " tau_ns, which is the threshold of oscillation; junctions work at 1.2"
-                " to 2.5 (arXiv:1302.4770)"
+                " tau_ns, which is the threshold of oscillation; published devices"
+                " had up to 2.3"
             ),
         ),
     ] = 3.0

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import sys
+import tomllib
 from typing import Any
 
 import pytest
 from stack import ROOT
 
+from hpo.console import COMMANDS
+from hpo.ledger import schema
+from hpo.statistics import intervals
+from hpo.statistics.intervals import Estimate
+from hpo.study import tables
+
+sys.path.append(str(ROOT / "docs"))
+
+import prose
+
 PAGE = "docs/explanation/good-for.md"
 SCORE = r"\d+\.\d ± \d+\.\d"
+NUMBERS = [
+    "none",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+]
 QUOTED = {
     "what make run confirms": {
         "README.md": rf"seqdigits: confirmed ({SCORE}) % on 10",
@@ -59,6 +86,116 @@ QUOTED = {
     "minutes of make test": {
         "Makefile": r"all tests but the long ones, in (\w+) minutes",
         "CONTRIBUTING.md": r"all but the long tests: (\w+) minutes",
+    },
+    "minutes of make chaos": {
+        "Makefile": r"## (\w+) minutes of kills",
+        "CONTRIBUTING.md": r"make chaos +# (\w+) minutes of kills",
+        "chaos/__main__.py": r"(\w+) minutes, on an embedded server",
+    },
+    "inputs of make fuzz": {
+        "Makefile": r"## ([\d,]+) broken inputs of each kind",
+        "CONTRIBUTING.md": r"make fuzz +# ([\d,]+) broken inputs",
+    },
+    "hours of make reproduce": {
+        "Makefile": r"in about (\w+) hours on two cores",
+        "reproduction/__main__.py": r"takes about (\w+) hours on two cores",
+        "docs/reproduction.md": r"all again, in about (\w+) hours on two cores",
+        "docs/records/reproduction.md": r"more: about (\w+) hours on two cores",
+    },
+    "minutes of make setup": {
+        "Makefile": r"\((a minute) the first time\)",
+        "docs/how-to/install.md": r"make setup +# .*; about (a minute)",
+        "docs/tutorial/first-study.md": r"make setup +# .*: about (a minute)",
+    },
+    "minutes of make run": {
+        "README.md": r"(\w+) minutes on two idle cores",
+        "paper.md": r"In (\w+) minutes on two idle cores",
+    },
+    "an echo state network on digits": {
+        "README.md": rf"69\.0 ± 2\.3 % \| \*\*({SCORE}) %",
+        "docs/explanation/good-for.md": rf"98\.8 % \| ({SCORE}) %",
+        "docs/records/digits.md": rf"baselines of `seqdigits` has ({SCORE}) %",
+        "paper.md": rf"98\.8 % \| ({SCORE}) %",
+    },
+    "the same, read at its last state": {
+        "docs/explanation/good-for.md": rf"such a readout, the ESN has ({SCORE}) and",
+        "docs/tutorial/first-study.md": rf"ESN of 96 units, last state \(({SCORE}) %",
+        "paper.md": rf"\(last state\), has ({SCORE}) %",
+    },
+    "untrained oscillators on digits": {
+        "README.md": rf"digits, pixel by pixel \| \S+ % \| ({SCORE}) %",
+        "docs/explanation/good-for.md": rf"untrained ones with ({SCORE}) %",
+        "docs/records/digits.md": rf"with squares ({SCORE}) %\) \|\n\| untrained",
+        "docs/records/tables/digits-others.csv": (
+            rf"thermal noise, limited drive.*,({SCORE}) %"
+        ),
+    },
+    "what the tutorial confirms": {
+        "docs/tutorial/first-study.md": rf"done, confirmed ({SCORE}) % on 5",
+        "CHANGELOG.md": rf"echo state network that reads alike: ({SCORE}) %",
+    },
+    "the same, with thermal noise": {
+        "docs/tutorial/first-study.md": r"and (\d+\.\d) % with thermal noise",
+        "CHANGELOG.md": r"reads alike: \S+ ± \S+ % \((\d+\.\d) % with thermal noise",
+    },
+    "what a new device confirms": {
+        "docs/how-to/own-device.md": rf"({SCORE}) % of the test digits are right",
+        "CHANGELOG.md": rf"its network confirms ({SCORE}) % on digits",
+    },
+    "GunPoint": {
+        "docs/how-to/own-data.md": rf"gunpoint: confirmed ({SCORE}) % on 10",
+        "docs/records/tasks.md": rf"\(revision \w+\): ({SCORE}) % \(10 networks",
+    },
+    "minutes of GunPoint": {
+        "docs/how-to/own-data.md": r"(\d+) minutes on two busy cores",
+        "docs/how-to/how-long.md": r"(\d+) min on busy cores",
+        "docs/records/tasks.md": r"(\d+) min \d+ s on two busy cores",
+    },
+    "accuracy at little energy": {
+        "docs/how-to/energy.md": rf"\*\*({SCORE}) % at 10\.3 pJ",
+        "CHANGELOG.md": rf"confirms ({SCORE}) % at 10\.3 pJ",
+        "docs/records/tables/hardware-energy-front.csv": rf"100,10\.3,.*,({SCORE}) %,8",
+    },
+    "Fashion-MNIST": {
+        "docs/explanation/good-for.md": rf"Fashion-MNIST, 196 points \| ({SCORE}) %",
+        "docs/records/beyond-digits.md": rf"level with the best.*: ({SCORE}) %,",
+        "CHANGELOG.md": rf"`fashion-mnist`, .* confirms ({SCORE}) %",
+        "paper.md": rf"Fashion-MNIST, 196 points \| ({SCORE}) %",
+    },
+    "spoken digits, with thermal noise": {
+        "README.md": rf"spoken digits \| ({SCORE}) %",
+        "docs/explanation/good-for.md": rf"known speakers \| .{{12}} \| ({SCORE}) %",
+        "docs/records/beyond-digits.md": rf"spoken digits, FSDD \| ({SCORE}) %",
+    },
+    "readings of the paper": {
+        "README.md": r"22 claims under up to (\d+) ways",
+        "docs/reproduction.md": r"under all or most of up to (\d+) readings",
+        "paper.md": r"under all or most of up to (\d+) readings",
+    },
+    "claims of the paper that hold, partly hold, never hold": {
+        "docs/reproduction.md": (
+            r"Of (22 claims, \d+ hold under all or most of up to \d+ readings,"
+            r" \d+ at most in part), (?:and )?\d+ never"
+        ),
+        "paper.md": (
+            r"Of (22 claims, \d+ hold under all or most of up to \d+ readings,"
+            r" \d+ at most in part), (?:and )?\d+ never"
+        ),
+    },
+    "claims that need more": {
+        "docs/reproduction.md": r"(\d+) need more networks",
+        "paper.md": r"(\d+) need more networks",
+    },
+    "the date of the release": {
+        "CHANGELOG.md": r"\n## [\d.]+ – (\S+)",
+        "CITATION.cff": r"date-released: (\S+)",
+        "codemeta.json": r'"dateModified": "(\S+)"',
+    },
+    "the version": {
+        "pyproject.toml": r'\nversion = "([\d.]+)"',
+        "CHANGELOG.md": r"\n## ([\d.]+) ",
+        "CITATION.cff": r"\nversion: ([\d.]+)",
+        "codemeta.json": r'"version": "([\d.]+)"',
     },
 }
 """What stands in several places, and where."""
@@ -115,3 +252,258 @@ def test_the_table_of_tasks_has_the_stored_scores(row: str) -> None:
     cells = re.search(rf"^\| {re.escape(row)} \| (.*)$", plain(PAGE), re.MULTILINE)
     assert cells
     assert cells[1].startswith(text), f"{name}: {text}"
+
+
+# --- a figure that follows from others ---
+
+
+def number(word: str) -> int:
+    return int(word) if word.isdigit() else NUMBERS.index(word)
+
+
+def found(name: str, pattern: str) -> tuple[str, ...]:
+    match = re.search(pattern, plain(name))
+    assert match, f"{name}: no {pattern}"
+    return match.groups()
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (ROOT / name).open(encoding="utf-8", newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def test_make_reproduce_takes_half_of_the_hours_of_one_core() -> None:
+    record = (
+        r"in (\d+) h \d+ min of one core, and what is missing, in about (\w+) hours"
+    )
+    measured, missing = found("docs/records/reproduction.md", record)
+    (said,) = found("Makefile", r"in about (\w+) hours on two cores")
+    assert abs((int(measured) + number(missing)) / 2 - number(said)) <= 1
+
+
+def test_make_bench_takes_as_long_as_its_sections_took() -> None:
+    took = re.findall(
+        r"Measured on .* in (\d+) minutes", plain("benchmarks/RESULTS.md")
+    )
+    assert len(took) == 6
+    assert 45 <= sum(map(int, took)) <= 75
+    assert "in an hour on two cores" in plain("Makefile")
+
+
+def test_make_run_takes_the_minutes_of_its_record() -> None:
+    record = r"after (\d+) minutes (\d+) seconds"
+    minutes, seconds = map(int, found("docs/records/digits.md", record)[:2])
+    (said,) = found("README.md", r"(\w+) minutes on two idle cores")
+    assert number(said) == round(minutes + seconds / 60)
+    study = tomllib.loads((ROOT / "studies/seqdigits.toml").read_text())
+    assert found("README.md", r"The search tries (\d+) configurations") == (
+        str(study["budget"]["trials"]),
+    )
+
+
+def test_the_claims_of_the_paper_are_counted_in_one_table() -> None:
+    table = re.findall(
+        r"^\| (.+) \| (\d+) / (\d+) / (\d+) \|$",
+        plain("docs/reproduction.md"),
+        re.MULTILINE,
+    )
+    holds = {claim: int(under) for claim, under, *_ in table}
+    accuracy, speed = found(
+        "README.md",
+        r"accuracy holds under (\w+) of \d+, its best input .*? under (\w+)\.",
+    )
+    assert number(accuracy) == holds["accuracy at 1 ns: 89.83 ± 2.91 %"]
+    assert number(speed) == holds["accuracy is highest at 1 ns"]
+    never = [
+        claim
+        for claim, yes, partly, no in table
+        if (yes, partly) == ("0", "0") and int(no) >= 5
+    ]
+    (said,) = found("README.md", r"(\w+) claims hold under none")
+    assert number(said.lower()) == len(never)
+    assert found("docs/reproduction.md", r"in part, (\d+) never") == (str(len(never)),)
+
+
+def test_what_workers_wait_is_what_was_simulated() -> None:
+    results = plain("benchmarks/RESULTS.md")
+    steady = results.partition("away from its start and its end:")[2]
+
+    def waits(workers: int, column: int) -> str:
+        cells = re.search(rf"^\| {workers} \| (.*) \|$", steady, re.MULTILINE)
+        assert cells
+        return f"{float(cells[1].split(' | ')[column].removesuffix(' %')):.0f}"
+
+    two, four, eight, clocked, wide, cost = found(
+        "README.md",
+        r"two workers (\d+) %, four (\d+) %, eight (\d+) % of the time .*lowers the \d+"
+        r" to (\d+) %, `window = 16` to (\d+) %, at a cost of (\d\.\d) points",
+    )
+    assert (two, four, eight, wide) == (
+        waits(2, 2),
+        waits(4, 1),
+        waits(8, 0),
+        waits(8, 1),
+    )
+    pure = "docs/explanation/pure-function.md"
+    assert found(pure, r"\| 8 \| clock 12 \| (\d+) %") == (clocked,)
+    at_once, late = (
+        float(found(pure, rf"\| 8 \| {rule} \|.*?\| (\d+\.\d) % \|")[0])
+        for rule in ("at once", "window 16")
+    )
+    assert cost == f"{at_once - late:.1f}"
+    assert found(
+        "docs/how-to/how-long.md", r"eight of them (\d+) % of the time with .*, (\d+) %"
+    ) == (eight, wide)
+
+
+def test_other_programs_take_as_many_times_as_long_as_measured() -> None:
+    said = found("README.md", r"PyTorch takes (\d+) times as long, diffrax (\d+) times")
+    measured = r"spintronic, AVX-512: eager (\d+), .* diffrax (\d+), ours"
+    assert said == found("benchmarks/RESULTS.md", measured)
+
+
+def test_drives_are_those_of_the_listed_devices() -> None:
+    text = (ROOT / "objectives/hardware/devices.toml").read_text("utf-8")
+    devices = tomllib.loads(text)
+    default = devices.pop("nano-oscillator")["drive_high"]
+    had = [one["drive_high"] for one in devices.values()]
+    span = f"{min(had)} to {max(had)}"
+    for name, words in {
+        "README.md": rf"up to {span} times the threshold, not {default:g}",
+        "docs/how-to/thermal.md": rf"up to {span} γ; {default:g} γ, the default",
+        "docs/records/hardware.md": rf"over its threshold: {span} γ",
+        "docs/reproduction.md": rf"had drives of up to {max(had)} γ",
+        "CHANGELOG.md": rf"driven with up to {max(had)} times that current",
+        "objectives/devices/spintronic.py": rf'had up to {max(had)}"',
+        "objectives/hardware/devices.toml": rf"above the {span} of the devices below",
+    }.items():
+        assert re.search(words, plain(name)), f"{name}: no {words}"
+    for study in (ROOT / "studies").glob("*.toml"):
+        said = re.findall(r"devices are driven with up to ([\d.]+) ", study.read_text())
+        assert {*said} <= {str(max(had))}, study.name
+
+
+def test_runs_of_optuna_and_of_ours_are_equal_as_the_table_says() -> None:
+    repeats = rows("docs/records/tables/functions-repeats.csv")
+    for service, place in (
+        ("Optuna", r"\| (\d+ of \d+) trials"),
+        ("ours", r"\| (\d+ of \d+) are"),
+    ):
+        equal = {row["equal trials"] for row in repeats if row["service"] == service}
+        assert found("README.md", rf"run twice .*?{place}") == (*equal,)
+
+
+def test_a_window_is_at_most_four_or_a_tenth_of_the_trials() -> None:
+    (page,) = found(
+        "docs/explanation/pure-function.md", r"above (\d), to at most a tenth"
+    )
+    files = [
+        *(ROOT / "studies").glob("*.toml"),
+        *(ROOT / "docs/examples").glob("*.toml"),
+    ]
+    windows = {}
+    for path in files:
+        study = tomllib.loads(path.read_text("utf-8"))
+        budget = study["budget"]
+        if study.get("sampler", {}).get("name", "random") not in ("random", "qmc"):
+            windows[path.name] = budget["window"], max(int(page), budget["trials"] / 10)
+    assert len(windows) > 8
+    assert not {name: one for name, one in windows.items() if one[0] > one[1]}
+
+
+def test_defaults_are_those_of_the_code() -> None:
+    budget = tables.Budget.model_fields
+    assert found("docs/how-to/from-optuna.md", r"trials 0 to k − (\d)") == (
+        str(budget["window"].default),
+    )
+
+
+def test_platforms_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    minors = [
+        int(one.rpartition(".")[2])
+        for one in project["classifiers"]
+        if re.search(r":: 3\.\d+$", one)
+    ]
+    said = found("README.md", r"Python 3\.(\d+) to 3\.(\d+)")
+    assert tuple(map(int, said)) == (min(minors), max(minors))
+    assert project["requires-python"] == f">=3.{min(minors)}"
+    compose = found("docker-compose.yml", r"POSTGRES_IMAGE:-postgres:(\d+)@")
+    assert found("CHANGELOG.md", r"PostgreSQL is (\d+) everywhere") == compose
+    for name in ("docs/tutorial/first-study.md", "docs/tutorial/notebook.ipynb"):
+        assert {*re.findall(r"PostgreSQL (\d+)\.", plain(name))} == {*compose}
+
+
+def test_the_changelog_counts_what_is_there() -> None:
+    changes = plain("CHANGELOG.md").partition("\n## 0.3.0")[0]
+    studies = len([*(ROOT / "studies").glob("*.toml")])
+    most = prose.MOST
+    for said in (
+        f"- {len(COMMANDS)} commands, as before",
+        f"each task and each figure ({studies} of 34)",
+        f"Pages have {most['pages']:,} words",
+        f"records {most['records']:,} (39,600)",
+        f"begin anew** ({schema.SCHEMA_VERSION})",
+    ):
+        assert said in changes
+
+
+# --- what is ahead, level or behind ---
+
+
+def estimate(cell: str, networks: int, series: int | None) -> Estimate:
+    """Of a cell of the tables of tasks: ``95.4 ± 0.7 %`` or ``98.8 %``."""
+    mean, _, deviation = re.sub(r"[^\d.± ]", "", cell).strip().partition(" ± ")
+    scale = 1.0 if series is None else 100.0
+    value = float(mean) / scale
+    return Estimate(
+        mean=value,
+        seeds=float(deviation) / scale / networks**0.5 if deviation else None,
+        n_seeds=networks,
+        sampling=intervals.sampling_error(value, series) if series else None,
+        n_series=series,
+    )
+
+
+CLASSIFICATIONS = {
+    "Sequential digits, 64 points": (899, 5, "behind both (ESN: p = 0.04)"),
+    "MNIST-1D, 40 points": (1000, 5, "ahead of both"),
+    "Spoken digits, known speakers": (1500, 5, "ahead of both"),
+    "Fashion-MNIST, 196 points": (10_000, 3, "level with both"),
+    "Japanese Vowels": (370, 5, "level (370 test series)"),
+}
+"""Test series, draws of the ESN, and what the page says."""
+
+
+@pytest.mark.parametrize("task", CLASSIFICATIONS)
+def test_what_the_page_calls_ahead_level_and_behind_is_so_by_its_test(
+    task: str,
+) -> None:
+    series, draws, said = CLASSIFICATIONS[task]
+    (line,) = found(PAGE, rf"(?m)^\| {re.escape(task)} \| (.*) \|$")
+    cold, noisy, simple, esn, verdict = line.split(" | ")
+    own = estimate(cold if noisy == "–" else noisy, 10, series)
+    others = [estimate(simple, 1, series), estimate(esn, draws, series)]
+    compared = [intervals.compare(own, other, maximize=True) for other in others]
+    assert {one.relation for one in compared} == {verdict.split()[0]}
+    assert verdict == said
+    if p := re.search(r"p = (\S+)\)", verdict):
+        assert f"{compared[1].p:.2f}" == p[1]
+
+
+def test_the_summary_counts_the_rows() -> None:
+    """Against the ESN alone: on Mackey-Glass it is ahead, too."""
+    verdicts = re.findall(
+        r"(?m)^\| [A-Z].* \| ((?:ahead|level|behind|between).*) \|$", plain(PAGE)
+    )
+    behind, all_, ahead, level = found(
+        PAGE,
+        r"ahead of trained oscillators in (\w+) of the (\w+) tasks below.\*\* They are"
+        r" ahead of it in (\w+), level in (\w+)\.",
+    )
+    counted = [
+        sum(v.startswith(one) for v in verdicts) for one in ("behind", "ahead", "level")
+    ]
+    assert number(all_) == len(verdicts)
+    assert number(behind) == counted[0] + sum(v.startswith("between") for v in verdicts)
+    assert [number(ahead), number(level)] == counted[1:]
