@@ -12,11 +12,20 @@ from typing import Any
 import pytest
 from stack import ROOT
 
+from hpo import config
 from hpo.console import COMMANDS
-from hpo.ledger import schema
+from hpo.ledger import failures, schema
+from hpo.ledger.statements import claims
+from hpo.objectives import baselines
+from hpo.objectives.baselines import reservoir
+from hpo.objectives.baselines.prediction import PENALTIES
+from hpo.objectives.data import advice
+from hpo.postgres import connect
+from hpo.search import constraints, gaussian_process, importance
 from hpo.statistics import intervals
 from hpo.statistics.intervals import Estimate
-from hpo.study import tables
+from hpo.study import functions, tables, trials
+from hpo.worker import crew, training
 
 sys.path.append(str(ROOT / "docs"))
 
@@ -37,6 +46,10 @@ NUMBERS = [
     "nine",
     "ten",
     "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
 ]
 QUOTED = {
     "what make run confirms": {
@@ -411,11 +424,106 @@ def test_a_window_is_at_most_four_or_a_tenth_of_the_trials() -> None:
     assert not {name: one for name, one in windows.items() if one[0] > one[1]}
 
 
-def test_defaults_are_those_of_the_code() -> None:
-    budget = tables.Budget.model_fields
-    assert found("docs/how-to/from-optuna.md", r"trials 0 to k − (\d)") == (
-        str(budget["window"].default),
-    )
+CONSTANTS = {
+    "from-optuna: window": (
+        "docs/how-to/from-optuna.md",
+        r"trials 0 to k − (\d)",
+        tables.Budget.model_fields["window"].default,
+    ),
+    "from-optuna: trials": (
+        "docs/how-to/from-optuna.md",
+        r"`--trials` \(default (\d+)\)",
+        functions.TRIALS,
+    ),
+    "from-optuna: failures": (
+        "docs/how-to/from-optuna.md",
+        r"(\w+) failed trials in a row stop",
+        failures.FAILURES_OF_FUNCTION,
+    ),
+    "failures": (
+        "docs/how-to/when-something-fails.md",
+        r"traceback; (\d) in a row",
+        claims.FAILURES_IN_A_ROW,
+    ),
+    "failures: crashes": (
+        "docs/how-to/when-something-fails.md",
+        r"after (\w+) crashes without progress",
+        trials.MAX_LOSSES,
+    ),
+    "failures: lease": (
+        "docs/how-to/when-something-fails.md",
+        r"after (\d+) s without a sign of life",
+        config.LEASE_S,
+    ),
+    "failures: checkpoint": (
+        "docs/how-to/when-something-fails.md",
+        r"up to (\d+) s of training done again",
+        training.CHECKPOINT_S[1],
+    ),
+    "settings: lease": (
+        "docs/reference/settings.md",
+        r"\| `lease` \| (\d+) \|",
+        config.LEASE_S,
+    ),
+    "several hosts: PostgreSQL": (
+        "docs/how-to/several-hosts.md",
+        r"PostgreSQL (\d+) or newer",
+        connect.OLDEST_MAJOR,
+    ),
+    "spaces: draws": (
+        "docs/how-to/spaces.md",
+        r"fewer than (\d) draws fit",
+        constraints.LEAST,
+    ),
+    "warm start: points": (
+        "docs/how-to/warm-start.md",
+        r"top = (\d) ",
+        tables.TOP,
+    ),
+    "warm start: trials": (
+        "docs/how-to/warm-start.md",
+        r"(\d+) of each study at most",
+        gaussian_process.FITTED,
+    ),
+    "scores: importances": (
+        "docs/records/scores.md",
+        r"Importances\*\* are shown from (\d+) completed",
+        importance.LEAST,
+    ),
+    "scores: penalties of classes": (
+        "docs/records/scores.md",
+        r"random settings with (\w+) ridge penalties",
+        len(baselines.PENALTIES),
+    ),
+    "scores: penalties of predictions": (
+        "docs/records/scores.md",
+        r"ridge penalties each \(a prediction: (\w+)\)",
+        len(PENALTIES),
+    ),
+    "scores: units": (
+        "docs/records/scores.md",
+        r"neurons, at most (\d+)\.",
+        reservoir.MOST_UNITS,
+    ),
+    "operations: grace": (
+        "docs/records/operations.md",
+        r"within 23 s: (\d+) for its workers' epochs",
+        crew.TERM_GRACE_S,
+    ),
+    "own data: few": (
+        "docs/how-to/own-data.md",
+        r"below (\d+) training series `hpo new study` writes folds",
+        advice.FEW,
+    ),
+}
+"""What a page says of a constant of the code."""
+
+
+@pytest.mark.parametrize("what", CONSTANTS)
+def test_a_page_gives_the_constant_of_the_code(what: str) -> None:
+    page, pattern, value = CONSTANTS[what]
+    (said,) = found(page, pattern)
+    assert number(said) == value
 
 
 def test_platforms_are_those_of_the_package() -> None:
