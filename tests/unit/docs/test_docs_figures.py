@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import statistics
 import sys
 import tomllib
 from typing import Any
@@ -239,10 +240,15 @@ def test_a_figure_is_the_same_wherever_it_stands(what: str) -> None:
     assert len(set(found.values())) == 1, found
 
 
-def stored(name: str) -> dict[str, Any]:
+def whole(name: str) -> dict[str, Any]:
     path = ROOT / f"docs/results/{name}.json"
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))["confirmations"][0]
-    return found
+    study: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return study
+
+
+def stored(name: str) -> dict[str, Any]:
+    confirmed: dict[str, Any] = whole(name)["confirmations"][0]
+    return confirmed
 
 
 def test_what_seqdigits_robust_confirms_is_stored() -> None:
@@ -252,6 +258,39 @@ def test_what_seqdigits_robust_confirms_is_stored() -> None:
     above = sum(chip >= 0.93 for chip in chips)
     said = f"**{score}** on {len(chips)} chips, {above} of them above 93 %"
     assert said in plain("docs/how-to/robust.md")
+
+
+def test_readme_shows_what_make_run_printed() -> None:
+    verdict = f"seqdigits: {whole('seqdigits')['verdict']}"
+    (output,) = found("README.md", r"It prints \(shortened\):\n\n((?:    .*\n)+)")
+    lines = [line.strip(" …") for line in output.splitlines()]
+    assert len(lines) == 5
+    assert not [line for line in lines if line not in verdict]
+
+
+def test_readme_and_the_record_say_what_make_run_confirmed() -> None:
+    study = whole("seqdigits")
+    result = study["confirmations"][0]
+    noisy = result["thermal"]["noisy"]
+    gain = 100 * study["gap"]
+    cold, chips = (
+        f"{100 * statistics.fmean(of):.1f} ± {100 * statistics.stdev(of):.1f} %"
+        for of in (result["scores"], noisy)
+    )
+    readme = plain("README.md")
+    assert f"{cold.partition(' ±')[0]} % counts its mean effect alone" in readme
+    assert f"{chips.partition(' ±')[0]} %, with its fluctuations," in readme
+    assert f"gains {gain:.1f} points" in readme.replace("**", "").replace("alone ", "")
+    record = plain("docs/records/digits.md")
+    assert f"`make run` confirms **{cold}, {chips} with thermal noise" in record
+    assert "docs/results/seqdigits.json" in record
+    trials = study["trials"]
+    for words in (f"With {trials} trials", f"tries {trials} configurations"):
+        assert words in readme + record
+    limits = result["tolerances"]["limits"]
+    delay = limits["coupling_delay_ns"]["amount"]
+    assert f"at a coupling delay of {delay:.2f} ns" in readme
+    assert f"if damping grows by {100 * limits['q']['amount']:.0f} %" in readme
 
 
 @pytest.mark.parametrize("row", TASKS)
