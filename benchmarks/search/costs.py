@@ -1,7 +1,7 @@
 """Compare samplers by the time to the front of accuracy and energy.
 
 Searches run on the table of real trainings (``surrogate``). The energy of a network
-follows from its parameters (``costs_of``). No curve is cut short. The front is that of
+follows from its parameters (``costs_of``). No trial is pruned. The front is that of
 the scores that a search saw; it counts by its true accuracies. Its hypervolume lies
 above an accuracy of 10 % and below the largest energy of ``constraints.DRAWS`` uniform
 draws, energies by their logarithms. It is given in per cent of a front of 100 % at the

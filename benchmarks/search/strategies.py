@@ -98,7 +98,7 @@ STRATEGIES = {
     for own in (
         Strategy(name=DEFAULT),
         Strategy(name="highest score", tables={"confirm": _SCORE}),
-        Strategy(name="no curve cut short", tables={"pruner": {"name": "none"}}),
+        Strategy(name="no pruner", tables={"pruner": {"name": "none"}}),
         Strategy(name="60 epochs, highest score", tables=_SHORT),
         Strategy(name="TPE, median", tables=_TPE),
         *(Strategy(name=name, peer=True) for name in peers.PEERS),

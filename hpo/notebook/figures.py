@@ -117,7 +117,7 @@ class Figures:
     ) -> go.Figure:
         """Draw each trial as a line through its score and its parameters.
 
-        Trials that ended early are left out.
+        Pruned trials are left out.
 
         Args:
             params: names of parameters; default: all.

@@ -150,13 +150,13 @@ class Study(Figures):
     def trials(self) -> pd.DataFrame:
         """The search as a table: a row per started trial, indexed by its number.
 
-        Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how
-        it ended early), ``score``, a column per searched parameter (with units in the
-        names), then ``epochs``, ``seconds`` of training, ``attempts``, ``losses`` of
-        workers, ``worker``, ``started_at`` and ``finished_at`` in UTC, ``message``;
+        Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended``
+        (where it was pruned), ``score``, a column per searched parameter (with units in
+        the names), then ``epochs``, ``seconds`` of training, ``attempts``, ``losses``
+        of workers, ``worker``, ``started_at`` and ``finished_at`` in UTC, ``message``;
         with a cost also ``cost``, with several ``cost.NAME`` of each. A parameter with
-        the name of such a column gets the prefix ``params_``. A trial that ended early
-        has the score of fewer epochs or networks.
+        the name of such a column gets the prefix ``params_``. A pruned trial has the
+        score of fewer epochs or networks.
 
         Raises:
             HpoError: pandas is not installed.

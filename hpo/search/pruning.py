@@ -21,7 +21,6 @@ from hpo.search.history import visible
 from hpo.search.memory import MISSING
 from hpo.search.pruners import complete_options
 from hpo.study import effort
-from hpo.study.effort import PruneReason
 from hpo.study.spec import StudySpec
 from hpo.study.trials import RUNG, Past, Step, Suggestion
 
@@ -115,15 +114,13 @@ class TrialProgress:
             self._has_left = True
             return
         spec = self._spec
-        ended = f"{PruneReason.CURVE} after {effort.epochs_text(spec, step)}"
+        trained = effort.epochs_text(spec, step)
         if whole:
             n_networks = step.network + 1
             if n_networks == spec.budget.seeds:
                 return  # nothing is left to save
-            ended = (
-                f"{PruneReason.NETWORKS} after {effort.networks_text(spec, n_networks)}"
-            )
-        raise EndedError(f"{ended}: the pruner {spec.pruner.name} ended it")
+            trained = effort.networks_text(spec, n_networks)
+        raise EndedError(f"pruned after {trained} by the pruner {spec.pruner.name}")
 
     def report(self, step: Step) -> bool:
         """Report the next step; return whether to prune the trial."""

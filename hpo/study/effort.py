@@ -1,10 +1,9 @@
 """How far a trial was trained: in epochs, the budget that does not depend on the
-machine; and how it ended if it did not train all its networks, and what its score is
-then.
+machine; and what the score of a pruned trial is.
 
-A learning curve that was cut short has a last value, no score: another training may
-pass it later. A trial that was not replicated further has the mean score of fewer
-networks than others.
+A trial that was pruned in its first network has the last value of a learning curve:
+another training may pass it later. A trial that was pruned between networks has the
+mean score of fewer networks than others.
 """
 
 from __future__ import annotations
@@ -82,25 +81,24 @@ def confirmation_epochs(spec: StudySpec) -> int:
 
 
 class PruneReason(StrEnum):
-    """How a trial ended early, in the words of every view."""
+    """Where a trial was pruned, in the words of every view."""
 
-    CURVE = "curve cut short"
-    NETWORKS = "not replicated further"
-    CALL = "pruned"
-    """By a function itself."""
+    CURVE = "pruned"
+    """In its first network, or by a function itself."""
+    NETWORKS = "pruned between networks"
 
 
 def ending(spec: StudySpec, slot: Trial) -> PruneReason | None:
-    """Return how a trial ended early, even if it was excluded later; None for other
+    """Return where a trial was pruned, even if it was excluded later; None for other
     trials."""
     state = slot.state
     if state == SlotState.EXCLUDED and slot.amendments:
         state = slot.amendments[-1].state
     if slot.phase != Phase.SEARCH or state != SlotState.PRUNED:
         return None
-    if not spec.has_class:
-        return PruneReason.CALL
-    return PruneReason.NETWORKS if networks(spec, slot) else PruneReason.CURVE
+    if spec.has_class and networks(spec, slot):
+        return PruneReason.NETWORKS
+    return PruneReason.CURVE
 
 
 def networks(spec: StudySpec, slot: Trial) -> int:

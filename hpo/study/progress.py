@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from hpo.study import effort
-from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState, StudySnapshot, Trial
+from hpo.study.trials import SlotState, StudySnapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +23,8 @@ class SearchProgress:
     """Trials that were begun and wait for a worker."""
     enqueued: int
     """Trials that were given parameters by hand, and are not begun."""
-    ended: Mapping[tuple[SlotState, str], int]
-    """Numbers of trials by state and its name, in the order of the states."""
+    ended: Mapping[SlotState, int]
+    """Numbers of finished trials by state, in the order of the states."""
     epochs: int
     """Epochs of training of all search trials."""
     confirmation_epochs: int
@@ -52,18 +50,9 @@ class SearchProgress:
         )
 
 
-def _count_ended(snapshot: StudySnapshot) -> dict[tuple[SlotState, str], int]:
-    counts = Counter[tuple[SlotState, str]]()
+def _count_ended(snapshot: StudySnapshot) -> dict[SlotState, int]:
+    counts = Counter[SlotState]()
     for trial in snapshot.search:
         if trial.state.is_finished:
-            counts[trial.state, state_name(snapshot.spec, trial)] += trial.alike
-    states = list(SlotState)
-    keys = sorted(counts, key=lambda key: (states.index(key[0]), key[1]))
-    return {key: counts[key] for key in keys}
-
-
-def state_name(spec: StudySpec, trial: Trial) -> str:
-    """Return the name of a trial's state; of a pruned one, how it was pruned."""
-    if trial.state == SlotState.PRUNED:
-        return str(effort.ending(spec, trial) or trial.state)
-    return str(trial.state)
+            counts[trial.state] += trial.alike
+    return {state: counts[state] for state in SlotState if state in counts}

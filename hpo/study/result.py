@@ -179,7 +179,7 @@ class Result:
 
     @cached_property
     def scored(self) -> Sequence[Trial]:
-        """Finished trials with a score: complete ones, and those that ended early."""
+        """Finished trials with a score: complete and pruned ones."""
         return [
             trial
             for trial in self.search

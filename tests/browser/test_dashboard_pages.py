@@ -42,7 +42,7 @@ def convergence(page: Page) -> Any:
 
 def points(page: Page) -> int:
     """Trials in the convergence as the browser has drawn it."""
-    clouds = ("complete trial", "curve cut short")
+    clouds = ("complete trial", "pruned")
     shown = [t for t in convergence(page)["data"] if t.get("visible") is not False]
     return sum(len(t["x"]) for t in shown if t.get("name") in clouds)
 

@@ -192,7 +192,7 @@ def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     assert [*trials.columns[3:7]] == ["x", "k", "rate_per_ns", "colour"]
     pruned = trials[trials["state"] == "pruned"]
     assert len(pruned) == len(snapshot.ended(SlotState.PRUNED)) > 0
-    assert set(pruned["ended"]) <= {"curve cut short", "not replicated further"}
+    assert set(pruned["ended"]) <= {"pruned", "pruned between networks"}
     assert trials["score"].idxmax() == best.number
 
     curves = study.curves.set_index(["phase", "trial", "network"])

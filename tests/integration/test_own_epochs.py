@@ -81,7 +81,7 @@ def test_trials_that_report_nothing_on_the_way(storage: Storage) -> None:
         assert [step.network for step in others] == [1, 2][: len(others)]
         assert slot.epochs == 0
         if slot.state == SlotState.PRUNED:
-            assert (slot.message or "").startswith("not replicated further after ")
+            assert (slot.message or "").startswith("pruned after ")
 
 
 def test_the_only_network_of_a_trial_is_kept_once_it_is_trained(

@@ -147,7 +147,7 @@ WHERE study_id = :study_id
 ORDER BY phase, number"""
 """Like ``SELECT_SLOTS``, but all steps of the slots in ``whole`` alone. Of the others
 these are the last one and, of complete trials, those at epochs at which a first network
-was cut short: posterior ``means`` depend on no other. An expression finds them in half
+was pruned: posterior ``means`` depend on no other. An expression finds them in half
 the time of PostgreSQL's functions for JSON; the table checks that each is an array of
 three numbers."""
 

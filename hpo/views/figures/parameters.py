@@ -62,7 +62,7 @@ def panel(plotted: Plotted, name: str) -> go.Figure:
 
 
 def _trials(plotted: Plotted, name: str) -> list[go.Scatter]:
-    """Return complete trials along a parameter, and those that ended early."""
+    """Return complete and pruned trials along a parameter."""
     traces = []
     for state, symbol in _SYMBOLS.items():
         some = [

@@ -13,8 +13,8 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, Self
 
+from hpo.study.effort import ending
 from hpo.study.networks import Confirmation
-from hpo.study.progress import state_name
 from hpo.study.result import Result
 from hpo.study.trials import MANY, SlotState, Trial
 from hpo.views.figures.palette import GREY
@@ -218,7 +218,7 @@ class Plotted:
     def _describe(self, trial: Trial) -> str:
         first = f"trial {trial.number}: {score_cell(self.spec, trial)}"
         if trial.state != SlotState.COMPLETE:
-            first += f", {state_name(self.spec, trial)}"
+            first += f", {ending(self.spec, trial) or trial.state}"
         return "<br>".join([first, *map(safe, parameter_lines(trial.params))])
 
     def claim(self, item: Confirmation, x: Any) -> Spot:

@@ -36,9 +36,8 @@ ENDINGS: Mapping[PruneReason | None, str] = {
     None: "circle",
     PruneReason.NETWORKS: "diamond-open",
     PruneReason.CURVE: "circle-open",
-    PruneReason.CALL: "circle-open",
 }
-"""Symbols of complete trials, and of those that ended early, by how."""
+"""Symbols of complete trials, and of pruned ones, by where they were pruned."""
 
 SVG_POINTS = 1000
 """The most markers for SVG; more are drawn by WebGL."""

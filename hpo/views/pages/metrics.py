@@ -61,7 +61,7 @@ def _trials(studies: Sequence[Study]) -> Iterator[_Sample]:
     for item, card in studies:
         counts = Counter({SlotState.RUNNING: item.running})
         if card is not None:
-            for (state, _), n in card.progress.ended.items():
+            for state, n in card.progress.ended.items():
                 counts[state] += n
         for state in SlotState:
             yield {"study": item.name, "state": state}, counts[state]

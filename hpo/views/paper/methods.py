@@ -143,7 +143,7 @@ def _search(result: Result) -> Iterator[str]:
     yield f"It had {per_trial(spec)}{scored}"
     if spec.pruner.prunes:
         pruner = _named(spec.pruner.name, spec.pruner.options)
-        yield f"Trials were ended early by {pruner}"
+        yield f"Trials were pruned by {pruner}"
     if spec.stop is not None:
         rules = spec.stop.model_dump(exclude_none=True)
         yield f"The search could end by {_listed(rules)}"

@@ -320,7 +320,7 @@ def _thermal(thermal: Thermal | None) -> dict[str, Any] | None:
 def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, Any]:
     """Return a trial with all its members; with their curves on demand.
 
-    ``epochs`` counts the trained ones; ``ended`` says how a trial ended early.
+    ``epochs`` counts the trained ones; ``ended`` says where a trial was pruned.
     """
     names = [*_MEMBER]
     if curves:

@@ -163,8 +163,8 @@ def point_text(
 def score_cell(spec: StudySpec, trial: Trial) -> str:
     """Format the score of a trial, with its costs if any; a dash without a score.
 
-    A trial that ended early has the last value of its learning curve: ``51.3 % after 5
-    of 60 epochs``. A tested trial has both scores if the time step of every network was
+    A pruned trial has the last value of its learning curve: ``51.3 % after 5 of 60
+    epochs``. A tested trial has both scores if the time step of every network was
     checked: ``94.4 %, 8.8 % solved``. A validated trial has one score.
     """
     if trial.score is None:
@@ -180,8 +180,7 @@ def score_cell(spec: StudySpec, trial: Trial) -> str:
 
 
 def after(spec: StudySpec, trial: Trial) -> str:
-    """Return how far a trial came that ended early: ``5 of 60 epochs``, ``1 of 4
-    networks``."""
+    """Return how far a pruned trial came: ``5 of 60 epochs``, ``1 of 4 networks``."""
     how = effort.ending(spec, trial)
     if how == effort.PruneReason.NETWORKS:
         return effort.networks_text(spec, effort.networks(spec, trial))

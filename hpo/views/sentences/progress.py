@@ -12,8 +12,7 @@ from hpo.views.sentences.formatting import duration_text, joined, plural, value_
 def progress(result: Result) -> str:
     """Describe the progress of the search.
 
-    ``57 of 60 trials finished: 41 complete, 14 curves cut short; 1,960 epochs of
-    training``
+    ``57 of 60 trials finished: 41 complete, 14 pruned; 1,960 epochs of training``
     """
     at = result.progress
     text = f"{at.finished:,} of {at.trials:,} trials finished"
@@ -63,15 +62,9 @@ def remarks(result: Result) -> list[str]:
 
 
 def ended(result: Result) -> str:
-    """Count the finished trials by how they ended.
-
-    ``41 complete, 10 curves cut short, 4 not replicated further, 2 failed``
-    """
-    parts = []
-    for (_, name), n in result.progress.ended.items():
-        many = name.replace("curve", "curves")
-        parts.append(f"{n:,} {many if n > 1 else name}")
-    return ", ".join(parts)
+    """Count the finished trials by state: ``41 complete, 14 pruned, 2 failed``."""
+    counts = result.progress.ended
+    return ", ".join(f"{n:,} {state}" for state, n in counts.items())
 
 
 def bounds_reached(result: Result) -> list[str]:

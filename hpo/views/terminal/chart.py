@@ -36,14 +36,14 @@ def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
     if result.spec.reported is not None:
         row = grid.row(result.spec.reported.score)
         cells[row] = ["╌"] * grid.columns
-    early = [trial for trial in trials if ending(result.spec, trial)]
+    pruned = [trial for trial in trials if ending(result.spec, trial)]
     whole = [trial for trial in trials if not ending(result.spec, trial)]
-    for mark, group in (("∘", early), ("·", whole)):
+    for mark, group in (("∘", pruned), ("·", whole)):
         for trial in group:
             cells[grid.row(trial.score)][grid.column(trial)] = mark
     _draw_best(result, grid, cells)
     legend = "· trial   "
-    if early:
+    if pruned:
         legend += f"∘ {PruneReason.NETWORKS}   "
     legend += "━ best so far"
     if result.spec.reported is not None:

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from hpo.study import effort
-from hpo.study.progress import state_name
 from hpo.study.result import Result
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views.records import json_records
@@ -113,8 +112,8 @@ class JsonView(View):
 def finished_line(result: Result, trial: Trial, count: int) -> str:
     """Return ``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
 
-    A trial that ended early is not compared with the best:
-    ``[14/60] trial 13 curve cut short: 51.3 % after 5 of 60 epochs tau_ns=1.4 …``.
+    A pruned trial is not compared with the best:
+    ``[14/60] trial 13 pruned: 51.3 % after 5 of 60 epochs tau_ns=1.4 …``.
     """
     spec = result.spec
     score = score_cell(spec, trial)
@@ -122,7 +121,7 @@ def finished_line(result: Result, trial: Trial, count: int) -> str:
     if trial.phase == Phase.CONFIRM:
         head = f"[confirmation {count}/{result.n_confirmations}] {name}"
     else:
-        head = f"[{count}/{result.progress.trials}] {name} {state_name(spec, trial)}"
+        head = f"[{count}/{result.progress.trials}] {name} {trial.state}"
     if trial.state == SlotState.FAILED:
         return f"{head}: {last_line(trial.message)}"
     if trial.phase == Phase.CONFIRM:
@@ -159,5 +158,5 @@ def trial_lines(result: Result, trials: Sequence[Trial]) -> list[str]:
         if trial.state == SlotState.FAILED:
             text = last_line(trial.message)
         score = score_cell(result.spec, trial)
-        rows.append([result.label(trial), state_name(result.spec, trial), score, text])
+        rows.append([result.label(trial), trial.state, score, text])
     return text_tables.columns(rows)

@@ -72,7 +72,7 @@ LEFT = snapshots.slot(
 ENDED = snapshots.snapshot(SPEC, (*SLOTS, CUT, LEFT))
 
 
-def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() -> None:
+def test_a_line_says_after_what_a_trial_was_pruned() -> None:
     complete, cut, left = (
         finished_line(ENDED, slot, 9) for slot in (SLOTS[0], CUT, LEFT)
     )
@@ -81,12 +81,11 @@ def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() ->
         == "[9/60] trial 0 complete 90.0 % (best 90.0 % #0) k=6 rate_per_ns=0.01"
     )
     assert (
-        cut == "[9/60] trial 25 curve cut short: 51.3 % after 5 of 30 epochs k=3"
+        cut == "[9/60] trial 25 pruned: 51.3 % after 5 of 30 epochs k=3"
         " rate_per_ns=0.02"
     )
     assert (
-        left
-        == "[9/60] trial 26 not replicated further: 93.7 % after 1 of 3 networks k=3"
+        left == "[9/60] trial 26 pruned: 93.7 % after 1 of 3 networks k=3"
         " rate_per_ns=0.02"
     )
 
@@ -94,12 +93,10 @@ def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() ->
 def test_figures_tell_them_apart() -> None:
     figure = convergence.convergence(Plotted(ENDED))
     found = {trace.name: trace for trace in figure.data if trace.meta == "by trial"}
-    cut, left = found["curve cut short"], found["not replicated further"]
-    assert cut.text[0].startswith(
-        "trial 25: 51.3 % after 5 of 30 epochs, curve cut short<br>"
-    )
+    cut, left = found["pruned"], found["pruned between networks"]
+    assert cut.text[0].startswith("trial 25: 51.3 % after 5 of 30 epochs, pruned<br>")
     assert left.text[0].startswith(
-        "trial 26: 93.7 % after 1 of 3 networks, not replicated further"
+        "trial 26: 93.7 % after 1 of 3 networks, pruned between networks"
     )
     assert (
         cut.marker.symbol != left.marker.symbol != found["complete trial"].marker.symbol

@@ -33,7 +33,7 @@ def trials(*scores: float) -> StudySnapshot:
 def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
     """Three networks of 30 epochs each; one trial was pruned in its first, one failed.
 
-    A curve that was cut short is not the best, and who was done first does not matter.
+    A pruned trial is not the best, and who was done first does not matter.
     """
     first, last = trials(0.5, 0.8).search
     members = tuple(snapshots.member(i, (0.1,) * 30) for i in range(3))
@@ -47,7 +47,7 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
     figure = convergence.convergence(Plotted(snapshots.changed(trials(), search=slots)))
     traces = {t.name: t for t in figure.data if t.meta == "by epochs"}
     assert list(traces["complete trial"].x) == [90, 195]
-    assert list(traces["curve cut short"].x) == [102]
+    assert list(traces["pruned"].x) == [102]
     assert list(traces["failed"].x) == [105]
     assert list(traces["best so far"].x) == [90, 195, 195]
     assert list(traces["best so far"].y) == pytest.approx([50, 80, 80])

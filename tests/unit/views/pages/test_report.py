@@ -114,7 +114,7 @@ TEN: list[float | None] = [0.942, 0.956] * 5
                     snapshots.slot(1, SlotState.PRUNED, score=0.3),
                 ),
             ),
-            "no trial is complete: 1 curve cut short, 1 failed",
+            "no trial is complete: 1 pruned, 1 failed",
         ),
     ],
 )

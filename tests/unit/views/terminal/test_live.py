@@ -15,7 +15,6 @@ from rich.console import Console
 from snapshots import worker
 
 from hpo.errors import for_python
-from hpo.study.progress import state_name
 from hpo.study.trials import SlotState, StudySnapshot, StudyState
 from hpo.views.records import json_records
 from hpo.views.sentences import comparison, formatting, verdict
@@ -49,7 +48,7 @@ def test_parameters_come_last_where_a_short_line_is_cut() -> None:
     lines = live.trial_lines(DONE, slots)[1:]
     for line, slot in zip(lines, slots, strict=True):
         assert line.startswith(DONE.label(slot))
-        assert f" {state_name(DONE.spec, slot)} " in line
+        assert f" {slot.state} " in line
         assert f" {formatting.score_cell(DONE.spec, slot)} " in line[:76]
 
 
@@ -233,7 +232,7 @@ def test_at_the_start_of_a_race_the_chart_has_no_best() -> None:
     ]
     lines = chart.chart(snapshots.snapshot(snapshots.spec(reported=None), tuple(slots)))
     assert sum(line.count("∘") for line in lines[:-1]) == 2
-    assert "∘ not replicated further" in lines[-1]
+    assert "∘ pruned between networks" in lines[-1]
     assert not any("━" in line for line in lines[:-1])
 
 
