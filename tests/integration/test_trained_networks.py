@@ -22,9 +22,11 @@ import hpo
 from hpo.cli import main
 from hpo.contract import Protocol
 from hpo.objectives.data import load
+from hpo.objectives.networks.network_file import read_description
 from hpo.objectives.training.artifacts import load_network
 from hpo.study.file import validate
 from hpo.study.result import Result
+from hpo.study.seeds import derive_seed
 from hpo.study.spec import StudySpec
 
 SPEC: dict[str, Any] = {
@@ -117,6 +119,13 @@ def test_the_confirmed_network_is_exported_and_has_the_score_of_its_confirmation
     assert about["parameter_units"]["tau_ns"] == "ns"
     assert about["lineage"]["spec_hash"] == user.spec.hash
     assert about["lineage"]["network"] == name
+    assert about["lineage"]["fresh_seed"] == user.kept + 1
+    trained = about["lineage"]["seed"]
+    assert trained == best.members[user.kept].seed
+    assert trained == derive_seed(user.spec.seed, "confirm", user.kept)
+    written = (tmp_path / "kept" / "best.safetensors").read_bytes()
+    assert read_description(written)["member_seed"] == trained
+    assert about["member_seed"] == trained
 
     with connect(user.url) as connection:
         connection.execute("DELETE FROM hpo_ledger.networks")

@@ -54,6 +54,13 @@ class KeptNetwork:
         return self.result.label(self.slot)
 
     @property
+    def fresh_seed(self) -> int | None:
+        """Which fresh seed of its trial trained it, from 1, as ``name`` counts; None
+        without a confirmation."""
+        confirm = self.result.spec.confirm
+        return None if confirm is None else confirm.fresh_seed(self.slot.number) + 1
+
+    @property
     def measured(self) -> Member:
         """Result of its training."""
         return self.slot.members[0]
@@ -224,7 +231,7 @@ def _lineage(kept: KeptNetwork) -> dict[str, Any]:
         "spec": spec.stored(),
         "trial": kept.trial.number,
         "network": kept.name,
-        "fresh_seed": 1,
+        "fresh_seed": kept.fresh_seed,
         "seed": kept.measured.seed,
         "stored_by": dict(kept.slot.lineage),
     }

@@ -145,6 +145,14 @@ def test_its_facts_are_json_with_units_scores_and_lineage() -> None:
     assert facts["lineage"]["stored_by"]["cpu"] == provenance.of_this_process()["cpu"]
 
 
+def test_its_facts_name_the_seed_that_trained_it() -> None:
+    other = chosen(trial=2)
+    lineage = kept_network.record(other)["lineage"]
+    assert lineage["network"] == "trial 2, fresh seed 2 of 10"
+    assert lineage["fresh_seed"] == 2
+    assert lineage["seed"] == other.measured.seed == SEED + 1
+
+
 def test_its_weights_are_restored_and_those_of_another_are_refused() -> None:
     assert network.restore(chosen()).to_bytes() == WEIGHTS
     with pytest.raises(
