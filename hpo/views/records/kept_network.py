@@ -214,6 +214,8 @@ def _scores(kept: KeptNetwork) -> dict[str, Any]:
             scores |= {
                 "trial_confirmed_scores": list(item.scores),
                 "trial_confirmed_step_scores": list(item.step_scores),
+                "trial_confirmed_wanted": item.n_seeds,
+                "trial_confirmed_failed": item.failed,
                 "trial_confirmed_on": caveats.basis(spec, item),
                 "warning": caveats.of(spec, item).warning,
             }
