@@ -5,6 +5,8 @@
 --     psql URL -v role=hpo_worker -v password_file=FILE -f docker/worker-role.sql
 --
 -- With -v reads=1 it is the role of dashboards, which reads and cannot write.
+-- -v connections=N lets it have N connections at once (-1: no limit); without, a limit stays as it
+-- is, and a new role has none. A worker needs one or two, a launch four, a dashboard eight.
 -- Without password_file the role keeps the password that it has: set one by `\password hpo_worker`,
 -- which no log of the server holds. A superuser, on a server that serves nothing else, adds
 -- -v alone=1: the role then reaches no other database that is there, and makes no large objects,
@@ -26,6 +28,9 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
   \set password `cat :'password_file'`
   SET LOCAL password_encryption = 'scram-sha-256';
   ALTER ROLE :"role" LOGIN PASSWORD :'password';
+\endif
+\if :{?connections}
+  ALTER ROLE :"role" CONNECTION LIMIT :connections;
 \endif
 -- What it may have set for its own later sessions; a password it can always change.
 ALTER ROLE :"role" RESET ALL;

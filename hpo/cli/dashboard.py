@@ -156,7 +156,8 @@ def _serve(
     if arguments.trusted_proxy is not None:
         proxy = str(arguments.trusted_proxy)
     site = DashboardApp(
-        lambda: open_storage(arguments.storage, creates=False),
+        # its pages say what is wrong at once, and load again
+        lambda: open_storage(arguments.storage, creates=False, patience_s=0.0),
         option=storage_option(arguments.storage),
     )
     try:

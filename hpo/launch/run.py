@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from hpo.notebook import Study
 
 POLL_S = (0.4, 10.0)
+STARTED_S = 10.0
+"""Time after which workers that have started are at work, if they can connect."""
 """Shortest and longest pause between two queries of the study."""
 PATIENCE_S = 120.0
 """How long the first and the last query retry while the database is unreachable."""
@@ -140,6 +142,9 @@ class Launch:
         self._may_take_over = False
         """Whether it began without workers, since those of others serve the study."""
         self._told_cancelled = False
+        self._told_limit = False
+        self._looks_s = math.inf
+        """Monotonic time to look for workers that no connection is left to."""
         self._trouble: Exception | None = None
         """The error of the last query."""
         self._outage = Outage(math.inf, standing=True)
@@ -210,6 +215,7 @@ class Launch:
         Raises:
             HpoError: workers cannot run; a new study is removed again.
         """
+        self._looks_s = time.monotonic() + STARTED_S
         try:
             self._executor.start(workers)
         except HpoError:
@@ -320,6 +326,8 @@ class Launch:
                     return result.state
                 for event in [*self._poll(result), *self._take_over(result)]:
                     view.note(event)
+                for event in self._count_connections(result):
+                    view.note(event)
             now = time.monotonic()
             if now >= deadline_s:
                 return "timeout"
@@ -363,6 +371,28 @@ class Launch:
         self._executor.start(workers)
         where = self._executor.where(workers)
         yield f"the workers that served this study are gone: {where}"
+
+    def _count_connections(self, result: Result) -> Iterator[str]:
+        """Say once that workers wait since this user may have no more connections."""
+        if self._told_limit or time.monotonic() < self._looks_s:
+            return
+        self._looks_s = time.monotonic() + STARTED_S
+        waiting = self._executor.alive - len(result.snapshot.helpers)
+        if waiting <= 0:
+            return
+        limit = None
+        with suppress(*DATABASE_ERRORS):
+            limit = self._storage.limit_reached()
+        if limit is None:
+            return
+        self._told_limit = True
+        workers = formatting.plural(self._executor.alive, "worker")
+        yield (
+            f"no connection is left to this user (its limit is {limit}): {waiting} of"
+            f" {workers} cannot begin, and try again. Start fewer workers, raise the"
+            " limit (docker/worker-role.sql -v connections=N), or put a pooler in"
+            " front."
+        )
 
     def _query(self) -> Result | None:
         """Return the study as it is now; None during an outage, however long, or an

