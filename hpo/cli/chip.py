@@ -59,15 +59,8 @@ def export(arguments: argparse.Namespace) -> int:
         lines.append(_levels(table))
     if arguments.device is not None:
         lines += _differences(arguments.device, kept.params, table)
-    print(target, _origin(kept), *_sizes(table, threshold_ma), *lines, sep="\n")
+    print(target, networks.origin(kept), *_sizes(table, threshold_ma), *lines, sep="\n")
     return 0
-
-
-def _origin(kept: KeptNetwork) -> str:
-    """Return a line on which of the confirmed networks it is."""
-    slots = kept.result.confirm
-    done = sum(len(slot.members) for slot in slots if slot.source == kept.trial.number)
-    return f"{kept.name}: of least training loss among the {done} confirmed"
 
 
 def _levels(table: Any) -> str:

@@ -118,10 +118,13 @@ def export(arguments: argparse.Namespace) -> int:
 def _write_backup(arguments: argparse.Namespace) -> int:
     """Write a backup of the study to a file, and print its name."""
     from hpo.ledger import backup
+    from hpo.ledger.reader import LedgerReader
+    from hpo.views.sentences import progress
 
     with opened_storage(arguments, creates=False) as storage:
         sources = backup.export(storage, arguments.study, arguments.backup)
-    print(arguments.backup)
+        result = LedgerReader(storage).result(arguments.study)
+    print(arguments.backup, *progress.held_so_far(result), sep="\n")
     for own in sources.found:
         print(f"with the source of {own.path}")
     for name, why in sources.missing.items():
@@ -132,12 +135,13 @@ def _write_backup(arguments: argparse.Namespace) -> int:
 def _write_format(arguments: argparse.Namespace) -> int:
     """Let the exporter of a package write the study, and print where."""
     from hpo.views.records import exporters
+    from hpo.views.sentences import progress
 
     write = exporters.load(arguments.format)
     with looking(arguments) as ledger:
         result = ledger.result(arguments.study, curves=arguments.curves)
     write(result, arguments.output)
-    print(arguments.output)
+    print(arguments.output, *progress.held_so_far(result), sep="\n")
     return 0
 
 
@@ -145,6 +149,7 @@ def _write_table(arguments: argparse.Namespace) -> int:
     """Write the table of trials to a file and print its name, or write it to
     stdout."""
     from hpo.views.records import trial_tables
+    from hpo.views.sentences import progress
 
     output: Path | None = arguments.output
     write = trial_tables.write_csv
@@ -162,5 +167,5 @@ def _write_table(arguments: argparse.Namespace) -> int:
         draft.open("w", encoding="utf-8", newline="") as stream,
     ):
         write(result, stream, curves=arguments.curves)
-    print(output)
+    print(output, *progress.held_so_far(result), sep="\n")
     return 0

@@ -50,9 +50,21 @@ def export(arguments: argparse.Namespace) -> int:
 
     target: Path = arguments.network
     check_ending(target, ".safetensors")
-    network.write(choose(arguments), target)
-    print(target, target.with_suffix(".json"), sep="\n")
+    kept = choose(arguments)
+    network.write(kept, target)
+    print(target, target.with_suffix(".json"), origin(kept), sep="\n")
     return 0
+
+
+def origin(kept: KeptNetwork) -> str:
+    """Return a line on which of the confirmed networks it is, and on its seed."""
+    from hpo.views.sentences import progress
+
+    counted = progress.fresh_seeds(kept.result, kept.trial.number)
+    return (
+        f"{kept.name}, random seed {kept.measured.seed}: of least training loss;"
+        f" {counted}"
+    )
 
 
 # --- traces ---

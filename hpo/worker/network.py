@@ -51,18 +51,31 @@ def choose(
         StudyError: there is no such trial, or it has no network.
     """
     chosen = _trial(result, trial)
+    where = f"{result.spec.name}, trial {chosen.number}"
     stored = ledger.network(result.spec.name, chosen.number)
-    if stored is not None:
-        number, data = stored
-        for slot in result.confirm:
-            if slot.number == number and slot.members:
-                return KeptNetwork(result=result, trial=chosen, slot=slot, data=data)
-    trained = {slot.source or 0 for slot in result.confirm if slot.members}
-    confirmed = ", ".join(map(str, sorted(trained)))
+    if stored is None:
+        raise StudyError(f"{where}: no network is stored{_lacking(result, chosen)}")
+    number, data = stored
+    for slot in result.confirm:
+        if slot.number == number and slot.members:
+            return KeptNetwork(result=result, trial=chosen, slot=slot, data=data)
     raise StudyError(
-        f"{result.spec.name}, trial {chosen.number}: no network is stored. Only"
-        f" confirmed trials have one: {confirmed or 'none yet'}."
+        f"{where}: a fresh seed of less training loss has just replaced the network."
+        " Run this again."
     )
+
+
+def _lacking(result: Result, trial: Trial) -> str:
+    """Say why a trial has no network, and which trials may have one."""
+    trained = {slot.source or 0 for slot in result.confirm if slot.members}
+    others = ", ".join(map(str, sorted(trained - {trial.number})))
+    counted = progress.fresh_seeds(result, trial.number)
+    if not counted:
+        return f". Only confirmed trials have one: {others or 'none yet'}."
+    why = f": {counted}"
+    if trial.number in trained:
+        why += "; their networks were too large, or the objective returned none"
+    return f"{why}. Other confirmed trials: {others or 'none yet'}."
 
 
 def _trial(result: Result, number: int | None) -> Trial:

@@ -3,6 +3,8 @@ demand."""
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,18 +12,28 @@ from typing import Any
 import pages
 import pytest
 from servers import connect, database
+from settling import claim, finish
 from toy_objective import ToyBesideObjective
 from users import User
-from workers import ended, ledger_at, run_workers, start_worker, table, toy_spec
+from workers import (
+    ended,
+    kill,
+    ledger_at,
+    run_workers,
+    start_worker,
+    table,
+    toy_spec,
+    wait_until,
+)
 
 import hpo
 from hpo.cli import main
 from hpo.ledger import backup, interventions
 from hpo.ledger.ledger import Ledger
 from hpo.objectives.networks.network_file import read_description
-from hpo.postgres.connect import Storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study.spec import StudySpec
-from hpo.study.trials import StudySnapshot, StudyState, Trial
+from hpo.study.trials import SlotState, StudySnapshot, StudyState, Trial
 from hpo.views.figures.style import safe
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
@@ -119,6 +131,121 @@ def test_a_network_of_no_device_has_no_table_for_a_chip(
     said = "toy: only networks of a device have a table, got objective 'toy_network:Toy"
     assert said in capsys.readouterr().err
     assert not target.exists()
+
+
+# --- a study of which some fresh seeds are confirmed ---
+
+
+@pytest.fixture(scope="module")
+def partly(server_url: str, with_tables: str) -> Iterator[str]:
+    """URL of a database with a study of three fresh seeds: one failed, one in training
+    elsewhere, one confirmed."""
+    spec = small(confirm={"top": 1, "seeds": 3})
+    with database(server_url, with_tables) as url:
+        with open_storage(url) as storage:
+            ledger = Ledger(storage)
+            ledger.register(spec)
+            Worker(storage, WorkerOptions(study="toy", confirm=False)).run()
+            finish(ledger, claim(ledger), SlotState.FAILED)
+            claim(ledger, "elsewhere", lease_s=3600)
+            worker = start_worker(url, "--study", "toy")
+            wait_until(lambda: bool(ledger.result("toy").confirmations[0].scores))
+            kill(worker)
+        yield url
+
+
+def exported(
+    url: str, capsys: pytest.CaptureFixture[str], *options: str, status: int = 0
+) -> str:
+    """What ``hpo export toy`` says."""
+    assert main.main(["export", "toy", "--storage", url, *options]) == status
+    said = capsys.readouterr()
+    return said.err if status else said.out
+
+
+def test_the_network_of_a_partly_confirmed_trial_is_exported_and_says_so(
+    partly: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (trained,) = stored(partly).items()
+    target = tmp_path / "best.safetensors"
+    _, _, origin = exported(partly, capsys, "--network", str(target)).splitlines()
+    trial = trained[0] // 3
+    assert origin == (
+        f"trial {trial}, fresh seed 3 of 3, random seed {trained[1]}: of least training"
+        " loss; 1 of 3 fresh seeds complete, 1 failed, 1 not finished"
+    )
+    about = json.loads(target.with_suffix(".json").read_text())
+    scores = about["scores"]
+    assert scores["trial_confirmed_scores"] == [scores["score"]]
+    assert scores["trial_confirmed_wanted"] == 3
+    assert scores["trial_confirmed_failed"] == 1
+    assert about["lineage"]["fresh_seed"] == 3
+    assert about["lineage"]["seed"] == trained[1]
+
+
+@pytest.mark.parametrize(
+    ("option", "file"),
+    [("-o", "toy.csv"), ("-o", "toy.jsonl"), ("--backup", "toy.jsonl.gz")],
+)
+def test_a_file_of_a_partly_confirmed_study_says_what_it_holds(
+    partly: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    file: str,
+) -> None:
+    said = exported(partly, capsys, option, str(tmp_path / file)).splitlines()
+    assert said[0] == str(tmp_path / file)
+    assert said[1] == (
+        "confirmation: 1 of 3 fresh seeds complete, 1 failed, 1 not finished"
+    )
+
+
+def test_a_table_of_a_partly_confirmed_study_has_a_row_for_each_seed_that_began(
+    partly: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "toy.csv"
+    exported(partly, capsys, "-o", str(target))
+    with target.open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["phase"] == "confirm"]
+    assert [row["state"] for row in rows] == ["failed", "running", "complete"]
+    assert [bool(row["seed"]) for row in rows] == [False, False, True]
+
+
+def test_a_file_of_a_whole_study_says_no_more_than_its_name(
+    kept: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "toy.csv"
+    assert exported(kept, capsys, "-o", str(target)) == f"{target}\n"
+
+
+def test_a_trial_whose_fresh_seeds_failed_so_far_has_no_network(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = ("--network", str(tmp_path / "best.safetensors"))
+    with open_storage(database_url) as storage:
+        ledger = Ledger(storage)
+        ledger.register(small(confirm={"top": 1, "seeds": 2}))
+        Worker(storage, WorkerOptions(study="toy", confirm=False)).run()
+        best = ledger.result("toy").best
+        assert best is not None
+        trial = f"error: toy, trial {best.number}: no network is stored"
+        said = exported(database_url, capsys, *network, status=1)
+        assert said == f"{trial}. Only confirmed trials have one: none yet.\n"
+        finish(ledger, claim(ledger), SlotState.FAILED)
+        said = exported(database_url, capsys, *network, status=1)
+        assert said == (
+            f"{trial}: 0 of 2 fresh seeds complete, 1 failed, 1 not finished. Other"
+            " confirmed trials: none yet.\n"
+        )
+        finish(ledger, claim(ledger))
+        said = exported(database_url, capsys, *network, status=1)
+        assert said == (
+            f"{trial}: 1 of 2 fresh seeds complete, 1 failed; their networks were too"
+            " large, or the objective returned none. Other confirmed trials: none"
+            " yet.\n"
+        )
+    assert not (tmp_path / "best.safetensors").exists()
 
 
 # --- how it reads the test part ---

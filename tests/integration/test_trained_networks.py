@@ -22,9 +22,11 @@ import hpo
 from hpo.cli import main
 from hpo.contract import Protocol
 from hpo.objectives.data import load
+from hpo.objectives.networks.network_file import read_description
 from hpo.objectives.training.artifacts import load_network
 from hpo.study.file import validate
 from hpo.study.result import Result
+from hpo.study.seeds import derive_seed
 from hpo.study.spec import StudySpec
 
 SPEC: dict[str, Any] = {
@@ -95,7 +97,13 @@ def test_the_confirmed_network_is_exported_and_has_the_score_of_its_confirmation
     best = user.result.confirmations[0]
     name = f"trial {best.source}, fresh seed {user.kept + 1} of 2"
     out, err = user.run("export", "small", "--network", "kept/best.safetensors")
-    assert out == "kept/best.safetensors\nkept/best.json\n"
+    seed = best.members[user.kept].seed
+    assert out.splitlines() == [
+        "kept/best.safetensors",
+        "kept/best.json",
+        f"{name}, random seed {seed}: of least training loss; 2 of 2 fresh seeds"
+        " complete",
+    ]
     assert err == ""
     assert (
         accuracy(user.spec, tmp_path / "kept" / "best.safetensors")
@@ -117,11 +125,18 @@ def test_the_confirmed_network_is_exported_and_has_the_score_of_its_confirmation
     assert about["parameter_units"]["tau_ns"] == "ns"
     assert about["lineage"]["spec_hash"] == user.spec.hash
     assert about["lineage"]["network"] == name
+    assert about["lineage"]["fresh_seed"] == user.kept + 1
+    trained = about["lineage"]["seed"]
+    assert trained == best.members[user.kept].seed
+    assert trained == derive_seed(user.spec.seed, "confirm", user.kept)
+    written = (tmp_path / "kept" / "best.safetensors").read_bytes()
+    assert read_description(written)["member_seed"] == trained
+    assert about["member_seed"] == trained
 
     with connect(user.url) as connection:
         connection.execute("DELETE FROM hpo_ledger.networks")
     _, err = user.run("export", "small", "--network", "best.safetensors", status=1)
-    assert f"trial {best.source}: no network is stored." in err
+    assert f"trial {best.source}: no network is stored: 2 of 2 fresh seeds c" in err
     assert not (tmp_path / "best.safetensors").exists()
 
 
@@ -136,10 +151,11 @@ def test_its_weights_are_written_for_a_chip_with_the_score_that_few_bits_leave(
     assert err == ""
     file, origin, sizes, largest, exact, left, levels, *asked = out.splitlines()
     assert file == "w.csv"
-    trial = user.result.confirmations[0].source
+    best = user.result.confirmations[0]
     assert origin == (
-        f"trial {trial}, fresh seed {user.kept + 1} of 2: of least training loss among"
-        " the 2 confirmed"
+        f"trial {best.source}, fresh seed {user.kept + 1} of 2, random seed"
+        f" {best.members[user.kept].seed}: of least training loss; 2 of 2 fresh seeds"
+        " complete"
     )
     assert sizes == "93 connections, 18 biases and 60 weights of the readout"
     assert re.fullmatch(

@@ -54,6 +54,13 @@ class KeptNetwork:
         return self.result.label(self.slot)
 
     @property
+    def fresh_seed(self) -> int | None:
+        """Which fresh seed of its trial trained it, from 1, as ``name`` counts; None
+        without a confirmation."""
+        confirm = self.result.spec.confirm
+        return None if confirm is None else confirm.fresh_seed(self.slot.number) + 1
+
+    @property
     def measured(self) -> Member:
         """Result of its training."""
         return self.slot.members[0]
@@ -207,6 +214,8 @@ def _scores(kept: KeptNetwork) -> dict[str, Any]:
             scores |= {
                 "trial_confirmed_scores": list(item.scores),
                 "trial_confirmed_step_scores": list(item.step_scores),
+                "trial_confirmed_wanted": item.n_seeds,
+                "trial_confirmed_failed": item.failed,
                 "trial_confirmed_on": caveats.basis(spec, item),
                 "warning": caveats.of(spec, item).warning,
             }
@@ -224,7 +233,7 @@ def _lineage(kept: KeptNetwork) -> dict[str, Any]:
         "spec": spec.stored(),
         "trial": kept.trial.number,
         "network": kept.name,
-        "fresh_seed": 1,
+        "fresh_seed": kept.fresh_seed,
         "seed": kept.measured.seed,
         "stored_by": dict(kept.slot.lineage),
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hpo.study import bounds_reached as reached
 from hpo.study import remaining
 from hpo.study.dimensions import split
 from hpo.study.result import Result
+from hpo.study.trials import SlotState, StudyState, Trial
 from hpo.views.sentences.formatting import duration_text, joined, plural, value_text
 
 
@@ -65,6 +68,48 @@ def ended(result: Result) -> str:
     """Count the finished trials by state: ``41 complete, 14 pruned, 2 failed``."""
     counts = result.progress.ended
     return ", ".join(f"{n:,} {state}" for state, n in counts.items())
+
+
+def fresh_seeds(result: Result, source: int | None = None) -> str:
+    """Count the fresh seeds of a trial, or of all trials that are confirmed.
+
+    ``1 of 3 fresh seeds complete, 1 failed, 1 not finished``; empty if there are none.
+    """
+    wanted = result.spec.fresh_seeds or 0
+    slots: Sequence[Trial] = result.confirm
+    if source is None:
+        wanted = result.n_confirmations
+        slots = result.confirmation_trials
+    else:
+        slots = [slot for slot in slots if slot.source == source]
+    if not slots:
+        return ""
+    complete = sum(slot.state == SlotState.COMPLETE for slot in slots)
+    failed = sum(slot.state == SlotState.FAILED for slot in slots)
+    left = wanted - sum(slot.state.is_finished for slot in slots)
+    text = f"{complete} of {plural(wanted, 'fresh seed')} complete"
+    if failed:
+        text += f", {failed} failed"
+    if left:
+        text += f", {left} not finished"
+    return text
+
+
+def held_so_far(result: Result) -> list[str]:
+    """Say what a file holds of a study that is not whole: a line for its search, one
+    for its confirmation. Empty of a whole one."""
+    lines = []
+    at = result.progress
+    is_searching = result.state != StudyState.DONE and at.finished < at.trials
+    if is_searching:
+        lines.append(f"so far: {progress(result)}")
+    slots = result.confirmation_trials
+    complete = sum(slot.state == SlotState.COMPLETE for slot in slots)
+    if slots and complete < result.n_confirmations:
+        lines.append(f"confirmation: {fresh_seeds(result)}")
+    elif result.n_confirmations and not slots and not is_searching:
+        lines.append("not confirmed yet")
+    return lines
 
 
 def bounds_reached(result: Result) -> list[str]:

@@ -617,7 +617,7 @@ CLASSIFICATIONS = {
     "MNIST-1D, 40 points": (1000, 5, "ahead of both"),
     "Spoken digits, known speakers": (1500, 5, "ahead of both"),
     "Fashion-MNIST, 196 points": (10_000, 3, "level with both"),
-    "Japanese Vowels": (370, 5, "level (370 test series)"),
+    "Japanese Vowels": (370, 5, "behind the ESN (p = 0.04)"),
 }
 """Test series, draws of the ESN, and what the page says."""
 
@@ -632,7 +632,11 @@ def test_what_the_page_calls_ahead_level_and_behind_is_so_by_its_test(
     own = estimate(cold if noisy == "–" else noisy, 10, series)
     others = [estimate(simple, 1, series), estimate(esn, draws, series)]
     compared = [intervals.compare(own, other, maximize=True) for other in others]
-    assert {one.relation for one in compared} == {verdict.split()[0]}
+    relations = [one.relation for one in compared]
+    if "the ESN" in verdict:
+        assert relations == ["level", verdict.split()[0]]
+    else:
+        assert {*relations} == {verdict.split()[0]}
     assert verdict == said
     if p := re.search(r"p = (\S+)\)", verdict):
         assert f"{compared[1].p:.2f}" == p[1]

@@ -97,7 +97,13 @@ def test_the_network_of_the_best_trial_is_chosen_or_what_is_asked_for() -> None:
             0,
             "trial 0: no network is stored. Only confirmed trials have one: 1, 2.",
         ),
-        (study(), 2, "trial 2: no network is stored."),  # too large, for instance
+        (
+            study(),
+            2,
+            "trial 2: no network is stored: 2 of 10 fresh seeds complete, 8 not"
+            " finished; their networks were too large, or the objective returned none."
+            " Other confirmed trials: 1.",
+        ),
         (
             snapshots.snapshot(snapshots.spec(**NETWORK)),
             None,
@@ -127,9 +133,18 @@ def test_a_confirmation_that_failed_keeps_no_network() -> None:
     result = study()
     failed = snapshots.confirmation(1, 0, None)
     alone = snapshots.snapshot(result.spec, tuple(result.search), (failed,))
-    ledger: Any = Kept({1: 10})
-    with pytest.raises(StudyError, match="Only confirmed trials have one: none yet"):
+    ledger: Any = Kept({})
+    said = (
+        "trial 1: no network is stored: 0 of 10 fresh seeds complete, 1 failed, 9 not"
+    )
+    with pytest.raises(StudyError, match=said):
         network.choose(alone, ledger)
+
+
+def test_a_network_that_is_replaced_as_it_is_read_is_told() -> None:
+    ledger: Any = Kept({1: 15})
+    with pytest.raises(StudyError, match=r"has just replaced the network\. Run this"):
+        network.choose(study(), ledger)
 
 
 def test_its_facts_are_json_with_units_scores_and_lineage() -> None:
@@ -143,6 +158,14 @@ def test_its_facts_are_json_with_units_scores_and_lineage() -> None:
     lineage = {"trial": 1, "fresh_seed": 1, "seed": SEED}
     assert lineage.items() <= facts["lineage"].items()
     assert facts["lineage"]["stored_by"]["cpu"] == provenance.of_this_process()["cpu"]
+
+
+def test_its_facts_name_the_seed_that_trained_it() -> None:
+    other = chosen(trial=2)
+    lineage = kept_network.record(other)["lineage"]
+    assert lineage["network"] == "trial 2, fresh seed 2 of 10"
+    assert lineage["fresh_seed"] == 2
+    assert lineage["seed"] == other.measured.seed == SEED + 1
 
 
 def test_its_weights_are_restored_and_those_of_another_are_refused() -> None:
