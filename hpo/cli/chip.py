@@ -11,6 +11,7 @@ from hpo.errors import StudyError
 from hpo.files import check_ending, writing
 
 if TYPE_CHECKING:
+    from hpo.contract import ChipTable
     from hpo.views.records.kept_network import KeptNetwork
 
 SAME_TAU = 0.05
@@ -32,6 +33,7 @@ def export(arguments: argparse.Namespace) -> int:
         HpoError: there is no such network, it has no table, or the file cannot be
             written.
     """
+    from hpo.contract import ProgrammableMember
     from hpo.worker import network
 
     target: Path = arguments.chip
@@ -40,13 +42,13 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.device is not None:
         threshold_ma = devices.threshold_ma("hpo export", arguments.device)
     kept = networks.choose(arguments)
-    member: Any = network.restore(kept)
-    if not hasattr(member, "chip_table"):
+    member = network.restore(kept)
+    if not isinstance(member, ProgrammableMember):
         raise StudyError(
             f"{kept.result.name}: only networks of a device have a table, got objective"
             f" {kept.result.spec.objective!r}. Export its tensors: --network FILE."
         )
-    if threshold_ma is not None and not hasattr(kept.params, "thermal_power"):
+    if threshold_ma is not None and not member.has_threshold:
         raise StudyError(
             f"{kept.result.name}: only networks of oscillators have currents in mA, got"
             f" objective {kept.result.spec.objective!r}. Leave out --device."
@@ -63,7 +65,7 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _levels(table: Any) -> str:
+def _levels(table: ChipTable) -> str:
     """Return a line on the value of one level, by kind of weight."""
     shown = []
     for kind, unit in _LEVELS.items():
@@ -74,7 +76,7 @@ def _levels(table: Any) -> str:
     return f"one level is: {', '.join(shown)}"
 
 
-def _differences(name: str, params: Any, table: Any) -> list[str]:
+def _differences(name: str, params: Any, table: ChipTable) -> list[str]:
     """Return lines on what the network asks of a device beyond what it was driven with,
     and on the times of a device of another relaxation time."""
     device = devices.read("hpo export", name)
@@ -120,7 +122,7 @@ def _score(kept: KeptNetwork, score: float, how: str) -> str:
     )
 
 
-def _sizes(table: Any, threshold_ma: float | None) -> list[str]:
+def _sizes(table: ChipTable, threshold_ma: float | None) -> list[str]:
     """Return lines on the number and the size of the values of a ``ChipTable``."""
     connections = table.count("input", "below", "within")
     largest = [

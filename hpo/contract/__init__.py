@@ -25,7 +25,13 @@ from hpo.contract.description import (
     describe,
     read_parameters,
 )
-from hpo.contract.inspection import NetworkMember, NetworkObjective, Trace
+from hpo.contract.inspection import (
+    ChipTable,
+    NetworkMember,
+    NetworkObjective,
+    ProgrammableMember,
+    Trace,
+)
 from hpo.contract.objective import Objective, OnEpoch, Progress
 from hpo.contract.outcome import (
     MAX_SCORE,
@@ -46,6 +52,7 @@ __all__ = [
     "QUANTILES",
     "Baseline",
     "ChecksTask",
+    "ChipTable",
     "Cost",
     "Description",
     "Direction",
@@ -61,6 +68,7 @@ __all__ = [
     "OnEpoch",
     "Outcome",
     "Parameter",
+    "ProgrammableMember",
     "Progress",
     "Protocol",
     "Sha256",

@@ -7,10 +7,12 @@ parameters and its seed. This module imports no torch.
 
 from __future__ import annotations
 
+import typing
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.contract.broken_host import is_out_of_memory
@@ -126,6 +128,56 @@ class NetworkMember(ABC):
 
         Args:
             images: positions in the test part, each in ``range(len(test_labels))``.
+        """
+
+
+class ChipTable(typing.Protocol):
+    """A trained network as the values to programme into a chip.
+
+    Its rows are of kinds: ``bias`` and ``fixed`` are drives, ``input``, ``below`` and
+    ``within`` are drives per unit of what arrives, ``readout`` has the weights of the
+    readout. Drives are in γ, the damping.
+    """
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Scores of the test part, by what was done to the network: ``as trained``."""
+
+    def count(self, *kinds: str) -> int:
+        """Return the number of rows of these kinds."""
+
+    def largest(self, *kinds: str) -> float:
+        """Return the largest absolute value among the rows of these kinds."""
+
+    def steps(self, kind: str) -> Collection[float]:
+        """Return the values of one level among the rows of a kind; empty if none is
+        rounded."""
+
+    def write(self, path: Path) -> None:
+        """Write the rows as CSV.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+
+
+class ProgrammableMember(NetworkMember):
+    """A network of devices, which can be programmed into a chip: ``hpo export
+    --chip``."""
+
+    has_threshold: bool = False
+    """Whether a device has a threshold current: a drive of 1 γ. If so, its parameters
+    have ``drive_limit``, ``drive_low``, ``drive_high`` and ``point_ns``."""
+
+    @abstractmethod
+    def chip_table(
+        self, *, bits: int | None = None, threshold_ma: float | None = None
+    ) -> ChipTable:
+        """Return the values to programme, with the scores that they leave.
+
+        Args:
+            bits: round weights to this many bits; None: exact.
+            threshold_ma: current of a drive of 1 γ, in mA; None: without currents.
         """
 
 

@@ -89,6 +89,7 @@ class Spintronic(Device):
     """
 
     system = "oscillator"
+    has_threshold = True
     states = ("x", "y")
     noise_parts = 2
     equation = (*Device.equation, "amplitude_rate")

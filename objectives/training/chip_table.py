@@ -4,6 +4,7 @@ unit.
 A row has these columns; what does not apply is empty::
 
     kind         layer   neuron  source       value and unit
+    network                      member_seed  the seed that drew and trained it
     score                        how          metric of the test part, solved equation
     parameter    number          name         of the device and of the network
     input_shift                  channel      u = (x - input_shift) / input_scale
@@ -101,6 +102,11 @@ class ChipTable:
         """Return the values of one level among the rows of a kind: one per layer."""
         levelled = (row for row in self.rows if row["kind"] == kind)
         return {row["value"] / row["level"] for row in levelled if row.get("level")}
+
+    def with_seed(self, seed: int) -> ChipTable:
+        """Return the same table, with the seed of the network as its first row."""
+        row = {"kind": "network", "source": "member_seed", "value": seed, "unit": "1"}
+        return ChipTable(rows=(row, *self.rows))
 
     def write(self, path: Path) -> None:
         """Write the rows as CSV.

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from hpo.contract import (
     KnowsCosts,
-    NetworkMember,
     NetworkObjective,
     OnEpoch,
     Outcome,
+    ProgrammableMember,
     Protocol,
     Solved,
     TaskParams,
@@ -58,7 +58,7 @@ MEASURED_SPAN = 10.0
 """The widest ``thermal_span`` with a measured benefit (docs/how-to/thermal.md)."""
 
 
-class LayeredMember(NetworkMember):
+class LayeredMember(ProgrammableMember):
     """One member of an objective on layered networks.
 
     Args:
@@ -99,6 +99,7 @@ class LayeredMember(NetworkMember):
         self._n_steps = self.network.physics.n_steps  # in training
         _, self.n_layers, self.width = self.network.bias.shape
         self.widths = self.network.widths
+        self.has_threshold = params.has_threshold
 
     @abstractmethod
     def _load(self, protocol: Protocol) -> Split:
@@ -342,7 +343,7 @@ class LayeredMember(NetworkMember):
             scores=scores,
             metric=self._objective.metric,
             test=self._test if self.classes else None,
-        )
+        ).with_seed(self._member_seed)
 
     def restore(self, data: bytes) -> None:
         """Set the weights to stored ones; see ``NetworkMember.restore``."""

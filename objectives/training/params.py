@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     Discriminator,
@@ -163,6 +163,8 @@ class LayeredParams(ObjectiveParams):
     optimum.
     """
 
+    has_threshold: ClassVar[bool] = False
+    """Whether a device has a threshold current: a drive of 1 / ``tau_ns``."""
     lr0: LearningRate
     lr_decay: LearningRateDecay
     s: Amplification

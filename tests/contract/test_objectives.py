@@ -14,7 +14,15 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import pytest
 
 from hpo import objectives
-from hpo.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from hpo.contract import (
+    NetworkObjective,
+    Objective,
+    ObjectiveParams,
+    Outcome,
+    ProgrammableMember,
+    Progress,
+    Protocol,
+)
 from hpo.objectives.networks.network_file import read_description
 from hpo.objectives.training import LayeredObjective
 
@@ -111,6 +119,29 @@ def train(
 
 def test_every_built_in_objective_is_tested() -> None:
     assert set(objectives.BUILT_IN) <= set(SMALL)
+
+
+def test_the_members_of_devices_alone_are_programmable(
+    objective: Objective[Any, Any],
+) -> None:
+    """Those of oscillators have a threshold current, too."""
+    if not isinstance(objective, NetworkObjective):
+        assert not isinstance(objective, LayeredObjective)
+        return
+    task_name, task = next(iter(objective.tasks.items()))
+    member = objective.member(
+        objective.Params(**SMALL[objective.name]),
+        task=task(name=task_name),
+        protocol=Protocol.CONFIRM,
+        member_seed=7,
+    )
+    assert isinstance(member, ProgrammableMember)
+    assert member.has_threshold == objective.name.startswith("spintronic")
+    table = member.chip_table(bits=4)
+    assert list(table.scores) == ["as trained", "with 4 bits"]
+    assert table.count("bias") == sum(member.widths)
+    assert table.largest("bias") > 0.0
+    assert table.steps("bias")
 
 
 def test_parameters_are_documented_and_bounded(objective: Objective[Any, Any]) -> None:

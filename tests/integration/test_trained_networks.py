@@ -187,8 +187,10 @@ def test_its_weights_are_written_for_a_chip_with_the_score_that_few_bits_leave(
         " 0.1282 ns apart, and divide frequencies by 0.1282; values in γ stay"
     )
     with (tmp_path / "w.csv").open(encoding="utf-8", newline="") as stream:
-        written = {row["level"] for row in csv.DictReader(stream)}
-    assert written == {"", *map(str, range(-3, 4))}
+        rows = [*csv.DictReader(stream)]
+    assert {row["level"] for row in rows} == {"", *map(str, range(-3, 4))}
+    (seed,) = [row["value"] for row in rows if row["kind"] == "network"]
+    assert int(seed) == best.members[user.kept].seed
 
 
 def test_a_network_without_a_threshold_has_no_currents(

@@ -21,6 +21,7 @@ from hpo.objectives.networks.integrators import Stepping
 from hpo.objectives.networks.kernels.generating import generate_steps
 from hpo.objectives.networks.oscillator import SILENT
 from hpo.objectives.networks.pointwise import DeviceNetwork
+from hpo.objectives.training import LayeredParams
 
 
 def _relax(self: Any, x: Any, y: Any, drive: Any, step_ns: Any) -> Any:
@@ -87,7 +88,7 @@ def test_every_part_of_the_equation_is_tried() -> None:
     ``Device``, but for checks."""
     assert {*Spintronic.equation, *BY_HAND, *HELPERS} == HOOKS.keys()
     others = {name for name in vars(Spintronic) if not name.startswith("__")}
-    others -= {*HOOKS, *Spintronic.model_fields, *vars(Device)}
+    others -= {*HOOKS, *Spintronic.model_fields, *vars(Device), *vars(LayeredParams)}
     assert others == {
         "_a_mean_is_not_that_of_the_filter",
         "_powers_are_below_saturation",
