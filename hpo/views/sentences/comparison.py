@@ -9,9 +9,9 @@ from hpo.study.spec import StudySpec
 from hpo.views.sentences.formatting import (
     NOTHING,
     baseline_text,
+    per_cent,
     plural,
     reported_text,
-    shown,
 )
 
 ENOUGH = 3
@@ -64,10 +64,10 @@ def against(
 
 def _size(spec: StudySpec, difference: float) -> str:
     """Return the size of a difference: ``3.7 points`` of accuracy, else ``0.019``."""
-    size = shown(spec, abs(difference))
+    size = abs(difference)
     if not spec.is_accuracy:
         return f"{size:.3g}"
-    number = f"{size:.1f}"
+    number = per_cent(size)
     if number == "1.0":
         return "1.0 point"
     return f"{number} points"
@@ -133,7 +133,8 @@ def margin_text(spec: StudySpec, margin: Comparison) -> str:
 
     def signed(value: float) -> str:
         if spec.is_accuracy:
-            return f"{shown(spec, value):+.1f}"
+            sign = "-" if value < 0 else "+"
+            return f"{sign}{per_cent(abs(value))}"
         return f"{value:+.3g}"
 
     text = signed(margin.difference)

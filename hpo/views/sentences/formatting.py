@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from hpo.contract import Baseline, Protocol
@@ -59,19 +60,34 @@ def shown(spec: StudySpec, score: float) -> float:
     return 100.0 * score if spec.is_accuracy else score
 
 
+def per_cent(share: float, digits: int = 1) -> str:
+    """Format a share in per cent, without the sign. A half is rounded up, as by hand.
+
+    Floats lie beside halves: ``100 * 0.7915`` is 79.14999999999999.
+
+    Examples:
+        >>> per_cent(0.7915), per_cent(0.9345), per_cent(0.8983, 2)
+        ('79.2', '93.5', '89.83')
+    """
+    if not math.isfinite(share):
+        return str(share)
+    exact = Decimal(f"{100.0 * share:.10f}")
+    return str(exact.quantize(Decimal(10) ** -digits, ROUND_HALF_UP))
+
+
 def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
     """Format a score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
     if std is None or not math.isfinite(std):
         text = f"{mean:.4g}"
         if spec.is_accuracy:
-            text = f"{100.0 * mean:.1f} %"
+            text = f"{per_cent(mean)} %"
         return text
     if not spec.is_accuracy:
         return f"{mean:.4g} ± {std:.2g}"
-    points = 100.0 * std
-    if 0 < points < 0.1:
-        return f"{100.0 * mean:.2f} ± {points:.2f} %"
-    return f"{100.0 * mean:.1f} ± {points:.1f} %"
+    digits = 1
+    if 0 < 100.0 * std < 0.1:
+        digits = 2
+    return f"{per_cent(mean, digits)} ± {per_cent(std, digits)} %"
 
 
 def metric(spec: StudySpec) -> str:
@@ -99,9 +115,9 @@ def reported_number(spec: StudySpec) -> str:
         return ""
     if not spec.is_accuracy:
         return score_text(spec, reported.score, reported.std)
-    text = f"{100.0 * reported.score:.2f}"
+    text = per_cent(reported.score, 2)
     if reported.std is not None:
-        text += f" ± {100.0 * reported.std:.2f}"
+        text += f" ± {per_cent(reported.std, 2)}"
     return f"{text} %"
 
 

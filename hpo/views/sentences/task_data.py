@@ -6,7 +6,7 @@ from hpo.contract import Protocol
 from hpo.objectives.data import Contents, SeriesContents
 from hpo.objectives.data.uncertainty import Uncertainty
 from hpo.study.spec import StudySpec
-from hpo.views.sentences.formatting import plural
+from hpo.views.sentences.formatting import per_cent, plural
 
 
 def describe(
@@ -39,8 +39,8 @@ def _sampling_error(known: Uncertainty) -> list[str]:
     """Return how precise the score of a trial is, with advice for few series."""
     lines = [
         f"a trial's score is as precise as on {known.n_series:,.0f} series:"
-        f" {100 * known.share:.1f} % has a standard error of"
-        f" {100 * known.error:.1f} points"
+        f" {per_cent(known.share)} % has a standard error of"
+        f" {per_cent(known.error)} points"
     ]
     folds = known.advised_folds
     if folds > 1:

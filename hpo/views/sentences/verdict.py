@@ -26,6 +26,7 @@ from hpo.views.sentences.comparison import against, beside, gap_text
 from hpo.views.sentences.formatting import (
     joined,
     metric,
+    per_cent,
     plural,
     point_text,
     quantities,
@@ -308,7 +309,7 @@ class SearchWords:
         claim = result.claim(best)
         if claim is None or claim.error is None or claim.n_series is None:
             return text
-        error = f"standard error {100 * claim.error:.1f} points"
+        error = f"standard error {per_cent(claim.error)} points"
         return f"{text}; {error} on {claim.n_series:,.0f} series"
 
     def _not_confirmed(self) -> str:
@@ -430,14 +431,14 @@ def _uncertainty(result: Result, item: Confirmation) -> list[str]:
     score = item.estimate(result.spec)
     if score.interval is None or score.n_series is None:
         return []
-    low, high = (100 * end for end in score.interval)
+    low, high = map(per_cent, score.interval)
     errors = []
     if score.seeds is not None:
         of = "splits" if item.splits else "seeds"
-        errors.append(f"{of} {100 * score.seeds:.1f} points")
+        errors.append(f"{of} {per_cent(score.seeds)} points")
     if score.sampling is not None:
-        errors.append(f"{score.n_series:,.0f} series {100 * score.sampling:.1f} points")
-    interval = f"95 % interval {low:.1f} to {high:.1f} %"
+        errors.append(f"{score.n_series:,.0f} series {per_cent(score.sampling)} points")
+    interval = f"95 % interval {low} to {high} %"
     texts = [f"{interval} (standard errors: {', '.join(errors)})"]
     claim = result.claim_of(item)
     if claim is not None and claim.n_series is not None:

@@ -49,10 +49,10 @@ REPEATED = Replication(
 
 def test_the_verdict_has_the_median_over_searches_and_what_has_no_score() -> None:
     assert sentences.verdict(REPEATED) == [
-        "confirmed median 94.0 % (quartiles 92.2 to 95.0 %, worst 90.0 %, best"
+        "confirmed median 94.0 % (quartiles 92.3 to 95.0 %, worst 90.0 %, best"
         " 95.0 %), over 4 searches of 2 fresh seeds each",
         "1 of 5 searches have no confirmed score",
-        "with thermal noise median 93.0 % (quartiles 91.2 to 94.0 %, worst 89.0 %, best"
+        "with thermal noise median 93.0 % (quartiles 91.3 to 94.0 %, worst 89.0 %, best"
         " 94.0 %)",
         "claimed median 93.0 % (quartiles 93.0 to 93.0 %, worst 93.0 %, best 93.0 %)",
         "claims minus confirmed scores: -2 to +3 points, mean -0.25",
