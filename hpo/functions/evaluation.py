@@ -42,8 +42,9 @@ def read_values(value: Any, n: int) -> tuple[tuple[float, ...], str | None]:
         several = [value]
     if len(several) != n:
         return (), (
-            f"the function returned {len(several)} values, but the study has {n}. Give"
-            " a direction for each: --direction minimize --direction maximize."
+            f"the function returned {len(several)} values, but the study has {n}. Start"
+            " another study with a direction for each: --name NEW --direction minimize"
+            " --direction maximize."
         )
     floats = []
     for one in several:

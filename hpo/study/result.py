@@ -257,7 +257,7 @@ class Result:
     def _confirmation(
         self, trial: Trial, fresh: Sequence[Trial], confirm: Confirm
     ) -> Confirmation:
-        claimed = self.claimed(trial)
+        predicted = self._predicted(trial)
         scored = [own for own in fresh if own.score is not None and own.members]
         costs = mean_costs(self.spec, *scored)
         splits_of: tuple[int, ...] = ()
@@ -267,7 +267,7 @@ class Result:
         return Confirmation(
             source=trial.number,
             params=trial.params,
-            search_score=math.nan if claimed is None else claimed,
+            search_score=math.nan if predicted is None else predicted,
             costs=tuple(costs.get(name, cost) for name, cost in of_search.items()),
             all_costs=costs,
             members=tuple(own.members[0] for own in scored),
@@ -387,17 +387,40 @@ class Result:
         """The bounds of the space at which the best trials lie."""
         return ()
 
+    @cached_property
+    def is_exact(self) -> bool:
+        """Whether a confirmation has shown that scores are exact: its function gave the
+        score of the search for every fresh seed."""
+        if not self.confirmations:
+            return False
+        searched = {trial.number: trial.score for trial in self.to_confirm}
+        for item in self.confirmations:
+            if not (item.complete and self.is_void(item)):
+                return False
+            if not math.isclose(item.mean, searched[item.source] or 0.0):
+                return False
+        return True
+
     def claimed(self, trial: Trial) -> float | None:
         """Return the search's claim of a trial: its posterior mean, else its score."""
-        known = self.posterior(trial)
-        if known is None:
+        if self.is_exact:
             return trial.score
-        return known.mean
+        return self._predicted(trial)
 
     def posterior(self, trial: Trial) -> Posterior | None:
         """Return what is expected of another network of a trial; None where trials are
-        not ranked by it."""
+        not ranked by it, or their scores are exact."""
+        if self.is_exact:
+            return None
         return self.snapshot.posterior.get(trial.number)
+
+    def _predicted(self, trial: Trial) -> float | None:
+        """Return the posterior mean of a trial, else its score; they rank the trials to
+        confirm."""
+        known = self.snapshot.posterior.get(trial.number)
+        if known is None:
+            return trial.score
+        return known.mean
 
     def claim(self, trial: Trial) -> Estimate | None:
         """Return the same with its standard error."""
@@ -472,24 +495,29 @@ class Search(Result):
     @cached_property
     def ranking(self) -> Sequence[Trial]:
         """Complete trials, best by ``claimed`` first; of equals the earlier one."""
-
-        def place(trial: Trial) -> tuple[float, int]:
-            return -self.sign * (self.claimed(trial) or 0.0), trial.number
-
-        return sorted(self.contenders, key=place)
+        if self.is_exact:
+            return self.by_score
+        return self._by_prediction
 
     @property
     def to_confirm(self) -> Sequence[Trial]:
-        """The first trials of the ranking; with ``confirm.by = "both"``, then those of
-        the best scores."""
+        """The first trials by posterior mean, or else by score; with ``confirm.by =
+        "both"``, then those of the best scores."""
         confirm = self.spec.confirm
         if confirm is None:
             return ()
-        chosen = list(self.ranking[: confirm.top])
+        chosen = list(self._by_prediction[: confirm.top])
         if confirm.by == "both":
             best = self.by_score[: confirm.top]
             chosen += [trial for trial in best if trial not in chosen]
         return chosen
+
+    @cached_property
+    def _by_prediction(self) -> Sequence[Trial]:
+        def place(trial: Trial) -> tuple[float, int]:
+            return -self.sign * (self._predicted(trial) or 0.0), trial.number
+
+        return sorted(self.contenders, key=place)
 
     @property
     def selected(self) -> Sequence[Trial]:

@@ -182,7 +182,10 @@ class SearchWords:
 
     def named(self) -> str:
         """Return what the best trial is called."""
-        return "best by posterior mean" if self.result.snapshot.posterior else "best"
+        best = self.result.best
+        if best is None or self.result.posterior(best) is None:
+            return "best"
+        return "best by posterior mean"
 
     def commands(self, name: str, storage: str) -> list[str]:
         """Return commands that show more."""
@@ -247,7 +250,7 @@ class SearchWords:
         """Name the best value beside the best posterior mean of a study whose trials
         may be lucky: one that is imported."""
         best = self.result.best
-        if best is None or not self.spec.is_imported:
+        if best is None or not self.spec.is_imported or self.result.is_exact:
             return ""
         luckiest = self.result.by_score[0]
         if not self.spec.dimensions:
@@ -300,7 +303,7 @@ class SearchWords:
         text = members
         if self.spec.has_class:
             text += f", {protocol_text(self.spec)}"
-        if best.number in result.snapshot.posterior and best.score is not None:
+        if result.posterior(best) is not None and best.score is not None:
             its = "its network" if self.spec.budget.seeds == 1 else "its networks"
             if self.spec.defines_by_run:
                 its = "it"
