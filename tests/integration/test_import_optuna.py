@@ -237,7 +237,9 @@ def test_exact_scores_need_no_posterior_mean(
     places = [round(-1.0 + 0.07 * number, 2) for number in range(29)]
     write(storage.optuna(), "mine", [optuna_trial(abs(x) + 2, x) for x in places])
     path = tmp_path / "exact.py"
-    path.write_text("def f(trial):\n    return abs(trial.suggest_float('x', -1, 1)) + 2\n")
+    path.write_text(
+        "def f(trial):\n    return abs(trial.suggest_float('x', -1, 1)) + 2\n"
+    )
     line = ("confirm", "mine", "--objective", f"{path}:f", "--seeds", 2)
     said = hpo(*line, "--workers", 1, "--no-report")
     assert "mine: best value 2.02 (1 call)\n  nothing to confirm: " in said
