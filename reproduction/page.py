@@ -173,6 +173,8 @@ def together_text(answers: Sequence[Answer]) -> str:
 def _counts(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
     measured = [len({reading_of(key) for key in a.judged}) for a in answers]
+    few = counts[Kind.FEW]
+    few_readings = f", {few} more readings" if few else ""
     return prose.COUNTS.format(
         claims=len(answers),
         readings=max(measured),
@@ -181,7 +183,7 @@ def _counts(answers: Sequence[Answer]) -> str:
         never=counts[Kind.NO],
         depends=counts[Kind.DEPENDS],
         few_networks=counts[Kind.OPEN],
-        few_readings=counts[Kind.FEW],
+        few_readings=few_readings,
     )
 
 
