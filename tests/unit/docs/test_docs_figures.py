@@ -306,6 +306,24 @@ def test_the_table_of_tasks_has_the_stored_scores(row: str) -> None:
     assert cells[1].startswith(text), f"{name}: {text}"
 
 
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [("NARMA10", "narma10-reservoir"), ("Mackey-Glass", "mackey-glass-reservoir")],
+)
+def test_the_errors_of_untrained_oscillators_are_the_stored_ones(
+    row: str, name: str
+) -> None:
+    result = stored(name)
+    texts = [
+        f"| {result['mean']:.{digits}f} ± {result['std']:.{digits}f} |"
+        for digits in (3, 4)
+    ]
+    for page in ("README.md", PAGE, "docs/records/beyond-digits.md"):
+        line = re.search(rf"^\| {row}[ ,].*$", plain(page), re.MULTILINE)
+        assert line, page
+        assert any(text in line[0] for text in texts), f"{page}: {texts}"
+
+
 # --- a figure that follows from others ---
 
 
@@ -572,7 +590,10 @@ def test_platforms_are_those_of_the_package() -> None:
         for one in project["classifiers"]
         if re.search(r":: 3\.\d+$", one)
     ]
-    said = found("README.md", r"Python 3\.(\d+) to 3\.(\d+)")
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert found(name, r"Python 3\.(\d+) or newer") == (str(min(minors)),)
+    tried = r"Python 3\.(\d+) \| all tests run \|\n.*Python 3\.12 and 3\.(\d+) \| tried"
+    said = found("docs/how-to/install.md", tried)
     assert tuple(map(int, said)) == (min(minors), max(minors))
     assert project["requires-python"] == f">=3.{min(minors)}"
     compose = found("docker-compose.yml", r"POSTGRES_IMAGE:-postgres:(\d+)@")
