@@ -103,9 +103,9 @@ def apply_failure_policy(study: LockedStudy) -> None:
     is_function = is_script(study.row.spec["objective"])
     in_a_row = FAILURES_OF_FUNCTION if is_function else FAILURES_IN_A_ROW
     if any(numbers.issuperset(range(n, n + in_a_row)) for n in numbers):
-        rule = f"{in_a_row} slots in a row failed"
+        rule = f"{in_a_row} trials in a row failed"
     elif not is_function and len(failed) * FAILED_SHARE >= last.budget:
-        rule = f"{len(failed)} of {last.budget} slots failed"
+        rule = f"{len(failed)} of {last.budget} trials failed"
     else:
         return
     study.turn(StudyState.FAILED, f"{rule}; the last one:\n{last.message}")

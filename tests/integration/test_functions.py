@@ -179,7 +179,7 @@ def test_a_function_that_always_fails_stops_its_study(user: User) -> None:
     line = ("launch", "broken.py:objective", "--workers", "1", "--no-report")
     _, err = user.run(*line, status=1)
     assert user.snapshot("broken").finished == 10
-    assert "10 slots in a row failed; the last one:" in err
+    assert "10 trials in a row failed; the last one:" in err
     assert "the function returned NaN" in err
 
 

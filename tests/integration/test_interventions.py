@@ -172,7 +172,7 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
     ledger.release(held[3])
     shown = hpo("status", "toy")
     assert (
-        "toy: study failed: 3 slots in a row failed; the last one: ValueError: trial 2"
+        "toy: study failed: 3 trials in a row failed; the last one: ValueError: trial 2"
         in shown
     )
     assert "3 of 6 trials finished: 3 failed; 1 begun, waiting for a worker" in shown

@@ -29,7 +29,7 @@ def test_a_fifth_of_failures_stops_the_study(ledger: Ledger) -> None:
             ledger.settle(held, End(state=SlotState.FAILED, message="boom"))
         else:
             finish(ledger, held)
-    assert ledger.snapshot("toy").reason == "3 of 15 slots failed; the last one:\nboom"
+    assert ledger.snapshot("toy").reason == "3 of 15 trials failed; the last one:\nboom"
 
 
 def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
@@ -45,7 +45,7 @@ def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
     ledger.settle(held[2], End(state=SlotState.FAILED, message="boom 2"))
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
-    assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
+    assert snapshot.reason == "3 trials in a row failed; the last one:\nboom 4"
     assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed", failed=True)
 
 
