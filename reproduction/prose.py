@@ -68,7 +68,7 @@ BEFORE = {
 DECIDES = """\
 ## What decides
 
-[A table](../reproduction/tables/decides.csv) says under how many readings each claim holds, holds in part and fails, and which single choices turn it. A verdict needs five readings. Of four crossed choices, the limit alone turns the accuracy (main effect -0.94, others within 0.06). [Not measured](../reproduction/tables/missing.csv)."""
+[A table](../reproduction/tables/decides.csv) says under how many readings each claim holds, holds in part and fails, and which single choices turn it. A verdict needs five readings. Of four crossed choices, the limit alone turns the accuracy (main effect -0.96, others within 0.06). [Not measured](../reproduction/tables/missing.csv)."""
 
 SEARCHES = {
     "seqdigits-tpe": "`seqdigits-tpe`: spintronic, validation data, TPE, 2 networks per trial",
