@@ -4,7 +4,6 @@ unit.
 A row has these columns; what does not apply is empty::
 
     kind         layer   neuron  source       value and unit
-    network                      member_seed  the seed that drew and trained it
     score                        how          metric of the test part, solved equation
     parameter    number          name         of the device and of the network
     input_shift                  channel      u = (x - input_shift) / input_scale
@@ -17,6 +16,7 @@ A row has these columns; what does not apply is empty::
     readout              class   feature      per unit of the feature
     readout_bias         class
     test                 class   series       its inputs u, point by point
+    network                      member_seed  the seed that drew and trained it
 
 The drive of a neuron is the sum of its rows, within the bounds of its limit. A value is
 S W / gamma, with gamma = 1 / tau of its layer, or 1 per ns for a device without tau.
@@ -104,9 +104,9 @@ class ChipTable:
         return {row["value"] / row["level"] for row in levelled if row.get("level")}
 
     def with_seed(self, seed: int) -> ChipTable:
-        """Return the same table, with the seed of the network as its first row."""
+        """Return the same table, with the seed of the network as its last row."""
         row = {"kind": "network", "source": "member_seed", "value": seed, "unit": "1"}
-        return ChipTable(rows=(row, *self.rows))
+        return ChipTable(rows=(*self.rows, row))
 
     def write(self, path: Path) -> None:
         """Write the rows as CSV.

@@ -231,9 +231,9 @@ def test_whatever_does_not_fit_the_database_is_undone(
 
 def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) -> None:
     packed = tmp_path / "toy.jsonl.gz"
-    assert (
-        hpo("export", "toy", "--backup", packed)
-        == f"{packed}\nwith the source of toy_objective.py\n"
+    assert hpo("export", "toy", "--backup", packed) == (
+        f"{packed}\nso far: 3 of 24 trials finished: 1 complete, 1 pruned, 1 failed;"
+        " 6 epochs of training; 1 running\nwith the source of toy_objective.py\n"
     )
     told = "3 of 24 trials finished (1 complete, 1 failed, 1 pruned, 1 running)\n"
     lines = len(Path(toy_objective.__file__).read_text().splitlines())
