@@ -4,6 +4,7 @@ Dask."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -143,11 +144,14 @@ def test_workers_that_cannot_live_are_given_up_with_their_last_words(
     make: Make,
 ) -> None:
     executor = make("sqlite:///x.db")
-    executor.start(2)
-    with pytest.raises(HpoError, match=r"must live, but |died at once") as caught:
+    with pytest.raises(HpoError) as caught:
+        executor.start(2)
         follow(executor, lambda: False)
-    assert "expected the URL of a PostgreSQL database" in str(caught.value)
-    assert "Its log: " in str(caught.value)
+    said = str(caught.value)
+    assert "expected the URL of a PostgreSQL database" in said
+    if not said.startswith("storage URL: "):  # SLURM's executor reads it, and refuses
+        assert re.search(r"must live, but |died at once", said)
+        assert "Its log: " in said
 
 
 def test_nothing_to_start_and_nothing_to_stop(make: Make, database_url: str) -> None:
