@@ -140,13 +140,17 @@ def test_stop_ends_all_workers_in_order_and_their_logs_are_known(
     assert not any("passfile" in path.read_text() for path in tmp_path.rglob("*.*"))
 
 
+def start_and_follow(executor: Executor) -> None:
+    executor.start(2)
+    follow(executor, lambda: False)
+
+
 def test_workers_that_cannot_live_are_given_up_with_their_last_words(
     make: Make,
 ) -> None:
     executor = make("sqlite:///x.db")
     with pytest.raises(HpoError) as caught:
-        executor.start(2)
-        follow(executor, lambda: False)
+        start_and_follow(executor)
     said = str(caught.value)
     assert "expected the URL of a PostgreSQL database" in said
     if not said.startswith("storage URL: "):  # SLURM's executor reads it, and refuses
