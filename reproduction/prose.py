@@ -125,7 +125,7 @@ Trained with thermal noise of 1e-3 between 0 and 3 γ, the point has 56.7 ± 6.2
 READ_OTHERWISE = """\
 # How far each verdict depends on what the paper leaves open
 
-**With a drive of 0 to 3 γ, more than published devices had, the paper's point loses its accuracy (73.5 ± 8.6 %, 15 networks) and its maximum at 1 ns.** With a [thermal power](../how-to/thermal.md) of 1e-3 and no limit it keeps both. The claim of a five-fold window fails with and without it.
+**With a drive of 0 to 3 γ, more than published devices had, the paper's point loses its accuracy (73.5 ± 8.6 %, 15 networks). Its maximum moves from 1 ns.** With a [thermal power](../how-to/thermal.md) of 1e-3 and no limit it keeps both. The claim of a five-fold window fails with and without it.
 
 **A plain PyTorch loop has the paper's accuracy, but as a map.** It has a cut-off of 0.1/Δt, reads x, and makes one step per point. As trained it has 88 to 91 % from 1 to 2.5 ns; the same networks have 53 % at 1 ns and 15 % at 2.5 ns on the solved equation (medians of 5).
 

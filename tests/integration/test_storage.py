@@ -236,7 +236,7 @@ def test_a_server_without_a_connection_left_says_so(
     name = sa.make_url(empty_database_url).database
     url = changed(empty_database_url, username="many", password="geheim")
     with connect(empty_database_url) as connection:
-        connection.execute(full.format(name=name))  # type: ignore[arg-type]
+        connection.execute(full.format(name=name).encode())
         try:
             with pytest.raises(StorageError) as refused:
                 open_storage(url, patience_s=0.0)
