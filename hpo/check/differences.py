@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hpo.check.run import Run
 
 
@@ -15,11 +17,20 @@ def name_differences(one: Run, other: Run) -> list[str]:
         found.append(f"how it ended ({one.state}, {other.state})")
     if one.suggestion != other.suggestion:
         found.append(f"parameters ({_name_parameter(one, other)})")
+    return found + name_changed_results(one, other)
+
+
+def name_changed_results(one: Run, other: Run) -> list[str]:
+    """Return in words what differs between the values, reports and training losses of
+    two runs."""
+    found = []
     if list(one.values) != list(other.values):
         values = [", ".join(map(repr, run.values)) for run in (one, other)]
         found.append(f"value ({values[0]} and {values[1]})")
     if list(map(tuple, one.reports)) != list(map(tuple, other.reports)):
         found.append(f"reports ({_name_report(one, other)})")
+    if _as_texts(one.losses) != _as_texts(other.losses):
+        found.append(f"training losses ({_name_loss(one, other)})")
     return found
 
 
@@ -54,3 +65,19 @@ def _name_report(one: Run, other: Run) -> str:
         if value != other_value:
             return f"step {step}: {value!r}, {other_value!r}"
     return "none"
+
+
+def _name_loss(one: Run, other: Run) -> str:
+    """Return the first epoch whose training losses differ, with both."""
+    if len(one.losses) != len(other.losses):
+        return f"{len(one.losses)} and {len(other.losses)} epochs"
+    pairs = zip(_as_texts(one.losses), _as_texts(other.losses), strict=True)
+    for epoch, (own, others) in enumerate(pairs, 1):
+        if own != others:
+            return f"epoch {epoch}: {own}, {others}"
+    return "none"
+
+
+def _as_texts(values: Sequence[float]) -> list[str]:
+    """Return numbers as texts: NaN is equal to itself."""
+    return [repr(float(value)) for value in values]

@@ -13,7 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from hpo.check.differences import name_changed_facts, name_differences
+from hpo.check.differences import (
+    name_changed_facts,
+    name_changed_results,
+    name_differences,
+)
 from hpo.check.run import DRY_CALLS, DRY_S, Order, Run
 from hpo.errors import HpoError
 from hpo.search.uncompiled import name_uncompiled
@@ -112,13 +116,16 @@ class Rehearsal:
 
     @property
     def seed_has_effect(self) -> bool | None:
-        """Whether another seed changes values or reports; None if the first trial
-        fails or does not repeat."""
+        """Whether another seed changes values, reports or training losses; None if the
+        first trial fails or does not repeat."""
         if self._has_failed or self.differences:
             return None
-        one = self.first
-        other = self.other_seed
-        return one.values != other.values or one.reports != other.reports
+        return bool(self.seed_differences)
+
+    @property
+    def seed_differences(self) -> list[str]:
+        """What another seed changes, in words: value, reports, training losses."""
+        return name_changed_results(self.first, self.other_seed)
 
     @property
     def is_reproducible(self) -> bool:

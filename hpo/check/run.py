@@ -58,6 +58,8 @@ class Run:
     """Of the suggestion, with the distributions of a function's parameters."""
     reports: Sequence[Sequence[float]] = ()
     """Each with its step and its value."""
+    losses: Sequence[float] = ()
+    """Mean training loss of each epoch of a network."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """User attributes of a function; the ``info`` of a network."""
     message: str | None = None
@@ -201,6 +203,7 @@ def _run_network(spec: StudySpec, known: Suggestion | None) -> Run:
         params=suggestion.params,
         attrs=suggestion.attrs,
         reports=reports,
+        losses=outcome.loss_curve,
         facts=info,
         asks_to_prune=bool(reports),
         seconds=time.monotonic() - began_s,

@@ -183,6 +183,8 @@ def _judge_repeat(spec: StudySpec, rehearsal: Rehearsal) -> Finding:
         text = f"a second call differs in its {'; '.join(differences)}"
         return Finding("repeats", text, "error", remedy)
     text = "value, reports and parameters are equal in two processes"
+    if rehearsal.first.losses:
+        text = f"training losses, {text}"
     changed = rehearsal.changed_facts
     if not changed:
         return Finding("repeats", text)
@@ -196,9 +198,13 @@ def _judge_seed(spec: StudySpec, rehearsal: Rehearsal) -> Finding:
         text = f"with another seed it fails: {_failure(spec, other)}"
         return Finding("seed", text, "error", _correct(other))
     if rehearsal.seed_has_effect:
-        one, *_ = rehearsal.first.values or [0.0]
-        two, *_ = other.values or [0.0]
-        return Finding("seed", f"another seed gives {two:.6g} instead of {one:.6g}")
+        changed = "; ".join(rehearsal.seed_differences)
+        text = f"another seed changes its {changed}"
+        one = list(rehearsal.first.values[:1])
+        two = list(other.values[:1])
+        if one and two and one != two:
+            text = f"another seed gives {two[0]:.6g} instead of {one[0]:.6g}"
+        return Finding("seed", text)
     remedy = "Draw from `member_seed`, or set confirm = false."
     if spec.is_function:
         remedy = (

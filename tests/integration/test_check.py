@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,6 +203,43 @@ def test_a_study_file_is_checked_by_a_few_epochs(
     assert found["seed_has_effect"]
     assert found["reports"] == 3
     assert found["parameters"]["k"]["high"] == 8
+
+
+AT_CHANCE = """
+from dataclasses import replace
+
+from toy_objective import ToyObjective
+
+
+class AtChance(ToyObjective):
+    name = "at-chance"
+
+    def evaluate(self, params, *, on_epoch, **how):
+        def unscored(progress):
+            on_epoch(replace(progress, score=0.1))
+
+        outcome = super().evaluate(params, on_epoch=unscored, **how)
+        return outcome.replace(score=0.1, curve=[0.1] * len(outcome.curve))
+"""
+
+
+def test_a_seed_that_changes_the_losses_alone_has_an_effect(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few epochs may leave every seed at chance."""
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    Path("at_chance.py").write_text(AT_CHANCE)
+    tables = {k: v for k, v in toy_spec().stored().items() if v not in ({}, "")}
+    tables["objective"] = "at_chance:AtChance"
+    Path("toy.toml").write_text(tomli_w.dumps(tables))
+    status, found = record(capsys, "toy.toml")
+    assert status == 0
+    assert found["values"] == [0.1]
+    assert found["seed_has_effect"]
+    by_name = {one["what"]: one for one in found["findings"]}
+    assert by_name["seed"]["verdict"] == "ok"
+    pattern = r"another seed changes its training losses \(epoch 1: 0\.\d+, 0\.\d+\)"
+    assert re.fullmatch(pattern, by_name["seed"]["found"])
 
 
 OWN_DEVICE = """
