@@ -133,11 +133,12 @@ def stop(study: ChangedStudy) -> Answer:
             their leases
     """
     from hpo.ledger import interventions
+    from hpo.views.sentences.formatting import plural
 
     held = interventions.stop(study.ledger, study.name, release=study.options.release)
     text = "stopped"
     if held:
-        text += f"; {held} running trials save a checkpoint at their next epoch"
+        text += f"; workers save {plural(held, 'running trial')} at the next epoch"
     again = f"hpo resume {study.name}{storage_option(study.options.storage)}"
     return {"state": "stopped", "held": held}, f"{text}; resume with: {again}"
 
@@ -250,6 +251,7 @@ def resume(study: ChangedStudy) -> Answer:
 
 def _reopen(study: ChangedStudy) -> Answer:
     from hpo.ledger import interventions
+    from hpo.views.sentences.formatting import plural
 
     was, freed = interventions.resume(
         study.ledger, study.name, release=study.options.release
@@ -261,7 +263,7 @@ def _reopen(study: ChangedStudy) -> Answer:
         "failed": "open again; earlier failures no longer count",
     }[was]
     if freed:
-        text += f"; {freed} running trials released"
+        text += f"; {plural(freed, 'running trial')} released"
     return {"was": was, "state": study.result.state, "released": freed}, text
 
 

@@ -76,7 +76,7 @@ def _release_slots(study: LockedStudy) -> int:
     """Free the slots of a study for its workers; a live worker continues until a
     takeover."""
     n = study.ask(sql.RELEASE_SLOTS).rowcount
-    study.note(f"released {n} running trials")
+    study.note(f"released running trials: {n}")
     return n
 
 

@@ -258,12 +258,15 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
         in said
     )
     assert ledger.snapshot("toy").finished == 3
-    assert "toy: already open; 1 running trials released" in hpo(
+    assert "toy: already open; 1 running trial released" in hpo(
         "resume", "toy", "--release"
     )
     ledger.renew("w", held, doing="", lease_s=60)
     heir = claim(ledger, "heir", lease_s=3 * 86400.0)
     assert heir.number == held.number, "whoever was thought dead has lost it only now"
+    assert "toy: stopped; workers save 1 running trial at the next epoch; " in hpo(
+        "stop", "toy"
+    )
     assert "toy: stopped; resume with: hpo resume toy" in hpo(
         "stop", "toy", "--release"
     )

@@ -17,6 +17,7 @@ from hpo.views.sentences.formatting import (
     joined,
     last_line,
     params_text,
+    plural,
     score_cell,
 )
 from hpo.views.terminal import text_tables
@@ -144,7 +145,8 @@ def waiting_line(result: Result) -> str:
     if not alive:
         return f"{text}; no worker serves this study"
     silent_s = min(worker.seconds_silent or 0.0 for worker in alive)
-    workers = f"{len(alive)} workers alive, last heartbeat {silent_s:.0f} s ago"
+    n_alive = plural(len(alive), "worker")
+    workers = f"{n_alive} alive, last heartbeat {silent_s:.0f} s ago"
     return joined([text, workers, progress.left_text(result)])
 
 

@@ -96,7 +96,7 @@ def test_plain_output_says_that_it_waits(
     output = capsys.readouterr().out.splitlines()
     assert len(output) == 2
     assert output[1].startswith("waiting: 12 of 60 trials finished")
-    assert "; 1 workers alive, last heartbeat 3 s ago; about " in output[1]
+    assert "; 1 worker alive, last heartbeat 3 s ago; about " in output[1]
     assert waiting_line(at(12, workers=())).endswith("; no worker serves this study")
 
 
