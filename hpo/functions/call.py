@@ -23,7 +23,7 @@ from hpo.contract import (
 )
 from hpo.errors import traceback_text
 from hpo.functions import history, inside
-from hpo.functions.evaluation import Evaluation, plain, read_values
+from hpo.functions.evaluation import Evaluation, list_values, plain, read_values
 from hpo.functions.inside import Inside
 from hpo.functions.samplers import DecidedSampler, FixedSampler
 from hpo.functions.saved import Saved
@@ -225,8 +225,12 @@ class Call:
         self, trial: FrozenTrial, state: SlotState, value: Any, message: str | None
     ) -> Evaluation:
         values: tuple[float, ...] = ()
+        n_returned = None
         if state == SlotState.COMPLETE:
-            values, message = read_values(value, len(self.spec.directions or ()))
+            n_directions = len(self.spec.directions or ())
+            if len(list_values(value)) != n_directions:
+                n_returned = len(list_values(value))
+            values, message = read_values(value, n_directions)
             if message is not None:
                 state = SlotState.FAILED
         elif state == SlotState.PRUNED and self._reports:
@@ -241,6 +245,7 @@ class Call:
             asked_confirming=self._inside.asked_confirming,
             asked_to_prune=self._trial.asked_to_prune,
             message=message,
+            n_returned=n_returned,
         )
 
 

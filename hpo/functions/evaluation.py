@@ -33,13 +33,13 @@ class Evaluation:
     """Whether it called ``should_prune``."""
     message: str | None = None
     """Why it failed."""
+    n_returned: int | None = None
+    """How many values it returned, if the study has another number of directions."""
 
 
 def read_values(value: Any, n: int) -> tuple[tuple[float, ...], str | None]:
     """Return what a function returned as floats, or why it is no result."""
-    several = value
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        several = [value]
+    several = list_values(value)
     if len(several) != n:
         return (), (
             f"the function returned {len(several)} values, but the study has {n}. Start"
@@ -56,6 +56,13 @@ def read_values(value: Any, n: int) -> tuple[tuple[float, ...], str | None]:
             return (), "the function returned NaN."
         floats.append(clip_score(number))
     return tuple(floats), None
+
+
+def list_values(value: Any) -> Sequence[Any]:
+    """Return what a function returned as a sequence; one value is one of length 1."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return [value]
+    return value
 
 
 def plain(value: Any) -> Any:

@@ -136,6 +136,15 @@ class Result:
         return [trial for trial in self.all_trials if trial.state == state]
 
     @property
+    def n_returned(self) -> int | None:
+        """How many values the function returned in every failed trial, if the study has
+        another number of directions, so that a retry fails again; None otherwise."""
+        numbers = {trial.n_returned for trial in self.ended(SlotState.FAILED)}
+        if len(numbers) != 1:
+            return None
+        return numbers.pop()
+
+    @property
     def trained_s(self) -> float:
         """Wall time of all trainings, in seconds."""
         return math.fsum(trial.seconds for trial in self.all_trials)

@@ -43,6 +43,9 @@ DISTRIBUTIONS = "hpo:distributions"
 parameters."""
 
 
+RETURNED = "returned_values"
+"""The key of a failed trial's lineage that holds how many values its function returned,
+if the study has another number of directions."""
 VALUE_SD = "hpo:value_sd"
 """The attribute of a trial that holds the standard deviation of its value, if somebody
 told it."""
@@ -232,6 +235,12 @@ class Trial(Networks, Judged):
     alike: int = 1
     """Number of trials that it stands for in a list of studies: itself, and others
     alike."""
+
+    @property
+    def n_returned(self) -> int | None:
+        """How many values its function returned, where the study has another number of
+        directions: it failed by that; None of any other trial."""
+        return self.lineage.get(RETURNED)
 
     @property
     def epochs(self) -> int:

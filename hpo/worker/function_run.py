@@ -19,7 +19,7 @@ from hpo.functions import Evaluation, SameParametersError
 from hpo.search.history import learns
 from hpo.study.networks import Member
 from hpo.study.seeds import derive_seed
-from hpo.study.trials import Past, SlotState, Step, Suggestion
+from hpo.study.trials import RETURNED, Past, SlotState, Step, Suggestion
 from hpo.worker.function_call import WatchedCall
 from hpo.worker.suggestions import Suggester
 from hpo.worker.trial import TrialRun
@@ -30,6 +30,8 @@ class FunctionRun(TrialRun):
 
     _reported: Sequence[Step] = ()
     """What the first call of a trial has reported."""
+    _n_returned: int | None = None
+    """How many values the last call returned, if their number was wrong."""
 
     def _search(self) -> None:
         claim = self._claim
@@ -92,6 +94,7 @@ class FunctionRun(TrialRun):
             evaluation = call.run(seed, fixed=fixed, **history)
         except SpecError as error:  # other hosts may have what the script imports
             raise UnavailableError(str(error)) from None
+        self._n_returned = evaluation.n_returned
         if fixed is None:
             self._suggestion = evaluation.suggestion
             reports = sorted(evaluation.reports.items())
@@ -168,6 +171,12 @@ class FunctionRun(TrialRun):
 
     def _attrs(self) -> dict[str, Any]:
         return dict(self._suggestion.attrs)
+
+    def _lineage(self) -> dict[str, Any]:
+        lineage = super()._lineage()
+        if self._n_returned is not None:
+            lineage[RETURNED] = self._n_returned
+        return lineage
 
 
 def _list_steps(member: Member) -> list[Step]:

@@ -183,6 +183,25 @@ def test_a_function_that_always_fails_stops_its_study(user: User) -> None:
     assert "the function returned NaN" in err
 
 
+def test_a_function_with_more_values_than_directions_needs_another_study(
+    user: User,
+) -> None:
+    script = user.directory / "two.py"
+    script.write_text("def objective(trial):\n    return 1, 2\n")
+    line = ("launch", "two.py:objective", "--workers", "1", "--no-report")
+    out, _ = user.run(*line, "--trials", "2", status=5)
+    what = (
+        "a retry fails again: the function returns 2 values, and the study has 1"
+        " direction. Start another study with the direction of each value: `"
+    )
+    assert out.count(what) == 2, "of the verdict, and below the failed trials"
+    assert "--retry" not in out
+    another = out.partition(what)[2].partition("`")[0]
+    words = shlex.split(another.replace("NEW", "both"))
+    user.run(*words[1:], "--trials", "2", "--workers", "1", "--no-report")
+    assert user.snapshot("both").state == StudyState.DONE
+
+
 def test_every_call_of_a_trial_sees_its_history(user: User) -> None:
     (user.directory / "better.py").write_text(
         "def objective(trial):\n"

@@ -7,7 +7,7 @@ import shlex
 from hpo.errors import advise
 from hpo.study.result import Result
 from hpo.study.trials import SlotState
-from hpo.views.sentences.formatting import joined
+from hpo.views.sentences.formatting import joined, plural
 
 
 def remedy(result: Result) -> str:
@@ -25,10 +25,51 @@ def remedy(result: Result) -> str:
 
 
 def _of_failed(result: Result) -> str:
+    if result.n_returned is not None:
+        return start_another(result, result.n_returned)
     name = shlex.quote(result.name)
     own = f"hpo.load({result.name!r})"
     errors = advise(f"hpo trials {name} --state failed", f"{own}.trials")
     return f"correct what failed (`{errors}`), then retry: `{retry_command(result)}`"
+
+
+def correct_failed(result: Result, retry: str, storage: str = "") -> str:
+    """Say what to do about failed trials: to ``retry`` them once their cause is fixed,
+    or to start another study if a retry would fail again.
+
+    Args:
+        result: the study.
+        retry: the command that runs the failed trials again.
+        storage: options by which the command reaches the same database.
+    """
+    if result.n_returned is not None:
+        return start_another(result, result.n_returned, storage)
+    return f"after fixing the cause: {retry}"
+
+
+def start_another(result: Result, n_values: int, storage: str = "") -> str:
+    """Say how to start a study with a direction for each value that the function
+    returns.
+
+    Args:
+        result: the study, which has another number of directions.
+        n_values: how many values the function returns.
+        storage: options by which the command reaches the same database.
+    """
+    own = list(result.spec.directions or ())
+    missing = ["minimize"] * (n_values - len(own))
+    directions = [*own, *missing][:n_values]
+    line = f"hpo launch {shlex.quote(result.spec.objective)} --name NEW{storage}"
+    for direction in directions:
+        line += f" --direction {direction}"
+    if result.spec.arguments:
+        line += f" -- {shlex.join(result.spec.arguments)}"
+    python = f"hpo.launch({result.spec.objective!r}, name='other', {directions=})"
+    return (
+        f"a retry fails again: the function returns {plural(n_values, 'value')}, and"
+        f" the study has {plural(len(own), 'direction')}. Start another study with the"
+        f" direction of each value: `{advise(line, python)}`"
+    )
 
 
 def retry_command(result: Result, storage: str = "") -> str:

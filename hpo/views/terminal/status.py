@@ -184,7 +184,7 @@ def failures(result: Result, storage: str = "") -> list[str]:
         retry = incomplete.retry_command(result, storage)
         if len(failed) == 1:
             retry = retry.replace("--retry", f"--retry {min(failed)}")
-        lines.append(f"  after fixing the cause: {retry}")
+        lines.append(f"  {incomplete.correct_failed(result, retry, storage)}")
     lines += _last(result, SlotState.EXCLUDED)
     for trial in result.search:
         if trial.state == SlotState.RUNNING and trial.losses >= MAX_LOSSES:
@@ -247,17 +247,7 @@ def next_step(result: Result, storage: str = "") -> str:
             f" the trial: `{exclude}`"
         )
     if failed and result.ended(SlotState.FAILED):
-        errors = advise(f"hpo trials {name}{storage} --state failed", f"{own}.trials")
-        retry = incomplete.retry_command(result, storage)
-        new = advise(
-            f"hpo launch --study FILE{storage} --name NEW",
-            "hpo.launch(FILE, name='other')",
-        )
-        return (
-            f"see the errors with `{errors}`; fix the cause and retry these trials with"
-            f" `{retry}`, or accept their failures with {resume}; a changed study file"
-            f" needs a new name: `{new}`"
-        )
+        return _correct_failed(result, storage)
     if failed or result.state == StudyState.STOPPED:
         return resume
     if result.state == StudyState.OPEN and result.spec.is_ask_and_tell:
@@ -272,6 +262,28 @@ def next_step(result: Result, storage: str = "") -> str:
             f" {name}{storage}`, or launch it again"
         )
     return ""
+
+
+def _correct_failed(result: Result, storage: str) -> str:
+    """Return the next step for a study that failed by its failed trials."""
+    if result.n_returned is not None:
+        return incomplete.start_another(result, result.n_returned, storage)
+    name = shlex.quote(result.name)
+    errors = advise(
+        f"hpo trials {name}{storage} --state failed",
+        f"hpo.load({result.name!r}).trials",
+    )
+    retry = incomplete.retry_command(result, storage)
+    new = advise(
+        f"hpo launch --study FILE{storage} --name NEW",
+        "hpo.launch(FILE, name='other')",
+    )
+    return (
+        f"see the errors with `{errors}`; fix the cause and retry these trials with"
+        f" `{retry}`, or accept their failures with"
+        f" `{resume_command(result.name, storage)}`; a changed study file needs a new"
+        f" name: `{new}`"
+    )
 
 
 def confirm_again(result: Result, storage: str = "") -> str:

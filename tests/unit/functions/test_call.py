@@ -122,6 +122,7 @@ def test_a_call_ends_as_optuna_judges_it(
         assert evaluation.message is None
     else:
         assert message in str(evaluation.message)
+    assert evaluation.n_returned == (2 if body == "return 1, 2" else None)
 
 
 def test_another_seed_has_the_same_parameters(tmp_path: Path) -> None:

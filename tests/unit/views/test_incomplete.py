@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 import snapshots
@@ -94,6 +95,59 @@ def test_a_study_that_ends_without_a_complete_trial_says_what_to_do(
     assert second == what
     assert capital(what) in unescape(page.html(result))
     assert what in json_records.study(result)["verdict"]
+
+
+@pytest.mark.parametrize("state", [StudyState.FAILED, StudyState.DONE])
+@pytest.mark.parametrize(
+    ("own", "n_values", "what", "python"),
+    [
+        (
+            {},
+            2,
+            "a retry fails again: the function returns 2 values, and the study has 1"
+            " direction. Start another study with the direction of each value: `hpo"
+            " launch train.py:objective --name NEW --direction minimize --direction"
+            " minimize`",
+            "`hpo.launch('train.py:objective', name='other', directions=['minimize',"
+            " 'minimize'])`",
+        ),
+        (
+            {"directions": ["maximize", "minimize"], "arguments": ["a b"]},
+            1,
+            "a retry fails again: the function returns 1 value, and the study has 2"
+            " directions. Start another study with the direction of each value: `hpo"
+            " launch train.py:objective --name NEW --direction maximize -- 'a b'`",
+            "`hpo.launch('train.py:objective', name='other', directions=['maximize'])`",
+        ),
+    ],
+)
+def test_a_study_with_too_few_directions_advises_another_one(
+    tmp_path: Path,
+    state: StudyState,
+    own: dict[str, Any],
+    n_values: int,
+    what: str,
+    python: str,
+) -> None:
+    (tmp_path / "train.py").write_text("def objective(trial): return 1, 2\n")
+    tree = {"name": "f", "objective": "train.py:objective", "budget": {"trials": 2}}
+    spec = file.read({**tree, **own}, base=tmp_path, where="train.py")
+    lineage = {"returned_values": n_values}
+    failed = [
+        replace(snapshots.slot(n, SlotState.FAILED), lineage=lineage) for n in range(2)
+    ]
+    result = snapshots.snapshot(spec, tuple(failed), state=state)
+    assert status.failures(result)[-1] == f"  {what}"
+    with for_python():
+        assert status.failures(result)[-1].endswith(python)
+    if state == StudyState.FAILED:
+        assert status.next_step(result) == what
+    else:
+        assert what in json_records.study(result)["verdict"]
+        assert capital(what) in unescape(page.html(result))
+    other = snapshots.slot(2, SlotState.FAILED)
+    mixed = snapshots.changed(result, search=(*failed, other))
+    assert "after fixing the cause: hpo resume f --retry" in status.failures(mixed)[-1]
 
 
 def test_to_retry_a_corrected_function_is_to_accept_its_source(tmp_path: Path) -> None:
