@@ -511,14 +511,15 @@ class Search(Result):
     @property
     def to_confirm(self) -> Sequence[Trial]:
         """The first trials by posterior mean, or else by score; with ``confirm.by =
-        "both"``, then those of the best scores."""
+        "both"``, then those of the best scores that have other parameters."""
         confirm = self.spec.confirm
         if confirm is None:
             return ()
         chosen = list(self._by_prediction[: confirm.top])
         if confirm.by == "both":
+            known = [trial.params for trial in chosen]
             best = self.by_score[: confirm.top]
-            chosen += [trial for trial in best if trial not in chosen]
+            chosen += [trial for trial in best if trial.params not in known]
         return chosen
 
     @cached_property

@@ -231,6 +231,28 @@ def test_confirm_in_place(
     assert "  trial 1: posterior mean " in said
 
 
+def test_parameters_are_confirmed_once(
+    hpo: Hpo, ledger: Ledger, storage: Storage, tmp_path: Path
+) -> None:
+    """The likely best trial and the best value may be calls of the same parameters."""
+    places = [0.0, 0.0, 0.5, -0.5, 1.0, -1.0, 0.7, -0.7]
+    values = [0.02, -0.05, 0.24, 0.26, 1.02, 0.98, 0.5, 0.48]
+    trials = [optuna_trial(*pair) for pair in zip(values, places, strict=True)]
+    write(storage.optuna(), "mine", trials)
+    path = tmp_path / "train.py"
+    path.write_text(
+        "import random\n\n\ndef f(trial):\n"
+        "    x = trial.suggest_float('x', -1, 1)\n"
+        "    return x * x + random.gauss(0, 0.01)\n"
+    )
+    line = ("confirm", "mine", "--objective", f"{path}:f", "--seeds", 2)
+    said = hpo(*line, "--workers", 1, "--no-report")
+    result = ledger.result("mine")
+    assert len(result.confirm) == 2
+    assert [item.source for item in result.tested] == [0]
+    assert "  trial 1: the best value, -0.05, with the parameters of trial 0\n" in said
+
+
 def test_exact_scores_need_no_posterior_mean(
     hpo: Hpo, ledger: Ledger, storage: Storage, tmp_path: Path
 ) -> None:

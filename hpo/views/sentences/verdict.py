@@ -277,7 +277,20 @@ class SearchWords:
                 score = score_text(self.spec, one.mean, one.std)
                 text += f", confirmed {score}"
             texts.append(text)
-        return texts
+        return [*texts, self._same_as_confirmed()]
+
+    def _same_as_confirmed(self) -> str:
+        """Name the best value if its parameters are confirmed as another trial's."""
+        luckiest = self.result.by_score[0]
+        sources = {one.source for one in self.result.tested}
+        if luckiest.number in sources:
+            return ""
+        for trial in self.result.to_confirm:
+            if trial.number in sources and trial.params == luckiest.params:
+                score = score_text(self.spec, luckiest.score or 0.0)
+                same = f"the parameters of trial {trial.number}"
+                return f"trial {luckiest.number}: the best value, {score}, with {same}"
+        return ""
 
     def _claim(self, trial: Trial) -> str:
         """``trial 7: posterior mean 0.31, value 0.12``."""
